@@ -1,0 +1,69 @@
+"""What can go wrong, told to a person: one sentence of what is wrong, one of what to do."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class OpenvltError(Exception):
+    """An error a user can act on; the command line prints it without a traceback.
+
+    Args:
+        problem: one sentence: what is wrong, with the value and where it came from.
+        remedy: one sentence: what to do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem} {remedy}".strip())
+        self.problem = problem
+        self.remedy = remedy
+
+
+class UsageError(OpenvltError):
+    """The command line or a recipe asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class PluginError(OpenvltError):
+    """A plugin is missing, broken or ambiguous."""
+
+    exit_code = 3
+
+
+class DataError(OpenvltError):
+    """Data cannot be read, or not enough of it is left."""
+
+    exit_code = 4
+
+
+class RemoteError(OpenvltError):
+    """An endpoint or hub does not answer as it should."""
+
+    exit_code = 5
+
+
+class Reject(Exception):
+    """Raised by any component to leave one row out; the row is written down with the reason.
+
+    Args:
+        reason: a short phrase, the same for all rows rejected for the same cause, so that it can be counted.
+        transient: True if the same row may succeed on the next run (an endpoint was down).
+    """
+
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.transient = transient
+
+
+def closest(value: str, valid: list[str]) -> str:
+    """Return ``' Did you mean 'x'?'`` for the valid name nearest to `value`, or the list of valid names."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(value, valid, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    return f"Choose one of: {', '.join(sorted(valid))}." if valid else "There are none to choose from."

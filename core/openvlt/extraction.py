@@ -1,0 +1,105 @@
+"""The one rule that finds the answer in a response, for data, reward and benchmark alike.
+
+1. The last complete answer tag, across newlines.
+2. Else the content of the last ``\\boxed{}``, braces matched.
+3. Else, only where the caller allows it, what follows the last phrase such as "the answer is".
+
+A last answer tag that is opened and never closed is *unparsed*: what came before it was not the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from openvlt.records import Completion, Format, Trace
+
+Rule: TypeAlias = Literal["tag", "boxed", "phrase", "none"]
+
+_PHRASE = re.compile(r"(?:final answer|answer|result)\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """Where the answer was found.
+
+    Attributes:
+        answer: the text, trimmed; None if there is none.
+        rule: the rule that found it.
+        start: offset in the response at which the answer's tag, box or phrase begins.
+        reason: why there is no answer.
+    """
+
+    answer: str | None
+    rule: Rule
+    start: int = -1
+    reason: str = ""
+
+
+def extract(response: str, format: Format, *, phrases: bool = False) -> Extraction:
+    """Find the answer in a response.
+
+    Args:
+        response: all of what the model wrote.
+        format: names the answer tag.
+        phrases: also accept "the answer is ..." where there is neither tag nor box.
+    """
+    opening, closing = f"<{format.answer}>", f"</{format.answer}>"
+    start = response.rfind(opening)
+    if start >= 0:
+        end = response.find(closing, start)
+        if end < 0:
+            return Extraction(None, "none", start, f"{opening} is never closed")
+        return _found(response[start + len(opening) : end], "tag", start)
+    start = response.rfind("\\boxed{")
+    if start >= 0:
+        content = _braced(response, start + len("\\boxed"))
+        if content is None:
+            return Extraction(None, "none", start, "\\boxed{ is never closed")
+        return _found(content, "boxed", start)
+    if phrases and (matches := list(_PHRASE.finditer(response))):
+        last = matches[-1]
+        return _found(last.group(1).strip().rstrip("."), "phrase", last.start())
+    return Extraction(None, "none", -1, f"there is no {opening} and no \\boxed{{}}")
+
+
+def parse(completion: Completion, format: Format, *, sample: int = 0) -> Trace:
+    """Split a reply into reasoning, explanation and answer; a reply that holds no answer keeps ``answer=None``.
+
+    The reasoning is what stands before the last closing think tag (an opening tag the chat template wrote is not in
+    the reply); without one it is all that precedes the answer.
+    """
+    found = extract(completion.text, format)
+    before = completion.text if found.start < 0 else completion.text[: found.start]
+    think, closing, rest = before.rpartition(f"</{format.think}>")
+    if not closing:
+        think, rest = rest, ""
+    return Trace(
+        think=think.replace(f"<{format.think}>", "").strip(),
+        explanation=rest.strip(),
+        answer=found.answer,
+        raw=completion.text,
+        sample=sample,
+        finish_reason=completion.finish_reason,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+    )
+
+
+def _found(text: str, rule: Rule, start: int) -> Extraction:
+    answer = text.strip()
+    return Extraction(answer, rule, start) if answer else Extraction(None, "none", start, "the answer is empty")
+
+
+def _braced(text: str, start: int) -> str | None:
+    """Return what stands between the brace at `start` and its match, or None if it has none."""
+    depth = 0
+    for index in range(start, len(text)):
+        if text[index] == "{":
+            depth += 1
+        elif text[index] == "}":
+            depth -= 1
+            if depth == 0:
+                return text[start + 1 : index]
+    return None

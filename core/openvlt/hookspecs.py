@@ -1,0 +1,73 @@
+"""The hooks of openvlt: its table of contents.
+
+A plugin is a module named by an entry point in the group ``openvlt``; it implements any of these functions, each
+marked ``@openvlt.hookimpl``. Each ``register_*`` hook is given `register`:
+
+    register(name, target, *, summary, requires=())
+
+`target` is ``"package.module:Class"`` (nothing is imported until it is used), ``"package:file.yaml"`` for a component
+that is data, or a class. `requires` names optional top-level packages the component needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from openvlt.interfaces import Register
+    from openvlt.records import Run, StageRecord
+
+hookspec = pluggy.HookspecMarker("openvlt")
+hookimpl = pluggy.HookimplMarker("openvlt")
+
+
+@hookspec
+def register_sources(register: Register) -> None:
+    """Register data sources: `openvlt.Source`."""
+
+
+@hookspec
+def register_captioners(register: Register) -> None:
+    """Register caption models: `openvlt.Captioner`."""
+
+
+@hookspec
+def register_teachers(register: Register) -> None:
+    """Register reasoning teachers: `openvlt.Teacher`."""
+
+
+@hookspec
+def register_filters(register: Register) -> None:
+    """Register filters: `openvlt.TraceFilter` and `openvlt.ExampleFilter`."""
+
+
+@hookspec
+def register_verifiers(register: Register) -> None:
+    """Register reward verifiers, correctness and shaping alike: `openvlt.Verifier`, `openvlt.AnswerVerifier`."""
+
+
+@hookspec
+def register_benchmarks(register: Register) -> None:
+    """Register benchmarks: `openvlt.Benchmark`, or YAML files."""
+
+
+@hookspec
+def register_backends(register: Register) -> None:
+    """Register inference engines: `openvlt.Backend`."""
+
+
+@hookspec
+def register_trainers(register: Register) -> None:
+    """Register SFT and RL engines: `openvlt.Trainer`."""
+
+
+@hookspec
+def on_stage_end(run: Run, stage: StageRecord) -> None:
+    """A stage of a run has ended; an exception is logged and never fails the run."""
+
+
+@hookspec
+def on_run_end(run: Run) -> None:
+    """A run has ended, well or not; an exception is logged and never fails the run."""

@@ -1,0 +1,33 @@
+"""The records that travel between stages: frozen, typed, and plain enough to be one JSON line each."""
+
+from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling
+from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
+from openvlt.records.example import AnswerType, Example, Image, NewImage, Rejected
+from openvlt.records.format import Format
+from openvlt.records.run import Rate, Run, RunStatus, Score, StageRecord
+
+__all__ = [
+    "AnswerType",
+    "Cause",
+    "Claim",
+    "Completion",
+    "Example",
+    "FinishReason",
+    "Format",
+    "Image",
+    "Judged",
+    "Message",
+    "Model",
+    "NewImage",
+    "Part",
+    "Rate",
+    "Rejected",
+    "Run",
+    "RunStatus",
+    "Sampling",
+    "Score",
+    "StageRecord",
+    "Status",
+    "Trace",
+    "Verdict",
+]

@@ -1,0 +1,98 @@
+"""What a model is, what it is asked and what it replies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from openvlt.records.example import Image
+
+FinishReason: TypeAlias = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What a captioner, teacher, policy or judge runs on.
+
+    Attributes:
+        id: hub id, local folder, ``base``, ``policy``, ``run:NAME/grpo-2`` or the id an endpoint serves.
+        revision: hub commit or branch.
+        backend: name of a backend; None lets the core choose.
+        dtype: ``float32``, ``bfloat16`` or ``auto``.
+        pixels: total pixels (width x height) every image is resized to fit between, or None for the model's own.
+        context: tokens of prompt and reply together, or None for the model's own limit.
+        url: address of an OpenAI-compatible endpoint, if the model is served.
+    """
+
+    id: str
+    revision: str | None = None
+    backend: str | None = None
+    dtype: str = "auto"
+    pixels: tuple[int, int] | None = None
+    context: int | None = None
+    url: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Every decoding field, explicit; what a model's own generation config says never counts.
+
+    Attributes:
+        n: samples per prompt.
+        temperature: 0 is greedy.
+        top_p: nucleus mass.
+        top_k: 0 is off.
+        max_tokens: new tokens at most.
+        repetition_penalty: 1.0 is off.
+        stop: strings that end a reply (and are left out of it).
+        seed: base of the seeds; each sample's own seed also depends on what was asked and on the sample's index.
+    """
+
+    n: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_tokens: int = 2048
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+Part: TypeAlias = str | Image
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn; its content is text and images in order."""
+
+    role: Literal["system", "user", "assistant"]
+    content: tuple[Part, ...]
+
+    @staticmethod
+    def system(*content: Part) -> Message:
+        return Message("system", content)
+
+    @staticmethod
+    def user(*content: Part) -> Message:
+        return Message("user", content)
+
+    @staticmethod
+    def assistant(*content: Part) -> Message:
+        return Message("assistant", content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One reply of a model.
+
+    Attributes:
+        text: what the model wrote, without special tokens.
+        finish_reason: ``length`` if the token limit cut it.
+        prompt_tokens: tokens of the prompt, images included, 0 where unknown.
+        completion_tokens: tokens of the reply.
+    """
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0

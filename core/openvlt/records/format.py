@@ -1,0 +1,39 @@
+"""How the policy is asked and how it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openvlt.records.chat import Message
+from openvlt.records.claim import Trace
+from openvlt.records.example import Example
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """How the policy is asked and how it answers; one per recipe.
+
+    Attributes:
+        system: system text, empty for none.
+        suffix: what follows the question.
+        think: name of the reasoning tag.
+        answer: name of the answer tag.
+    """
+
+    system: str = ""
+    suffix: str = "\nThink step by step, then answer."
+    think: str = "think"
+    answer: str = "answer"
+
+    def prompt(self, example: Example) -> list[Message]:
+        """The chat turns that ask the policy: images first, then question, choices and suffix."""
+        text = example.question
+        if example.choices:
+            text += "\n" + "\n".join(f"({chr(65 + i)}) {choice}" for i, choice in enumerate(example.choices))
+        turns = [Message.system(self.system)] if self.system else []
+        return [*turns, Message.user(*example.images, text + self.suffix)]
+
+    def target(self, trace: Trace) -> str:
+        """The reply SFT teaches, in the shape OpenVLThinker's traces have (arXiv 2503.17352, Fig. 3)."""
+        parts = [f"<{self.think}>{trace.think}</{self.think}>", trace.explanation]
+        return "\n".join([part for part in parts if part] + [f"<{self.answer}>{trace.answer}</{self.answer}>"])

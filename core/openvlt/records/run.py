@@ -1,0 +1,118 @@
+"""A recipe carried out: its stages, their counts, its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+RunStatus: TypeAlias = Literal["running", "done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRecord:
+    """One step of a loop, carried out.
+
+    Attributes:
+        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo`` or ``bench``.
+        name: unique within the run, such as ``grpo-2``.
+        iteration: 1 for the first; 0 for what precedes it.
+        fingerprint: hex digest of the components and of the digests of what went in.
+        folder: where its output lies, relative to the store.
+        cached: True if nothing had to be computed.
+        seconds: wall time of this run's part of the work.
+        taken: rows that went in.
+        out: rows that came out.
+        rejected: rows left out, by reason.
+        counts: further counts and measures, such as tokens or a training's last metrics.
+    """
+
+    kind: str
+    name: str
+    iteration: int
+    fingerprint: str
+    folder: str = ""
+    cached: bool = False
+    seconds: float = 0.0
+    taken: int = 0
+    out: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as ``openvlt runs --json`` shows it."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "iteration": self.iteration,
+            "fingerprint": self.fingerprint,
+            "folder": self.folder,
+            "cached": self.cached,
+            "seconds": round(self.seconds, 3),
+            "in": self.taken,
+            "out": self.out,
+            "rejected": dict(self.rejected),
+            "counts": dict(self.counts),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How many of how many, with the 95 % Wilson interval."""
+
+    accuracy: float
+    correct: int
+    n: int
+    ci95: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What one model scored on one benchmark.
+
+    Attributes:
+        stage: ``blind``, ``base``, ``sft-1``, ``grpo-1``, ...
+        benchmark: name of the benchmark.
+        accuracy: share of all n questions answered correctly.
+        ci95: 95 % Wilson interval of the accuracy.
+        by_kind: the same for each kind of question.
+        unparsed: share of responses no answer could be extracted from.
+        mean_tokens: mean tokens of a response.
+        seconds: wall time of the answers.
+        versus: stage name to the paired difference in accuracy with its 95 % interval, (difference, low, high).
+    """
+
+    stage: str
+    benchmark: str
+    accuracy: float
+    correct: int
+    n: int
+    ci95: tuple[float, float]
+    by_kind: Mapping[str, Rate] = field(default_factory=dict)
+    unparsed: float = 0.0
+    mean_tokens: float = 0.0
+    seconds: float = 0.0
+    versus: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A recipe carried out.
+
+    Attributes:
+        name: unique within the store.
+        recipe: name of the recipe.
+        status: how it stands.
+        stages: in the order they ended.
+        scores: in the order they were reached.
+        model: folder of the model it led to, empty until there is one.
+        notes: choices made on the user's behalf, with their reasons.
+    """
+
+    name: str
+    recipe: str
+    status: RunStatus
+    stages: tuple[StageRecord, ...] = ()
+    scores: tuple[Score, ...] = ()
+    model: str = ""
+    notes: tuple[str, ...] = ()
