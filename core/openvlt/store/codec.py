@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -12,12 +11,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
-@cache
+
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
+    if kind not in _ADAPTERS:
+        from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def encode(record: Any) -> bytes:
