@@ -87,8 +87,8 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
             finally:
                 writer.close()
             counts = {key: value for key, value in work.counts().items() if value}
-            summary = writer.finish({"in": taken, "counts": counts})
-        return output(step, folder, summary, cached=filling.computed == 0, started=started)
+            made = writer.finish({"in": taken, "counts": counts})
+        return output(step, folder, made, cached=filling.computed == 0, started=started)
 
 
 @dataclass
