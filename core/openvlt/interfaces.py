@@ -392,3 +392,14 @@ class Trainer(Component, ABC):
 
 
 Register: TypeAlias = Callable[..., None]
+
+INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
+    "source": (Source,),
+    "captioner": (Captioner,),
+    "teacher": (Teacher,),
+    "filter": (TraceFilter, ExampleFilter),
+    "verifier": (Verifier,),
+    "benchmark": (Benchmark,),
+    "backend": (Backend,),
+    "trainer": (Trainer,),
+}
