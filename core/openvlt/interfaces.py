@@ -251,6 +251,17 @@ class Benchmark(Component, ABC):
     def messages(self, example: Example, format: Format) -> list[Message]:
         """The chat turns that ask one question."""
 
+    def base_messages(self, example: Example, format: Format) -> list[Message]:
+        """The chat turns that ask a model that was never trained to answer in `format`; by default the same."""
+        return self.messages(example, format)
+
+    def baselines(self) -> Mapping[str, Callable[[Example], str]]:
+        """Guessers without a model, by name, such as ``blind``: each gives the answer it would give to an example.
+
+        They are scored like a model whose response is that answer, and are reported beside the models.
+        """
+        return {}
+
     def choose(self, examples: Iterable[Example]) -> Iterator[Example]:
         """Override to ask only some of the split's questions."""
         yield from examples
