@@ -334,6 +334,16 @@ class Checkpoint:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
+class Rewarded(Protocol):
+    """What one claim earned: None leaves it out of the update; the verdicts say why."""
+
+    @property
+    def reward(self) -> float | None: ...
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]: ...
+
+
 class TrainJob(Protocol):
     """What a trainer is given, inside a process of its own.
 
@@ -361,8 +371,8 @@ class TrainJob(Protocol):
         """Decode an image of the store."""
         ...
 
-    def reward(self, claims: Sequence[Claim]) -> list[float | None]:
-        """The composite reward of each claim; None leaves the claim out of the update."""
+    def reward(self, claims: Sequence[Claim]) -> Sequence[Rewarded]:
+        """The composite reward of each claim, in order; it never raises for a claim."""
         ...
 
     def log(self, metrics: Mapping[str, float]) -> None:
@@ -385,6 +395,10 @@ class Trainer(Component, ABC):
         Raises:
             UsageError: what is wrong and what to change.
         """
+
+    def processes(self) -> int:
+        """How many processes train together, each with its own share of the batch."""
+        return 1
 
     @abstractmethod
     def train(self, job: TrainJob) -> Checkpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openvlt.registry.building import Built
+from openvlt.registry.description import Description
 from openvlt.registry.entries import Entry, EntryStatus, Origin, Plugin, PluginStatus
 from openvlt.registry.events import notify
 from openvlt.registry.options import OptionInfo, options_of
@@ -11,6 +12,7 @@ from openvlt.registry.targets import resolve
 
 __all__ = [
     "Built",
+    "Description",
     "Entry",
     "EntryStatus",
     "OptionInfo",

@@ -8,12 +8,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
-from openvlt.interfaces import INTERFACES, Component, Kind
+from openvlt.interfaces import Component, Kind
 from openvlt.records import Format
 from openvlt.registry.entries import Entry
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
-from openvlt.registry.targets import is_data, read_data, resolve
+from openvlt.registry.targets import component_class, is_data, read_data
 
 if TYPE_CHECKING:
     from openvlt.registry.registry import Registry
@@ -102,22 +102,6 @@ def _instantiate(registry: Registry, entry: Entry, given: Mapping[str, Any], for
     operational = {option.name for option in known if option.operational}
     counted = {n: as_json(v, _identity_of(nested)) for n, v in resolved.items() if n not in operational}
     return Built(instance, entry, as_specs, identity(entry.id, component, counted, editable=entry.editable))
-
-
-def component_class(entry: Entry) -> type[Component]:
-    """Import the class of a component that is code, and check that it is of the kind it was registered as.
-
-    Raises:
-        PluginError: it cannot be imported, is of another kind or misses methods.
-    """
-    component = resolve(entry.target)
-    if not issubclass(component, INTERFACES[entry.kind]):
-        names = " or ".join(interface.__name__ for interface in INTERFACES[entry.kind])
-        raise PluginError(f"'{entry.target}' is registered as a {entry.kind} but is no {names}.", "Fix its plugin.")
-    missing = sorted(getattr(component, "__abstractmethods__", ()))
-    if missing:
-        raise PluginError(f"'{entry.target}' does not define {', '.join(missing)}.", "Fix its plugin.")
-    return component
 
 
 def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from openvlt.registry.entries import Entry, Plugin
 if TYPE_CHECKING:
     from openvlt.records import Format
     from openvlt.registry.building import Built
+    from openvlt.registry.description import Description
 
 
 class Registry:
@@ -83,9 +84,7 @@ class Registry:
         if found:
             ids = " and ".join(f"'{entry.id}'" for entry in found)
             raise PluginError(f"The {kind} name '{name}' belongs to several plugins: {ids}.", "Write one of these ids.")
-        hints = closest(
-            name, [*self.names(kind), *(entry.id for entry in self.entries(kind))] if "/" in name else self.names(kind)
-        )
+        hints = closest(name, [entry.id for entry in self.entries(kind)] if "/" in name else self.names(kind))
         off = [plugin.name for plugin in self.plugins if plugin.status != "ok"]
         if off:
             hints += f" Not loaded: {', '.join(off)}; 'openvlt list-plugins' says why."
@@ -109,6 +108,16 @@ class Registry:
         from openvlt.registry.building import build
 
         return build(self, kind, spec, format=format, where=where)
+
+    def describe(self, kind: Kind, name: str) -> Description:
+        """What a component is and what its options are; imports its class.
+
+        Raises:
+            PluginError: there is no such component, or it cannot be imported.
+        """
+        from openvlt.registry.description import describe
+
+        return describe(self, self.find(kind, name))
 
 
 def _owner(sharing: Sequence[Entry]) -> Entry | None:

@@ -11,7 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from openvlt.errors import PluginError
-from openvlt.interfaces import Component
+from openvlt.interfaces import INTERFACES, Component
+from openvlt.registry.entries import Entry
 
 
 def is_data(target: str) -> bool:
@@ -65,6 +66,22 @@ def resolve(target: str) -> type[Component]:
     if not (isinstance(component, type) and issubclass(component, Component)):
         what = "has no such class" if component is None else "is not an openvlt component class"
         raise PluginError(f"'{target}' {what}.", "Correct the target in its plugin's register() call.")
+    return component
+
+
+def component_class(entry: Entry) -> type[Component]:
+    """Import the class of a component that is code, and check that it is of the kind it was registered as.
+
+    Raises:
+        PluginError: it cannot be imported, is of another kind or misses methods.
+    """
+    component = resolve(entry.target)
+    if not issubclass(component, INTERFACES[entry.kind]):
+        names = " or ".join(interface.__name__ for interface in INTERFACES[entry.kind])
+        raise PluginError(f"'{entry.target}' is registered as a {entry.kind} but is no {names}.", "Fix its plugin.")
+    missing = sorted(getattr(component, "__abstractmethods__", ()))
+    if missing:
+        raise PluginError(f"'{entry.target}' does not define {', '.join(missing)}.", "Fix its plugin.")
     return component
 
 
