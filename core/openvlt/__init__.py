@@ -97,6 +97,9 @@ if TYPE_CHECKING:
         Verifier as Verifier,
     )
     from openvlt.records import (
+        AnswerType as AnswerType,
+    )
+    from openvlt.records import (
         Claim as Claim,
     )
     from openvlt.records import (
@@ -146,8 +149,8 @@ _HOMES = {
         "TrainJob", "Verifier",
     ),
     "openvlt.records": (
-        "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected", "Sampling",
-        "Trace", "Verdict",
+        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
+        "Sampling", "Trace", "Verdict",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from openvlt import Drop, Example, Judged, Option, TraceFilter
+from openvlt import Drop, Example, Judged, Option, TraceFilter, UsageError
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Shortest(TraceFilter):
     """
 
     rank: Annotated[int, Option("1 the shortest, 2 the next, -1 the longest, -2 the longest but one")] = 1
+
+    def __post_init__(self) -> None:
+        if self.rank == 0:
+            raise UsageError("The filter shortest has no rank 0.", "Count from 1 for the shortest, or from -1.")
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         correct = sorted((one for one in judged if one.is_correct), key=lambda one: len(one.trace.think.split()))
