@@ -8,7 +8,7 @@ one row out. A component is built once per process, may be called from many thre
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -404,8 +404,6 @@ class Trainer(Component, ABC):
     def train(self, job: TrainJob) -> Checkpoint:
         """Train to the end, or go on from the last checkpoint in ``job.folder``."""
 
-
-Register: TypeAlias = Callable[..., None]
 
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
