@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from openvlt.balance import (
+        shares as shares,
+    )
     from openvlt.errors import (
         DataError as DataError,
     )
@@ -133,6 +136,7 @@ if TYPE_CHECKING:
 PLUGIN_API = 1
 
 _HOMES = {
+    "openvlt.balance": ("shares",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
     "openvlt.hookspecs": ("hookimpl",),

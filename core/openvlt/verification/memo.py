@@ -1,0 +1,44 @@
+"""Verdicts that were reached before: GRPO groups repeat their answers, and a hostile answer must cost only once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from threading import Lock
+
+from openvlt.records import Claim, Verdict
+
+
+class Memo:
+    """The verdicts last reached, oldest use dropped first; safe to share among threads.
+
+    Args:
+        size: verdicts kept.
+    """
+
+    def __init__(self, size: int = 200_000) -> None:
+        self._size = size
+        self._verdicts: OrderedDict[Hashable, Verdict] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable) -> Verdict | None:
+        with self._lock:
+            if key in self._verdicts:
+                self._verdicts.move_to_end(key)
+            return self._verdicts.get(key)
+
+    def put(self, key: Hashable, verdict: Verdict) -> None:
+        with self._lock:
+            self._verdicts[key] = verdict
+            if len(self._verdicts) > self._size:
+                self._verdicts.popitem(last=False)
+
+
+def memo_key(identity: str, claim: Claim, *, builtin: bool) -> Hashable:
+    """What the verdict on an answer may depend on: the verifier, the answer and what the example says of its gold.
+
+    Built-in verifiers look at nothing else; a third party's may look at the whole example, so that counts too.
+    """
+    example = claim.example
+    gold = (example.answer, example.choices, example.answer_type, example.precision, example.unit)
+    return (identity, claim.answer, gold, None if builtin else (example.source, example.id))

@@ -1,0 +1,67 @@
+"""One number a claim: the weighted sum of its scores, None where a part of it is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from openvlt.errors import UsageError, closest
+from openvlt.records import Claim, Verdict
+from openvlt.verification.judge import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class RewardRow:
+    """What one claim earned, and why.
+
+    Attributes:
+        reward: the weighted sum; None if the score of any weighted verifier is None: the claim then counts neither for
+            nor against the policy.
+        verdicts: by verifier, in recipe order.
+    """
+
+    reward: float | None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+
+
+class Reward:
+    """The composite reward of a recipe.
+
+    Args:
+        judge: runs the verifiers.
+        weights: verifier name to its weight in the sum.
+        routes: source name to the weights used for its examples instead.
+
+    Raises:
+        UsageError: a weight names a verifier the judge does not run.
+    """
+
+    def __init__(
+        self, judge: Judge, weights: Mapping[str, float], routes: Mapping[str, Mapping[str, float]] | None = None
+    ) -> None:
+        self.judge = judge
+        self._weights = dict(weights)
+        self._routes = {source: dict(route) for source, route in (routes or {}).items()}
+        for name in {name for route in (self._weights, *self._routes.values()) for name in route}:
+            if name not in judge.tallies:
+                raise UsageError(
+                    f"The rewards give a weight to '{name}', which is not among the verifiers.",
+                    closest(name, list(judge.tallies)),
+                )
+
+    def score(self, claims: Sequence[Claim]) -> list[RewardRow]:
+        """The reward of each claim, in order."""
+        return [
+            RewardRow(self._sum(verdicts, self._routes.get(claim.example.source, self._weights)), verdicts)
+            for claim, verdicts in zip(claims, self.judge.verdicts(claims), strict=True)
+        ]
+
+    @staticmethod
+    def _sum(verdicts: Mapping[str, Verdict], weights: Mapping[str, float]) -> float | None:
+        total = 0.0
+        for name, weight in weights.items():
+            score = verdicts[name].score
+            if weight and score is None:
+                return None
+            total += weight * (score or 0.0)
+        return total

@@ -1,0 +1,98 @@
+"""Multiple choice: a letter, a letter with its content, or the content alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.wording import folded, undressed
+
+_LEAD_IN = re.compile(
+    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?(?:answer|option|choice)s?"
+    r"(?: (?:is|would be|must be))?\s*:?\s*(?:(?:option|choice|letter)\s*:?\s*)?",
+    re.IGNORECASE,
+)
+_LETTERS = re.compile(
+    r"[\s(\[]*([A-Za-z])[\s)\].]*(?:(?:,|;|/|&|\band\b|\bor\b|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
+)
+_MARKED = re.compile(
+    r"(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Za-z])\s*[.):,](?=\s|$)|([A-Za-z])(?=\s*$))\s*[.:,-]?\s*(.*)", re.DOTALL
+)
+_ALL_LETTERS = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
+
+
+def letters_of(text: str) -> str:
+    """The letters of a text that is nothing but letters and what separates them: ``"(A), B"`` gives ``"AB"``."""
+    text = undressed(text).strip()
+    if _LETTERS.fullmatch(text):
+        return "".join(sorted({letter.upper() for letter in _ALL_LETTERS.findall(text)}))
+    return ""
+
+
+@dataclass(frozen=True)
+class Choice(AnswerVerifier):
+    """One of several choices.
+
+    Accepts the letter in any of its dresses (``B``, ``(B)``, ``b.``, ``Option B``, ``\\text{B}``), the letter with
+    content after it (``B. 8/11``) as long as that is not another choice's content, and the content alone if the
+    choices are known and it fits only one of them. A gold may be a letter, a content, or several letters: then all of
+    them must be named. Refuses answer soup: naming another letter beside the right one.
+    """
+
+    def check(self, answer: str, claim: Claim) -> Verdict:
+        choices = claim.example.choices
+        gold = _gold_letters(claim.example.answer, choices)
+        if not gold:
+            return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
+        said = _said_letters(answer, choices)
+        if said is None:
+            return Verdict.incorrect("names none of the choices", tier="choice")
+        if len(said) == 1 and len(gold) == 1 and said != gold and _same_content(said, gold, choices):
+            return Verdict.correct("another letter with the same content", tier="choice")
+        if said == gold:
+            return Verdict.correct(f"names {said}", tier="choice")
+        return Verdict.incorrect(f"names {', '.join(said)}", tier="choice")
+
+    quick = check
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index)
+
+
+def _gold_letters(gold: str, choices: tuple[str, ...]) -> str:
+    for index, choice in enumerate(choices):
+        if gold == choice or folded(gold) == folded(choice):
+            return _letter(index)
+    letters = letters_of(gold)
+    if letters and (not choices or ord(letters[-1]) - ord("A") < len(choices)):
+        return letters
+    if not letters and (marked := _MARKED.match(undressed(gold).strip())):
+        return _marked_letter(marked)
+    return ""
+
+
+def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
+    text = undressed(answer).strip()
+    short = _LEAD_IN.sub("", text) or text
+    if letters := letters_of(short):
+        return letters
+    by_content = [_letter(i) for i, choice in enumerate(choices) if folded(short) == folded(choice)]
+    if by_content:
+        return by_content[0]
+    marked = _MARKED.match(short)
+    if not marked:
+        return None
+    letter, rest = _marked_letter(marked), marked.group(4)
+    others = [_letter(i) for i, choice in enumerate(choices) if rest and folded(rest) == folded(choice)]
+    return letter if not others or letter in others else "".join(sorted({letter, *others}))
+
+
+def _marked_letter(marked: re.Match[str]) -> str:
+    return (marked.group(1) or marked.group(2) or marked.group(3)).upper()
+
+
+def _same_content(one: str, other: str, choices: tuple[str, ...]) -> bool:
+    places = ord(one) - ord("A"), ord(other) - ord("A")
+    return max(places) < len(choices) and folded(choices[places[0]]) == folded(choices[places[1]])

@@ -1,0 +1,12 @@
+"""Verifiers that shape how an answer is given, whatever the answer is."""
+
+from __future__ import annotations
+
+from openvlt import hookimpl
+from openvlt.interfaces import Register
+
+
+@hookimpl
+def register_verifiers(register: Register) -> None:
+    here = "openvlt_plugins.shaping"
+    register("format", f"{here}.format:FormatCheck", summary="think and answer tags in order, once each")

@@ -1,0 +1,55 @@
+"""Is the response in the shape the recipe's format asks for?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from openvlt import Claim, Format, Option, Verdict, Verifier
+
+
+@dataclass(frozen=True)
+class FormatCheck(Verifier):
+    """Scores 1 if the response is one think block and then one answer block, in that order, once each, else 0.
+
+    Accepts a response whose opening think tag the chat template wrote (``prefilled``), and white space anywhere.
+    Refuses text before the think block or after the answer block, an empty answer, and a tag that stands twice. The
+    verdict's ``detail`` holds the parts it found: ``think``, ``explanation`` and ``answer``.
+    """
+
+    inline: ClassVar[bool] = True
+
+    explanation: Annotated[bool, Option("prose between the two blocks is allowed, as in OpenVLThinker's traces")] = True
+    prefilled: Annotated[bool, Option("the opening think tag may be missing: a chat template wrote it")] = True
+    format: Annotated[Format, Option("names the tags")] = field(default_factory=Format)
+
+    def verify(self, claim: Claim) -> Verdict:
+        think, answer = self.format.think, self.format.answer
+        text = claim.response.strip()
+        tags = [f"<{think}>", f"</{think}>", f"<{answer}>", f"</{answer}>"]
+        counts = [text.count(tag) for tag in tags]
+        if counts[0] == 0 and self.prefilled:
+            text, counts[0] = tags[0] + text, 1
+        for tag, count in zip(tags, counts, strict=True):
+            if count != 1:
+                return Verdict.scored(0.0, f"{tag} occurs {count} times")
+        places = [text.index(tag) for tag in tags]
+        if places != sorted(places):
+            return Verdict.scored(0.0, "the tags are out of order")
+        parts = {
+            "think": text[places[0] + len(tags[0]) : places[1]].strip(),
+            "explanation": text[places[1] + len(tags[1]) : places[2]].strip(),
+            "answer": text[places[2] + len(tags[2]) : places[3]].strip(),
+        }
+        return Verdict.scored(*self._judge(text[: places[0]], parts, text[places[3] + len(tags[3]) :]), detail=parts)
+
+    def _judge(self, before: str, parts: dict[str, str], after: str) -> tuple[float, str]:
+        if before.strip():
+            return 0.0, "text before the think block"
+        if after.strip():
+            return 0.0, "text after the answer block"
+        if not parts["answer"]:
+            return 0.0, "the answer is empty"
+        if parts["explanation"] and not self.explanation:
+            return 0.0, "text between the blocks"
+        return 1.0, "well-formed"
