@@ -72,5 +72,9 @@ def verify(workspace: Workspace, name: str, iteration: int, inputs: Output, veri
 
 
 def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
-    judged = tuple(Judged(trace=trace, verdicts=verdicts) for trace, verdicts in zip(row.traces, values, strict=True) if not isinstance(verdicts, Rejected))
+    judged = tuple(
+        Judged(trace=trace, verdicts=verdicts)
+        for trace, verdicts in zip(row.traces, values, strict=True)
+        if not isinstance(verdicts, Rejected)
+    )
     return Row(example=row.example, caption=row.caption, judged=judged)
