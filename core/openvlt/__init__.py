@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from openvlt.balance import (
+        shares as shares,
+    )
     from openvlt.errors import (
         DataError as DataError,
     )
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     )
     from openvlt.extraction import (
         parse as parse,
+    )
+    from openvlt.hookspecs import (
+        Register as Register,
     )
     from openvlt.hookspecs import (
         hookimpl as hookimpl,
@@ -94,6 +100,9 @@ if TYPE_CHECKING:
         Verifier as Verifier,
     )
     from openvlt.records import (
+        AnswerType as AnswerType,
+    )
+    from openvlt.records import (
         Claim as Claim,
     )
     from openvlt.records import (
@@ -133,17 +142,18 @@ if TYPE_CHECKING:
 PLUGIN_API = 1
 
 _HOMES = {
+    "openvlt.balance": ("shares",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
-    "openvlt.hookspecs": ("hookimpl",),
+    "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.interfaces": (
         "AnswerVerifier", "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine",
         "ExampleFilter", "ImageReader", "Keep", "Option", "Request", "Source", "Teacher", "TraceFilter", "Trainer",
         "TrainJob", "Verifier",
     ),
     "openvlt.records": (
-        "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected", "Sampling",
-        "Trace", "Verdict",
+        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
+        "Sampling", "Trace", "Verdict",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -4,6 +4,7 @@ from openvlt.records.chat import Completion, FinishReason, Message, Model, Part,
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
 from openvlt.records.example import AnswerType, Example, Image, NewImage, Rejected
 from openvlt.records.format import Format
+from openvlt.records.row import Row
 from openvlt.records.run import Rate, Run, RunStatus, Score, StageRecord
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Part",
     "Rate",
     "Rejected",
+    "Row",
     "Run",
     "RunStatus",
     "Sampling",

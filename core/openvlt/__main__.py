@@ -1,0 +1,65 @@
+"""The command ``openvlt``, also ``python -m openvlt``: where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from openvlt.cli import cli
+from openvlt.errors import OpenvltError
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 unexpected, 2 usage, 3 plugin, 4 data, 5 remote, 130 interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program's name; ``--debug`` may stand anywhere in it.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Exception: with ``--debug``, whatever went wrong, so that its traceback is seen.
+    """
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in options
+    arguments = ["--debug"] * debug + [word for word in options if word != "--debug"] + list(arguments[len(options) :])
+    try:
+        result = cli.main(arguments, prog_name="openvlt", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader left; without this the interpreter complains when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(f"Error: {_told(error)}", err=True)
+        return error.exit_code if isinstance(error, OpenvltError) else 1
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OpenvltError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}. Run again with --debug to see where it comes from."
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Scores that can be believed: answers, verdicts, rates with intervals, and the difference of two models."""

@@ -1,0 +1,165 @@
+"""Intervals and tests for rates over the same questions; every outcome is 0 or 1, or a score between them.
+
+Bootstraps draw with a fixed seed, so the same outcomes always give the same interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from math import ceil, comb, sqrt
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Z95 = NormalDist().inv_cdf(0.975)
+DRAWS = 10_000
+SEED = 20_240_607
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much better B is than A on the same questions.
+
+    Attributes:
+        value: mean of B minus mean of A.
+        low: lower end of the 95 % interval.
+        high: upper end of the 95 % interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def mean(outcomes: Sequence[float]) -> float:
+    """The mean of the outcomes, 0 for none."""
+    return sum(outcomes) / len(outcomes) if outcomes else 0.0
+
+
+def wilson(correct: float, n: int, z: float = Z95) -> tuple[float, float]:
+    """The Wilson score interval of a rate (Wilson 1927, J. Am. Stat. Assoc. 22, eq. 8).
+
+    Args:
+        correct: how many of `n`; need not be whole.
+        n: number of outcomes; 0 says nothing, and gives (0, 1).
+        z: normal quantile; the default makes the interval 95 %.
+    """
+    if n == 0:
+        return 0.0, 1.0
+    rate = correct / n
+    centre = rate + z * z / (2 * n)
+    spread = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def cluster_bootstrap(
+    outcomes: Sequence[float], clusters: Sequence[Hashable], draws: int = DRAWS
+) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean when whole clusters are drawn (Cameron, Gelbach and Miller 2008, 2.2).
+
+    Args:
+        outcomes: one for each question.
+        clusters: the image or problem each question belongs to.
+        draws: bootstrap samples.
+    """
+    if not outcomes:
+        return 0.0, 1.0
+    sums, sizes = _totals(outcomes, clusters)
+    return _interval(sums, sizes, draws)
+
+
+def paired_difference(
+    a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashable] | None = None, draws: int = DRAWS
+) -> Difference:
+    """The difference of two models on the same questions, with its 95 % paired bootstrap interval.
+
+    Args:
+        a: outcomes of the first model.
+        b: outcomes of the second model, on the same questions in the same order.
+        clusters: the image or problem each question belongs to; None if they are independent.
+        draws: bootstrap samples.
+
+    Raises:
+        ValueError: `a` and `b` differ in length.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"paired outcomes differ in length: {len(a)} and {len(b)}")
+    if not a:
+        return Difference(0.0, -1.0, 1.0)
+    deltas = [y - x for x, y in zip(a, b, strict=True)]
+    sums, sizes = _totals(deltas, clusters if clusters is not None else range(len(deltas)))
+    low, high = _interval(sums, sizes, draws)
+    return Difference(sum(deltas) / len(deltas), low, high)
+
+
+def mcnemar(a: Sequence[float], b: Sequence[float]) -> float:
+    """The exact two-sided p of McNemar's test: are the questions only one of the two got right split evenly?
+
+    Args:
+        a: outcomes of the first model; above 0.5 counts as right.
+        b: outcomes of the second model, on the same questions.
+    """
+    lost = sum(1 for x, y in zip(a, b, strict=True) if x > 0.5 >= y)
+    won = sum(1 for x, y in zip(a, b, strict=True) if y > 0.5 >= x)
+    n = lost + won
+    # Whole numbers up to the last division: 0.5 ** n underflows for large n.
+    tail = sum(comb(n, k) for k in range(min(lost, won) + 1))
+    return min(1.0, 2 * tail / (1 << n))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment of several p values, in their order (Holm 1979, Scand. J. Stat. 6, 65-70)."""
+    adjusted = [1.0] * len(ps)
+    worst = 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        worst = max(worst, min(1.0, (len(ps) - rank) * ps[index]))
+        adjusted[index] = worst
+    return adjusted
+
+
+def items_needed(difference: float, discordant: float = 0.2, power: float = 0.8, alpha: float = 0.05) -> int:
+    """How many paired questions show a difference by McNemar's test (Connor 1987, Biometrics 43, 207-211).
+
+    Args:
+        difference: true difference in accuracy, such as 0.02.
+        discordant: share of questions only one of the two models gets right; at least `difference`.
+        power: chance to find it.
+        alpha: two-sided level of the test.
+
+    Raises:
+        ValueError: `difference` is not between 0 and `discordant`, or `discordant` is above 1.
+    """
+    if not 0 < difference <= discordant <= 1:
+        raise ValueError(f"need 0 < difference <= discordant <= 1, got {difference} and {discordant}")
+    z_alpha, z_power = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
+    root = z_alpha * sqrt(discordant) + z_power * sqrt(discordant - difference**2)
+    return ceil((root / difference) ** 2)
+
+
+def _totals(outcomes: Sequence[float], clusters: Sequence[Hashable]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum and size of each cluster."""
+    import numpy as np
+
+    place: dict[Hashable, int] = {}
+    index = [place.setdefault(cluster, len(place)) for cluster in clusters]
+    sums = np.zeros(len(place))
+    np.add.at(sums, index, np.asarray(outcomes, dtype=np.float64))
+    return sums, np.bincount(index).astype(np.float64)
+
+
+def _interval(sums: NDArray[np.float64], sizes: NDArray[np.float64], draws: int) -> tuple[float, float]:
+    """The 2.5 and 97.5 percentiles of the mean over bootstrap samples of clusters, a bounded block at a time."""
+    import numpy as np
+
+    random = np.random.default_rng(SEED)
+    n, means, block = len(sums), np.empty(draws), max(1, 2_000_000 // len(sums))
+    for start in range(0, draws, block):
+        chosen = random.integers(0, n, size=(min(block, draws - start), n))
+        means[start : start + len(chosen)] = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)

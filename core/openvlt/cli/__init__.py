@@ -1,0 +1,102 @@
+"""The command line: a table of commands, each imported when it is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from openvlt.errors import OpenvltError, UsageError, closest
+
+if TYPE_CHECKING:
+    from openvlt.registry import Registry
+
+COMMANDS = {
+    "train": ("openvlt.cli.train:train", "Run the whole loop of a recipe, from data to scored model."),
+    "distill": ("openvlt.cli.distill:distill", "Run the loop up to the verified traces; train nothing."),
+    "bench": ("openvlt.cli.bench:bench", "Score models, or answers made elsewhere, on benchmarks."),
+    "compare": ("openvlt.cli.compare:compare", "Tell whether one result is better than another."),
+    "verify": ("openvlt.cli.verify:verify", "Check a response against a gold answer and explain."),
+    "try": ("openvlt.cli.try_component:try_component", "Run one component on a few examples, nothing cached."),
+    "list-plugins": ("openvlt.cli.plugins:list_plugins", "List all plugins, their components and their state."),
+    "describe": ("openvlt.cli.describe:describe", "Show a component's options."),
+    "install": ("openvlt.cli.install:install", "Install a plugin into this environment."),
+    "uninstall": ("openvlt.cli.install:uninstall", "Remove an installed plugin."),
+    "new-plugin": ("openvlt.cli.new_plugin:new_plugin", "Write the skeleton of a plugin, with a test."),
+    "runs": ("openvlt.cli.runs:runs", "List runs, look at one, free what no run needs."),
+    "report": ("openvlt.cli.report:report", "Write a page that shows a run."),
+    "export": ("openvlt.cli.export:export", "Take a run's traces or model elsewhere."),
+}
+
+
+class LazyCommands(click.Group):
+    """Commands of the table above; ``--help`` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            raise UsageError(f"There is no command '{cmd_name}'.", closest(cmd_name, list(COMMANDS)))
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        try:
+            command: click.Command = getattr(import_module(module), name)
+        except ImportError as error:
+            raise OpenvltError(
+                f"The command '{cmd_name}' cannot be loaded: {error}.", "Install openvlt again, with all it needs."
+            ) from error
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the options before the command say.
+
+    Attributes:
+        debug: show tracebacks.
+        plugin_files: one-file plugins to load.
+    """
+
+    debug: bool = False
+    plugin_files: tuple[Path, ...] = ()
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"openvlt {version('openvlt')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyCommands)
+@click.option("--plugin", "plugin_files", multiple=True, metavar="FILE.py", help="Load a one-file plugin; repeatable.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
+@click.pass_context
+def cli(ctx: click.Context, plugin_files: tuple[str, ...], debug: bool) -> None:
+    """Turn images and questions into a vision-language model that reasons, and measure whether it got better."""
+    ctx.obj = Settings(debug, tuple(map(Path, plugin_files)))
+
+
+def settings() -> Settings:
+    """The settings of the command that is running."""
+    context = click.get_current_context(silent=True)
+    found = context.find_root().obj if context else None
+    return found if isinstance(found, Settings) else Settings()
+
+
+def registry() -> Registry:
+    """All plugins, the files named by ``--plugin`` included."""
+    from openvlt.registry import Registry
+
+    return Registry.discover(settings().plugin_files)

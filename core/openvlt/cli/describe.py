@@ -1,0 +1,57 @@
+"""``openvlt describe``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openvlt.cli import registry
+from openvlt.cli.table import print_table
+from openvlt.interfaces import KINDS
+
+if TYPE_CHECKING:
+    from openvlt.interfaces import Kind
+    from openvlt.registry.description import Description
+
+
+@click.command("describe")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def describe(kind: Kind, name: str, as_json: bool) -> None:
+    """Show what a component is and its options: types, defaults, units, what they do."""
+    description = registry().describe(kind, name)
+    if as_json:
+        click.echo(json.dumps(description.as_json(), indent=2))
+        return
+    _print(description)
+
+
+def _print(description: Description) -> None:
+    entry = description.entry
+    click.echo(f"{entry.kind} {entry.name} ({entry.id}, version {description.version}): {entry.summary}")
+    if entry.reason:
+        click.echo(f"{entry.status}: {entry.reason}")
+    if description.text:
+        click.echo(f"\n{description.text}")
+    click.echo()
+    if not description.options:
+        click.echo("It has no options.")
+        return
+    rows = [
+        (
+            option.name,
+            option.type,
+            "required" if option.required else _shown(option.default),
+            option.unit,
+            option.text + (" (does not change the output)" if option.operational else ""),
+        )
+        for option in description.options
+    ]
+    print_table(("option", "type", "default", "unit", "what it does"), rows)
+
+
+def _shown(default: Any) -> str:
+    return json.dumps(default, ensure_ascii=False)

@@ -1,0 +1,107 @@
+"""Builds components from a recipe's words: checks every option, fills in the format, builds what is nested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from openvlt.errors import OpenvltError, PluginError, UsageError, closest
+from openvlt.interfaces import Component, Kind
+from openvlt.records import Format
+from openvlt.registry.entries import Built, Entry
+from openvlt.registry.identity import digest_of, identity
+from openvlt.registry.options import OptionInfo, as_json, options_of
+from openvlt.registry.targets import component_class, is_data, read_data
+
+if TYPE_CHECKING:
+    from openvlt.registry.registry import Registry
+
+
+def build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], *, format: Format | None, where: str) -> Built:
+    """See `Registry.build`."""
+    try:
+        return _build(registry, kind, spec, format)
+    except OpenvltError as error:
+        if not where:
+            raise
+        raise type(error)(f"{where}: {error.problem}", error.remedy) from error
+
+
+def _build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], format: Format | None) -> Built:
+    name, options = _split(kind, spec)
+    entry = registry.find(kind, name)
+    for package in entry.requires:
+        if find_spec(package) is None:
+            raise PluginError(f"The {kind} '{name}' needs the package '{package}'.", "Install it and try again.")
+    if is_data(entry.target):
+        data = read_data(entry.target)
+        if is_data(registry.find(kind, data["use"]).target):
+            raise PluginError(f"'{entry.target}' uses '{data['use']}', which is data too.", "Name a class in 'use'.")
+        base = _build(registry, kind, {**data, **options}, format)
+        return Built(base.component, entry, base.options, digest_of([entry.id, base.identity]))
+    return _instantiate(registry, entry, options, format)
+
+
+def _split(kind: Kind, spec: object) -> tuple[str, dict[str, Any]]:
+    if isinstance(spec, str):
+        return spec, {}
+    if isinstance(spec, Mapping) and isinstance(spec.get("use"), str):
+        return spec["use"], {str(key): value for key, value in spec.items() if key != "use"}
+    raise UsageError(
+        f"A {kind} is named by a word or by '{{use: name, option: value}}', not by {spec!r}.",
+        f"'openvlt list-plugins --kind {kind}' lists the names.",
+    )
+
+
+def _instantiate(registry: Registry, entry: Entry, given: Mapping[str, Any], format: Format | None) -> Built:
+    from openvlt.registry.validation import validated
+
+    component = component_class(entry)
+    known = options_of(component)
+    for name in given:
+        if name not in [option.name for option in known]:
+            valid = closest(name, [option.name for option in known])
+            raise UsageError(f"The {entry.kind} '{entry.name}' has no option '{name}'.", valid)
+    nested: dict[int, Built] = {}
+
+    def build_nested(kind: Kind, spec: str | Mapping[str, Any]) -> Component:
+        built = _build(registry, kind, spec, format)
+        nested[id(built.component)] = built
+        return built.component  # type: ignore[no-any-return]
+
+    values = validated(entry, component, {**_filled(known, format), **given}, build_nested)
+    try:
+        instance = component(**values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The {entry.kind} '{entry.name}' cannot be built: {error}.",
+            f"'openvlt describe {entry.kind} {entry.name}' lists its options.",
+        ) from error
+    resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
+    as_specs = {name: as_json(value, _spec_of(nested)) for name, value in resolved.items()}
+    operational = {option.name for option in known if option.operational}
+    counted = {n: as_json(v, _identity_of(nested)) for n, v in resolved.items() if n not in operational}
+    return Built(instance, entry, as_specs, identity(entry.id, component, counted, editable=entry.editable))
+
+
+def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Any]:
+    """The options the recipe's format fills."""
+    return {} if format is None else {option.name: format for option in known if "Format" in option.type.split(" | ")}
+
+
+def _spec_of(nested: Mapping[int, Built]) -> Any:
+    def spec(component: Component) -> Any:
+        built = nested.get(id(component))
+        return as_json(component) if built is None else {"use": built.entry.id, **built.options}
+
+    return spec
+
+
+def _identity_of(nested: Mapping[int, Built]) -> Any:
+    def key(component: Component) -> Any:
+        built = nested.get(id(component))
+        return [as_json(component), component.version] if built is None else built.identity
+
+    return key

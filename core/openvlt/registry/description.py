@@ -1,0 +1,56 @@
+"""What a component is, for a person who chooses its options."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from openvlt.registry.entries import Entry
+from openvlt.registry.options import OptionInfo, as_json, options_of
+from openvlt.registry.targets import component_class, is_data, read_data
+
+if TYPE_CHECKING:
+    from openvlt.registry.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A component's class, read but not built.
+
+    Attributes:
+        entry: what was registered.
+        version: the class's version.
+        text: the class's docstring, or for data which component it configures.
+        options: its options; for data, with the data's values as defaults.
+    """
+
+    entry: Entry
+    version: str
+    text: str
+    options: tuple[OptionInfo, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The description as ``openvlt describe --json`` shows it."""
+        options = [option.as_json() for option in self.options]
+        return {**self.entry.as_json(), "version": self.version, "text": self.text, "options": options}
+
+
+def describe(registry: Registry, entry: Entry) -> Description:
+    """See `Registry.describe`."""
+    if is_data(entry.target):
+        data = read_data(entry.target)
+        base = describe(registry, registry.find(entry.kind, data["use"]))
+        options = tuple(
+            replace(option, required=False, default=as_json(data[option.name])) if option.name in data else option
+            for option in base.options
+        )
+        return Description(entry, base.version, f"Configures the {entry.kind} '{data['use']}'.", options)
+    component = component_class(entry)
+    return Description(entry, component.version, _own_docstring(component), options_of(component))
+
+
+def _own_docstring(component: type) -> str:
+    """The docstring, unless it is the signature that `dataclass` writes in its place."""
+    text = inspect.cleandoc(component.__doc__ or "")
+    return "" if text.startswith(f"{component.__name__}(") else text

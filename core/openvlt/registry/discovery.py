@@ -1,0 +1,90 @@
+"""Where plugins come from: installed distributions, files named by the user, and the switches over both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from openvlt.errors import UsageError
+from openvlt.registry.distributions import distributions
+from openvlt.registry.entries import Origin
+from openvlt.registry.targets import load_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A plugin that was found and not yet imported.
+
+    Attributes:
+        load: imports its module; may raise anything.
+        editable: True if its code can change without its version changing.
+    """
+
+    name: str
+    origin: Origin
+    distribution: str
+    version: str
+    load: Callable[[], ModuleType]
+    editable: bool
+    file: Path | None = None
+
+
+def installed() -> list[Candidate]:
+    """The plugins of installed distributions, built-ins first, then by distribution and name."""
+    found = [
+        Candidate(
+            name=name,
+            origin="builtin" if distribution.name == "openvlt" else "dist",
+            distribution=distribution.name,
+            version=distribution.version,
+            load=lambda module=module: import_module(module),  # type: ignore[misc]
+            editable=distribution.editable and distribution.name != "openvlt",
+        )
+        for distribution in distributions()
+        for name, module in distribution.plugins.items()
+    ]
+    return sorted(found, key=lambda plugin: (plugin.origin != "builtin", plugin.distribution, plugin.name))
+
+
+def named(files: Sequence[Path]) -> Iterator[Candidate]:
+    """Yield the one-file plugins the user named, each file once.
+
+    Raises:
+        UsageError: a file does not exist or is not Python.
+    """
+    for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
+        if file.suffix != ".py" or not file.is_file():
+            problem = "is not a Python file" if file.exists() else "does not exist"
+            raise UsageError(f"Plugin file '{file}' {problem}.", "Name a file that ends in .py.")
+        yield Candidate(
+            name=file.stem,
+            origin="file",
+            distribution=f"file:{file.stem}",
+            version="",
+            load=lambda file=file: load_file(file),  # type: ignore[misc]
+            editable=True,
+            file=file,
+        )
+
+
+def why_disabled(plugin: Candidate) -> str:
+    """Say which switch turns the plugin off; empty if none does.
+
+    ``OPENVLT_PLUGINS`` lists the installed plugins that are allowed (empty: none); a file the user named is allowed.
+    ``OPENVLT_DISABLE_PLUGINS`` lists plugins that are not. Both take names of plugins and of distributions, separated
+    by commas.
+    """
+    names = {plugin.name, plugin.distribution, f"{plugin.distribution}/{plugin.name}"}
+    if names & set(_listed("OPENVLT_DISABLE_PLUGINS")):
+        return "named in OPENVLT_DISABLE_PLUGINS"
+    if plugin.origin != "file" and "OPENVLT_PLUGINS" in os.environ and not names & set(_listed("OPENVLT_PLUGINS")):
+        return "not listed in OPENVLT_PLUGINS"
+    return ""
+
+
+def _listed(variable: str) -> list[str]:
+    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]

@@ -1,0 +1,185 @@
+"""Loads one plugin: import, hook check, registration. Whatever it does wrong stays with it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, cast
+
+import pluggy
+
+from openvlt import PLUGIN_API, hookspecs
+from openvlt.errors import closest
+from openvlt.registry.discovery import Candidate, why_disabled
+from openvlt.registry.entries import Entry, Plugin, PluginStatus
+from openvlt.registry.targets import target_of
+
+if TYPE_CHECKING:
+    from openvlt.interfaces import Component, Kind
+
+HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, "openvlt_spec"))
+# read off the hooks' names: to import the interfaces would double the time a listing takes
+KIND_OF_HOOK = {hook: cast("Kind", hook[len("register_") : -1]) for hook in HOOKS if hook.startswith("register_")}
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:([A-Za-z_]\w*|[\w./-]+\.ya?ml)")
+
+
+class Incompatible(Exception):
+    """The plugin was written for another openvlt."""
+
+
+def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[Kind, str], str | None]) -> Plugin:
+    """Load a plugin; never raises for what the plugin does.
+
+    Args:
+        candidate: what was found.
+        manager: gets the plugin's hooks, unless the plugin does not load.
+        taken: tells which plugin already registered a kind and id, if any.
+
+    Returns:
+        The plugin with its components, or with the reason why it has none.
+    """
+    status: PluginStatus = "ok"
+    reason, trace, api = why_disabled(candidate), "", None
+    entries: list[Entry] = []
+    start = time.perf_counter()
+    if reason:
+        status = "disabled"
+    else:
+        try:
+            # what a plugin prints must not end up in the output of --json
+            with redirect_stdout(sys.stderr):
+                module = candidate.load()
+                api = _api(module)
+                entries = _register(candidate, module, manager, taken)
+        except Incompatible as error:
+            status, reason = "incompatible", str(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary: a plugin may raise anything
+            status, reason, trace = "broken", _first_line(error), _trace(error)
+    return Plugin(
+        name=candidate.name,
+        origin=candidate.origin,
+        distribution=candidate.distribution,
+        version=candidate.version,
+        api=api,
+        status=status,
+        reason=reason,
+        load_ms=(time.perf_counter() - start) * 1000,
+        components=tuple(entries),
+        traceback=trace,
+        file=candidate.file,
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def _trace(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
+def _api(module: ModuleType) -> int:
+    """The plugin API the module declares; the hooks of another API are not even looked at."""
+    api = getattr(module, "OPENVLT_API", PLUGIN_API)
+    if api != PLUGIN_API:
+        raise Incompatible(
+            f"written for plugin API {api}, this openvlt offers {PLUGIN_API}; install a version of one that fits"
+        )
+    return PLUGIN_API
+
+
+def _register(
+    candidate: Candidate,
+    module: ModuleType,
+    manager: pluggy.PluginManager,
+    taken: Callable[[Kind, str], str | None],
+) -> list[Entry]:
+    """Run the module's register hooks; on any error nothing of the module stays in the manager."""
+    _check_hooks(module, manager)
+    try:
+        manager.register(module, name=f"{candidate.distribution}/{candidate.name}")
+    except pluggy.PluginValidationError as error:
+        raise Incompatible(str(error).splitlines()[-1].strip()) from error
+    entries: list[Entry] = []
+    others = [plugin for plugin in manager.get_plugins() if plugin is not module]
+    try:
+        for hook, kind in KIND_OF_HOOK.items():
+            register = _registrar(candidate, kind, entries, taken)
+            manager.subset_hook_caller(hook, others)(register=register)
+    except BaseException:
+        manager.unregister(module)
+        raise
+    return entries
+
+
+def _check_hooks(module: ModuleType, manager: pluggy.PluginManager) -> None:
+    """Refuse a hook that does not exist, and a hook whose mark was forgotten: neither would ever be called."""
+    for name, value in vars(module).items():
+        marked = manager.parse_hookimpl_opts(module, name) is not None
+        if marked and name not in HOOKS:
+            raise Incompatible(f"there is no hook '{name}'. {closest(name, list(HOOKS))}")
+        if not marked and name in HOOKS and isinstance(value, FunctionType):
+            raise Incompatible(f"hook '{name}' is not marked; put @openvlt.hookimpl above it")
+
+
+def _registrar(
+    candidate: Candidate, kind: Kind, entries: list[Entry], taken: Callable[[Kind, str], str | None]
+) -> Callable[..., None]:
+    """The function `register` that a hook of this kind is given."""
+
+    def register(name: str, target: str | type[Component], *, summary: str, requires: Sequence[str] = ()) -> None:
+        _check_name(kind, name)
+        _check_texts(kind, name, summary, requires)
+        id = f"{candidate.distribution}/{name}"
+        owner = taken(kind, id) or next((candidate.name for e in entries if (e.kind, e.id) == (kind, id)), None)
+        if owner is not None:
+            raise ValueError(f"{kind} '{id}' is already registered by plugin '{owner}'")
+        entries.append(
+            Entry(
+                kind=kind,
+                name=name,
+                id=id,
+                summary=summary,
+                target=_checked_target(kind, name, target),
+                requires=tuple(requires),
+                plugin=candidate.name,
+                editable=candidate.editable,
+            )
+        )
+
+    return register
+
+
+def _check_name(kind: Kind, name: object) -> None:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        raise ValueError(f"{kind} name {name!r} must be lower-case letters, digits, '-', '_' and '.'")
+
+
+def _check_texts(kind: Kind, name: str, summary: object, requires: object) -> None:
+    if not (isinstance(summary, str) and summary.strip() and "\n" not in summary):
+        raise ValueError(f"summary of {kind} '{name}' must be one line of text, not {summary!r}")
+    if isinstance(requires, str) or not isinstance(requires, Sequence):
+        raise TypeError(f"requires of {kind} '{name}' must be a tuple of package names, not {requires!r}")
+    for package in requires:
+        if not (isinstance(package, str) and package.isidentifier()):
+            raise ValueError(f"{kind} '{name}' requires {package!r}, which is not a top-level package name")
+
+
+def _checked_target(kind: Kind, name: str, target: object) -> str:
+    if isinstance(target, type):
+        if "<locals>" in target.__qualname__ or "." in target.__qualname__:
+            raise ValueError(f"class {target.__qualname__} of {kind} '{name}' must be at the top level of its module")
+        return target_of(target)
+    if not (isinstance(target, str) and _TARGET.fullmatch(target)):
+        raise ValueError(
+            f"target {target!r} of {kind} '{name}' must be 'package.module:Class', 'package:file.yaml' or a class"
+        )
+    return target

@@ -1,0 +1,161 @@
+"""The registry: all plugins, all components, and the rule that gives a bare name to one of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from openvlt import hookspecs
+from openvlt.errors import PluginError, closest
+from openvlt.registry import discovery, registration
+from openvlt.registry.entries import Built, Entry, Plugin
+
+if TYPE_CHECKING:
+    from openvlt.interfaces import Kind
+    from openvlt.records import Format
+    from openvlt.registry.description import Description
+
+
+class Registry:
+    """The plugins of this process and the components they registered; nothing is imported until it is built.
+
+    Attributes:
+        plugins: all plugins that were found, loaded or not: built-ins, installed ones, files.
+        hooks: the loaded plugins' event hooks.
+    """
+
+    def __init__(self, plugins: Sequence[Plugin], hooks: pluggy.PluginManager) -> None:
+        self.plugins = _with_statuses(plugins)
+        self.hooks = hooks
+        self._entries = {(e.kind, e.id): e for plugin in self.plugins for e in plugin.components}
+
+    @classmethod
+    def discover(cls, files: Sequence[Path] = ()) -> Registry:
+        """Find and load all plugins, one at a time; a plugin that fails is listed with the reason.
+
+        Args:
+            files: one-file plugins the user named.
+
+        Raises:
+            UsageError: a file does not exist or is not Python.
+        """
+        manager = pluggy.PluginManager("openvlt")
+        manager.add_hookspecs(hookspecs)
+        plugins: list[Plugin] = []
+        owners: dict[tuple[Kind, str], str] = {}
+        for candidate in [*discovery.installed(), *discovery.named(files)]:
+            plugin = registration.load(candidate, manager, lambda kind, id: owners.get((kind, id)))
+            owners.update({(entry.kind, entry.id): plugin.name for entry in plugin.components})
+            plugins.append(plugin)
+        return cls(plugins, manager)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The one-file plugins; a child process that builds components is given the same."""
+        return tuple(plugin.file for plugin in self.plugins if plugin.file is not None)
+
+    def entries(self, kind: Kind | None = None) -> list[Entry]:
+        """All components, of one kind if one is given, in the order they were registered."""
+        return [entry for entry in self._entries.values() if kind in (None, entry.kind)]
+
+    def names(self, kind: Kind) -> list[str]:
+        """The name of every component of a kind: bare where it can be, else its id."""
+        return sorted(entry.id if entry.status == "shadowed" else entry.name for entry in self.entries(kind))
+
+    def find(self, kind: Kind, name: str) -> Entry:
+        """Find a component by its bare name or its id.
+
+        Raises:
+            PluginError: there is none (with the closest name), or several plugins share the bare name.
+        """
+        if (kind, name) in self._entries:
+            return self._entries[kind, name]
+        found = [entry for entry in self.entries(kind) if entry.name == name]
+        owner = _owner(found)
+        if owner is not None:
+            return owner
+        if found:
+            ids = " and ".join(f"'{entry.id}'" for entry in found)
+            raise PluginError(f"The {kind} name '{name}' belongs to several plugins: {ids}.", "Write one of these ids.")
+        hints = closest(name, [entry.id for entry in self.entries(kind)] if "/" in name else self.names(kind))
+        off = [plugin.name for plugin in self.plugins if plugin.status != "ok"]
+        if off:
+            hints += f" Not loaded: {', '.join(off)}; 'openvlt list-plugins' says why."
+        raise PluginError(f"There is no {kind} '{name}'.", hints)
+
+    def build(
+        self, kind: Kind, spec: str | Mapping[str, Any], *, format: Format | None = None, where: str = ""
+    ) -> Built:
+        """Build a component.
+
+        Args:
+            kind: what it must be.
+            spec: its name, or ``{"use": name, option: value}``.
+            format: fills an option of type `Format`.
+            where: where the spec stands (``recipe.yaml:12 teacher``), for error messages.
+
+        Raises:
+            PluginError: there is no such component, or it cannot be imported.
+            UsageError: an option does not exist, is missing or has the wrong type.
+        """
+        from openvlt.registry.building import build
+
+        return build(self, kind, spec, format=format, where=where)
+
+    def describe(self, kind: Kind, name: str) -> Description:
+        """What a component is and what its options are; imports its class.
+
+        Raises:
+            PluginError: there is no such component, or it cannot be imported.
+        """
+        from openvlt.registry.description import describe
+
+        return describe(self, self.find(kind, name))
+
+
+def _owner(sharing: Sequence[Entry]) -> Entry | None:
+    """Which of the components that share a bare name gets it: the built-in, or the only one."""
+    builtin = [entry for entry in sharing if entry.id.startswith("openvlt/")]
+    return builtin[0] if builtin else sharing[0] if len(sharing) == 1 else None
+
+
+def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
+    """Fill in the components' statuses, which depend on all plugins."""
+    sharing: dict[tuple[Kind, str], list[Entry]] = {}
+    for plugin in plugins:
+        for entry in plugin.components:
+            sharing.setdefault((entry.kind, entry.name), []).append(entry)
+    is_installed = _installed_check()
+
+    def judge(entry: Entry) -> Entry:
+        others = sharing[entry.kind, entry.name]
+        owner = _owner(others)
+        if owner is not entry:
+            rivals = [owner] if owner else [other for other in others if other is not entry]
+            ids = ", ".join(rival.id for rival in rivals)
+            return replace(entry, status="shadowed", reason=f"'{entry.name}' is also {ids}; write '{entry.id}'")
+        missing = [package for package in entry.requires if not is_installed(package)]
+        if missing:
+            return replace(entry, status="missing-extra", reason=f"package '{missing[0]}' is not installed")
+        return entry
+
+    return tuple(replace(plugin, components=tuple(map(judge, plugin.components))) for plugin in plugins)
+
+
+def _installed_check() -> Callable[[str], bool]:
+    from importlib.util import find_spec
+
+    known: dict[str, bool] = {}
+
+    def is_installed(package: str) -> bool:
+        # top-level names only: find_spec("a.b") would import a
+        if package not in known:
+            known[package] = package in sys.modules or find_spec(package) is not None
+        return known[package]
+
+    return is_installed

@@ -1,0 +1,118 @@
+"""Turns a component's target into its class; the only place where a component's module is imported."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from openvlt.errors import PluginError
+
+if TYPE_CHECKING:
+    from openvlt.interfaces import Component
+    from openvlt.registry.entries import Entry
+
+
+def is_data(target: str) -> bool:
+    """True if the target is a YAML file, ``package:file.yaml``, and not a class."""
+    return target.endswith((".yaml", ".yml"))
+
+
+def target_of(component: type) -> str:
+    """The target string of a class: ``package.module:Class``, or ``file.py:Class`` for a one-file plugin."""
+    module = sys.modules.get(component.__module__)
+    file = getattr(module, "__openvlt_file__", None)
+    return f"{file or component.__module__}:{component.__qualname__}"
+
+
+def load_file(file: Path) -> ModuleType:
+    """Import a one-file plugin, once per process, under a name no other module has."""
+    import hashlib
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    name = f"openvlt_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} cannot be imported")
+    module = module_from_spec(spec)
+    module.__openvlt_file__ = str(file)  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def resolve(target: str) -> type[Component]:
+    """Import the class a target names.
+
+    Args:
+        target: ``package.module:Class`` or ``path/to/file.py:Class``.
+
+    Raises:
+        PluginError: the module cannot be imported, or it has no such class.
+    """
+    from openvlt.interfaces import Component
+
+    place, _, name = target.rpartition(":")
+    try:
+        module = load_file(Path(place)) if place.endswith(".py") else import_module(place)
+    except Exception as error:  # a plugin's code may raise anything
+        raise PluginError(
+            f"'{target}' cannot be imported: {type(error).__name__}: {error}.", "Fix or uninstall its plugin."
+        ) from error
+    component = getattr(module, name, None)
+    if not (isinstance(component, type) and issubclass(component, Component)):
+        what = "has no such class" if component is None else "is not an openvlt component class"
+        raise PluginError(f"'{target}' {what}.", "Correct the target in its plugin's register() call.")
+    return component
+
+
+def component_class(entry: Entry) -> type[Component]:
+    """Import the class of a component that is code, and check that it is of the kind it was registered as.
+
+    Raises:
+        PluginError: it cannot be imported, is of another kind or misses methods.
+    """
+    from openvlt.interfaces import INTERFACES
+
+    component = resolve(entry.target)
+    if not issubclass(component, INTERFACES[entry.kind]):
+        names = " or ".join(interface.__name__ for interface in INTERFACES[entry.kind])
+        raise PluginError(f"'{entry.target}' is registered as a {entry.kind} but is no {names}.", "Fix its plugin.")
+    missing = sorted(getattr(component, "__abstractmethods__", ()))
+    if missing:
+        raise PluginError(f"'{entry.target}' does not define {', '.join(missing)}.", "Fix its plugin.")
+    return component
+
+
+def read_data(target: str) -> dict[str, Any]:
+    """Read the options of a component that is data.
+
+    Args:
+        target: ``package:folder/file.yaml``.
+
+    Returns:
+        The mapping in the file, with its key ``use``.
+
+    Raises:
+        PluginError: there is no such file, or it is not a mapping with the key ``use``.
+    """
+    from importlib.resources import files
+
+    import yaml
+
+    package, _, name = target.partition(":")
+    try:
+        options = yaml.safe_load(files(package).joinpath(name).read_text(encoding="utf-8"))
+    except (ImportError, OSError, yaml.YAMLError) as error:
+        raise PluginError(f"'{target}' cannot be read: {error}.", "Fix or uninstall its plugin.") from error
+    if not (isinstance(options, dict) and isinstance(options.get("use"), str)):
+        raise PluginError(f"'{target}' is not a mapping with the key 'use'.", "Name the component it configures.")
+    return options

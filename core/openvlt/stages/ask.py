@@ -1,0 +1,157 @@
+"""The work of asking a model: captions, traces and a benchmark's answers are all made by it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from openvlt.errors import Reject
+from openvlt.interfaces import Backend, Chat, Engine, Request
+from openvlt.records import Completion, Message, Rejected, Row, Sampling, Trace
+from openvlt.stages.chat import converse
+from openvlt.stages.map import Task, Value
+from openvlt.stages.models import Resolved, opened
+from openvlt.stages.workspace import Workspace
+from openvlt.store import digest
+
+
+@dataclass
+class Ask:
+    """Asks one model about every row.
+
+    Attributes:
+        workspace: the run's means.
+        component: identity of the component that words the prompts and reads the replies.
+        model: what is asked.
+        sampling: how; its ``n`` is the number of values of a row.
+        messages: words the prompt of a row.
+        parse: reads a reply.
+        kind: type of what `parse` returns.
+        run: replaces messages and parse where the component holds a conversation of its own.
+        given: what the key of a conversation is made of, where there is no one prompt.
+    """
+
+    workspace: Workspace
+    component: str
+    model: Resolved
+    sampling: Sampling
+    messages: Callable[[Row], list[Message]]
+    parse: Callable[[Completion], Any]
+    kind: Any
+    run: Callable[[Row, Chat], Any] | None = None
+    given: Callable[[Row], Any] | None = None
+    _engine: Engine | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def identity(self) -> str:
+        return digest("ask", self.component, self.model.identity, replace(self.sampling, n=1))
+
+    @property
+    def chunk(self) -> int:
+        return self._backend.chunk
+
+    @property
+    def parallel(self) -> int:
+        return self._backend.parallel
+
+    @property
+    def _backend(self) -> Backend:
+        backend = self.model.backend.component
+        assert isinstance(backend, Backend)
+        return backend
+
+    def keys(self, row: Row) -> list[str]:
+        base = self._key(row)
+        return [digest(base, sample) for sample in range(self.sampling.n)]
+
+    def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+        engine = self._open()
+        values = self._converse(engine, tasks) if self.run else self._ask(engine, tasks)
+        for of_task in values:
+            for value in of_task:
+                self._count(value)
+        return values
+
+    def counts(self) -> dict[str, float]:
+        return dict(self._counts)
+
+    def close(self) -> None:
+        self._stack.close()
+        self._engine = None
+
+    def _key(self, row: Row) -> str:
+        return digest(self.identity, self.given(row) if self.given else self.messages(row))
+
+    def _open(self) -> Engine:
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._stack.enter_context(opened(self.model, self.workspace))
+            return self._engine
+
+    def _ask(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+        values: list[list[Value | Rejected]] = [[] for _ in tasks]
+        requests: list[tuple[int, Request]] = []
+        for index, task in enumerate(tasks):
+            try:
+                prompt = tuple(self.messages(task.row))
+            except Reject as reject:
+                refused = Rejected(id=task.row.example.id, reason=reject.reason, transient=reject.transient)
+                values[index] = [refused] * len(task.wanted)
+                continue
+            requests.append((index, Request(prompt, self._key(task.row), task.wanted)))
+        replies = engine.generate([request for _, request in requests], self.sampling)
+        for (index, request), reply in zip(requests, replies, strict=True):
+            row = tasks[index].row
+            if isinstance(reply, Rejected):
+                values[index] = [replace(reply, id=row.example.id)] * len(request.samples)
+            else:
+                pairs = zip(request.samples, reply, strict=True)
+                values[index] = [self._parse(row, sample, completion) for sample, completion in pairs]
+        return values
+
+    def _parse(self, row: Row, sample: int, completion: Completion) -> Value | Rejected:
+        self._counts["tokens"] += completion.completion_tokens
+        try:
+            value = self.parse(completion)
+        except Reject as reject:
+            return Rejected(id=row.example.id, reason=reject.reason, transient=reject.transient)
+        if isinstance(value, Trace):
+            return replace(
+                value,
+                sample=sample,
+                finish_reason=completion.finish_reason,
+                prompt_tokens=completion.prompt_tokens,
+                completion_tokens=completion.completion_tokens,
+            )
+        return value
+
+    def _converse(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+        run = self.run
+        assert run is not None
+        flat = [(task, sample) for task in tasks for sample in task.wanted]
+        results = converse(
+            engine,
+            self.sampling,
+            [self._key(task.row) for task, _ in flat],
+            [sample for _, sample in flat],
+            lambda index, chat: run(flat[index][0].row, chat),
+        )
+        values: list[list[Value | Rejected]] = []
+        for task in tasks:
+            mine, results = results[: len(task.wanted)], results[len(task.wanted) :]
+            values.append([
+                replace(value, sample=sample) if isinstance(value, Trace) else value
+                for sample, value in zip(task.wanted, mine, strict=True)
+            ])  # fmt: skip
+        return values
+
+    def _count(self, value: Value | Rejected) -> None:
+        if isinstance(value, Rejected):
+            self._counts["rejected"] += 1

@@ -1,0 +1,37 @@
+"""Caption: what the images show, in words, without a look at the question."""
+
+from __future__ import annotations
+
+from openvlt.interfaces import Captioner
+from openvlt.records import Rejected, Row
+from openvlt.registry import Built
+from openvlt.stages.ask import Ask
+from openvlt.stages.map import Value, map_stage
+from openvlt.stages.models import Resolved
+from openvlt.stages.workspace import Output, Step, Workspace
+
+
+def caption(
+    workspace: Workspace, name: str, iteration: int, inputs: Output, captioner: Built, model: Resolved
+) -> Output:
+    """Caption each distinct tuple of images once."""
+    component = captioner.component
+    assert isinstance(component, Captioner)
+    work = Ask(
+        workspace,
+        captioner.identity,
+        model,
+        component.sampling,
+        messages=lambda row: component.messages(row.example.images),
+        parse=component.parse,
+        kind=str,
+        run=None if type(component).run is Captioner.run else lambda row, chat: component.run(row.example.images, chat),
+        given=None if type(component).run is Captioner.run else lambda row: row.example.images,
+    )
+    step = Step("caption", name, iteration, (work.identity, component.sampling.n, inputs.digest))
+    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
+
+
+def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
+    (value,) = values
+    return value if isinstance(value, Rejected) else Row(example=row.example, caption=value)

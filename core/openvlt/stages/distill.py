@@ -1,0 +1,40 @@
+"""Distill: a teacher writes k chains for each example, from the caption or, if it is the policy, from the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from openvlt.interfaces import Teacher
+from openvlt.records import Rejected, Row, Trace
+from openvlt.registry import Built
+from openvlt.stages.ask import Ask
+from openvlt.stages.map import Value, map_stage
+from openvlt.stages.models import Resolved
+from openvlt.stages.workspace import Output, Step, Workspace
+
+
+def distill(workspace: Workspace, name: str, iteration: int, inputs: Output, teacher: Built, model: Resolved) -> Output:
+    """Sample k chains an example; a sample that is no trace is counted, an example with no trace at all is left out."""
+    component = teacher.component
+    assert isinstance(component, Teacher)
+    talks = type(component).run is not Teacher.run
+    work = Ask(
+        workspace,
+        teacher.identity,
+        model,
+        component.sampling,
+        messages=lambda row: component.messages(row.example, row.caption),
+        parse=component.parse,
+        kind=Trace,
+        run=(lambda row, chat: component.run(row.example, row.caption, chat)) if talks else None,
+        given=(lambda row: (row.example, row.caption)) if talks else None,
+    )
+    step = Step("distill", name, iteration, (work.identity, component.sampling.n, inputs.digest))
+    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
+
+
+def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
+    traces = tuple(value for value in values if isinstance(value, Trace))
+    if not traces:
+        return Rejected(id=row.example.id, reason="no sample is a trace")
+    return replace(row, traces=traces)

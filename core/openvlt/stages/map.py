@@ -1,0 +1,221 @@
+"""Map stages: rows are looked up, what is missing is computed in fixed chunks, and the output is written in order."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from openvlt.errors import DataError, RemoteError
+from openvlt.records import Rejected, Row
+from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
+from openvlt.store import RowStore, StageWriter, decode, encode
+
+Value: TypeAlias = Any
+"""What is computed for a row: a caption, a trace, verdicts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A row, and which of its values are missing."""
+
+    row: Row
+    wanted: tuple[int, ...]
+
+
+class Work(Protocol):
+    """What a map stage computes.
+
+    Attributes:
+        identity: digest of the component and the model; its rows lie in a folder of their own.
+        kind: type of the values.
+        chunk: rows computed together.
+        parallel: chunks in flight at the same time.
+    """
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def kind(self) -> Any: ...
+
+    @property
+    def chunk(self) -> int: ...
+
+    @property
+    def parallel(self) -> int: ...
+
+    def keys(self, row: Row) -> list[str]:
+        """The key of each value of a row."""
+        ...
+
+    def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+        """The wanted values of each task; called from several threads if `parallel` is above 1."""
+        ...
+
+    def counts(self) -> dict[str, float]:
+        """What to show beside the progress."""
+        ...
+
+    def close(self) -> None:
+        """Free what `compute` has opened."""
+        ...
+
+
+Finish: TypeAlias = Callable[[Row, list[Value | Rejected]], Row | Rejected]
+"""Puts the values of a row in place; values that were rejected are counted whatever it returns."""
+
+
+def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, finish: Finish, total: int) -> Output:
+    """Carry out a map stage, or reuse it.
+
+    Raises:
+        DataError: too many rows were rejected.
+        RemoteError: some rows failed in a way that may pass; the next run tries just those again.
+    """
+    started = time.monotonic()
+    with claimed(workspace, step) as (folder, summary):
+        if summary is not None:
+            return output(step, folder, summary, cached=True, started=started)
+        workspace.progress.begin(step.name, total, "rows")
+        with RowStore(workspace.home.rows / work.identity) as store:
+            filling = _Filling(workspace, work, store)
+            try:
+                filling.run(inputs.rows())
+            finally:
+                work.close()
+            writer = StageWriter(folder)
+            try:
+                taken = _write(inputs.rows(), work, store, filling.transient, finish, writer)
+                _check(workspace, step, taken, writer)
+            finally:
+                writer.close()
+            counts = {key: value for key, value in work.counts().items() if value}
+            made = writer.finish({"in": taken, "counts": counts})
+        return output(step, folder, made, cached=filling.computed == 0, started=started)
+
+
+@dataclass
+class _Filling:
+    """Computes the values that are missing. Chunks are the same, and of the same rows, however often it is stopped."""
+
+    workspace: Workspace
+    work: Work
+    store: RowStore
+    computed: int = 0
+    transient: dict[str, Rejected] = field(default_factory=dict)
+
+    def run(self, rows: Iterable[Row]) -> None:
+        if self.work.parallel == 1:
+            for chunk, tasks in self._chunks(rows):
+                self._commit(chunk, tasks, self.work.compute([task for task, _ in tasks]) if tasks else [])
+            return
+        with ThreadPoolExecutor(self.work.parallel) as pool:
+            flying: deque[tuple[int, list[_Missing], Future[list[list[Value | Rejected]]] | None]] = deque()
+            try:
+                for chunk, tasks in self._chunks(rows):
+                    future = pool.submit(self.work.compute, [task for task, _ in tasks]) if tasks else None
+                    flying.append((chunk, tasks, future))
+                    while len(flying) > self.work.parallel:
+                        self._land(flying.popleft())
+                while flying:
+                    self._land(flying.popleft())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _land(self, flight: tuple[int, list[_Missing], Future[list[list[Value | Rejected]]] | None]) -> None:
+        chunk, tasks, future = flight
+        self._commit(chunk, tasks, future.result() if future else [])
+
+    def _chunks(self, rows: Iterable[Row]) -> Iterator[tuple[int, list[_Missing]]]:
+        """Yield, chunk by chunk, how many rows it stands for and what is missing of it."""
+        seen: set[bytes] = set()
+        unique, count, tasks = 0, 0, list[_Missing]()
+        for row in rows:
+            count += 1
+            keys = self.work.keys(row)
+            if not keys or (mark := bytes.fromhex(keys[0][:32])) in seen:
+                continue
+            seen.add(mark)
+            unique += 1
+            wanted = tuple(index for index, key in enumerate(keys) if key not in self.store)
+            if wanted:
+                tasks.append((Task(row, wanted), keys))
+            if unique == self.work.chunk:
+                yield count, tasks
+                unique, count, tasks = 0, 0, []
+        if count:
+            yield count, tasks
+
+    def _commit(self, count: int, tasks: Sequence[_Missing], results: Sequence[Sequence[Value | Rejected]]) -> None:
+        lines: list[tuple[str, bytes]] = []
+        for (task, keys), values in zip(tasks, results, strict=True):
+            for index, value in zip(task.wanted, values, strict=True):
+                if isinstance(value, Rejected) and value.transient:
+                    self.transient[keys[index]] = value
+                else:
+                    lines.append((keys[index], _pack(value)))
+        if lines:
+            self.store.put(lines)
+        self.computed += len(tasks)
+        self.workspace.progress.advance(count, **self.work.counts())
+
+
+_Missing: TypeAlias = tuple[Task, list[str]]
+
+
+def _pack(value: Value | Rejected) -> bytes:
+    return (b'{"rejected":%s}' if isinstance(value, Rejected) else b'{"value":%s}') % encode(value)
+
+
+def _unpack(kind: Any, line: bytes) -> Value | Rejected:
+    if line.startswith(b'{"rejected":'):
+        return decode(Rejected, line[len(b'{"rejected":') : -1])
+    return decode(kind, line[len(b'{"value":') : -1])
+
+
+def _write(
+    rows: Iterable[Row],
+    work: Work,
+    store: RowStore,
+    transient: dict[str, Rejected],
+    finish: Finish,
+    writer: StageWriter,
+) -> int:
+    taken = 0
+    for row in rows:
+        taken += 1
+        values: list[Value | Rejected] = []
+        for key in work.keys(row):
+            line = store.get(key)
+            lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
+            values.append(transient.get(key, lost) if line is None else _unpack(work.kind, line))
+        for index, value in enumerate(values):
+            if isinstance(value, Rejected) and len(values) > 1:
+                writer.reject(Rejected(id=f"{row.example.id}#{index}", reason=value.reason, transient=value.transient))
+        done = finish(row, values)
+        if isinstance(done, Rejected):
+            writer.reject(done)
+        else:
+            writer.row(done)
+    return taken
+
+
+def _check(workspace: Workspace, step: Step, taken: int, writer: StageWriter) -> None:
+    """Stop where too much was left out, or where another run may still get it."""
+    causes = Counter(writer.rejected).most_common(3)
+    told = "; ".join(f"{count} x {reason}" for reason, count in causes)
+    if writer.transient:
+        raise RemoteError(
+            f"Stage {step.name}: {writer.transient} requests of {taken} rows failed in a way that may pass ({told}).",
+            "Run the same command again: what is done is kept, and just those are tried again.",
+        )
+    lost = taken - writer.out
+    if taken and (lost / taken > workspace.reject_above or writer.out == 0):
+        raise DataError(
+            f"Stage {step.name} lost {lost} of {taken} rows, over the limit of {workspace.reject_above:.0%} ({told}).",
+            f"Look at {writer.folder.path / 'rejected.jsonl'}, mend the cause, or raise reject_above in the recipe.",
+        )

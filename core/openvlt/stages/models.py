@@ -1,0 +1,122 @@
+"""From what a recipe calls a model to a folder, its content's digest, and an open engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from openvlt.errors import UsageError
+from openvlt.interfaces import Backend, Engine
+from openvlt.records import Model
+from openvlt.registry import Built
+from openvlt.stages.choice import choose_backend
+from openvlt.stages.workspace import Workspace
+from openvlt.store import digest, file_digest, write_atomically
+
+_CONTENT = (".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model that can be opened.
+
+    Attributes:
+        model: with a local folder, a hub id or a served id for id.
+        digest: of its content; of its name and revision where the content cannot be seen.
+        backend: the engine it runs on.
+        reason: why that one.
+    """
+
+    model: Model
+    digest: str
+    backend: Built
+    reason: str
+
+    @property
+    def identity(self) -> str:
+        """All of it that can change a reply."""
+        model = self.model
+        return digest(self.digest, self.backend.identity, model.dtype, model.pixels, model.context)
+
+
+def locate(model: Model, workspace: Workspace) -> Model:
+    """Replace a name of the run's own or of a packaged model by its folder; other ids stay."""
+    packaged = packaged_models()
+    if (known := workspace.models.get(model.id)) is not None:
+        asked = {name: getattr(model, name) for name in ("backend", "pixels", "context") if getattr(model, name)}
+        return replace(known, **asked, dtype=known.dtype if model.dtype == "auto" else model.dtype)
+    if model.id in packaged:
+        return replace(model, id=str(packaged[model.id]))
+    if model.id in ("base", "policy"):
+        raise UsageError(
+            f"The model '{model.id}' is one a training run leads to, and there is none here.",
+            "Give a folder, a hub id or run:NAME/STAGE.",
+        )
+    return model
+
+
+def packaged_models() -> dict[str, Path]:
+    """The models that come with openvlt, by name."""
+    folder = Path(str(files("openvlt_tasks"))) / "models"
+    return {path.parent.name.replace("_", "-"): path.parent for path in sorted(folder.glob("*/config.json"))}
+
+
+def resolve(model: Model, workspace: Workspace) -> Resolved:
+    """Find out what a model is, and what it runs on.
+
+    Raises:
+        UsageError: the id is a name or path that leads nowhere.
+    """
+    located = locate(model, workspace)
+    if located.backend:
+        name, reason = located.backend, "the recipe says so"
+    else:
+        installed = {name for name in ("vllm",) if find_spec(name)}
+        name, reason = choose_backend(located, installed, size_in_bytes(located))
+    backend = workspace.registry.build("backend", name)
+    return Resolved(located, content_digest(located, workspace), backend, reason)
+
+
+def size_in_bytes(model: Model) -> int | None:
+    """Size of a local model's weights, or None if the model is not here."""
+    path = Path(model.id)
+    if path.is_file():
+        return path.stat().st_size
+    weights = list(path.glob("*.safetensors")) if path.is_dir() else []
+    return sum(file.stat().st_size for file in weights) if weights else None
+
+
+def content_digest(model: Model, workspace: Workspace) -> str:
+    """Digest of a local model's files, remembered by their size and time; else of the id and the revision."""
+    path = Path(model.id)
+    if model.url or not path.exists():
+        return digest("unseen", model.id, model.revision)
+    wanted = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _CONTENT)
+    memory = workspace.home.root / "digests.json"
+    try:
+        known: dict[str, str] = json.loads(memory.read_bytes())
+    except (FileNotFoundError, ValueError):
+        known = {}
+    digests, before = [], len(known)
+    for file in wanted:
+        stat = file.stat()
+        mark = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        digests.append((file.name, known.setdefault(mark, "") or file_digest(file)))
+        known[mark] = digests[-1][1]
+    if len(known) != before:
+        write_atomically(memory, json.dumps(known).encode())
+    return digest("content", digests)
+
+
+@contextmanager
+def opened(resolved: Resolved, workspace: Workspace) -> Iterator[Engine]:
+    """Open a model on its backend; it is freed at the end."""
+    backend = resolved.backend.component
+    assert isinstance(backend, Backend)
+    with backend.open(resolved.model, workspace.images.read) as engine:
+        yield engine

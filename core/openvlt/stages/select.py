@@ -1,0 +1,88 @@
+"""Select: trace filters drop, rewrite, balance and choose; each is told how many rows it took."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from openvlt.errors import DataError, PluginError
+from openvlt.interfaces import Drop, TraceFilter
+from openvlt.records import Example, Judged, Rejected, Row
+from openvlt.registry import Built
+from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
+from openvlt.store import StageWriter
+
+
+def select(workspace: Workspace, name: str, iteration: int, inputs: Output, filters: Sequence[Built]) -> Output:
+    """Apply the trace filters in order.
+
+    Raises:
+        DataError: no trace is left; the message says which filter took how many rows.
+    """
+    started = time.monotonic()
+    step = Step("select", name, iteration, (*(built.identity for built in filters), inputs.digest))
+    with claimed(workspace, step) as (folder, known):
+        if known is not None:
+            return output(step, folder, known, cached=True, started=started)
+        workspace.progress.begin(step.name, inputs.record.out, "rows")
+        writer = StageWriter(folder)
+        traces = 0
+        try:
+            rows: Iterator[Row] = inputs.rows()
+            for built in filters:
+                rows = _filtered(built, rows, writer)
+            for row in rows:
+                writer.row(row)
+                traces += len(row.judged)
+                workspace.progress.advance(1, traces=traces)
+        finally:
+            writer.close()
+        if not traces:
+            told = (
+                "; ".join(f"{reason}: {count}" for reason, count in writer.rejected.most_common()) or "no rows came in"
+            )
+            raise DataError(
+                f"Stage {step.name}: no trace is left of {inputs.record.out} examples ({told}).",
+                "Loosen the filters in the recipe, or give the teacher more samples.",
+            )
+        summary = writer.finish({"in": inputs.record.out, "counts": {"traces": traces}})
+        return output(step, folder, summary, cached=False, started=started)
+
+
+def _filtered(built: Built, rows: Iterable[Row], writer: StageWriter) -> Iterator[Row]:
+    component = built.component
+    assert isinstance(component, TraceFilter)
+    waiting: deque[Row] = deque()
+
+    def pairs() -> Iterator[tuple[Example, Sequence[Judged]]]:
+        for row in rows:
+            waiting.append(row)
+            yield row.example, row.judged
+
+    for _, kept in component.choose_all(pairs()):
+        row = waiting.popleft()
+        if isinstance(kept, Drop):
+            writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: {kept.reason}"))
+            continue
+        if not kept:
+            writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: kept no trace"))
+            continue
+        _guard(built, row, kept)
+        yield replace(row, judged=tuple(kept))
+    if waiting:
+        raise PluginError(
+            f"The filter {built.entry.id} made no decision on {len(waiting)} rows.",
+            "It must yield one decision for each row, in order; tell its author.",
+        )
+
+
+def _guard(built: Built, row: Row, kept: Sequence[Judged]) -> None:
+    """A filter may rewrite reasoning, never an answer."""
+    answers = {judged.trace.answer for judged in row.judged}
+    if any(judged.trace.answer not in answers for judged in kept):
+        raise PluginError(
+            f"The filter {built.entry.id} changed the answer of example {row.example.id}.",
+            "Filters may rewrite think, never the answer; tell its author.",
+        )

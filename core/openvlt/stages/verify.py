@@ -1,0 +1,80 @@
+"""Verify: every trace gets the verdicts of the recipe's verifiers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from openvlt.records import Claim, Judged, Rejected, Row, Verdict
+from openvlt.registry import Built
+from openvlt.stages.map import Task, Value, map_stage
+from openvlt.stages.workspace import Output, Step, Workspace
+from openvlt.store import digest
+from openvlt.verification import Judge
+
+
+@dataclass
+class _Judging:
+    """The work of judging traces; one value a trace, the verdicts by verifier name."""
+
+    workspace: Workspace
+    verifiers: Mapping[str, Built]
+    kind: Any = dict[str, Verdict]
+    chunk: int = 256
+    parallel: int = 1
+    _judge: Judge | None = None
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def identity(self) -> str:
+        identities = [(name, built.identity) for name, built in self.verifiers.items()]
+        return digest("judge", identities, self.workspace.format)
+
+    def keys(self, row: Row) -> list[str]:
+        base = digest(self.identity, row.example)
+        return [digest(base, trace) for trace in row.traces]
+
+    def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+        if self._judge is None:
+            self._judge = Judge(self.verifiers, format=self.workspace.format)
+        claims = [
+            Claim(trace=task.row.traces[index], example=task.row.example, group=task.row.example.id)
+            for task in tasks
+            for index in task.wanted
+        ]
+        verdicts = self._judge.verdicts(claims)
+        self._counts["claims"] += len(claims)
+        self._counts["correct"] += sum(
+            Judged(trace=c.trace, verdicts=v).is_correct for c, v in zip(claims, verdicts, strict=True)
+        )
+        values: list[list[Value | Rejected]] = []
+        for task in tasks:
+            values.append(list(verdicts[: len(task.wanted)]))
+            verdicts = verdicts[len(task.wanted) :]
+        return values
+
+    def counts(self) -> dict[str, float]:
+        return dict(self._counts)
+
+    def close(self) -> None:
+        if self._judge is not None:
+            self._judge.close()
+            self._judge = None
+
+
+def verify(workspace: Workspace, name: str, iteration: int, inputs: Output, verifiers: Mapping[str, Built]) -> Output:
+    """Judge all traces of all rows."""
+    work = _Judging(workspace, verifiers)
+    step = Step("verify", name, iteration, (work.identity, inputs.digest))
+    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
+
+
+def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
+    judged = tuple(
+        Judged(trace=trace, verdicts=verdicts)
+        for trace, verdicts in zip(row.traces, values, strict=True)
+        if not isinstance(verdicts, Rejected)
+    )
+    return Row(example=row.example, caption=row.caption, judged=judged)

@@ -1,0 +1,130 @@
+"""What every stage of a run works with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from openvlt.errors import UsageError
+from openvlt.records import Format, Model, Row, StageRecord
+from openvlt.registry import Registry
+from openvlt.stages.progress import Progress, Quiet
+from openvlt.store import Home, ImageStore, StageFolder, digest
+
+
+@dataclass
+class Workspace:
+    """A run's means.
+
+    Attributes:
+        home: the store.
+        registry: the plugins.
+        format: how the policy is asked and answers.
+        models: the run's own models by name, ``base`` and ``policy``.
+        progress: who is told how far the work is.
+        reject_above: share of rejected rows at which a stage stops.
+        seed: of everything random.
+        dry: True to look only: the first stage that is not complete raises `NotDone`.
+    """
+
+    home: Home
+    registry: Registry
+    format: Format = field(default_factory=Format)
+    models: dict[str, Model] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Quiet)
+    reject_above: float = 0.1
+    seed: int = 0
+    dry: bool = False
+    images: ImageStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.images = ImageStore(self.home.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a stage has made: its record, and the folder with its rows."""
+
+    record: StageRecord
+    folder: StageFolder
+    digest: str
+
+    def rows(self) -> Iterator[Row]:
+        return self.folder.rows(Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage that is to be carried out.
+
+    Attributes:
+        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo``, ``bench``.
+        name: unique within the run.
+        iteration: 1 for the first, 0 for what precedes it.
+        made_of: identities of its components and digests of its inputs: the fingerprint is their digest.
+    """
+
+    kind: str
+    name: str
+    iteration: int
+    made_of: tuple[Any, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        return digest(self.kind, *self.made_of)
+
+
+class NotDone(Exception):
+    """Raised in a dry run by the first stage that is not complete."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.name)
+        self.step = step
+
+
+@contextmanager
+def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dict[str, Any] | None]]:
+    """Hold a stage's folder against other processes; yields it with its summary if it is complete already.
+
+    Raises:
+        UsageError: another process is working on the same stage.
+    """
+    folder = StageFolder(workspace.home.stages / step.fingerprint)
+    if workspace.dry:
+        if (summary := folder.summary()) is None:
+            raise NotDone(step)
+        yield folder, summary
+        return
+    folder.path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.path.with_suffix(".lock"), timeout=0)
+    try:
+        with lock:
+            yield folder, folder.summary()
+    except Timeout:
+        raise UsageError(
+            f"Another process is working on the same stage {step.name} ({step.fingerprint[:12]}).",
+            "Wait until it has ended, then run this command again to reuse what it made.",
+        ) from None
+
+
+def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cached: bool, started: float) -> Output:
+    """Put together what a stage has made."""
+    record = StageRecord(
+        kind=step.kind,
+        name=step.name,
+        iteration=step.iteration,
+        fingerprint=step.fingerprint,
+        folder=f"stages/{step.fingerprint}",
+        cached=cached,
+        seconds=time.monotonic() - started,
+        taken=int(summary.get("in", 0)),
+        out=int(summary.get("out", 0)),
+        rejected=summary.get("rejected", {}),
+        counts=summary.get("counts", {}),
+    )
+    return Output(record, folder, str(summary["digest"]))

@@ -1,0 +1,25 @@
+"""Where everything lies: images once, rows as the cache, stages as views of them, runs as their record."""
+
+from openvlt.store.codec import decode, digest, encode
+from openvlt.store.home import Home, open_home
+from openvlt.store.images import ImageStore
+from openvlt.store.rows import RowStore
+from openvlt.store.runs import list_runs, read_run, write_run
+from openvlt.store.stage import StageFolder, StageWriter, file_digest, write_atomically
+
+__all__ = [
+    "Home",
+    "ImageStore",
+    "RowStore",
+    "StageFolder",
+    "StageWriter",
+    "decode",
+    "digest",
+    "encode",
+    "file_digest",
+    "list_runs",
+    "open_home",
+    "read_run",
+    "write_atomically",
+    "write_run",
+]

@@ -1,0 +1,56 @@
+"""The folder of all of openvlt's files, ``$OPENVLT_HOME``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from openvlt.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of a store; by default in the platform's user data folder, for models in a cache get wiped."""
+
+    root: Path
+
+    @property
+    def images(self) -> Path:
+        return self.root / "images"
+
+    @property
+    def rows(self) -> Path:
+        return self.root / "rows"
+
+    @property
+    def stages(self) -> Path:
+        return self.root / "stages"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+
+def open_home() -> Home:
+    """Find the home and make sure it can be written.
+
+    Raises:
+        DataError: the folder cannot be created or written.
+    """
+    import platformdirs
+
+    root = Path(os.environ.get("OPENVLT_HOME") or platformdirs.user_data_dir("openvlt", appauthor=False)).expanduser()
+    home = Home(root.absolute())
+    try:
+        for folder in (home.images, home.rows, home.stages, home.runs):
+            folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home.root):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"The folder {root} cannot be written: {error.strerror or error}.",
+            "Make it writable, or set OPENVLT_HOME to a folder that is.",
+        ) from error
+    return home

@@ -1,0 +1,108 @@
+"""Images by digest: their bytes lie once, are checked when they come in and decoded when they are used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openvlt.errors import DataError, Reject
+from openvlt.records import Image, NewImage
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+MAX_BYTES = 64 * 2**20
+MAX_PIXELS = 100_000_000
+
+
+class ImageStore:
+    """The images of a home.
+
+    Args:
+        folder: ``$OPENVLT_HOME/images``.
+        decoded: images kept decoded, the most recently used ones.
+    """
+
+    def __init__(self, folder: Path, decoded: int = 64) -> None:
+        self.folder = folder
+        self.read = lru_cache(maxsize=decoded)(self._decode)
+
+    def path(self, image: Image) -> Path:
+        """Where the image's bytes lie."""
+        return self.folder / image.sha256[:2] / image.sha256
+
+    def add(self, image: Image) -> Image:
+        """Check and store an image a source has found; one that is stored already is returned as it is.
+
+        Raises:
+            Reject: the image is missing, unreadable, or too large to decode safely.
+        """
+        if not isinstance(image, NewImage):
+            return image
+        content = _content(image.origin)
+        width, height = _check(content)
+        stored = Image(hashlib.sha256(content).hexdigest(), width, height)
+        target = self.path(stored)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f"{target.name}.{os.getpid()}")
+            partial.write_bytes(content)
+            partial.replace(target)
+        return stored
+
+    def _decode(self, image: Image) -> Picture:
+        """Decode an image to RGB; an animation gives its first frame.
+
+        Raises:
+            DataError: its bytes are gone.
+        """
+        import PIL.Image
+
+        try:
+            with PIL.Image.open(self.path(image)) as picture:
+                return picture.convert("RGB")
+        except OSError as error:
+            raise DataError(
+                f"Image {image.sha256[:12]} cannot be read from {self.folder}: {error}.",
+                "Run the same command with a fresh OPENVLT_HOME, or restore the folder.",
+            ) from error
+
+
+def _content(origin: Path | bytes) -> bytes:
+    if isinstance(origin, bytes):
+        content = origin
+    else:
+        try:
+            if origin.stat().st_size > MAX_BYTES:
+                raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
+            content = origin.read_bytes()
+        except FileNotFoundError as error:
+            raise Reject("image file missing") from error
+        except OSError as error:
+            raise Reject(f"image file unreadable ({error.strerror})") from error
+    if len(content) > MAX_BYTES:
+        raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
+    return content
+
+
+def _check(content: bytes) -> tuple[int, int]:
+    """Read the size from the header, and decode the whole only if it is safe to."""
+    import PIL.Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(BytesIO(content)) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels")
+                picture.load()
+                return picture.size
+    except PIL.Image.DecompressionBombError as error:
+        raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Reject("image unreadable") from error

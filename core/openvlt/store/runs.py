@@ -1,0 +1,48 @@
+"""The record of every run, ``runs/<name>/run.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from openvlt.errors import DataError, UsageError, closest
+from openvlt.records import Run
+from openvlt.store.codec import decode, encode
+from openvlt.store.home import Home
+from openvlt.store.stage import write_atomically
+
+
+def write_run(home: Home, run: Run) -> None:
+    """Write a run's record; readers see the old or the new one, never half.
+
+    Raises:
+        DataError: the disk is full or read-only.
+    """
+    folder = home.runs / run.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "run.json", encode(run))
+    except OSError as error:
+        raise DataError(
+            f"The run record {folder / 'run.json'} cannot be written: {error.strerror or error}.",
+            "Free some space there and run the same command again; what was finished is kept.",
+        ) from error
+
+
+def read_run(home: Home, name: str) -> Run:
+    """Read the record of a run.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    try:
+        return decode(Run, (home.runs / name / "run.json").read_bytes())
+    except FileNotFoundError:
+        names = sorted(path.parent.name for path in home.runs.glob("*/run.json"))
+        raise UsageError(f"There is no run '{name}' in {home.runs}.", closest(name, names)) from None
+
+
+def list_runs(home: Home) -> Iterator[Run]:
+    """All runs, the last written first."""
+    paths = sorted(home.runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in paths:
+        yield decode(Run, path.read_bytes())

@@ -1,0 +1,142 @@
+"""Stages are views: the output of one step, in input order, under the fingerprint of what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from openvlt.errors import DataError
+from openvlt.records import Rejected
+from openvlt.store.codec import decode, encode
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StageFolder:
+    """The folder of one stage; it is complete once ``stage.json`` lies in it."""
+
+    path: Path
+
+    @property
+    def rows_file(self) -> Path:
+        return self.path / "rows.jsonl"
+
+    @property
+    def summary_file(self) -> Path:
+        return self.path / "stage.json"
+
+    def summary(self) -> dict[str, Any] | None:
+        """What the stage counted, or None if it is not complete."""
+        try:
+            summary: dict[str, Any] = json.loads(self.summary_file.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        return summary
+
+    def rows(self, kind: type[T]) -> Iterator[T]:
+        """Read the output back, row by row."""
+        with self.rows_file.open("rb") as lines:
+            for line in lines:
+                yield decode(kind, line)
+
+    def rejected(self) -> Iterator[Rejected]:
+        """Read back what was left out."""
+        with (self.path / "rejected.jsonl").open("rb") as lines:
+            for line in lines:
+                yield decode(Rejected, line)
+
+
+class StageWriter:
+    """Writes a stage's output; nothing counts until `finish`.
+
+    Args:
+        folder: the stage's folder; whatever an interrupted run left in it is written anew.
+    """
+
+    def __init__(self, folder: StageFolder) -> None:
+        self.folder = folder
+        self.out = 0
+        self.rejected: Counter[str] = Counter()
+        self.transient = 0
+        self._hash = hashlib.sha256()
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            folder.summary_file.unlink(missing_ok=True)
+            self._rows = folder.rows_file.with_suffix(".partial").open("wb")
+            self._left_out = (folder.path / "rejected.jsonl").open("wb")
+        except OSError as error:
+            raise _unwritable(folder.path, error) from error
+
+    def row(self, record: Any) -> None:
+        """Append one row of output."""
+        line = encode(record) + b"\n"
+        self._hash.update(line)
+        self._write(self._rows, line)
+        self.out += 1
+
+    def reject(self, rejected: Rejected) -> None:
+        """Write down a row that was left out."""
+        self._write(self._left_out, encode(rejected) + b"\n")
+        self.rejected[rejected.reason] += 1
+        self.transient += rejected.transient
+
+    def close(self) -> None:
+        """Close the files without completing the stage."""
+        self._rows.close()
+        self._left_out.close()
+
+    def finish(self, counts: Mapping[str, Any]) -> dict[str, Any]:
+        """Complete the stage; returns its summary, with the digest of its rows."""
+        try:
+            self.close()
+            self._rows_in_place()
+            summary = {
+                "digest": self._hash.hexdigest(),
+                "out": self.out,
+                "rejected": dict(sorted(self.rejected.items())),
+                **counts,
+            }
+            write_atomically(self.folder.summary_file, json.dumps(summary, indent=1).encode())
+        except OSError as error:
+            raise _unwritable(self.folder.path, error) from error
+        return summary
+
+    def _rows_in_place(self) -> None:
+        partial = self.folder.rows_file.with_suffix(".partial")
+        partial.replace(self.folder.rows_file)
+
+    def _write(self, file: Any, line: bytes) -> None:
+        try:
+            file.write(line)
+        except OSError as error:
+            raise _unwritable(self.folder.path, error) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that readers see either the old or the whole new content."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"The stage folder {path} cannot be written: {error.strerror or error}.",
+        "Free some space there and run the same command again; what was finished is kept.",
+    )
