@@ -138,6 +138,12 @@ if TYPE_CHECKING:
     from openvlt.records import (
         Verdict as Verdict,
     )
+    from openvlt.verification.functions import (
+        compute_score as compute_score,
+    )
+    from openvlt.verification.functions import (
+        reward as reward,
+    )
 
 PLUGIN_API = 1
 
@@ -155,6 +161,7 @@ _HOMES = {
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",
     ),
+    "openvlt.verification.functions": ("compute_score", "reward"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -13,7 +13,8 @@ _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
 _PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010", "''\"\"---")
 _LEAD_IN = re.compile(
-    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)(?: (?:is|would be)|:):? ?"
+    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)"
+    r"(?: (?:is|would be)|:):? ?"
     r"|^(?:it|that|this) is ",
     re.IGNORECASE,
 )
@@ -21,7 +22,7 @@ _LEAD_IN = re.compile(
 
 def without_lead_in(text: str) -> str:
     """The text without "The answer is" and the like before it."""
-    return _LEAD_IN.sub("", text.strip()) or text
+    return _LEAD_IN.sub("", text.strip(" \n")) or text
 
 
 def undressed(text: str) -> str:
