@@ -85,21 +85,19 @@ def prepare(
 
 
 def _show_plan(loop: Loop) -> None:
-    from rich.console import Console
-
     from openvlt.loop import plan
-    from openvlt.report import plan_table
+    from openvlt.report import console, plan_table
 
-    Console().print(plan_table((p.name, p.component, p.rows, p.model, p.memory, p.cached) for p in plan(loop)))
+    console().print(plan_table((p.name, p.component, p.rows, p.model, p.memory, p.cached) for p in plan(loop)))
 
 
 def _show_end(loop: Loop, run: Run) -> None:
-    from rich.console import Console
-
-    from openvlt.report import scores_table
+    from openvlt.report import console, gains, scores_table
 
     home = loop.workspace.home
-    Console().print(scores_table(run.scores))
+    console().print(scores_table(run.scores))
+    for line in gains(run.scores[-1]) if run.scores else ():
+        click.echo(line)
     selected = [stage for stage in run.stages if stage.kind == "select"]
     click.echo(f"model   {run.model}")
     for stage in selected:
