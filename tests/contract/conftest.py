@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image as Pictures
 
-from openvlt import Image, Message, Request
+from openvlt import Backend, Engine, Image, Message, Model, Request
+
+CONTEXT = 256  # tokens; small, so that a prompt can be over it
 
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>",
@@ -131,3 +134,76 @@ def request(*content: str | Image, samples: tuple[int, ...] = (0,), system: str 
     """A request of one user turn, keyed by what it asks, as the core does."""
     messages = (*([Message.system(system)] if system else []), Message.user(*content))
     return Request(messages, sha256(repr(messages).encode()).hexdigest(), samples)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backend with the tiny Qwen2.5-VL open in it.
+
+    Attributes:
+        name: of the backend.
+        context: tokens of prompt and reply together the model was opened with.
+        figures: what tests measured, printed at the end of the session.
+    """
+
+    name: str
+    backend: Backend
+    engine: Engine
+    context: int
+    figures: list[str]
+
+    def report(self, what: str, share: float) -> None:
+        self.figures.append(f"{self.name}: {what}: {share:.0%}")
+
+
+FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for line in config.stash[FIGURES]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def hf(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    from openvlt_plugins.hf.backend import HfBackend
+
+    backend = HfBackend(threads=1)
+    with backend.open(Model(id=str(vision_model), context=CONTEXT), picture) as engine:
+        yield Opened("hf", backend, engine, CONTEXT, request.config.stash[FIGURES])
+
+
+@pytest.fixture(scope="session", params=["hf"])
+def opened(request: pytest.FixtureRequest) -> Opened:
+    """Each backend in turn."""
+    backend: Opened = request.getfixturevalue(request.param)
+    return backend
+
+
+@pytest.fixture(scope="session")
+def prompt_length(vision_model: Path) -> Callable[[Request], int]:
+    """Counts a request's tokens with the model's own processor: 16 for an image of 64 x 64."""
+    from transformers import AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(vision_model)
+
+    def count(asked: Request) -> int:
+        turns = [
+            {
+                "role": turn.role,
+                "content": [
+                    {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part}
+                    for part in turn.content
+                ],
+            }
+            for turn in asked.messages
+        ]
+        images = [picture(part) for turn in asked.messages for part in turn.content if isinstance(part, Image)]
+        text = processor.apply_chat_template(turns, add_generation_prompt=True)
+        return len(processor(text=[text], images=images or None)["input_ids"][0])
+
+    return count
