@@ -37,6 +37,9 @@ if TYPE_CHECKING:
         parse as parse,
     )
     from openvlt.hookspecs import (
+        Register as Register,
+    )
+    from openvlt.hookspecs import (
         hookimpl as hookimpl,
     )
     from openvlt.interfaces import (
@@ -142,7 +145,7 @@ _HOMES = {
     "openvlt.balance": ("shares",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
-    "openvlt.hookspecs": ("hookimpl",),
+    "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.interfaces": (
         "AnswerVerifier", "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine",
         "ExampleFilter", "ImageReader", "Keep", "Option", "Request", "Source", "Teacher", "TraceFilter", "Trainer",

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 
 from openvlt.cli import registry
 from openvlt.cli.table import print_table
-from openvlt.interfaces import Kind
+from openvlt.registry.registration import KIND_OF_HOOK
 
 if TYPE_CHECKING:
+    from openvlt.interfaces import Kind
     from openvlt.registry import Entry, Plugin
 
+KINDS = tuple(KIND_OF_HOOK.values())
 COLUMNS = ("name", "origin", "version", "status", "components", "reason")
 
 
 @click.command("list-plugins")
-@click.option("--kind", type=click.Choice(get_args(Kind)), help="Only plugins with components of this kind.")
+@click.option("--kind", type=click.Choice(KINDS), help="Only plugins with components of this kind.")
 @click.option("--verbose", is_flag=True, help="Also load times, and the traceback of what is broken.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(kind: Kind | None, verbose: bool, as_json: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,12 @@ import pluggy
 
 from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
-from openvlt.interfaces import Kind
 from openvlt.registry import discovery, registration
-from openvlt.registry.entries import Entry, Plugin
+from openvlt.registry.entries import Built, Entry, Plugin
 
 if TYPE_CHECKING:
+    from openvlt.interfaces import Kind
     from openvlt.records import Format
-    from openvlt.registry.building import Built
     from openvlt.registry.description import Description
 
 
@@ -150,6 +148,8 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
 
 
 def _installed_check() -> Callable[[str], bool]:
+    from importlib.util import find_spec
+
     known: dict[str, bool] = {}
 
     def is_installed(package: str) -> bool:
