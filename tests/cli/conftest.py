@@ -14,18 +14,23 @@ PLUGINS = Path(__file__).parents[1] / "plugins"
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def pip_target(*packages: Path, into: Path) -> None:
+@pytest.fixture(scope="session")
+def install_into() -> Callable[..., None]:
     """Install packages into a folder, from their sources and without network."""
-    uv = os.environ.get("UV", "uv")
-    options = ["--offline", "--quiet", "--no-deps", "--no-build-isolation", "--python", sys.executable]
-    subprocess.run([uv, "pip", "install", *options, "--target", str(into), *map(str, packages)], check=True)
+
+    def install(folder: Path, *packages: Path) -> None:
+        uv = os.environ.get("UV", "uv")
+        options = ["--offline", "--quiet", "--no-deps", "--no-build-isolation", "--python", sys.executable]
+        subprocess.run([uv, "pip", "install", *options, "--target", str(folder), *map(str, packages)], check=True)
+
+    return install
 
 
 @pytest.fixture(scope="session")
-def all_plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def all_plugins(tmp_path_factory: pytest.TempPathFactory, install_into: Callable[..., None]) -> Path:
     """A folder with every plugin of tests/plugins installed, the good one and the bad ones."""
     folder = tmp_path_factory.mktemp("site")
-    pip_target(*(file.parent for file in sorted(PLUGINS.glob("*/pyproject.toml"))), into=folder)
+    install_into(folder, *(file.parent for file in sorted(PLUGINS.glob("*/pyproject.toml"))))
     return folder
 
 
