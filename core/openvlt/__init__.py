@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from openvlt.balance import (
+        shares as shares,
+    )
     from openvlt.errors import (
         DataError as DataError,
     )
@@ -97,6 +100,9 @@ if TYPE_CHECKING:
         Verifier as Verifier,
     )
     from openvlt.records import (
+        AnswerType as AnswerType,
+    )
+    from openvlt.records import (
         Claim as Claim,
     )
     from openvlt.records import (
@@ -136,6 +142,7 @@ if TYPE_CHECKING:
 PLUGIN_API = 1
 
 _HOMES = {
+    "openvlt.balance": ("shares",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
@@ -145,8 +152,8 @@ _HOMES = {
         "TrainJob", "Verifier",
     ),
     "openvlt.records": (
-        "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected", "Sampling",
-        "Trace", "Verdict",
+        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
+        "Sampling", "Trace", "Verdict",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

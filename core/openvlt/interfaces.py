@@ -8,7 +8,7 @@ one row out. A component is built once per process, may be called from many thre
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,6 +251,17 @@ class Benchmark(Component, ABC):
     def messages(self, example: Example, format: Format) -> list[Message]:
         """The chat turns that ask one question."""
 
+    def base_messages(self, example: Example, format: Format) -> list[Message]:
+        """The chat turns that ask a model that was never trained to answer in `format`; by default the same."""
+        return self.messages(example, format)
+
+    def baselines(self) -> Mapping[str, Callable[[Example], str]]:
+        """Guessers without a model, by name, such as ``blind``: each gives the answer it would give to an example.
+
+        They are scored like a model whose response is that answer, and are reported beside the models.
+        """
+        return {}
+
     def choose(self, examples: Iterable[Example]) -> Iterator[Example]:
         """Override to ask only some of the split's questions."""
         yield from examples
@@ -323,6 +334,16 @@ class Checkpoint:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
+class Rewarded(Protocol):
+    """What one claim earned: None leaves it out of the update; the verdicts say why."""
+
+    @property
+    def reward(self) -> float | None: ...
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]: ...
+
+
 class TrainJob(Protocol):
     """What a trainer is given, inside a process of its own.
 
@@ -350,8 +371,8 @@ class TrainJob(Protocol):
         """Decode an image of the store."""
         ...
 
-    def reward(self, claims: Sequence[Claim]) -> list[float | None]:
-        """The composite reward of each claim; None leaves the claim out of the update."""
+    def reward(self, claims: Sequence[Claim]) -> Sequence[Rewarded]:
+        """The composite reward of each claim, in order; it never raises for a claim."""
         ...
 
     def log(self, metrics: Mapping[str, float]) -> None:
@@ -374,6 +395,10 @@ class Trainer(Component, ABC):
         Raises:
             UsageError: what is wrong and what to change.
         """
+
+    def processes(self) -> int:
+        """How many processes train together, each with its own share of the batch."""
+        return 1
 
     @abstractmethod
     def train(self, job: TrainJob) -> Checkpoint:

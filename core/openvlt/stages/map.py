@@ -36,10 +36,17 @@ class Work(Protocol):
         parallel: chunks in flight at the same time.
     """
 
-    identity: str
-    kind: Any
-    chunk: int
-    parallel: int
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def kind(self) -> Any: ...
+
+    @property
+    def chunk(self) -> int: ...
+
+    @property
+    def parallel(self) -> int: ...
 
     def keys(self, row: Row) -> list[str]:
         """The key of each value of a row."""

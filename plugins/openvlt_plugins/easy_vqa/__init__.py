@@ -1,0 +1,30 @@
+"""easy-VQA: 48,248 questions on 5,000 images of one coloured shape (package `easy-vqa`, MIT, by Victor Zhou)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register(
+        "easy-vqa",
+        "openvlt_plugins.easy_vqa.source:EasyVqa",
+        summary="one coloured shape in an image: what shape, what colour, yes or no",
+        requires=("easy_vqa",),
+    )
+
+
+@hookimpl
+def register_benchmarks(register: Register) -> None:
+    register(
+        "easy-vqa",
+        "openvlt_plugins.easy_vqa.benchmark:EasyVqaBenchmark",
+        summary="1,000 test questions balanced over shape, colour and yes/no, one an image",
+        requires=("easy_vqa",),
+    )

@@ -1,0 +1,43 @@
+"""The balanced easy-VQA benchmark and its blind guesser."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from openvlt import Benchmark, Example, Format, Message, Option, Source
+from openvlt_plugins.easy_vqa.source import EasyVqa
+
+
+@dataclass(frozen=True)
+class EasyVqaBenchmark(Benchmark):
+    """One question on each of the 1,000 test images, equally many on shape, colour and yes/no.
+
+    Three quarters of the questions of easy-VQA are yes/no, and most of their answers can be guessed from the text;
+    balanced, with yes and no equally often, a guesser who never looks has less to gain.
+    """
+
+    split: Annotated[str, Option("split to ask: test, or dev to tune on")] = "test"
+    source: Annotated[Source, Option("where the questions come from")] = EasyVqa(
+        questions_per_image=1, balanced=True, seed=0
+    )
+    scorings: Annotated[Mapping[str, str], Option("scoring name to verifier name")] = field(
+        default_factory=lambda: {"exact": "answer"}
+    )
+    breakdown: Annotated[tuple[str, ...], Option("metadata keys the score is broken down by")] = ("kind",)
+
+    def messages(self, example: Example, format: Format) -> list[Message]:
+        return format.prompt(example)
+
+    def base_messages(self, example: Example, format: Format) -> list[Message]:
+        return [Message.user(*example.images, f"{example.question}\nAnswer with one word.")]
+
+    def baselines(self) -> Mapping[str, Callable[[Example], str]]:
+        """The blind guesser: the most frequent answer to the same question text in the train split."""
+        answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for example in EasyVqa().examples("train"):
+            answers[example.question][example.answer] += 1
+        best = {question: counts.most_common(1)[0][0] for question, counts in answers.items()}
+        return {"blind": lambda example: best.get(example.question, "no")}

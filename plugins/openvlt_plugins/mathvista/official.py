@@ -1,0 +1,93 @@
+"""MathVista's official scoring, as the repository lupantech/MathVista publishes it.
+
+``evaluation/extract_answer.py`` decides what the extracted answer is, ``evaluation/calculate_score.py`` brings it into
+the shape of the gold and compares strings. Both are followed where they are odd: an empty extraction is matched to the
+nearest choice and can be right, integers are cut rather than rounded, a list is compared as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from openvlt import Claim, Example, Option, Verdict, Verifier
+from openvlt_plugins.mathvista.distance import levenshtein
+
+_BRACKETED = re.compile(r"\(([a-zA-Z])\)")
+_QUICK = re.compile(r'The answer is "(.*)"\.')
+
+
+@dataclass(frozen=True)
+class MathVistaOfficial(Verifier):
+    """Extraction, normalisation and string equality of MathVista's published scripts.
+
+    Where the claim holds an extracted answer (from a result file, a judge, or the response's answer tag) that is the
+    extraction. Else the published steps that need no language model find it in the response.
+    """
+
+    quick_extract: Annotated[bool, Option('also take what stands in: The answer is "...".')] = False
+    ignore_empty: Annotated[bool, Option("an empty extraction of a multiple choice question is wrong")] = False
+
+    inline: ClassVar[bool] = True
+
+    def verify(self, claim: Claim) -> Verdict:
+        example = claim.example
+        if not example.answer:
+            return Verdict.bad_gold("the question has no public answer")
+        extraction, tier = self._extraction(claim)
+        predicted = normalise(extraction, example, ignore_empty=self.ignore_empty)
+        reason = f"extracted {extraction!r}, read as {predicted!r}, gold {example.answer!r}"
+        if predicted == example.answer:
+            return Verdict.correct(reason, tier=tier)
+        return Verdict.incorrect(reason, tier=tier)
+
+    def _extraction(self, claim: Claim) -> tuple[str, str]:
+        """The extracted answer, and the step that found it."""
+        if claim.answer is not None:
+            return claim.answer, "extracted"
+        whole = whole_response(claim.response, claim.example)
+        if whole is not None:
+            return whole, "whole"
+        if self.quick_extract and (found := _QUICK.search(claim.response)):
+            return found.group(1), "quick"
+        return "", "none"
+
+
+def whole_response(response: str, example: Example) -> str | None:
+    """The extraction where the published script asks no language model: the response is nothing but the answer."""
+    if response == "" or response in example.choices:
+        return response
+    number = {"integer": int, "float": float}.get(example.answer_type or "")
+    if number is None:
+        return None
+    try:
+        return str(number(response))
+    except ValueError:
+        return None
+
+
+def normalise(extraction: str, example: Example, *, ignore_empty: bool = False) -> str | None:
+    """Bring an extraction into the shape of the gold; None if it cannot be."""
+    if example.choices:
+        return _choice(extraction.strip(), example.choices, ignore_empty)
+    try:
+        if example.answer_type == "integer":
+            return str(int(float(extraction)))
+        if example.answer_type == "float":
+            return str(round(float(extraction), int(example.precision or 0)))
+    except (ValueError, OverflowError):
+        return None
+    return extraction
+
+
+def _choice(extraction: str, choices: Sequence[str], ignore_empty: bool) -> str | None:
+    if ignore_empty and not extraction:
+        return None
+    if letter := _BRACKETED.search(extraction):
+        extraction = letter.group(1).upper()
+    place = ord(extraction) - ord("A") if len(extraction) == 1 else -1
+    if 0 <= place < len(choices):
+        return choices[place]
+    return min(choices, key=lambda choice: levenshtein(extraction, choice))  # of equals, the first

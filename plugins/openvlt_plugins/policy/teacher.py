@@ -1,0 +1,40 @@
+"""The policy of the iteration before, asked as it is trained to be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from openvlt import Completion, Example, Format, Message, Model, Option, Sampling, Teacher, Trace, parse
+
+
+@dataclass(frozen=True)
+class Policy(Teacher):
+    """Samples chains from the policy, which looks at the image itself (arXiv 2503.17352, section 4.2).
+
+    A reply without a complete answer stays a trace without answer; the verifiers and filters deal with it.
+    """
+
+    format: Annotated[Format, Option("how the policy is asked and answers; the recipe's")] = Format()
+    model: Annotated[Model, Option("what is asked; 'policy' is the model the iteration before led to")] = Model(
+        id="policy"
+    )
+    k: Annotated[int, Option("chains an example", unit="samples")] = 4
+    temperature: Annotated[float, Option("sampling temperature")] = 1.0
+    top_p: Annotated[float, Option("nucleus mass")] = 1.0
+    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 2048
+    seed: Annotated[int, Option("base of the seeds")] = 0
+
+    uses_caption: ClassVar[bool] = False
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            n=self.k, temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens, seed=self.seed
+        )
+
+    def messages(self, example: Example, caption: str | None) -> list[Message]:
+        return self.format.prompt(example)
+
+    def parse(self, completion: Completion) -> Trace:
+        return parse(completion, self.format)

@@ -1,0 +1,19 @@
+"""Captions by Qwen2.5-VL, or by any vision-language model that is asked in one user turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_captioners(register: Register) -> None:
+    register(
+        "qwen-vl",
+        "openvlt_plugins.qwen_vl.captioner:QwenVl",
+        summary="a detailed description of the images by a vision-language model (default Qwen2.5-VL-3B-Instruct)",
+    )

@@ -1,0 +1,100 @@
+"""The policy as a torch model: loaded in full precision, partly frozen, saved so that its folder loads alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from openvlt import Checkpoint, Model, UsageError
+
+FROZEN = ("vision", "projector")
+
+
+def load(model: Model, freeze: Sequence[str], seed: int) -> tuple[Any, Any]:
+    """Load the model to train and its processor.
+
+    The weights are float32 whatever the file holds: at the published learning rate of 1e-6 a bf16 weight rounds the
+    update away; on a GPU the arithmetic is bf16 by autocast.
+
+    Args:
+        model: folder, dtype and pixel limits.
+        freeze: parts that are not trained: ``vision`` is the tower, ``projector`` what maps it into the language model.
+        seed: of everything random from here on.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, set_seed
+
+    set_seed(seed)
+    config = AutoConfig.from_pretrained(model.id)
+    sees = getattr(config, "vision_config", None) is not None
+    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    policy = loader.from_pretrained(model.id, dtype=torch.float32, use_safetensors=True)
+    processor = AutoProcessor.from_pretrained(model.id, padding_side="left")
+    if model.pixels and hasattr(processor, "image_processor"):
+        low, high = model.pixels
+        processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
+    for part in freeze:
+        _freeze(policy, part)
+    return policy, processor
+
+
+def adapters(rank: int, policy: Any) -> Any:
+    """The LoRA configuration for all linear layers of the language model, or None for full training."""
+    if not rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The last checkpoint that is whole; ``trainer_state.json`` is written last."""
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
+
+
+def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint:
+    """Merge adapters, save model and processor so that the folder loads alone, and drop the training's checkpoints.
+
+    Args:
+        trainer: the trainer, done.
+        processor: saved beside the model, pixel limits and all.
+        model: its dtype is the one of the saved weights; ``auto`` keeps the one of the model it started from.
+        folder: of the job; the result goes to ``folder/model``.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    policy = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(policy, "merge_and_unload"):
+        policy = policy.merge_and_unload()
+    name = model.dtype if model.dtype != "auto" else AutoConfig.from_pretrained(model.id).dtype
+    dtype = getattr(torch, str(name).removeprefix("torch.")) if name else torch.float32
+    target = folder / "model"
+    if trainer.accelerator.is_main_process:
+        policy.to(dtype).save_pretrained(target, safe_serialization=True)
+        processor.save_pretrained(target)
+        for checkpoint in folder.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    trainer.accelerator.wait_for_everyone()
+    return Checkpoint(target, _last_metrics(trainer))
+
+
+def _last_metrics(trainer: Any) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for entry in trainer.state.log_history:
+        metrics.update({key: float(value) for key, value in entry.items() if isinstance(value, int | float)})
+    return metrics
+
+
+def _freeze(policy: Any, part: str) -> None:
+    tower = getattr(policy.model, "visual", None)
+    if part not in FROZEN:
+        raise UsageError(f"The option freeze names '{part}'.", f"It knows {' and '.join(FROZEN)}.")
+    if tower is None:
+        return
+    for name, parameter in tower.named_parameters():
+        if name.startswith("merger.") == (part == "projector"):
+            parameter.requires_grad_(False)
