@@ -104,8 +104,11 @@ def _register(
 ) -> list[Entry]:
     """Run the module's register hooks; on any error nothing of the module stays in the manager."""
     _check_hooks(module, manager)
+    full_name = f"{candidate.distribution}/{candidate.name}"
+    if manager.has_plugin(full_name):
+        raise ValueError(f"another plugin is called '{full_name}'; rename one of the two")
     try:
-        manager.register(module, name=f"{candidate.distribution}/{candidate.name}")
+        manager.register(module, name=full_name)
     except pluggy.PluginValidationError as error:
         raise Incompatible(str(error).splitlines()[-1].strip()) from error
     entries: list[Entry] = []

@@ -141,10 +141,14 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
             return replace(entry, status="shadowed", reason=f"'{entry.name}' is also {ids}; write '{entry.id}'")
         missing = [package for package in entry.requires if not is_installed(package)]
         if missing:
-            return replace(entry, status="missing-extra", reason=f"package '{missing[0]}' is not installed")
+            return replace(entry, status="missing-extra", reason=f"'{entry.name}' needs {_packages(missing)}")
         return entry
 
     return tuple(replace(plugin, components=tuple(map(judge, plugin.components))) for plugin in plugins)
+
+
+def _packages(missing: Sequence[str]) -> str:
+    return f"the package{'s' * (len(missing) > 1)} {', '.join(missing)}, not installed"
 
 
 def _installed_check() -> Callable[[str], bool]:
