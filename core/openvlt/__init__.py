@@ -37,6 +37,9 @@ if TYPE_CHECKING:
         parse as parse,
     )
     from openvlt.hookspecs import (
+        Register as Register,
+    )
+    from openvlt.hookspecs import (
         hookimpl as hookimpl,
     )
     from openvlt.interfaces import (
@@ -97,6 +100,9 @@ if TYPE_CHECKING:
         Verifier as Verifier,
     )
     from openvlt.records import (
+        AnswerType as AnswerType,
+    )
+    from openvlt.records import (
         Claim as Claim,
     )
     from openvlt.records import (
@@ -148,15 +154,15 @@ _HOMES = {
     "openvlt.balance": ("shares",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
-    "openvlt.hookspecs": ("hookimpl",),
+    "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.interfaces": (
         "AnswerVerifier", "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine",
         "ExampleFilter", "ImageReader", "Keep", "Option", "Request", "Source", "Teacher", "TraceFilter", "Trainer",
         "TrainJob", "Verifier",
     ),
     "openvlt.records": (
-        "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected", "Sampling",
-        "Trace", "Verdict",
+        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
+        "Sampling", "Trace", "Verdict",
     ),
     "openvlt.tables": ("TableRow", "find_file", "read_rows"),
 }  # fmt: skip

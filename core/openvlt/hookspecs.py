@@ -11,16 +11,22 @@ that is data, or a class. `requires` names optional top-level packages the compo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
 if TYPE_CHECKING:
-    from openvlt.interfaces import Register
     from openvlt.records import Run, StageRecord
 
 hookspec = pluggy.HookspecMarker("openvlt")
 hookimpl = pluggy.HookimplMarker("openvlt")
+
+
+class Register(Protocol):
+    """Registers one component; a wrong argument is an error of the plugin."""
+
+    def __call__(self, name: str, target: str | type, *, summary: str, requires: Sequence[str] = ()) -> None: ...
 
 
 @hookspec

@@ -410,8 +410,6 @@ class Trainer(Component, ABC):
         """Train to the end, or go on from the last checkpoint in ``job.folder``."""
 
 
-Register: TypeAlias = Callable[..., None]
-
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
     "captioner": (Captioner,),

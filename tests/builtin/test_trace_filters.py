@@ -58,7 +58,7 @@ def test_shortest_takes_the_nearest_rank_there_is() -> None:
 
 
 def test_per_question_keeps_the_first() -> None:
-    assert choose(PerQuestion(n=2), judged("a"), judged("b"), judged("c")) == ["a", "b"]
+    assert choose(PerQuestion(count=2), judged("a"), judged("b"), judged("c")) == ["a", "b"]
 
 
 def test_unique_ignores_spacing_and_case_but_not_the_answer() -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openvlt.cli import registry
 from openvlt.cli.table import print_table
-from openvlt.interfaces import Kind
+from openvlt.interfaces import KINDS
 
 if TYPE_CHECKING:
-    from openvlt.registry import Description
+    from openvlt.interfaces import Kind
+    from openvlt.registry.description import Description
 
 
 @click.command("describe")
-@click.argument("kind", type=click.Choice(get_args(Kind)))
+@click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def describe(kind: Kind, name: str, as_json: bool) -> None:

@@ -89,6 +89,7 @@ class Recipe(_Block):
         routes: source name to the weights used for its examples.
         iterations: the turns of the loop.
         bench: the benchmarks of every model.
+        bench_tokens: longest answer to a benchmark, in tokens.
         seed: of everything random.
         reject_above: share of rejected rows at which a stage stops.
     """
@@ -103,6 +104,7 @@ class Recipe(_Block):
     routes: dict[str, dict[str, float]] = {}
     iterations: Annotated[list[Iteration], Field(min_length=1)]
     bench: Annotated[list[Spec], BeforeValidator(_list)] = []
+    bench_tokens: int = Field(2048, ge=1)
     seed: int = 0
     reject_above: float = Field(0.1, ge=0, le=1)
 

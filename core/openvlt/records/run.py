@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 RunStatus: TypeAlias = Literal["running", "done", "failed", "interrupted"]
@@ -93,6 +93,10 @@ class Score:
     mean_tokens: float = 0.0
     seconds: float = 0.0
     versus: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The score as ``openvlt runs --json`` shows it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

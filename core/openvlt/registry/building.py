@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind
 from openvlt.records import Format
-from openvlt.registry.entries import Entry
+from openvlt.registry.entries import Built, Entry
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
 from openvlt.registry.targets import component_class, is_data, read_data
 
 if TYPE_CHECKING:
     from openvlt.registry.registry import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A component, ready for use.
-
-    Attributes:
-        component: the instance.
-        entry: what was registered.
-        options: all its options, resolved, as JSON; building ``{"use": entry.id, **options}`` gives the same again.
-        identity: hex sha256 of all that can change its output: id, class version, options that are not operational,
-            and the code itself where that can change without the version changing.
-    """
-
-    component: Any
-    entry: Entry
-    options: dict[str, Any]
-    identity: str
 
 
 def build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], *, format: Format | None, where: str) -> Built:

@@ -1,8 +1,7 @@
-"""Where plugins come from: installed entry points, files named by the user, and the switches over both."""
+"""Where plugins come from: installed distributions, files named by the user, and the switches over both."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 from openvlt.errors import UsageError
+from openvlt.registry.distributions import distributions
 from openvlt.registry.entries import Origin
 from openvlt.registry.targets import load_file
-
-GROUP = "openvlt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,42 +33,21 @@ class Candidate:
     file: Path | None = None
 
 
-def installed() -> Iterator[Candidate]:
-    """Yield the plugins of installed distributions, built-ins first, then by distribution and name."""
-    # imported here: it is the costliest part of the start, and commands without plugins do without it
-    from importlib.metadata import Distribution, EntryPoint, entry_points
-
-    known: dict[Distribution, tuple[str, str, bool]] = {}
-
-    def describe(point: EntryPoint) -> tuple[str, str, bool]:
-        dist = point.dist
-        if dist is None:
-            return "unknown", "", False
-        if dist not in known:
-            metadata = dist.metadata
-            known[dist] = metadata["Name"] or "unknown", metadata["Version"] or "", _is_editable(dist)
-        return known[dist]
-
-    def candidate(point: EntryPoint) -> Candidate:
-        distribution, version, editable = describe(point)
-        builtin = distribution == "openvlt"
-        return Candidate(
-            name=point.name,
-            origin="builtin" if builtin else "dist",
-            distribution=distribution,
-            version=version,
-            load=lambda: import_module(point.module),
-            editable=editable and not builtin,
+def installed() -> list[Candidate]:
+    """The plugins of installed distributions, built-ins first, then by distribution and name."""
+    found = [
+        Candidate(
+            name=name,
+            origin="builtin" if distribution.name == "openvlt" else "dist",
+            distribution=distribution.name,
+            version=distribution.version,
+            load=lambda module=module: import_module(module),  # type: ignore[misc]
+            editable=distribution.editable and distribution.name != "openvlt",
         )
-
-    found = [candidate(point) for point in entry_points(group=GROUP)]
-    yield from sorted(found, key=lambda plugin: (plugin.origin != "builtin", plugin.distribution, plugin.name))
-
-
-def _is_editable(dist: object) -> bool:
-    """True if PEP 610's ``direct_url.json`` says that the distribution is installed in editable mode."""
-    text = dist.read_text("direct_url.json")  # type: ignore[attr-defined]
-    return bool(text and json.loads(text).get("dir_info", {}).get("editable", False))
+        for distribution in distributions()
+        for name, module in distribution.plugins.items()
+    ]
+    return sorted(found, key=lambda plugin: (plugin.origin != "builtin", plugin.distribution, plugin.name))
 
 
 def named(files: Sequence[Path]) -> Iterator[Candidate]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from openvlt.interfaces import Kind
+if TYPE_CHECKING:
+    # listing plugins must not import the interfaces: they cost a fifth of its time
+    from openvlt.interfaces import Kind
 
 Origin: TypeAlias = Literal["builtin", "dist", "file"]
 PluginStatus: TypeAlias = Literal["ok", "disabled", "broken", "incompatible"]
@@ -86,3 +88,21 @@ class Plugin:
             "load_ms": round(self.load_ms, 2),
             "components": [entry.as_json() for entry in self.components],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A component, ready for use.
+
+    Attributes:
+        component: the instance.
+        entry: what was registered.
+        options: all its options, resolved, as JSON; building ``{"use": entry.id, **options}`` gives the same again.
+        identity: hex sha256 of all that can change its output: id, class version, options that are not operational,
+            and the code itself where that can change without the version changing.
+    """
+
+    component: Any
+    entry: Entry
+    options: dict[str, Any]
+    identity: str

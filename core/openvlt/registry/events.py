@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openvlt.registry.registry import Registry
-
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from openvlt.registry.registry import Registry
 
 
 def notify(registry: Registry, hook_name: str, **event: Any) -> None:
@@ -18,10 +16,16 @@ def notify(registry: Registry, hook_name: str, **event: Any) -> None:
         hook_name: ``on_stage_end`` or ``on_run_end``.
         event: the hook's arguments, by name.
     """
+    import logging
+
+    log = logging.getLogger(__name__)
     plugins = registry.hooks.get_plugins()
     for plugin in sorted(plugins, key=lambda plugin: registry.hooks.get_name(plugin) or ""):
         call = registry.hooks.subset_hook_caller(hook_name, [other for other in plugins if other is not plugin])
         try:
             call(**event)
-        except Exception:  # the boundary: a tracker that fails must not cost a run
-            log.exception("plugin '%s' failed in %s; the run goes on", registry.hooks.get_name(plugin), hook_name)
+        except Exception as error:  # the boundary: a tracker that fails must not cost a run
+            name = registry.hooks.get_name(plugin)
+            told = f"{type(error).__name__}: {error}"
+            debug = log.isEnabledFor(logging.DEBUG)
+            log.warning("plugin '%s' failed in %s, the run goes on: %s", name, hook_name, told, exc_info=debug)

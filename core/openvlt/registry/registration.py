@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, cast
 
 import pluggy
 
 from openvlt import PLUGIN_API, hookspecs
 from openvlt.errors import closest
-from openvlt.interfaces import KINDS, Component, Kind
 from openvlt.registry.discovery import Candidate, why_disabled
 from openvlt.registry.entries import Entry, Plugin, PluginStatus
 from openvlt.registry.targets import target_of
 
+if TYPE_CHECKING:
+    from openvlt.interfaces import Component, Kind
+
 HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, "openvlt_spec"))
-KIND_OF_HOOK: dict[str, Kind] = {f"register_{kind}s": kind for kind in KINDS}
+# read off the hooks' names: to import the interfaces would double the time a listing takes
+KIND_OF_HOOK = {hook: cast("Kind", hook[len("register_") : -1]) for hook in HOOKS if hook.startswith("register_")}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:([A-Za-z_]\w*|[\w./-]+\.ya?ml)")
@@ -58,7 +60,7 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
         except Incompatible as error:
             status, reason = "incompatible", str(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary: a plugin may raise anything
-            status, reason, trace = "broken", _first_line(error), traceback.format_exc()
+            status, reason, trace = "broken", _first_line(error), _trace(error)
     return Plugin(
         name=candidate.name,
         origin=candidate.origin,
@@ -76,6 +78,12 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
 
 def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def _trace(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
 
 
 def _api(module: ModuleType) -> int:
@@ -96,8 +104,11 @@ def _register(
 ) -> list[Entry]:
     """Run the module's register hooks; on any error nothing of the module stays in the manager."""
     _check_hooks(module, manager)
+    full_name = f"{candidate.distribution}/{candidate.name}"
+    if manager.has_plugin(full_name):
+        raise ValueError(f"another plugin is called '{full_name}'; rename one of the two")
     try:
-        manager.register(module, name=f"{candidate.distribution}/{candidate.name}")
+        manager.register(module, name=full_name)
     except pluggy.PluginValidationError as error:
         raise Incompatible(str(error).splitlines()[-1].strip()) from error
     entries: list[Entry] = []
@@ -118,7 +129,7 @@ def _check_hooks(module: ModuleType, manager: pluggy.PluginManager) -> None:
         marked = manager.parse_hookimpl_opts(module, name) is not None
         if marked and name not in HOOKS:
             raise Incompatible(f"there is no hook '{name}'. {closest(name, list(HOOKS))}")
-        if not marked and name in HOOKS and inspect.isfunction(value):
+        if not marked and name in HOOKS and isinstance(value, FunctionType):
             raise Incompatible(f"hook '{name}' is not marked; put @openvlt.hookimpl above it")
 
 

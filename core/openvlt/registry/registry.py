@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,12 @@ import pluggy
 
 from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
-from openvlt.interfaces import Kind
 from openvlt.registry import discovery, registration
-from openvlt.registry.entries import Entry, Plugin
+from openvlt.registry.entries import Built, Entry, Plugin
 
 if TYPE_CHECKING:
+    from openvlt.interfaces import Kind
     from openvlt.records import Format
-    from openvlt.registry.building import Built
     from openvlt.registry.description import Description
 
 
@@ -143,13 +141,19 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
             return replace(entry, status="shadowed", reason=f"'{entry.name}' is also {ids}; write '{entry.id}'")
         missing = [package for package in entry.requires if not is_installed(package)]
         if missing:
-            return replace(entry, status="missing-extra", reason=f"package '{missing[0]}' is not installed")
+            return replace(entry, status="missing-extra", reason=f"'{entry.name}' needs {_packages(missing)}")
         return entry
 
     return tuple(replace(plugin, components=tuple(map(judge, plugin.components))) for plugin in plugins)
 
 
+def _packages(missing: Sequence[str]) -> str:
+    return f"the package{'s' * (len(missing) > 1)} {', '.join(missing)}, not installed"
+
+
 def _installed_check() -> Callable[[str], bool]:
+    from importlib.util import find_spec
+
     known: dict[str, bool] = {}
 
     def is_installed(package: str) -> bool:

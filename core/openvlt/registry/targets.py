@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openvlt.errors import PluginError
-from openvlt.interfaces import INTERFACES, Component
-from openvlt.registry.entries import Entry
+
+if TYPE_CHECKING:
+    from openvlt.interfaces import Component
+    from openvlt.registry.entries import Entry
 
 
 def is_data(target: str) -> bool:
@@ -29,6 +29,9 @@ def target_of(component: type) -> str:
 
 def load_file(file: Path) -> ModuleType:
     """Import a one-file plugin, once per process, under a name no other module has."""
+    import hashlib
+    from importlib.util import module_from_spec, spec_from_file_location
+
     name = f"openvlt_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -55,6 +58,8 @@ def resolve(target: str) -> type[Component]:
     Raises:
         PluginError: the module cannot be imported, or it has no such class.
     """
+    from openvlt.interfaces import Component
+
     place, _, name = target.rpartition(":")
     try:
         module = load_file(Path(place)) if place.endswith(".py") else import_module(place)
@@ -75,6 +80,8 @@ def component_class(entry: Entry) -> type[Component]:
     Raises:
         PluginError: it cannot be imported, is of another kind or misses methods.
     """
+    from openvlt.interfaces import INTERFACES
+
     component = resolve(entry.target)
     if not issubclass(component, INTERFACES[entry.kind]):
         names = " or ".join(interface.__name__ for interface in INTERFACES[entry.kind])

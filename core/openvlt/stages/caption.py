@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from openvlt.registry import Built
-
 from openvlt.interfaces import Captioner
 from openvlt.records import Rejected, Row
+from openvlt.registry import Built
 from openvlt.stages.ask import Ask
 from openvlt.stages.map import Value, map_stage
 from openvlt.stages.models import Resolved

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from openvlt.registry import Built
-
 from openvlt.interfaces import Teacher
 from openvlt.records import Rejected, Row, Trace
+from openvlt.registry import Built
 from openvlt.stages.ask import Ask
 from openvlt.stages.map import Value, map_stage
 from openvlt.stages.models import Resolved

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from openvlt.registry import Built
-
 from openvlt.errors import DataError, Reject, UsageError, closest
 from openvlt.interfaces import Drop, ExampleFilter, Source
 from openvlt.records import Example, Rejected, Row
+from openvlt.registry import Built
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter, digest
 

@@ -36,10 +36,17 @@ class Work(Protocol):
         parallel: chunks in flight at the same time.
     """
 
-    identity: str
-    kind: Any
-    chunk: int
-    parallel: int
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def kind(self) -> Any: ...
+
+    @property
+    def chunk(self) -> int: ...
+
+    @property
+    def parallel(self) -> int: ...
 
     def keys(self, row: Row) -> list[str]:
         """The key of each value of a row."""
@@ -80,6 +87,7 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
                 filling.run(inputs.rows())
             finally:
                 work.close()
+            filling.seconds = time.monotonic() - started
             writer = StageWriter(folder)
             try:
                 taken = _write(inputs.rows(), work, store, filling.transient, finish, writer)
@@ -87,6 +95,7 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
             finally:
                 writer.close()
             counts = {key: value for key, value in work.counts().items() if value}
+            counts["seconds"] = round(filling.seconds, 3)
             made = writer.finish({"in": taken, "counts": counts})
         return output(step, folder, made, cached=filling.computed == 0, started=started)
 
@@ -99,6 +108,7 @@ class _Filling:
     work: Work
     store: RowStore
     computed: int = 0
+    seconds: float = 0.0
     transient: dict[str, Rejected] = field(default_factory=dict)
 
     def run(self, rows: Iterable[Row]) -> None:

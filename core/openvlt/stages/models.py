@@ -10,12 +10,11 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from openvlt.registry import Built
-from openvlt.stages.choice import choose_backend
-
 from openvlt.errors import UsageError
 from openvlt.interfaces import Backend, Engine
 from openvlt.records import Model
+from openvlt.registry import Built
+from openvlt.stages.choice import choose_backend
 from openvlt.stages.workspace import Workspace
 from openvlt.store import digest, file_digest, write_atomically
 
@@ -48,8 +47,9 @@ class Resolved:
 def locate(model: Model, workspace: Workspace) -> Model:
     """Replace a name of the run's own or of a packaged model by its folder; other ids stay."""
     packaged = packaged_models()
-    if model.id in workspace.models:
-        return replace(model, id=str(workspace.models[model.id]))
+    if (known := workspace.models.get(model.id)) is not None:
+        asked = {name: getattr(model, name) for name in ("backend", "pixels", "context") if getattr(model, name)}
+        return replace(known, **asked, dtype=known.dtype if model.dtype == "auto" else model.dtype)
     if model.id in packaged:
         return replace(model, id=str(packaged[model.id]))
     if model.id in ("base", "policy"):

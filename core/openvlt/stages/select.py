@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from openvlt.registry import Built
-
 from openvlt.errors import DataError, PluginError
 from openvlt.interfaces import Drop, TraceFilter
 from openvlt.records import Example, Judged, Rejected, Row
+from openvlt.registry import Built
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openvlt.registry import Built
-from openvlt.verification import Judge
-
 from openvlt.records import Claim, Judged, Rejected, Row, Verdict
+from openvlt.registry import Built
 from openvlt.stages.map import Task, Value, map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 from openvlt.store import digest
+from openvlt.verification import Judge
 
 
 @dataclass
@@ -73,5 +72,9 @@ def verify(workspace: Workspace, name: str, iteration: int, inputs: Output, veri
 
 
 def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
-    judged = tuple(Judged(trace=trace, verdicts=verdicts) for trace, verdicts in zip(row.traces, values, strict=True))
+    judged = tuple(
+        Judged(trace=trace, verdicts=verdicts)
+        for trace, verdicts in zip(row.traces, values, strict=True)
+        if not isinstance(verdicts, Rejected)
+    )
     return Row(example=row.example, caption=row.caption, judged=judged)

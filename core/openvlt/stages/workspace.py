@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from openvlt.registry import Registry
 
 from openvlt.errors import UsageError
-from openvlt.records import Format, Row, StageRecord
+from openvlt.records import Format, Model, Row, StageRecord
+from openvlt.registry import Registry
 from openvlt.stages.progress import Progress, Quiet
 from openvlt.store import Home, ImageStore, StageFolder, digest
 
@@ -26,21 +25,21 @@ class Workspace:
         home: the store.
         registry: the plugins.
         format: how the policy is asked and answers.
-        models: folders of the run's own models by name, ``base`` and ``policy``.
+        models: the run's own models by name, ``base`` and ``policy``.
         progress: who is told how far the work is.
         reject_above: share of rejected rows at which a stage stops.
         seed: of everything random.
-        files: one-file plugins, for the processes that must load them again.
+        dry: True to look only: the first stage that is not complete raises `NotDone`.
     """
 
     home: Home
     registry: Registry
     format: Format = field(default_factory=Format)
-    models: dict[str, Path] = field(default_factory=dict)
+    models: dict[str, Model] = field(default_factory=dict)
     progress: Progress = field(default_factory=Quiet)
     reject_above: float = 0.1
     seed: int = 0
-    files: tuple[Path, ...] = ()
+    dry: bool = False
     images: ImageStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +79,14 @@ class Step:
         return digest(self.kind, *self.made_of)
 
 
+class NotDone(Exception):
+    """Raised in a dry run by the first stage that is not complete."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.name)
+        self.step = step
+
+
 @contextmanager
 def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dict[str, Any] | None]]:
     """Hold a stage's folder against other processes; yields it with its summary if it is complete already.
@@ -88,6 +95,11 @@ def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dic
         UsageError: another process is working on the same stage.
     """
     folder = StageFolder(workspace.home.stages / step.fingerprint)
+    if workspace.dry:
+        if (summary := folder.summary()) is None:
+            raise NotDone(step)
+        yield folder, summary
+        return
     folder.path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.path.with_suffix(".lock"), timeout=0)
     try:

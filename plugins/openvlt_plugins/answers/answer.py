@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.choice import Choice, letters_of
-from openvlt_plugins.answers.number import Number, read_number
-from openvlt_plugins.answers.words import Text, YesNo, truth
+from openvlt_plugins.answers.clock import Time, read_clock, read_date
+from openvlt_plugins.answers.comparison.policy import Order, Percent, RoundedGold, Units
+from openvlt_plugins.answers.grammar import TooLarge, Unreadable
+from openvlt_plugins.answers.grammar.tree import Words
+from openvlt_plugins.answers.lists import List
+from openvlt_plugins.answers.math import Math
+from openvlt_plugins.answers.number import Number
+from openvlt_plugins.answers.reading import read
+from openvlt_plugins.answers.wording import folded
+from openvlt_plugins.answers.words import Text, YesNo
+
+_BARE_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
 
 
 @dataclass(frozen=True)
 class Answer(AnswerVerifier):
-    """Routes a claim by its answer type; an absent type is told from the gold."""
+    """Routes a claim by its answer type: ``choice``, ``yes_no``, ``integer`` and ``float`` (number), ``list``, ``text``
+    (a time or date where the gold is one), ``expression`` (math).
+
+    An absent type is told from the example: choices or a gold of capital letters A to J make a choice; yes, no, true
+    or false make yes-no; then times and dates; then plain words; all else is mathematics. A gold such as 8:30 is a
+    time if the answer is one, else a ratio.
+    """
+
+    units: Units = "convert"
+    percent: Percent = "lenient"
+    order: Order = "fixed"
+    rounded_gold: RoundedGold = False
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
-        return self._route(claim).quick(answer, claim)
+        return self.route(answer, claim).quick(answer, claim)
 
     def check(self, answer: str, claim: Claim) -> Verdict:
-        return self._route(claim).check(answer, claim)
+        return self.route(answer, claim).check(answer, claim)
 
-    def _route(self, claim: Claim) -> AnswerVerifier:
+    def route(self, answer: str, claim: Claim) -> AnswerVerifier:
+        """The verifier for a claim."""
         example = claim.example
         match example.answer_type:
             case "choice":
@@ -28,11 +51,37 @@ class Answer(AnswerVerifier):
             case "yes_no":
                 return YesNo()
             case "integer" | "float":
-                return Number()
+                return Number(units=self.units, percent=self.percent, rounded_gold=self.rounded_gold)
+            case "list":
+                return List(order=self.order)
             case "text":
-                return Text()
-        if example.choices or letters_of(example.answer):
+                return Time() if _is_moment(example.answer) else Text()
+            case "expression":
+                return self._math()
+        return Choice() if example.choices else self._by_gold(example.answer, answer)
+
+    def _by_gold(self, gold: str, answer: str) -> AnswerVerifier:
+        letters = letters_of(gold)
+        if letters and letters[-1] <= "J" and gold.isupper():
             return Choice()
-        if truth(example.answer) is not None:
+        if folded(gold) in {"yes", "no", "true", "false"}:
             return YesNo()
-        return Number() if read_number(example.answer) is not None else Text()
+        if _is_moment(gold):
+            return Time()
+        if _BARE_CLOCK.fullmatch(gold.strip()) and (said := read_clock(answer)) and said.half:
+            return Time()
+        try:
+            return Text() if isinstance(read(gold), Words) else self._math()
+        except (TooLarge, Unreadable):
+            return self._math()
+
+    def _math(self) -> Math:
+        return Math(units=self.units, percent=self.percent, order=self.order, rounded_gold=self.rounded_gold)
+
+
+def _is_moment(gold: str) -> bool:
+    """True for a date, or a time of day that cannot be a ratio."""
+    if len(gold) > 40:
+        return False
+    clock = read_clock(gold)
+    return read_date(gold) is not None or (clock is not None and not _BARE_CLOCK.fullmatch(gold.strip()))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.comparison import Policy
+from openvlt_plugins.answers.grammar.limits import CHARACTERS
+from openvlt_plugins.answers.reading import decide
 from openvlt_plugins.answers.wording import folded, undressed
 
 _LEAD_IN = re.compile(
@@ -40,21 +43,29 @@ class Choice(AnswerVerifier):
     them must be named. Refuses answer soup: naming another letter beside the right one.
     """
 
+    def quick(self, answer: str, claim: Claim) -> Verdict | None:
+        return self._decide(answer, claim, deep=False)
+
     def check(self, answer: str, claim: Claim) -> Verdict:
+        return self._decide(answer, claim, deep=True) or Verdict.incorrect("names none of the choices", tier="choice")
+
+    def _decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
         choices = claim.example.choices
         gold = _gold_letters(claim.example.answer, choices)
         if not gold:
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
-        said = _said_letters(answer, choices)
+        if len(answer) > CHARACTERS:
+            return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
+        said = _said_letters(answer, choices) or _by_value(answer, claim, deep=deep)
         if said is None:
+            return None
+        if not said:
             return Verdict.incorrect("names none of the choices", tier="choice")
         if len(said) == 1 and len(gold) == 1 and said != gold and _same_content(said, gold, choices):
             return Verdict.correct("another letter with the same content", tier="choice")
         if said == gold:
             return Verdict.correct(f"names {said}", tier="choice")
         return Verdict.incorrect(f"names {', '.join(said)}", tier="choice")
-
-    quick = check
 
 
 def _letter(index: int) -> str:
@@ -87,6 +98,25 @@ def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
     letter, rest = _marked_letter(marked), marked.group(4)
     others = [_letter(i) for i, choice in enumerate(choices) if rest and folded(rest) == folded(choice)]
     return letter if not others or letter in others else "".join(sorted({letter, *others}))
+
+
+def _by_value(answer: str, claim: Claim, *, deep: bool) -> str | None:
+    """The one choice whose content has the answer's value: empty if none has, or several; None if undecided."""
+    found, open_ = "", False
+    for index, choice in enumerate(claim.example.choices):
+        item = replace(claim, example=replace(claim.example, answer=choice, unit=None))
+        verdict = decide(answer, item, Policy(), deep=deep)
+        if verdict is None:
+            open_ = True
+        elif verdict.status == "correct":
+            found += _letter(index)
+    if open_:
+        return None
+    return found if len(found) == 1 or _all_same(found, claim.example.choices) else ""
+
+
+def _all_same(letters: str, choices: tuple[str, ...]) -> bool:
+    return all(_same_content(letters[0], letter, choices) for letter in letters) if letters else False
 
 
 def _marked_letter(marked: re.Match[str]) -> str:

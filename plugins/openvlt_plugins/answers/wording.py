@@ -10,12 +10,14 @@ _WRAPPER = re.compile(
 )
 _SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|~|\u200b|\ufeff")
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
-_MARKDOWN = re.compile(r"\*\*|__|`")
+_EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
 
 
 def undressed(text: str) -> str:
     """The text without math delimiters, font commands, spacing commands and Markdown emphasis."""
-    text = _MARKDOWN.sub("", _SPACING.sub(" ", _DOLLARS.sub(" ", text)))
+    text = _SPACING.sub(" ", _DOLLARS.sub(" ", text)).strip()
+    if emphasis := _EMPHASIS.fullmatch(text):
+        text = emphasis.group(2)
     for _ in range(4):
         text, count = _WRAPPER.subn(r" \1 ", text)
         if not count:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from openvlt import hookimpl
-from openvlt.interfaces import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl

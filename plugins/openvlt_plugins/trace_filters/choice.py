@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from openvlt import Drop, Example, Judged, Option, TraceFilter
+from openvlt import Drop, Example, Judged, Option, TraceFilter, UsageError
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Shortest(TraceFilter):
 
     rank: Annotated[int, Option("1 the shortest, 2 the next, -1 the longest, -2 the longest but one")] = 1
 
+    def __post_init__(self) -> None:
+        if self.rank == 0:
+            raise UsageError("The filter shortest has no rank 0.", "Count from 1 for the shortest, or from -1.")
+
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         correct = sorted((one for one in judged if one.is_correct), key=lambda one: len(one.trace.think.split()))
         if not correct:
@@ -46,10 +50,10 @@ class Shortest(TraceFilter):
 class PerQuestion(TraceFilter):
     """Keeps the first traces of an example."""
 
-    n: Annotated[int, Option("traces an example at most")] = 1
+    count: Annotated[int, Option("traces an example at most")] = 1
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
-        return judged[: self.n] or Drop("no trace")
+        return judged[: self.count] or Drop("no trace")
 
 
 @dataclass(frozen=True)

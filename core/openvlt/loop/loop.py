@@ -1,0 +1,216 @@
+"""The loop itself: which stage follows which, what is kept of each, and what is scored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from openvlt.bench.measure import Measured, measure, versus
+from openvlt.interfaces import Benchmark, Captioner, ExampleFilter, Teacher
+from openvlt.loop.parts import Loaded, Parts, Turn
+from openvlt.recipe import Recipe
+from openvlt.records import Model, Run, RunStatus, Sampling
+from openvlt.registry import Built, notify
+from openvlt.stages.answer import answer, guess, questions
+from openvlt.stages.caption import caption
+from openvlt.stages.distill import distill
+from openvlt.stages.load import Facts, choose, image_digests, load, load_step
+from openvlt.stages.models import Resolved, content_digest, locate, resolve
+from openvlt.stages.select import select
+from openvlt.stages.train import Rewards, train, train_step
+from openvlt.stages.verify import verify
+from openvlt.stages.workspace import Output, Step, Workspace
+from openvlt.store import Home, digest, write_atomically, write_run
+
+
+@dataclass
+class Loop:
+    """A recipe being carried out.
+
+    Attributes:
+        workspace: the run's means.
+        recipe: what to do.
+        parts: its components, built.
+        run: the record, written after every stage.
+        until: name of the kind of stage after which to stop, or None to go to the end.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    parts: Parts
+    run: Run
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        self._measured: dict[str, dict[str, Measured]] = {}
+        self._questions: dict[str, Output] = {}
+        self.workspace.models["base"] = locate(self.recipe.base, self.workspace)
+        self.workspace.models["policy"] = self.workspace.models["base"]
+
+    def carry_out(self) -> Run:
+        """Go through all iterations; whatever ends the run, its record says how it stands."""
+        self._record(status="running")
+        try:
+            self._all()
+        except KeyboardInterrupt:
+            self._record(status="interrupted")
+            raise
+        except BaseException:
+            self._record(status="failed")
+            raise
+        self._record(status="done")
+        return self.run
+
+    def _all(self) -> None:
+        for benchmark, scorings in self.parts.benchmarks:
+            self._prepare(benchmark, scorings)
+        self._bench("base", 0, base=True)
+        forbidden = frozenset().union(*(image_digests(asked.rows()) for asked in self._questions.values()))
+        for index, turn in enumerate(self.parts.turns, 1):
+            self._turn(index, turn, forbidden)
+
+    def _turn(self, index: int, turn: Turn, forbidden: frozenset[str]) -> None:
+        data = self._load(turn.loaded, f"load-{index}", index, forbidden)
+        teacher = turn.teacher.component
+        assert isinstance(teacher, Teacher)
+        if teacher.uses_caption:
+            assert self.parts.captioner is not None
+            captioner = self.parts.captioner
+            assert isinstance(captioner.component, Captioner)
+            model = self._resolve(captioner.component.model, f"caption-{index}")
+            data = self._done(caption(self.workspace, f"caption-{index}", index, data, captioner, model))
+        model = self._resolve(teacher.model, f"distill-{index}")
+        traces = self._done(distill(self.workspace, f"distill-{index}", index, data, turn.teacher, model))
+        judged = self._done(verify(self.workspace, f"verify-{index}", index, traces, self.parts.verifiers))
+        chosen = self._done(select(self.workspace, f"select-{index}", index, judged, turn.filters))
+        if turn.sft is None or self.until in ("verify", "select"):
+            return
+        start = self.workspace.models["base"]
+        self._train("sft", f"sft-{index}", index, chosen, turn.sft, start, Rewards())
+        for number, reinforced in enumerate(turn.grpo, 1):
+            suffix = f"{index}" if len(turn.grpo) == 1 else f"{index}.{number}"
+            rows = self._load(reinforced.loaded, f"load-grpo-{suffix}", index, forbidden)
+            start = self.workspace.models["policy"]
+            self._train("grpo", f"grpo-{suffix}", index, rows, reinforced.trainer, start, reinforced.rewards)
+
+    def _load(self, loaded: Loaded, name: str, index: int, forbidden: frozenset[str]) -> Output:
+        data = loaded.data
+        limit = None if loaded.filters else data.limit
+        step = load_step(name, index, loaded.source, data.split, limit, forbidden)
+        rows = self._done(load(self.workspace, step, loaded.source, data.split, limit, forbidden))
+        if not loaded.filters:
+            return rows
+        needs = {need for built in loaded.filters for need in _needs(built)}
+        facts = self._facts(needs, rows, name, index)
+        identities = [built.identity for built in loaded.filters]
+        step = Step(
+            "filter", f"filter-{name.removeprefix('load-')}", index, (identities, data.limit, rows.digest, facts)
+        )
+        return self._done(choose(self.workspace, step, rows, loaded.filters, data.limit, facts))
+
+    def _facts(self, needs: set[str], rows: Output, name: str, index: int) -> Facts:
+        """Let the policy answer the examples, and count how often it is right."""
+        if "pass_rate" not in needs:
+            return {}
+        built = self.workspace.registry.build("teacher", "policy", format=self.recipe.format)
+        assert isinstance(built.component, Teacher)
+        model = self._resolve(built.component.model, f"rate-{name}")
+        traces = self._done(distill(self.workspace, f"rate-{name}", index, rows, built, model))
+        judged = self._done(verify(self.workspace, f"rate-verify-{name}", index, traces, self.parts.verifiers))
+        rates = {row.example.id: sum(each.is_correct for each in row.judged) / len(row.judged) for row in judged.rows()}
+        return {"pass_rate": rates}
+
+    def _train(
+        self, kind: str, name: str, index: int, rows: Output, trainer: Built, start: Model, rewards: Rewards
+    ) -> None:
+        step = train_step(
+            self.workspace, kind, name, index, rows, trainer, content_digest(start, self.workspace), rewards
+        )
+        made, folder = train(self.workspace, step, rows, trainer, start, rewards)
+        self.workspace.models["policy"] = replace(self.workspace.models["base"], id=str(folder), revision=None)
+        self.run = replace(self.run, model=str(folder))
+        self._done(made)
+        self._bench(name, index, base=False)
+
+    def _prepare(self, benchmark: Built, scorings: Mapping[str, Built]) -> None:
+        component = _benchmark(benchmark)
+        name = benchmark.entry.name
+        asked = self._questions[name] = self._done(questions(self.workspace, benchmark))
+        self._measured[name] = {}
+        for baseline, guesser in component.baselines().items():
+            answers = guess(self.workspace, f"bench-{name}-{baseline}", asked, benchmark, baseline, guesser)
+            self._score(benchmark, scorings, self._done(answers), baseline, 0)
+
+    def _bench(self, stage: str, index: int, *, base: bool) -> None:
+        for benchmark, scorings in self.parts.benchmarks:
+            name = benchmark.entry.name
+            model = self._resolve(Model(id="base" if base else "policy"), f"bench-{name}-{stage}")
+            answers = answer(
+                self.workspace, f"bench-{name}-{stage}", index, self._questions[name], benchmark, model,
+                Sampling(max_tokens=self.recipe.bench_tokens), base=base,
+            )  # fmt: skip
+            self._score(benchmark, scorings, self._done(answers), stage, index)
+
+    def _score(self, benchmark: Built, scorings: Mapping[str, Built], answers: Output, stage: str, index: int) -> None:
+        component, name = _benchmark(benchmark), benchmark.entry.name
+        judged = self._done(verify(self.workspace, f"score-{name}-{stage}", index, answers, scorings))
+        kind = component.breakdown[0] if component.breakdown else ""
+        headline = next(iter(component.scorings))
+        found = measure(judged.rows(), stage, name, headline, kind, float(answers.record.counts.get("seconds", 0)))
+        earlier = self._measured[name]
+        compared = [other for other in ("blind", "base") if other in earlier and other != stage]
+        found = versus(found, {other: earlier[other] for other in compared})
+        earlier[stage] = found
+        self.run = replace(self.run, scores=(*self.run.scores, found.score))
+        self._record()
+
+    def _resolve(self, model: Model, stage: str) -> Resolved:
+        resolved = resolve(model, self.workspace)
+        self.run = replace(
+            self.run, notes=(*self.run.notes, f"{stage}: {resolved.backend.entry.name}, because {resolved.reason}")
+        )
+        return resolved
+
+    def _done(self, made: Output) -> Output:
+        self.run = replace(self.run, stages=(*self.run.stages, made.record))
+        self._record()
+        if not self.workspace.dry:
+            self.workspace.progress.end(made.record)
+            notify(self.workspace.registry, "on_stage_end", run=self.run, stage=made.record)
+        return made
+
+    def _record(self, status: RunStatus | None = None) -> None:
+        if status:
+            self.run = replace(self.run, status=status)
+        if self.workspace.dry:
+            return
+        write_run(self.workspace.home, self.run)
+        if status in ("done", "failed", "interrupted"):
+            notify(self.workspace.registry, "on_run_end", run=self.run)
+
+
+def claim_name(home: Home, recipe: Recipe) -> str:
+    """Name a run after its recipe and keep the recipe beside its record.
+
+    The same recipe goes on under the same name; one that was changed (``--set``) gets a name of its own, so that no
+    record is lost.
+    """
+    resolved = json.dumps(recipe.model_dump(mode="json"), indent=1)
+    for name in (recipe.name, f"{recipe.name}-{digest(resolved)[:6]}"):
+        path = home.runs / name / "recipe.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, resolved.encode())
+        if path.read_text(encoding="utf-8") == resolved:
+            break
+    return name
+
+
+def _benchmark(built: Built) -> Benchmark:
+    assert isinstance(built.component, Benchmark)
+    return built.component
+
+
+def _needs(built: Built) -> tuple[str, ...]:
+    return built.component.needs if isinstance(built.component, ExampleFilter) else ()

@@ -1,0 +1,94 @@
+"""What a recipe would do: its stages, their components, models and memory, and what is done already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from openvlt.interfaces import Teacher
+from openvlt.loop.loop import Loop
+from openvlt.loop.parts import Loaded
+from openvlt.loop.preflight import OVERHEAD, parameters
+from openvlt.records import Model
+from openvlt.registry import Built
+from openvlt.stages.models import locate, size_in_bytes
+from openvlt.stages.workspace import NotDone
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A stage that is to come.
+
+    Attributes:
+        name: of the stage.
+        component: what carries it out.
+        rows: rows it works on at most, None where only the work tells.
+        model: what runs.
+        memory: bytes it needs, about; None where nobody knows.
+        cached: True if its output lies there already.
+    """
+
+    name: str
+    component: str
+    rows: int | None = None
+    model: str = ""
+    memory: float | None = None
+    cached: bool = False
+
+
+def plan(loop: Loop) -> list[Planned]:
+    """List the stages of a recipe without carrying out any."""
+    stages = _listed(loop)
+    loop.workspace.dry = True
+    try:
+        loop.carry_out()
+    except NotDone:
+        pass
+    finally:
+        loop.workspace.dry = False
+    done = {record.name for record in loop.run.stages}
+    return [replace(stage, cached=stage.name in done) for stage in stages]
+
+
+def _listed(loop: Loop) -> list[Planned]:
+    stages: list[Planned] = []
+    parts, base = loop.parts, loop.recipe.base
+    names = [(built.entry.name, built.component.baselines()) for built, _ in parts.benchmarks]
+    for name, baselines in names:
+        stages.append(Planned(f"load-{name}", name))
+        stages += [Planned(f"bench-{name}-{baseline}", baseline) for baseline in baselines]
+    stages += [_asked(loop, f"bench-{name}-base", name, base, None) for name, _ in names]
+    for index, turn in enumerate(parts.turns, 1):
+        rows = turn.loaded.data.limit or _size(turn.loaded)
+        stages.append(Planned(f"load-{index}", turn.loaded.source.entry.name, rows))
+        teacher = turn.teacher.component
+        assert isinstance(teacher, Teacher)
+        if teacher.uses_caption and parts.captioner is not None:
+            captioner = parts.captioner
+            stages.append(_asked(loop, f"caption-{index}", captioner.entry.name, captioner.component.model, rows))
+        traces = rows * teacher.sampling.n if rows else None
+        stages.append(_asked(loop, f"distill-{index}", turn.teacher.entry.name, teacher.model, traces))
+        stages.append(Planned(f"verify-{index}", ", ".join(parts.verifiers), traces))
+        stages.append(Planned(f"select-{index}", ", ".join(built.entry.name for built in turn.filters), traces))
+        trained: list[tuple[str, Built, int | None]] = [(f"sft-{index}", turn.sft, None)] if turn.sft else []
+        for number, each in enumerate(turn.grpo, 1):
+            suffix = f"{index}" if len(turn.grpo) == 1 else f"{index}.{number}"
+            trained.append((f"grpo-{suffix}", each.trainer, each.loaded.data.limit or _size(each.loaded)))
+        for stage, trainer, count in trained:
+            stages.append(_asked(loop, stage, trainer.entry.name, base, count))
+            stages += [_asked(loop, f"bench-{name}-{stage}", name, base, None) for name, _ in names]
+    return stages
+
+
+def _asked(loop: Loop, stage: str, component: str, model: Model, rows: int | None) -> Planned:
+    where = loop.recipe.base if model.id in ("base", "policy") else model
+    located = locate(where, loop.workspace)
+    size = size_in_bytes(located)
+    if size is None and (count := parameters(located.id)) is not None:
+        size = int(count * (4 if located.dtype == "float32" else 2))
+    shown = f"{model.id} at {', '.join(model.url)}" if model.url else model.id.rsplit("/site-packages/", 1)[-1]
+    return Planned(stage, component, rows, shown, None if model.url or size is None else size * OVERHEAD)
+
+
+def _size(loaded: Loaded) -> int | None:
+    found: int | None = loaded.source.component.size(loaded.data.split)
+    return found

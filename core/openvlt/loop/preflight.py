@@ -1,0 +1,108 @@
+"""Before any work: can every model of the recipe run here at all?"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from openvlt.errors import UsageError
+from openvlt.loop.parts import Parts
+from openvlt.recipe import Recipe
+from openvlt.records import Model
+from openvlt.stages.models import locate
+from openvlt.stages.workspace import Workspace
+
+OVERHEAD = 1.2
+"""Memory of a running model over that of its weights: activations, key-value cache, buffers (a rule of thumb)."""
+LARGEST_ON_CPU = 4e9
+"""Parameters beyond which a model without a GPU is too slow to be of any use."""
+
+_PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
+
+
+def preflight(workspace: Workspace, recipe: Recipe, parts: Parts) -> None:
+    """Refuse a recipe whose models cannot run on this machine.
+
+    Raises:
+        UsageError: what the model needs, and what to do instead.
+    """
+    check("base", recipe.base, workspace)
+    if parts.captioner is not None:
+        check("captioner", parts.captioner.component.model, workspace, parts.captioner.entry.name)
+    for turn in parts.turns:
+        check("teacher", turn.teacher.component.model, workspace, turn.teacher.entry.name)
+
+
+def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
+    """Refuse one model that cannot run here; a served model is its server's concern."""
+    if model.url or (model.id in ("base", "policy") and role != "base"):
+        return
+    located = locate(model, workspace)
+    if Path(located.id).exists():
+        return
+    who = f"The {role} {name}".strip()
+    options = [f"a smaller model (--set {role}.model=HUB_ID)", "look at the whole plan first (--plan)"]
+    if role in ("teacher", "captioner"):
+        options.insert(1, f"an endpoint (--{role}-url http://HOST:8000/v1)")
+    remedy = f"Use {', '.join(options[:-1])}, or {options[-1]}."
+    size = parameters(located.id)
+    width = 4 if located.dtype == "float32" else 2
+    needed = (size or 0) * width * OVERHEAD
+    gpu, ram = gpu_memory(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size and gpu and needed > gpu:
+        raise UsageError(f"{who} runs {located.id}, which needs about {_gb(needed)}; the GPUs have {_gb(gpu)}.", remedy)
+    if size and not gpu and (size > LARGEST_ON_CPU or needed > ram):
+        raise UsageError(
+            f"{who} runs {located.id}, which needs about {_gb(needed)} of GPU memory, and this machine has no GPU.",
+            remedy,
+        )
+    if not downloaded(located) and not reachable():
+        raise UsageError(
+            f"{who} runs {located.id}, which is not on this machine, and the model hub cannot be reached from here.",
+            remedy,
+        )
+
+
+def parameters(id: str) -> float | None:
+    """Parameters of a model, told from its name (``...-14B``), or None."""
+    found = _PARAMETERS.findall(id.rsplit("/", 1)[-1])
+    return max(float(number) for number in found) * 1e9 if found else None
+
+
+def gpu_memory() -> int:
+    """Bytes of memory of all GPUs together, 0 without one; asked of the driver, for importing torch takes seconds."""
+    if not shutil.which("nvidia-smi"):
+        return 0
+    asked = subprocess.run(
+        ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return sum(int(line) << 20 for line in asked.stdout.split() if line.isdigit())
+
+
+def downloaded(model: Model) -> bool:
+    """Is the model in the hub's cache?"""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(model.id, "config.json", revision=model.revision), str)
+
+
+def reachable() -> bool:
+    """Does the model hub answer?"""
+    import httpx
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        httpx.head(constants.ENDPOINT, timeout=5, follow_redirects=True)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.0f} GB"

@@ -1,0 +1,83 @@
+"""Reads the plugins' entry points off the installed distributions' metadata.
+
+`importlib.metadata` says the same, but to import it costs as much as all the rest of ``openvlt list-plugins``; a test
+holds that both agree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+GROUP = "openvlt"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """An installed distribution with plugins.
+
+    Attributes:
+        name: as its metadata spells it.
+        version: its version.
+        plugins: entry-point name to module, in the group ``openvlt``.
+        editable: True if it is installed in editable mode (PEP 610).
+    """
+
+    name: str
+    version: str
+    plugins: dict[str, str]
+    editable: bool
+
+
+def distributions() -> Iterator[Distribution]:
+    """Yield the distributions with plugins; of two with one name, the first on `sys.path`, as Python would."""
+    seen: set[str] = set()
+    for folder in _metadata_folders():
+        plugins = _entry_points(_read(folder, "entry_points.txt"))
+        if not plugins:
+            continue
+        metadata = _read(folder, "METADATA") or _read(folder, "PKG-INFO")
+        name = _header(metadata, "Name") or os.path.basename(folder).partition("-")[0]
+        normalized = re.sub(r"[-_.]+", "-", name).lower()
+        if normalized not in seen:
+            seen.add(normalized)
+            yield Distribution(name, _header(metadata, "Version"), plugins, _is_editable(folder))
+
+
+def _metadata_folders() -> Iterator[str]:
+    for place in dict.fromkeys(sys.path):
+        try:
+            names = sorted(os.listdir(place or "."))
+        except OSError:
+            # sys.path also lists archives and folders that do not exist
+            continue
+        yield from (os.path.join(place, name) for name in names if name.endswith((".dist-info", ".egg-info")))
+
+
+def _read(folder: str, name: str) -> str:
+    try:
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _entry_points(text: str) -> dict[str, str]:
+    """The group's lines, ``name = module``; extras in brackets, which the format allows, are left off."""
+    section = re.search(rf"^\[{GROUP}\]\s*$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
+    pairs = re.findall(r"^\s*([^#\s=][^=]*?)\s*=\s*([\w.:]+)", section[1], re.MULTILINE) if section else []
+    return dict(pairs)
+
+
+def _header(metadata: str, key: str) -> str:
+    found = re.search(rf"^{key}:\s*(.*?)\s*$", metadata.partition("\n\n")[0], re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _is_editable(folder: str) -> bool:
+    origin = _read(folder, "direct_url.json")
+    return bool(origin and json.loads(origin).get("dir_info", {}).get("editable", False))

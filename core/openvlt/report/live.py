@@ -1,0 +1,148 @@
+"""Progress: a live line on a terminal, one plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from openvlt.records import StageRecord
+from openvlt.stages.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+PLAIN_EVERY = 15.0
+"""Seconds between two plain lines of one stage."""
+
+
+def make_progress(stream: TextIO | None = None) -> Progress:
+    """The progress that suits the stream: live on a terminal, plain lines when piped."""
+    stream = stream or sys.stderr
+    return Live(console(stream)) if stream.isatty() else Plain(stream)
+
+
+class Plain:
+    """One line when a stage begins to take time, one when it ends."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._pace = _Pace("", None, "")
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        self._pace = _Pace(stage or self._pace.stage, total, unit)
+        self._said = time.monotonic()
+
+    def advance(self, done: int, **counts: float) -> None:
+        self._pace.advance(done, counts)
+        if time.monotonic() - self._said >= PLAIN_EVERY:
+            self._said = time.monotonic()
+            self._write(f"{self._pace.stage:<24} {self._pace.text()}")
+
+    def end(self, record: StageRecord) -> None:
+        self._write(_summary(record))
+
+    def note(self, text: str) -> None:
+        self._write(text)
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line.rstrip() + "\n")
+        self._stream.flush()
+
+
+class Live:
+    """A line that moves, above it the stages that have ended."""
+
+    def __init__(self, terminal: Console) -> None:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        self._console = terminal
+        self._pace = _Pace("", None, "")
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description:<24}", markup=False), BarColumn(bar_width=24),
+            TextColumn("{task.fields[text]}", markup=False), console=terminal, transient=True,
+        )  # fmt: skip
+        self._task: TaskID | None = None
+
+    def begin(self, stage: str, total: int | None, unit: str) -> None:
+        self._pace = _Pace(stage or self._pace.stage, total, unit)
+        if self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task(self._pace.stage, total=total, text="")
+        else:
+            self._bar.reset(self._task, total=total, description=self._pace.stage, text="")
+
+    def advance(self, done: int, **counts: float) -> None:
+        self._pace.advance(done, counts)
+        if self._task is not None:
+            self._bar.update(self._task, completed=self._pace.done, text=self._pace.text())
+
+    def end(self, record: StageRecord) -> None:
+        if self._task is not None:
+            self._bar.stop()
+            self._bar.remove_task(self._task)
+            self._task = None
+        self._console.print(_summary(record), markup=False, highlight=False)
+
+    def note(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
+
+
+class _Pace:
+    """How far a stage is, how fast it goes, and when it will end."""
+
+    def __init__(self, stage: str, total: int | None, unit: str) -> None:
+        self.stage = stage
+        self.done = 0
+        self._total = total
+        self._unit = unit
+        self._counts: dict[str, float] = {}
+        self._start = time.monotonic()
+
+    def advance(self, done: int, counts: dict[str, float]) -> None:
+        self.done += done
+        self._counts.update(counts)
+
+    def text(self) -> str:
+        elapsed = max(time.monotonic() - self._start, 1e-6)
+        rate = self.done / elapsed
+        of = f"{self.done}/{self._total}" if self._total else f"{self.done}"
+        parts = [f"{of} {self._unit}", f"{rate:.1f}/s"]
+        parts += [f"{name.rsplit('/', 1)[-1]} {_number(value)}" for name, value in self._counts.items()]
+        if "tokens" in self._counts:
+            parts.append(f"{self._counts['tokens'] / elapsed:.0f} tokens/s")
+        if self._total and rate > 0:
+            parts.append(f"{_clock(max(0, self._total - self.done) / rate)} left")
+        return ", ".join(parts)
+
+
+def _summary(record: StageRecord) -> str:
+    rejected = sum(record.rejected.values())
+    words = (
+        [f"{record.taken} in", f"{record.out} out"] if record.kind not in ("sft", "grpo") else [f"{record.taken} in"]
+    )
+    if rejected:
+        words.append(f"{rejected} left out")
+    words += [
+        f"{name} {_number(record.counts[name])}" for name in ("tokens", "correct", "traces") if name in record.counts
+    ]
+    words.append("reused" if record.cached else _clock(record.seconds))
+    return f"{record.name:<24} {', '.join(words)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1 else f"{value:.3f}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A console for tables; where nobody looks at a terminal, lines are as long as they need to be."""
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 160)

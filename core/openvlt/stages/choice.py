@@ -1,0 +1,29 @@
+"""Which backend a model runs on, where the recipe names none."""
+
+from __future__ import annotations
+
+from openvlt.records import Model
+
+LARGE = 2_000_000_000
+"""Bytes of weights from which vLLM's start-up (a minute) is worth it."""
+
+
+def choose_backend(model: Model, installed: set[str], size_bytes: int | None) -> tuple[str, str]:
+    """Choose a backend.
+
+    Args:
+        model: what is to run.
+        installed: optional engines that can be imported, such as ``vllm``.
+        size_bytes: of its weights, None if they are not on this machine.
+
+    Returns:
+        The backend's name, and the reason in half a sentence.
+    """
+    if model.url:
+        return "openai", "an endpoint is given"
+    large = size_bytes is None or size_bytes >= LARGE
+    if large and "vllm" in installed:
+        return "vllm", "it is installed and the model is large"
+    if large:
+        return "hf", "vLLM is not installed"
+    return "hf", "the model is small"

@@ -1,0 +1,122 @@
+"""Clock times and dates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from openvlt import AnswerVerifier, Claim, Option, Verdict
+from openvlt_plugins.answers.wording import folded
+
+_LEAD_IN = re.compile(r"^(?:(?:it|the (?:time|answer|date)) (?:is|was) )?(?:at |on )?")
+_CLOCK = re.compile(
+    r"(\d{1,2})(?:[:h](\d{2})(?::(\d{2}))?)?\s*(?:o'clock)?\s*([ap])?\.?(?:m\b)?\.?"
+    r"(?:\s*in the (morning|afternoon|evening))?"
+)
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
+_DATES = (
+    re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"),
+    re.compile(rf"(?P<m>{_MONTH}) (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<y>\d{{4}}))?"),
+    re.compile(rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<m>{_MONTH})(?:,? (?P<y>\d{{4}}))?"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A time of day; `half` is a or p where it is stated."""
+
+    hour: int
+    minute: int
+    second: int
+    half: str
+
+    @property
+    def around(self) -> tuple[int, int, int]:
+        """The position of the hands: the half of the day left out."""
+        return self.hour % 12, self.minute, self.second
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """A day; the year is None where it is not stated."""
+
+    year: int | None
+    month: int
+    day: int
+
+
+def read_clock(text: str) -> Clock | None:
+    """Read a time of day; None if the text is none."""
+    text = _LEAD_IN.sub("", folded(text))
+    if text in {"noon", "midnight"}:
+        return Clock(12 if text == "noon" else 0, 0, 0, "p" if text == "noon" else "a")
+    found = _CLOCK.fullmatch(text)
+    if not found or not (found.group(2) or found.group(4) or "o'clock" in text):
+        return None
+    hour, minute, second = (int(part or 0) for part in found.groups()[:3])
+    half = found.group(4) or {"morning": "a", "afternoon": "p", "evening": "p"}.get(found.group(5) or "", "")
+    if hour > 24 or minute > 59 or second > 59 or (half and not 1 <= hour <= 12):
+        return None
+    if hour > 12 or hour == 0:
+        half = "p" if 12 < hour < 24 else "a"
+    return Clock(hour % 24, minute, second, half)
+
+
+def read_date(text: str) -> Date | None:
+    """Read a date that is clear; None if the text is none, or could be two (03/01/2015)."""
+    text = _LEAD_IN.sub("", folded(text))
+    for pattern in _DATES:
+        if found := pattern.fullmatch(text):
+            month = found["m"]
+            number = int(month) if month.isdigit() else _MONTHS.index(month[:3]) + 1
+            day = int(found["d"])
+            if not (1 <= number <= 12 and 1 <= day <= 31):
+                return None
+            return Date(int(found["y"]) if found["y"] else None, number, day)
+    return None
+
+
+@dataclass(frozen=True)
+class Time(AnswerVerifier):
+    """Clock times and dates.
+
+    Accepts ``8:30``, ``8:30 a.m.``, ``08:30``, ``20:30`` for ``8:30 p.m.``, ``8 o'clock``, ``2015-03-01``,
+    ``March 1, 2015``, ``1 March``. Refuses another minute, the other half of the day where both are stated, and dates
+    of which nobody can say whether the day or the month comes first.
+    """
+
+    half: Annotated[
+        Literal["optional", "required"], Option("must a.m. or p.m. be stated where the gold states it?")
+    ] = "optional"
+    year: Annotated[Literal["optional", "required"], Option("must the year be stated where the gold states it?")] = (
+        "required"
+    )
+
+    def check(self, answer: str, claim: Claim) -> Verdict:
+        gold = claim.example.answer
+        if (date := read_date(gold)) is not None:
+            return self._verdict(read_date(answer), lambda said: self._same_day(date, said))
+        if (clock := read_clock(gold)) is not None:
+            return self._verdict(read_clock(answer), lambda said: self._same_time(clock, said))
+        return Verdict.bad_gold(f"the gold {gold[:80]!r} is neither a time nor a date")
+
+    quick = check
+
+    def _verdict(self, said: object, same: object) -> Verdict:
+        if said is None:
+            return Verdict.incorrect("is no time or date", tier="time")
+        assert callable(same)
+        return Verdict.correct("the same", tier="time") if same(said) else Verdict.incorrect("another", tier="time")
+
+    def _same_time(self, gold: Clock, said: Clock) -> bool:
+        if gold.half and said.half:
+            return gold.half == said.half and gold.around == said.around
+        return gold.around == said.around and not (gold.half and self.half == "required")
+
+    def _same_day(self, gold: Date, said: Date) -> bool:
+        if gold.year is not None and said.year is None and self.year == "required":
+            return False
+        same_year = gold.year is None or said.year is None or gold.year == said.year
+        return same_year and (gold.month, gold.day) == (said.month, said.day)

@@ -1,0 +1,6 @@
+"""When two answers say the same: relations, groups, quantities and expressions, by a stated policy."""
+
+from openvlt_plugins.answers.comparison.compare import Comparison
+from openvlt_plugins.answers.comparison.policy import Policy
+
+__all__ = ["Comparison", "Policy"]

@@ -1,0 +1,41 @@
+"""What reasonable people decide differently, as options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
+
+from openvlt import Option
+
+Units: TypeAlias = Annotated[
+    Literal["convert", "require", "ignore"],
+    Option("convert between units; require the gold's own; or ignore them. Unless required, one side may leave it out"),
+]
+Percent: TypeAlias = Annotated[Literal["lenient", "strict"], Option("lenient: 28 is 28 %; strict: only 0.28 is")]
+Order: TypeAlias = Annotated[
+    Literal["fixed", "free"], Option("free: lists in any order; sets always are, tuples and intervals never")
+]
+Brackets: TypeAlias = Annotated[Literal["strict", "loose"], Option("loose: [1, 2] is (1, 2)")]
+Digits: TypeAlias = Annotated[
+    int, Option("significant digits with which a decimal may stand for an exact gold; 0: never")
+]
+RoundedGold: TypeAlias = Annotated[
+    bool, Option("an exact answer is right if it rounds to a decimal gold (16 pi for 50.27)")
+]
+Reduced: TypeAlias = Annotated[bool, Option("fractions must be in lowest terms (2/4 is not 1/2)")]
+Tolerance: TypeAlias = Annotated[float, Option("relative error that is accepted")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How strict a comparison is; the verifiers' options say what each of these means."""
+
+    units: Units = "convert"
+    percent: Percent = "lenient"
+    order: Order = "fixed"
+    brackets: Brackets = "strict"
+    digits: Digits = 6
+    precision: int | None = None
+    tolerance: Tolerance = 0.0
+    rounded_gold: RoundedGold = False
+    reduced: Reduced = False

@@ -1,0 +1,410 @@
+"""Arithmetic: sums, products, powers, fractions, roots, functions, and units behind a value."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from fractions import Fraction
+
+from openvlt_plugins.answers.grammar import limits
+from openvlt_plugins.answers.grammar.limits import TooLarge
+from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
+from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
+from openvlt_plugins.answers.grammar.vocabulary import (
+    CONSTANT_NAMES,
+    FUNCTIONS,
+    GREEK,
+    INVERSE,
+    SHORT_WORDS,
+)
+
+_FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
+_TIMES = frozenset({"times", "cdot", "ast"})
+_CALLABLE = frozenset("fghFGHP")
+_BARS = frozenset({"lvert", "rvert", "vert", "|"})
+
+
+class Expressions(ABC):
+    """A cursor over tokens with the rules of arithmetic; statements are the subclass's.
+
+    Args:
+        tokens: of one answer.
+        start: where the cursor stands at first.
+    """
+
+    def __init__(self, tokens: list[Token], start: int = 0) -> None:
+        self._tokens = tokens
+        self._place = start
+        self._depth = 0
+        self._bars = 0
+
+    @abstractmethod
+    def group(self) -> Node:
+        """What stands between brackets; the cursor is on the opening one."""
+
+    @abstractmethod
+    def at_unit(self) -> bool:
+        """True if a unit begins here."""
+
+    # The cursor.
+
+    @property
+    def place(self) -> int:
+        return self._place
+
+    def peek(self, ahead: int = 0) -> Token:
+        place = self._place + ahead
+        return self._tokens[place] if place < len(self._tokens) else END
+
+    def next(self) -> Token:
+        token = self.peek()
+        self._place += 1
+        return token
+
+    def at(self, *texts: str) -> bool:
+        token = self.peek()
+        return token.kind in {"op", "command"} and token.text in texts
+
+    def take(self, *texts: str) -> bool:
+        if self.at(*texts):
+            self._place += 1
+            return True
+        return False
+
+    def expect(self, text: str) -> None:
+        if not self.take(text):
+            raise Unreadable(f"{text} is missing")
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > limits.NESTING:
+            raise TooLarge(f"nested deeper than {limits.NESTING}")
+
+    # Sums and products.
+
+    def sum(self) -> Node:
+        self._deeper()
+        terms = [self._signed()]
+        while self.at("+", "-", "pm", "mp"):
+            terms.append(self._signed())
+        self._depth -= 1
+        return terms[0] if len(terms) == 1 else Call("+", tuple(terms))
+
+    def _signed(self) -> Node:
+        if self.take("+"):
+            return self._signed()
+        if self.take("-"):
+            return _negated(self._signed())
+        if self.at("pm", "mp"):
+            sign = self.next().text
+            return Call(sign, (self._product(),))
+        return self._product()
+
+    def _product(self) -> Node:
+        result = self._power()
+        while True:
+            if self.at(*_TIMES, "*"):
+                self.next()
+                result = _times(result, self._factor())
+            elif self.take("/", "div"):
+                result = _over(result, self._factor())
+            elif self._begins_factor():
+                result = _times(result, self._power())
+            else:
+                return result
+
+    def _factor(self) -> Node:
+        if self.take("-"):
+            return _negated(self._factor())
+        return self._factor() if self.take("+") else self._power()
+
+    def _begins_factor(self) -> bool:
+        token = self.peek()
+        if token.kind == "number":
+            before = self._tokens[self._place - 1]
+            return before.kind == "op" and before.text in ")}]"
+        if token.kind == "word":
+            return not self.at_unit() and self._is_symbolic(token) and not self._at_compass()
+        if token.kind == "op":
+            return token.text in "({" or (token.text == "|" and not self._bars)
+        return token.kind == "command" and (
+            token.text in _FRACTIONS | FUNCTIONS.keys() | CONSTANT_NAMES.keys() | GREEK | {"angle", "triangle", "{"}
+            or (token.text == "lvert")
+        ) and not self.at_unit()  # fmt: skip
+
+    def _at_compass(self) -> bool:
+        """True behind degrees for the letter of a bearing, as in N 34 degrees W or 212 degrees T."""
+        before = {token.text for token in self._tokens[max(0, self._place - 3) : self._place]}
+        return self.peek().text in {"N", "S", "E", "W", "T", "C", "F"} and bool(before & {"circ", "degree"})
+
+    # Powers and what follows a value.
+
+    def _power(self) -> Node:
+        base = self._postfix(self._atom())
+        if self.at("^", "**"):
+            if self._degree_follows():
+                return self._postfix(self._minutes(Call("deg", (base,))))
+            self.next()
+            return self._postfix(Call("^", (base, self.exponent())))
+        return base
+
+    def _postfix(self, value: Node) -> Node:
+        while True:
+            if self.at("!") or (self.at("!=") and not self.peek().spaced):
+                if self.take("!="):
+                    self._place -= 1
+                    self._tokens[self._place] = Token("op", "=")
+                else:
+                    self.next()
+                value = Call("!", (value,))
+            elif self.take("%"):
+                value = Call("%", (value,))
+            elif self.take("degree", "circ"):
+                value = self._minutes(Call("deg", (value,)))
+            else:
+                return value
+
+    def _degree_follows(self) -> bool:
+        """Take ``^\\circ`` or ``^{\\circ}``; a unit letter behind it is left."""
+        texts = [self.peek(ahead).text for ahead in range(1, 4)]
+        if texts[0] in {"circ", "degree"}:
+            self._place += 2
+        elif texts[0] == "{" and texts[1] in {"circ", "degree"} and texts[2] == "}":
+            self._place += 4
+        else:
+            return False
+        return True
+
+    def _minutes(self, degrees: Call) -> Node:
+        """Degrees with minutes of arc behind them, as 35 degrees 30'."""
+        inner = degrees.args[0]
+        if self.peek().kind == "number" and self.peek(1).text in {"'", "prime"} and isinstance(inner, Num):
+            minutes = Fraction(self.next().text)
+            self.next()
+            return Call("deg", (Num(inner.value + minutes / 60),))
+        return degrees
+
+    def exponent(self) -> Node:
+        """What stands after ``^``: braces, brackets, or one signed value, powers of powers from the right."""
+        self._deeper()
+        if self.take("-"):
+            result = _negated(self.exponent())
+        else:
+            base = self._postfix(self._atom())
+            result = Call("^", (base, self.exponent())) if self.take("^", "**") else base
+        self._depth -= 1
+        return result
+
+    # Atoms.
+
+    def _atom(self) -> Node:
+        token = self.peek()
+        if token.kind == "number":
+            return self._number()
+        if token.kind == "word":
+            return self._word()
+        if (token.kind == "op" and token.text in "([{") or (token.kind == "command" and token.text == "{"):
+            return self.group()
+        if token.text in _BARS and token.kind in {"op", "command"}:
+            return self._absolute()
+        if token.kind == "command":
+            return self._command()
+        raise Unreadable(f"{token.text!r} cannot begin a value" if token is not END else "it ends too early")
+
+    def _number(self) -> Node:
+        value = number(self.next().text)
+        if value.decimals is not None:
+            return value
+        if self.peek().kind == "number" and self.peek(1).text == "/" and self.peek(2).kind == "number":
+            return self._mixed(value, int_of(self.next()), int_of(self._second()))
+        if self.peek().kind == "command" and self.peek().text in _FRACTIONS:
+            start = self._place
+            fraction = self._command()
+            parts = fraction.args if isinstance(fraction, Call) and fraction.op == "/" else ()
+            if len(parts) == 2 and all(isinstance(part, Num) and part.decimals is None for part in parts):
+                top, bottom = (part.value for part in parts if isinstance(part, Num))
+                if top < bottom:
+                    return Num(value.value + top / bottom)
+            self._place = start
+        return value
+
+    def _second(self) -> Token:
+        self.next()
+        return self.next()
+
+    def _mixed(self, whole: Num, top: int, bottom: int) -> Node:
+        if not 0 < top < bottom:
+            raise Unreadable("two numbers side by side")
+        return Num(whole.value + Fraction(top, bottom))
+
+    def _is_symbolic(self, token: Token) -> bool:
+        text = token.text
+        if text in FUNCTIONS or text.lower() in CONSTANT_NAMES or len(text) == 1:
+            return True
+        if len(text) <= 4 and text.isupper():
+            return True
+        attached = not token.spaced or (not self.peek(1).spaced and self.peek(1).kind == "op")
+        return len(text) <= 3 and not token.roman and attached and text.lower() not in SHORT_WORDS
+
+    def _word(self) -> Node:
+        token = self.next()
+        text = token.text
+        if text in FUNCTIONS:
+            return self._function(FUNCTIONS[text])
+        if text.lower() in CONSTANT_NAMES:
+            return Sym(CONSTANT_NAMES[text.lower()])
+        if len(text) == 1 or (len(text) <= 4 and text.isupper()):
+            return self._symbol(text)
+        self._place -= 1
+        alone = len(self._tokens) == 1
+        symbolic = not alone and self._is_symbolic(token)
+        self._place += 1
+        if not symbolic:
+            raise Unreadable(f"{text!r} is a word")
+        # A subscript or a power belongs to the last letter only.
+        head = [Sym(letter) for letter in text[:-1]]
+        last = self._postfix(self._symbol(text[-1]))
+        if self.at("^", "**") and not self._degree_follows():
+            self.next()
+            last = Call("^", (last, self.exponent()))
+        result: Node = head[0]
+        for factor in [*head[1:], last]:
+            result = _times(result, factor)
+        return result
+
+    def _symbol(self, name: str) -> Node:
+        if self.take("_"):
+            name += "_" + self._subscript()
+        while self.take("'", "prime"):
+            name += "'"
+        if name.rstrip("'") in _CALLABLE and self.at("(") and self._names_only():
+            return Call(f"{name}()", (self.group(),))
+        return Sym(name)
+
+    def _names_only(self) -> bool:
+        """True if the brackets ahead hold only letters or a single number: then this is f(x), not a product."""
+        texts: list[str] = []
+        for ahead in range(1, 8):
+            token = self.peek(ahead)
+            if token.text == ")":
+                return bool(texts)
+            if token.kind not in {"word", "number"} and token.text != ",":
+                return False
+            texts.append(token.text)
+        return False
+
+    def _subscript(self) -> str:
+        if self.take("{"):
+            parts = []
+            while not self.at("}"):
+                if self.peek() is END:
+                    raise Unreadable("} is missing")
+                parts.append(self.next().text)
+            self.next()
+            return "".join(parts)
+        return self.next().text
+
+    def _absolute(self) -> Node:
+        self.next()
+        self._bars += 1
+        inner = self.sum()
+        self._bars -= 1
+        if not self.take(*_BARS):
+            raise Unreadable("| is missing")
+        return Call("abs", (inner,))
+
+    def _command(self) -> Node:
+        token = self.next()
+        name = token.text
+        if name in _FRACTIONS:
+            top = self.argument(split=True)
+            return _over(top, self.argument(split=True))
+        if name in FUNCTIONS:
+            return self._function(FUNCTIONS[name])
+        if name in CONSTANT_NAMES:
+            return Sym(CONSTANT_NAMES[name])
+        if name in GREEK:
+            return self._symbol("lambda" if name == "lamda" else name)
+        if name in {"angle", "triangle"} and self.peek().kind == "word":
+            return self._symbol(f"{name} {self.next().text}")
+        if name in {"emptyset", "varnothing"}:
+            return self.empty()
+        raise Unreadable(f"\\{name} is not known")
+
+    @abstractmethod
+    def empty(self) -> Node:
+        """The empty set."""
+
+    def argument(self, *, split: bool = False) -> Node:
+        """What a command is applied to: braces, brackets, or the next value (`split`: only a number's first digit)."""
+        token = self.peek()
+        if token.kind == "number" and split and len(token.text) > 1 and token.text.isdigit():
+            self._tokens[self._place] = Token("number", token.text[1:])
+            return number(token.text[0])
+        if token.kind == "number":
+            self.next()
+            return number(token.text)
+        return self._atom()
+
+    def _function(self, name: str) -> Node:
+        if name == "sqrt":
+            return self._root()
+        if name == "cbrt":
+            return Call("root", (self.argument(), Num(Fraction(3))))
+        base: Node | None = None
+        if self.take("_"):
+            base = self.argument()
+        power = self.exponent() if self.take("^", "**") else None
+        inverse = power == Num(Fraction(-1)) and name in INVERSE
+        inner = self._operand()
+        if name == "lg" or (name == "log" and base is not None):
+            result = Call("/", (Call("log", (inner,)), Call("log", (base or Num(Fraction(10)),))))
+        elif name == "exp":
+            result = Call("^", (Sym("e"), inner))
+        else:
+            result = Call(INVERSE[name] if inverse else name, (inner,))
+        return result if power is None or inverse else Call("^", (result, power))
+
+    def _root(self) -> Node:
+        degree: Node = Num(Fraction(2))
+        if self.take("["):
+            degree = self.sum()
+            self.expect("]")
+        return Call("root", (self.argument(), degree))
+
+    def _operand(self) -> Node:
+        """A function's argument without brackets goes on over what is multiplied, up to the next function or sign."""
+        if self.at("("):
+            return self.group()
+        result = self._power()
+        while self._begins_factor() and not self.at("(") and self.peek().text not in FUNCTIONS:
+            result = _times(result, self._power())
+        return result
+
+
+def number(text: str) -> Num:
+    """The exact value of a decimal literal, scientific notation included."""
+    mantissa, _, exponent = text.lower().partition("e")
+    if exponent and abs(int(exponent)) > limits.DIGITS:
+        raise TooLarge(f"a power of ten beyond {limits.DIGITS}")
+    point = mantissa.find(".")
+    decimals = None if point < 0 or point == len(mantissa) - 1 else len(mantissa) - point - 1
+    return Num(Fraction(mantissa.rstrip(".")) * Fraction(10) ** int(exponent or 0), decimals)
+
+
+def int_of(token: Token) -> int:
+    if not token.text.isdigit():
+        raise Unreadable("two numbers side by side")
+    return int(token.text)
+
+
+def _negated(value: Node) -> Node:
+    return Num(-value.value, value.decimals) if isinstance(value, Num) else Call("neg", (value,))
+
+
+def _times(one: Node, other: Node) -> Node:
+    before = one.args if isinstance(one, Call) and one.op == "*" else (one,)
+    return Call("*", (*before, other))
+
+
+def _over(top: Node, bottom: Node) -> Node:
+    return Call("/", (top, bottom))

@@ -1,0 +1,136 @@
+"""The names the grammar knows: functions, constants, relations, units, and the small words of prose."""
+
+from __future__ import annotations
+
+_split = str.split
+
+FUNCTIONS = {
+    "sin": "sin", "cos": "cos", "tan": "tan", "tg": "tan", "cot": "cot", "ctg": "cot", "sec": "sec", "csc": "csc",
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctg": "atan", "asin": "asin", "acos": "acos",
+    "atan": "atan",
+    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "exp": "exp", "ln": "log", "log": "log", "lg": "lg",
+    "abs": "abs", "sqrt": "sqrt", "cbrt": "cbrt",
+}  # fmt: skip
+INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan"}
+CONSTANT_NAMES = {"pi": "pi", "infty": "oo", "infinity": "oo", "inf": "oo", "oo": "oo"}
+RELATIONS = {
+    "=": "=", "==": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=",
+    "le": "<=", "leq": "<=", "leqslant": "<=", "leqq": "<=", "lt": "<", "ge": ">=", "geq": ">=", "geqslant": ">=",
+    "geqq": ">=", "gt": ">", "ne": "!=", "neq": "!=", "approx": "=", "thickapprox": "=", "simeq": "=", "equiv": "=",
+    "in": "in",
+}  # fmt: skip
+JOINS = {"cup": "cup", "cap": "cap", "setminus": "minus", "backslash": "minus"}
+GREEK = frozenset(
+    _split(
+        """
+    alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron rho sigma
+    tau upsilon phi varphi chi psi omega lamda Alpha Beta Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell
+    """
+    )
+)
+
+# Canonical name (one pint knows) to the ways people write it.
+_UNITS = {
+    "mm": "mm millimeter millimeters millimetre millimetres",
+    "cm": "cm cms centimeter centimeters centimetre centimetres \u5398\u7c73",
+    "dm": "dm decimeter decimeters decimetre decimetres",
+    "m": "m meter meters metre metres \u7c73",
+    "km": "km kms kilometer kilometers kilometre kilometres \u5343\u7c73",
+    "um": "um micrometer micrometers micron microns",
+    "nm": "nm nanometer nanometers",
+    "inch": "in inch inches",
+    "foot": "ft foot feet",
+    "yard": "yd yds yard yards",
+    "mile": "mi mile miles",
+    "mg": "mg milligram milligrams",
+    "g": "g gram grams gm gms",
+    "kg": "kg kgs kilogram kilograms kilo kilos",
+    "pound": "lb lbs",
+    "ounce": "oz ounce ounces",
+    "ton": "ton tons",
+    "tonne": "tonne tonnes",
+    "ms": "ms millisecond milliseconds",
+    "s": "s sec secs second seconds",
+    "minute": "min mins minute minutes",
+    "hour": "h hr hrs hour hours",
+    "day": "day days",
+    "week": "week weeks",
+    "month": "month months",
+    "year": "yr yrs year years",
+    "liter": "l L liter liters litre litres",
+    "mL": "mL ml milliliter milliliters millilitre millilitres",
+    "gallon": "gal gallon gallons",
+    "N": "N newton newtons",
+    "J": "J joule joules",
+    "kJ": "kJ kilojoule kilojoules",
+    "W": "W watt watts",
+    "kW": "kW kilowatt kilowatts",
+    "Pa": "Pa pascal pascals",
+    "kPa": "kPa",
+    "V": "V volt volts",
+    "mV": "mV",
+    "A": "A amp amps ampere amperes",
+    "mA": "mA",
+    "ohm": "ohm ohms Omega",
+    "Hz": "Hz hertz",
+    "kHz": "kHz",
+    "MHz": "MHz",
+    "K": "K kelvin kelvins",
+    "mol": "mol moles",
+    "eV": "eV",
+    "degree": "deg degs degree degrees",
+    "radian": "rad rads radian radians",
+    "mph": "mph",
+    "hectare": "ha hectare hectares",
+    "acre": "acre acres",
+    "dollar": "dollar dollars USD usd",
+    "cent": "cent cents",
+    "euro": "euro euros EUR",
+    "sterling": "GBP",
+    "yen": "yen yuan",
+    "percent": "percent pct",
+    "unit": "unit units",
+}
+UNITS = {name: unit for unit, names in _UNITS.items() for name in names.split()}
+SQUARED = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
+GLUED_UNITS = {
+    f"{prefix}{name}": (unit, power)
+    for prefix, power in (("square", 2), ("cubic", 3))
+    for name, unit in UNITS.items()
+    if len(name) > 2
+}
+# A single letter can be a variable as well: these are units only where they end a value.
+LETTER_UNITS = frozenset("mgshlLNJWVAK")
+CURRENCIES = {"$": "dollar", "euro": "euro", "pounds": "sterling", "yen": "yen"}
+
+SEPARATORS = frozenset({"and", "or"})
+# Letters side by side that are words even where letters are multiplied.
+SHORT_WORDS = frozenset(
+    _split(
+        """
+    an as at be by do go he if in is it me my no of on or so to up us we am and are all any but can day did for
+    get had has her him his how its may new not now old one our out own put say see she ten the too top two use
+    was way who why yes you six mon tue wed thu fri sat sun nan inf red big low off
+    """
+    )
+)
+NUMBER_WORDS = {
+    name: value
+    for value, name in enumerate(
+        _split(
+            """
+        zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+        seventeen eighteen nineteen twenty
+        """
+        )
+    )
+}
+# Words of a phrase that say nothing about its mathematics.
+FILLERS = frozenset(
+    _split(
+        """
+    a an the is are was be it its of on in at to for with when where if then and or that this function value
+    values has have answer equals equal complete statement every
+    """
+    )
+)

@@ -1,0 +1,52 @@
+"""Mathematics: from plain numbers to algebraic equivalence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.comparison import Policy
+from openvlt_plugins.answers.comparison.policy import Brackets, Digits, Order, Percent, Reduced, RoundedGold, Units
+from openvlt_plugins.answers.reading import decide
+
+
+@dataclass(frozen=True)
+class Math(AnswerVerifier):
+    r"""Mathematics: an answer is right if it is equal to the gold, however it is written.
+
+    Accepts integers, decimals, fractions, mixed numbers (``1 3/4``), percent, thousands (``1,000``, ``1\,000``),
+    scientific notation, degrees, currency, radicals, constants, factorials, functions; sets without order, tuples,
+    intervals, unions, matrices, ratios; labels (``x = 2``, ``Area = 15`` for ``2``, ``15``); equations up to a factor;
+    inequalities and their intervals; algebraic equivalence; words, folded. LaTeX, Unicode and plain spellings are one.
+
+    Refuses another value, however close, another unit (5 cm is never 5 m), another variable (``y = 2`` for ``x = 2``),
+    another order of a tuple, the open interval for the closed one, and several answers where there is one. Words are
+    never read as products of variables. Numbers, lengths and depths beyond the limits of the grammar are refused.
+    """
+
+    units: Units = "convert"
+    percent: Percent = "lenient"
+    order: Order = "fixed"
+    brackets: Brackets = "strict"
+    digits: Digits = 6
+    rounded_gold: RoundedGold = False
+    reduced: Reduced = False
+
+    def quick(self, answer: str, claim: Claim) -> Verdict | None:
+        return decide(answer, claim, self._policy(claim), deep=False, lowest=self.range[0])
+
+    def check(self, answer: str, claim: Claim) -> Verdict:
+        verdict = decide(answer, claim, self._policy(claim), deep=True, lowest=self.range[0])
+        return verdict or Verdict.incorrect("could not be shown to be equal", tier="symbolic")
+
+    def _policy(self, claim: Claim) -> Policy:
+        return Policy(
+            units=self.units,
+            percent=self.percent,
+            order=self.order,
+            brackets=self.brackets,
+            digits=self.digits,
+            precision=claim.example.precision,
+            rounded_gold=self.rounded_gold,
+            reduced=self.reduced,
+        )

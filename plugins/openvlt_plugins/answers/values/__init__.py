@@ -1,0 +1,1 @@
+"""What expressions are worth: exactly, in normal form, at points, and at last by SymPy."""

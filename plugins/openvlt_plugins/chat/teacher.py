@@ -1,0 +1,84 @@
+"""Teachers whose model and prompt the recipe gives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from openvlt import Completion, Example, Format, Message, Model, Option, Reject, Sampling, Teacher, Trace, UsageError
+from openvlt import parse as parse_reply
+
+_PLACEHOLDER = re.compile(r"\{(caption|question|choices)\}")
+
+ANSWER = "Think step by step between <think> and </think>, then give the final answer between <answer> and </answer>."
+
+
+@dataclass(frozen=True)
+class Chat(Teacher):
+    """Asks any text model in one user turn made from a template.
+
+    `{caption}`, `{question}` and `{choices}` (one lettered line each) are filled in; other braces, such as those of
+    \\boxed{}, stay as they are. The reply is read by the rule that reads the policy's: last answer tag, else last box.
+    """
+
+    model: Annotated[Model, Option("what reasons: a hub id, a folder, or what an endpoint serves")]
+    prompt: Annotated[str, Option("the user turn, with {caption}, {question} and {choices}")] = (
+        "Image description:\n{caption}\n\n{question}\n{choices}\n\n" + ANSWER
+    )
+    system: Annotated[str, Option("the system turn; empty for none")] = ""
+    think_tag: Annotated[str, Option("name of the reasoning tag in the reply")] = "think"
+    answer_tag: Annotated[str, Option("name of the answer tag in the reply")] = "answer"
+    k: Annotated[int, Option("chains an example", unit="samples")] = 4
+    temperature: Annotated[float, Option("sampling temperature")] = 0.7
+    top_p: Annotated[float, Option("nucleus mass")] = 0.95
+    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 2048
+    seed: Annotated[int, Option("base of the seeds")] = 0
+
+    def __post_init__(self) -> None:
+        needed = ["question", "caption"] if self.uses_caption else ["question"]
+        for name in needed:
+            if f"{{{name}}}" not in self.prompt:
+                raise UsageError(
+                    f"The prompt of a chat teacher holds no {{{name}}}: {self.prompt[:60]!r}.",
+                    f"Write {{{name}}} where it belongs.",
+                )
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            n=self.k, temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens, seed=self.seed
+        )
+
+    def messages(self, example: Example, caption: str | None) -> list[Message]:
+        turns = [Message.system(self.system)] if self.system else []
+        return [*turns, Message.user(self._filled(example, caption))]
+
+    def parse(self, completion: Completion) -> Trace:
+        if completion.finish_reason == "length":
+            raise Reject("cut by the token limit")
+        return parse_reply(completion, Format(think=self.think_tag, answer=self.answer_tag))
+
+    def _filled(self, example: Example, caption: str | None) -> str:
+        """Fill all placeholders in one pass, so that braces in a question stay a question's."""
+        values = {
+            "caption": caption or "",
+            "question": example.question,
+            "choices": "\n".join(f"({chr(65 + index)}) {choice}" for index, choice in enumerate(example.choices)),
+        }
+        return _PLACEHOLDER.sub(lambda found: values[found.group(1)], self.prompt)
+
+
+@dataclass(frozen=True)
+class ChatVl(Chat):
+    """Asks any vision-language model, which looks at the images itself; they precede the prompt."""
+
+    prompt: Annotated[str, Option("the user turn behind the images, with {question} and {choices}")] = (
+        "{question}\n{choices}\n\n" + ANSWER
+    )
+
+    uses_caption: ClassVar[bool] = False
+
+    def messages(self, example: Example, caption: str | None) -> list[Message]:
+        turns = [Message.system(self.system)] if self.system else []
+        return [*turns, Message.user(*example.images, self._filled(example, caption))]

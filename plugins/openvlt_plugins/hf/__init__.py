@@ -1,0 +1,20 @@
+"""Inference in this process with transformers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_backends(register: Register) -> None:
+    register(
+        "hf",
+        "openvlt_plugins.hf.backend:HfBackend",
+        summary="transformers in this process; text and images, reproducible samples",
+        requires=("torch", "transformers"),
+    )

@@ -1,0 +1,151 @@
+"""Keys and values for batched decoding, and the attention that reads them without copying.
+
+transformers repeats keys and values for every group of query heads and concatenates them anew at every step; at a few
+hundred prompt tokens that costs more than the model. Here a step writes into room set aside, a group of query heads
+reads its one key head as if the heads were positions, and a prefix that all sequences share is kept, and read, once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+_NAME = "openvlt_grouped"
+_ROOM = 128  # positions allocated ahead
+
+
+class KeyValues(Cache):  # type: ignore[misc]
+    """Keys and values of a batch.
+
+    Args:
+        layers: number of layers.
+        shared: keys and values of tokens that precede every sequence of the batch, one sequence of them, if any.
+    """
+
+    def __init__(self, layers: int, shared: KeyValues | None = None) -> None:
+        self.shared = shared
+        offset = shared.get_seq_length() if shared else 0
+        super().__init__(layers=[_Layer(offset) for _ in range(layers)])
+
+    def select(self, rows: torch.Tensor) -> None:
+        """Keep these rows of the batch, in this order; a row may be named several times."""
+        for layer in self.layers:
+            layer.select(rows)
+
+
+class _Layer(CacheLayerMixin):  # type: ignore[misc]
+    """One layer's keys and values, (rows, key heads, positions, head size), with room to grow."""
+
+    is_sliding = False
+
+    def __init__(self, offset: int) -> None:
+        super().__init__()
+        self.offset = offset
+        self.length = 0
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append, and return all but the shared ones."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start, self.length = self.length, self.length + key_states.shape[2]
+        if self.length > self.keys.shape[2]:
+            self.keys, self.values = self._grown(self.keys, start), self._grown(self.values, start)
+        self.keys[:, :, start : self.length] = key_states
+        self.values[:, :, start : self.length] = value_states
+        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+
+    def _grown(self, old: torch.Tensor, used: int) -> torch.Tensor:
+        rows, heads, _, size = old.shape
+        new = old.new_empty(rows, heads, self.length + _ROOM, size)
+        new[:, :, :used] = old[:, :, :used]
+        return new
+
+    def select(self, rows: torch.Tensor) -> None:
+        self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
+
+    def get_seq_length(self) -> int:
+        return self.offset + self.length
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+    def get_max_length(self) -> int:
+        return -1
+
+
+def use_grouped_attention(network: Any) -> None:
+    """Make the network's language side attend as this module does.
+
+    Raises:
+        ValueError: the network does not let its attention be chosen.
+    """
+    if not network._supports_attention_backend or getattr(network, "_is_stateful", False):
+        raise ValueError(f"{type(network).__name__} is no plain transformer decoder; use the backend vllm")
+    AttentionInterface.register(_NAME, _attend)
+    AttentionMaskInterface.register(_NAME, sdpa_mask)
+    nested = network.config.get_text_config() is not network.config
+    network.set_attn_implementation({"text_config": _NAME} if nested else _NAME)
+
+
+def _attend(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    shared: KeyValues | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention of `query`, (rows, heads, positions, head size), in the form transformers calls it."""
+    rows, heads, positions, size = query.shape
+    first = shared.layers[module.layer_idx] if shared else None
+    if positions > 1:
+        if first is not None:
+            key = torch.cat([first.keys[:, :, : first.length].expand(rows, -1, -1, -1), key], 2)
+            value = torch.cat([first.values[:, :, : first.length].expand(rows, -1, -1, -1), value], 2)
+        output: torch.Tensor = sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **kwargs
+        )[0]
+        return output, None
+    grouped = query.reshape(rows, key.shape[1], -1, size)
+    if first is None:
+        output = scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, scale=scaling)
+    else:
+        output = _attend_both(grouped, first, key, value, attention_mask, scaling or size**-0.5)
+    return output.reshape(rows, 1, heads, size), None
+
+
+def _attend_both(
+    query: torch.Tensor,
+    first: _Layer,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    scale: float,
+) -> torch.Tensor:
+    """Attention over the shared positions, one product for the whole batch, and over each row's own."""
+    rows, heads, groups, size = query.shape
+    query = query * scale
+    together = query.transpose(0, 1).reshape(heads, rows * groups, size)
+    far = together @ first.keys[0, :, : first.length].transpose(1, 2)
+    far = far.view(heads, rows, groups, -1).transpose(0, 1)
+    near = query @ key.transpose(2, 3)
+    if mask is not None:
+        near = near.masked_fill(~mask[..., first.length :], float("-inf"))
+    weights = torch.cat([far, near], -1).softmax(-1, dtype=torch.float32).to(query.dtype)
+    far, near = weights[..., : first.length], weights[..., first.length :]
+    together = far.transpose(0, 1).reshape(heads, rows * groups, -1) @ first.values[0, :, : first.length]
+    return together.view(heads, rows, groups, size).transpose(0, 1) + near @ value

@@ -1,0 +1,50 @@
+"""The backend ``hf``: a model of the hub or of a folder, run by transformers in this process."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from openvlt import Backend, Engine, ImageReader, Model, Option
+
+
+@dataclass(frozen=True)
+class HfBackend(Backend):
+    """Runs text and image-text models on one GPU or on the CPU; the engine of small models and of tests.
+
+    A sample depends only on its request's key and its index, and a chunk of the same requests gives the same bytes.
+    """
+
+    batch: Annotated[int, Option("sequences decoded together", unit="sequences")] = 64
+    threads: Annotated[int, Option("CPU threads; 0 leaves it to torch", operational=True)] = 0
+
+    capabilities = frozenset({"images", "samples", "seeds"})
+    deterministic = True
+
+    @contextmanager
+    def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:
+        """Load the model; leaving the context frees it.
+
+        Raises:
+            UsageError: there is no such model, it has no safetensors weights, or it needs code of its own.
+        """
+        import torch
+
+        from openvlt_plugins.hf.engine import HfEngine
+        from openvlt_plugins.hf.loading import load
+
+        threads = torch.get_num_threads()
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        try:
+            engine = HfEngine(load(model), read, batch=self.batch)
+            yield engine
+        finally:
+            engine = None  # type: ignore[assignment]
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            torch.set_num_threads(threads)

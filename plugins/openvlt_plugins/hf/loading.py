@@ -1,0 +1,113 @@
+"""Loads a model with its tokenizer or processor, from safetensors or a local GGUF file, never running its code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+from openvlt import Model, UsageError
+from openvlt_plugins.hf.attention import use_grouped_attention
+
+# Tokens that stand for pixels; a reply that holds one is no text, and TRL and vLLM forbid them too.
+_VISION_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to run.
+
+    Attributes:
+        network: the transformers model, in eval mode.
+        tokenizer: of the model.
+        processor: turns text and images into inputs; None for a text-only model.
+        context: tokens of prompt and reply together.
+        eos: ids that end a reply.
+        forbidden: ids a reply never holds.
+    """
+
+    network: Any
+    tokenizer: Any
+    processor: Any
+    context: int
+    eos: frozenset[int]
+    forbidden: tuple[int, ...]
+
+
+def load(model: Model) -> Loaded:
+    """Load what `model` names.
+
+    Raises:
+        UsageError: there is no such model, it has no safetensors weights, no chat template, or needs its own code.
+    """
+    try:
+        return _load_gguf(model) if model.id.endswith(".gguf") else _load_safetensors(model)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(
+            f"The model '{model.id}' cannot be loaded: {reason}",
+            "Give a hub id or a local folder with config.json, tokenizer and safetensors weights, or a .gguf file.",
+        ) from error
+
+
+def _load_gguf(model: Model) -> Loaded:
+    path = Path(model.id)
+    where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    tokenizer = AutoTokenizer.from_pretrained(**where)
+    network = AutoModelForCausalLM.from_pretrained(**where, dtype=_dtype(model, default=torch.float32))
+    return _ready(model, network, tokenizer, None)
+
+
+def _load_safetensors(model: Model) -> Loaded:
+    where = {"pretrained_model_name_or_path": model.id, "revision": model.revision, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(**where)
+    weights = {"dtype": _dtype(model, default="auto"), "use_safetensors": True}
+    if torch.cuda.is_available():
+        weights["device_map"] = "auto"
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        network = AutoModelForCausalLM.from_pretrained(**where, **weights)
+        return _ready(model, network, AutoTokenizer.from_pretrained(**where), None)
+    processor = AutoProcessor.from_pretrained(**where)
+    if model.pixels is not None:
+        low, high = model.pixels
+        processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
+    network = AutoModelForImageTextToText.from_pretrained(**where, **weights)
+    return _ready(model, network, processor.tokenizer, processor)
+
+
+def _dtype(model: Model, *, default: Any) -> Any:
+    if model.dtype == "auto":
+        return default
+    if model.dtype not in {"float32", "bfloat16", "float16"}:
+        raise ValueError(f"dtype '{model.dtype}' is not one of auto, float32, bfloat16, float16")
+    return getattr(torch, model.dtype)
+
+
+def _ready(model: Model, network: Any, tokenizer: Any, processor: Any) -> Loaded:
+    if not (processor or tokenizer).chat_template:
+        raise ValueError("it has no chat template")
+    network.eval()
+    use_grouped_attention(network)
+    text = network.config.get_text_config()
+    eos = network.generation_config.eos_token_id
+    if eos is None:
+        eos = text.eos_token_id if text.eos_token_id is not None else tokenizer.eos_token_id
+    limit = text.max_position_embeddings
+    return Loaded(
+        network=network,
+        tokenizer=tokenizer,
+        processor=processor,
+        context=min(model.context or limit, limit),
+        eos=frozenset([eos] if isinstance(eos, int) else eos or []),
+        forbidden=tuple(id for name in _VISION_TOKENS if (id := getattr(network.config, name, None)) is not None),
+    )

@@ -1,0 +1,65 @@
+"""Chooses tokens so that a sample depends on its request's key and its index, and on nothing else."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+import torch
+
+from openvlt import Sampling
+
+_CANDIDATES = 256  # tokens sorted first; the nucleus is nearly always among them
+
+
+def uniforms(key: str, sample: int, seed: int, length: int) -> torch.Tensor:
+    """One number in [0, 1) for each position of a sample, (length,) in float64; a longer one begins with a shorter.
+
+    Drawn from Philox (Salmon et al., SC 2011) keyed by what the sample is.
+    """
+    digest = sha256(f"{seed}:{key}:{sample}".encode()).digest()
+    return torch.from_numpy(np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16]))).random(length))
+
+
+def choose(logits: torch.Tensor, sampling: Sampling, draws: torch.Tensor) -> torch.Tensor:
+    """The next token of each row, (rows,).
+
+    Temperature, then top-k, then top-p, then the inverse of the cumulative distribution at the row's draw. The
+    distribution runs in the order of token ids, so that rounding moves no token past another.
+
+    Args:
+        logits: (rows, vocabulary) in float32.
+        sampling: how to decode.
+        draws: one number in [0, 1) for each row, (rows,) in float64.
+    """
+    if sampling.temperature == 0:
+        return logits.argmax(-1)
+    logits = logits / sampling.temperature
+    ids, probabilities = _candidates(logits, sampling)
+    cumulative = probabilities.double().cumsum(-1)
+    places = torch.searchsorted(cumulative, (draws * cumulative[:, -1]).unsqueeze(1), right=True)
+    places = places.clamp(max=cumulative.shape[1] - 1)
+    return places.squeeze(1) if ids is None else ids.gather(1, places).squeeze(1)
+
+
+def _candidates(logits: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """Token ids that may be chosen, ascending (None: all of them), and their probabilities, 0 outside the nucleus."""
+    vocabulary = logits.shape[-1]
+    if not sampling.top_k and sampling.top_p >= 1:
+        return None, logits.softmax(-1)
+    total = logits.logsumexp(-1, keepdim=True)
+    values, ids = logits.topk(min(sampling.top_k or _CANDIDATES, vocabulary))
+    if sampling.top_k:
+        total = values.logsumexp(-1, keepdim=True)
+    elif (values - total).exp().sum(-1).min() < sampling.top_p:
+        values, ids = logits.sort(descending=True, stable=True)
+    probabilities = (values - total).exp()
+    before = probabilities.cumsum(-1) - probabilities
+    probabilities = torch.where(before < sampling.top_p, probabilities, 0.0)
+    ids, order = ids.sort(-1)
+    return ids, probabilities.gather(1, order)
+
+
+def penalise(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Make the tokens marked in `seen`, (rows, vocabulary), less likely (Keskar et al., arXiv 1909.05858, 4.1)."""
+    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)

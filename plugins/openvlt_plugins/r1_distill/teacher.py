@@ -1,0 +1,99 @@
+"""Teachers that reason in a `<think>` block about a caption in place of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
+
+from openvlt import Completion, Example, Message, Model, Option, Sampling, Teacher, Trace
+from openvlt_plugins.r1_distill.reply import read
+
+Size: TypeAlias = Literal["1.5b", "7b", "8b", "14b", "32b", "70b"]
+
+HUB_IDS: dict[Size, str] = {
+    "1.5b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B",
+    "7b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+    "8b": "deepseek-ai/DeepSeek-R1-Distill-Llama-8B",
+    "14b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",
+    "32b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
+    "70b": "deepseek-ai/DeepSeek-R1-Distill-Llama-70B",
+}
+"""Sizes of the distillations (https://huggingface.co/deepseek-ai/DeepSeek-R1)."""
+
+INSTRUCTION = (
+    "Reason step by step. Then explain in one to three sentences how the answer follows, "
+    "and put the final answer within \\boxed{}."
+)
+"""Where the final answer goes, as DeepSeek's usage notes advise; OpenVLThinker's own wording is not published."""
+
+
+class _Reasoner(Teacher):
+    """What the teachers of this plugin share: one user turn, no system prompt, `<think>` parsing."""
+
+    def messages(self, example: Example, caption: str | None) -> list[Message]:
+        parts = [f"Image description:\n{caption}"] if caption else []
+        parts.append("\n".join([example.question, *_lettered(example.choices)]))
+        instruction = INSTRUCTION + (" Give the letter of the choice." if example.choices else "")
+        return [Message.user("\n\n".join([*parts, instruction]))]
+
+    def parse(self, completion: Completion) -> Trace:
+        return read(completion)
+
+
+@dataclass(frozen=True)
+class R1Distill(_Reasoner):
+    """DeepSeek-R1 distillations; the 14B one wrote the chains of OpenVLThinker v1.0, k = 4 (arXiv 2503.17352).
+
+    No system prompt, temperature 0.6 and top-p 0.95 are what its authors advise
+    (https://github.com/deepseek-ai/DeepSeek-R1, usage recommendations). The papers' chains are 323 words long on
+    average with a thin tail past 1,100, so the token limit leaves room for nearly all.
+    """
+
+    size: Annotated[Size, Option("which distillation")] = "14b"
+    model: Annotated[Model | None, Option("another model, instead of that of the size")] = None  # type: ignore[assignment]
+    k: Annotated[int, Option("chains an example", unit="samples")] = 4
+    temperature: Annotated[float, Option("sampling temperature")] = 0.6
+    top_p: Annotated[float, Option("nucleus mass")] = 0.95
+    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 4096
+    seed: Annotated[int, Option("base of the seeds")] = 0
+
+    def __post_init__(self) -> None:
+        if self.model is None:
+            object.__setattr__(self, "model", Model(id=HUB_IDS[self.size]))
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            n=self.k, temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens, seed=self.seed
+        )
+
+
+@dataclass(frozen=True)
+class Qwq(_Reasoner):
+    """QwQ-32B, which wrote the chains of OpenVLThinker v1.2 (arXiv 2503.17352 v3, section 4.1).
+
+    Its model card advises temperature 0.6, top-p 0.95 and a top-k of 20 to 40.
+    """
+
+    model: Annotated[Model, Option("what reasons")] = Model(id="Qwen/QwQ-32B")
+    k: Annotated[int, Option("chains an example", unit="samples")] = 4
+    temperature: Annotated[float, Option("sampling temperature")] = 0.6
+    top_p: Annotated[float, Option("nucleus mass")] = 0.95
+    top_k: Annotated[int, Option("tokens considered; 0 for all")] = 30
+    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 8192
+    seed: Annotated[int, Option("base of the seeds")] = 0
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            n=self.k,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            max_tokens=self.max_tokens,
+            seed=self.seed,
+        )
+
+
+def _lettered(choices: tuple[str, ...]) -> list[str]:
+    return [f"({chr(65 + index)}) {choice}" for index, choice in enumerate(choices)]

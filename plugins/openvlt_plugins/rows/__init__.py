@@ -1,0 +1,19 @@
+"""Questions in local JSON Lines, JSON and Parquet files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register(
+        "rows",
+        "openvlt_plugins.rows.source:Rows",
+        summary="your own questions: local JSON Lines, JSON or Parquet, images as paths, bytes or data URLs",
+    )

@@ -1,0 +1,133 @@
+"""Rows of local files as examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from openvlt import DataError, Example, Option, Reject, Rejected, Source
+from openvlt_plugins.rows import files, values
+
+ALIASES = {
+    "id": ("id", "pid", "question_id", "problem_id", "sample_index"),
+    "question": ("question", "problem", "query", "prompt", "instruction"),
+    "answer": ("answer", "gold", "label", "gt_answer", "ground_truth"),
+    "choices": ("choices", "options"),
+    "images": ("images", "image", "decoded_image", "image_path"),
+    "answer_type": ("answer_type",),
+    "precision": ("precision",),
+    "unit": ("unit",),
+}
+"""The columns looked for when an option names none; of several, the first that holds something."""
+
+_PLACEHOLDER = "<image>"
+
+
+@dataclass(frozen=True)
+class Rows(Source):
+    """Reads JSON Lines, JSON (a list, or an object whose keys are ids) and Parquet, row by row.
+
+    Scalar columns that are not used become metadata. `<image>` placeholders are taken out of the question and must be
+    as many as there are images. A bad row is left out with its line number. The revision is a digest of the files with
+    the rows, not of images that lie beside them.
+    """
+
+    path: Annotated[str, Option("a file, or a folder of files; {split} in it is replaced by the split's name")]
+    id: Annotated[str | None, Option("column of the id; null for the usual names, else the line number")] = None
+    question: Annotated[str | None, Option("column of the question; null for the usual names")] = None
+    answer: Annotated[str | None, Option("column of the gold answer; null for the usual names")] = None
+    choices: Annotated[str | None, Option("column of the choices; null for the usual names")] = None
+    images: Annotated[str | None, Option("column of the image or images; null for the usual names")] = None
+    answer_type: Annotated[str | None, Option("column of the answer type; null for `answer_type`, '' for none")] = None
+    precision: Annotated[str | None, Option("column of the decimals of a numeric answer; '' for none")] = None
+    unit: Annotated[str | None, Option("column of the unit; '' for none")] = None
+    answer_is_index: Annotated[bool, Option("the answer is the number of a choice, from 0")] = False
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
+
+    def __post_init__(self) -> None:
+        if "://" in self.path:
+            raise DataError(
+                f"The source rows reads local files, and {self.path} is remote.", "Download it and give its path."
+            )
+
+    def examples(self, split: str) -> Iterator[Example | Rejected]:
+        for file in files.find(self._path(split)):
+            for place, row in files.read(file):
+                yield self._example(place, row, file.parent)
+
+    def revision(self) -> str:
+        if "{split}" in self.path:
+            paths = [Path(self.path.replace("{split}", split)) for split in self.splits]
+            return files.revision([file for path in paths if path.exists() for file in files.find(path)])
+        return files.revision(files.find(Path(self.path)))
+
+    def _path(self, split: str) -> Path:
+        if "{split}" not in self.path and split != "train":
+            raise DataError(
+                f"The source rows has the one split 'train', since {self.path} names none, and not '{split}'.",
+                "Ask for 'train', or write {split} in the path.",
+            )
+        return Path(self.path.replace("{split}", split))
+
+    def _example(self, place: files.Place, row: Any, folder: Path) -> Example | Rejected:
+        if isinstance(row, ValueError):
+            return Rejected(id=place, reason="not JSON")
+        if not isinstance(row, dict):
+            return Rejected(id=place, reason="the row is no mapping of columns")
+        try:
+            return self._read(place, row, folder)
+        except Reject as reject:
+            return Rejected(id=place, reason=reject.reason)
+
+    def _read(self, place: files.Place, row: Mapping[str, Any], folder: Path) -> Example:
+        used = {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
+
+        def cell(field: str) -> Any:
+            column = used[field]
+            return None if column is None else row[column]
+
+        images = values.images(cell("images"), folder)
+        choices = values.choices(cell("choices"))
+        unit = cell("unit")
+        identity = cell("id")
+        return Example(
+            id=place if identity is None else str(identity),
+            question=_question(cell("question"), len(images)),
+            answer=values.answer(cell("answer"), choices, index=self.answer_is_index),
+            images=images,
+            choices=choices,
+            answer_type=values.answer_type(cell("answer_type")),
+            precision=values.decimals(cell("precision")),
+            unit=None if unit in (None, "") else str(unit),
+            metadata={
+                name: value
+                for name, value in row.items()
+                if name not in used.values() and isinstance(value, str | int | float | bool) and len(str(value)) < 1000
+            },
+        )
+
+
+def _column(row: Mapping[str, Any], named: str | None, usual: tuple[str, ...]) -> str | None:
+    """The column that holds a field, None if there is none.
+
+    Raises:
+        Reject: the recipe names a column the row does not have.
+    """
+    if named == "":
+        return None
+    if named is not None:
+        if named not in row:
+            raise Reject(f"there is no column '{named}'")
+        return named
+    return next((name for name in usual if row.get(name) not in (None, "", [])), None)
+
+
+def _question(value: Any, images: int) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Reject("there is no question")
+    if (count := value.count(_PLACEHOLDER)) not in (0, images):
+        raise Reject(f"{count} image placeholders, {images} images")
+    return value.replace(_PLACEHOLDER, "").strip()
