@@ -138,6 +138,15 @@ if TYPE_CHECKING:
     from openvlt.records import (
         Verdict as Verdict,
     )
+    from openvlt.tables import (
+        TableRow as TableRow,
+    )
+    from openvlt.tables import (
+        find_file as find_file,
+    )
+    from openvlt.tables import (
+        read_rows as read_rows,
+    )
 
 PLUGIN_API = 1
 
@@ -155,6 +164,7 @@ _HOMES = {
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",
     ),
+    "openvlt.tables": ("TableRow", "find_file", "read_rows"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from openvlt.records import (
@@ -245,6 +246,8 @@ class Benchmark(Component, ABC):
         scorings: scoring name to verifier name; the first is the headline.
         breakdown: metadata keys the score is broken down by.
         clusters: metadata key of the image or problem that questions share, empty if they are independent.
+        phrases: True if a reply without tag or box may say its answer in a phrase, or be nothing but the answer.
+        beside: metadata key to a value; questions that have it are shown in the breakdown but are not in the score.
     """
 
     source: Source
@@ -252,6 +255,8 @@ class Benchmark(Component, ABC):
     scorings: Mapping[str, str]
     breakdown: tuple[str, ...] = ()
     clusters: str = ""
+    phrases: bool = False
+    beside: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def messages(self, example: Example, format: Format) -> list[Message]:

@@ -76,10 +76,15 @@ def normalise(extraction: str, example: Example, *, ignore_empty: bool = False) 
         if example.answer_type == "integer":
             return str(int(float(extraction)))
         if example.answer_type == "float":
-            return str(round(float(extraction), int(example.precision or 0)))
+            return str(round(float(extraction), _places(example)))
     except (ValueError, OverflowError):
         return None
     return extraction
+
+
+def _places(example: Example) -> int:
+    """Decimals to round to; where the row does not say, as many as the gold has."""
+    return len(example.answer.partition(".")[2]) if example.precision is None else example.precision
 
 
 def _choice(extraction: str, choices: Sequence[str], ignore_empty: bool) -> str | None:

@@ -1,0 +1,49 @@
+"""Rows of a dataset on the Hugging Face hub, or of its copy in the local cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from openvlt import DataError, TableRow
+
+
+def hub_rows(
+    dataset: str, configs: Sequence[str], split: str, revision: str | None, size: int | None
+) -> Iterator[TableRow]:
+    """Yield the rows of a split; images stay encoded.
+
+    Args:
+        dataset: hub id.
+        configs: configurations, one after the other; none for the default one.
+        split: the split.
+        revision: commit or tag; None for the newest.
+        size: rows the split has, for the message.
+
+    Raises:
+        DataError: the dataset is neither reachable nor cached.
+    """
+    for config in configs or (None,):
+        yield from _config_rows(dataset, config, split, revision, size)
+
+
+def _config_rows(
+    dataset: str, config: str | None, split: str, revision: str | None, size: int | None
+) -> Iterator[TableRow]:
+    import datasets
+    import httpx
+
+    datasets.disable_progress_bars()
+    try:
+        rows: Any = datasets.load_dataset(dataset, config, split=split, revision=revision)
+    except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
+        whole = f"{dataset}{f' ({config})' if config else ''}, split {split}{f', {size:,} rows' if size else ''}"
+        raise DataError(
+            f"The dataset {whole}, is neither reachable nor in the local cache ({type(error).__name__}).",
+            f"Run once with access to https://huggingface.co/datasets/{dataset}, or download it elsewhere and point "
+            "--data at a Parquet file, JSON file or folder in the dataset's own columns.",
+        ) from error
+    for name, feature in rows.features.items():
+        if isinstance(feature, datasets.Image):
+            rows = rows.cast_column(name, datasets.Image(decode=False))
+    yield from rows
