@@ -44,10 +44,9 @@ def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None
     if Path(located.id).exists():
         return
     who = f"The {role} {name}".strip()
-    options = [f"a smaller model (--set {role}.model=HUB_ID)", "look at the whole plan first (--plan)"]
-    if role in ("teacher", "captioner"):
-        options.insert(1, f"an endpoint (--{role}-url http://HOST:8000/v1)")
-    remedy = f"Use {', '.join(options[:-1])}, or {options[-1]}."
+    smaller = "--base FOLDER_OR_HUB_ID" if role == "base" else f"--set {role}.model=HUB_ID"
+    served = "" if role == "base" else f", one that is served (--{role}-url http://HOST:8000/v1)"
+    remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     size = parameters(located.id)
     width = 4 if located.dtype == "float32" else 2
     needed = (size or 0) * width * OVERHEAD
