@@ -31,9 +31,10 @@ def preflight(workspace: Workspace, recipe: Recipe, parts: Parts) -> None:
     """
     check("base", recipe.base, workspace)
     if parts.captioner is not None:
-        check("captioner", parts.captioner.component.model, workspace, parts.captioner.entry.name)
+        captioner, model = parts.captioner
+        check("captioner", model, workspace, captioner.entry.name)
     for turn in parts.turns:
-        check("teacher", turn.teacher.component.model, workspace, turn.teacher.entry.name)
+        check("teacher", turn.model, workspace, turn.teacher.entry.name)
 
 
 def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
