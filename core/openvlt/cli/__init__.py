@@ -101,4 +101,7 @@ def registry() -> Registry:
     """All plugins, the files named by ``--plugin`` included."""
     from openvlt.registry import Registry
 
-    return Registry.discover(settings().plugin_files)
+    found = Registry.discover(settings().plugin_files)
+    for note in found.notes:
+        click.echo(f"Note: {note}", err=True)
+    return found
