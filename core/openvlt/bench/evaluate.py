@@ -147,6 +147,7 @@ def evaluate(
         defined,
         verifiers,
         format,
+        questions.examples,
         model=answered.model,
         asked=answered.asked,
         extraction=STORED if stored else rule,
@@ -155,7 +156,7 @@ def evaluate(
         limit=limit,
     )
     if revision is not None:
-        told["data"] = dict(revision)
+        told["data"].update(revision=revision["revision"], split=revision["split"])
     return summarise(
         defined.name,
         benchmark,
