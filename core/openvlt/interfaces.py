@@ -215,7 +215,13 @@ class Verifier(Component, ABC):
 
 
 class AnswerVerifier(Verifier):
-    """Compares an extracted answer with the gold. Extraction, memo and worker are the core's."""
+    """Compares an extracted answer with the gold. Extraction, memo and worker are the core's.
+
+    Attributes:
+        imports: modules `check` needs; a worker imports them before the clock of its first claim starts.
+    """
+
+    imports: ClassVar[tuple[str, ...]] = ()
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
         """Decide inline with bounded work, or return None to leave it to `check`."""

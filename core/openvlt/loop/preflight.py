@@ -31,9 +31,10 @@ def preflight(workspace: Workspace, recipe: Recipe, parts: Parts) -> None:
     """
     check("base", recipe.base, workspace)
     if parts.captioner is not None:
-        check("captioner", parts.captioner.component.model, workspace, parts.captioner.entry.name)
+        captioner, model = parts.captioner
+        check("captioner", model, workspace, captioner.entry.name)
     for turn in parts.turns:
-        check("teacher", turn.teacher.component.model, workspace, turn.teacher.entry.name)
+        check("teacher", turn.model, workspace, turn.teacher.entry.name)
 
 
 def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
@@ -44,10 +45,9 @@ def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None
     if Path(located.id).exists():
         return
     who = f"The {role} {name}".strip()
-    options = [f"a smaller model (--set {role}.model=HUB_ID)", "look at the whole plan first (--plan)"]
-    if role in ("teacher", "captioner"):
-        options.insert(1, f"an endpoint (--{role}-url http://HOST:8000/v1)")
-    remedy = f"Use {', '.join(options[:-1])}, or {options[-1]}."
+    smaller = "--base FOLDER_OR_HUB_ID" if role == "base" else f"--set {role}.model=HUB_ID"
+    served = "" if role == "base" else f", one that is served (--{role}-url http://HOST:8000/v1)"
+    remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     size = parameters(located.id)
     width = 4 if located.dtype == "float32" else 2
     needed = (size or 0) * width * OVERHEAD

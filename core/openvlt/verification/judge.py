@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Claim, Format, Verdict
+from openvlt.registry import Built
 from openvlt.verification.memo import Memo, memo_key
+from openvlt.verification.workbench import Workbench, guarded, guarded_group, is_builtin
 
 log = logging.getLogger(__name__)
 
 BAD_GOLD_SHARE = 0.05
 SYSTEM_SHARE = 0.01
-
-
-class Built(Protocol):
-    """What the registry builds of a verifier."""
-
-    @property
-    def component(self) -> Any: ...
-    @property
-    def entry(self) -> Any: ...
-    @property
-    def options(self) -> Any: ...
-    @property
-    def identity(self) -> str: ...
 
 
 @dataclass
@@ -79,9 +68,8 @@ class Judge:
 
     def __init__(self, verifiers: Mapping[str, Built], *, format: Format, workers: int | None = None) -> None:
         self._verifiers = dict(verifiers)
-        self._format = format
-        self._workers = workers
         self._memo = Memo()
+        self._workbench = Workbench(self._verifiers.values(), format, workers)
         self._warned: set[str] = set()
         self.tallies: dict[str, Tally] = {name: Tally() for name in self._verifiers}
 
@@ -95,6 +83,7 @@ class Judge:
 
     def close(self) -> None:
         """End the workers."""
+        self._workbench.close()
 
     def verdicts(self, claims: Sequence[Claim]) -> list[dict[str, Verdict]]:
         """The verdict of every verifier on every claim, claims in order, verifiers in recipe order."""
@@ -109,19 +98,56 @@ class Judge:
 
     def _judge(self, built: Built, claims: Sequence[Claim]) -> list[Verdict]:
         verifier: Verifier = built.component
+        inline = verifier.inline and is_builtin(built)
         if verifier.grouped:
-            return _judge_groups(verifier, claims)
+            return self._by_group(built, claims, inline=inline)
         if isinstance(verifier, AnswerVerifier):
-            return [self._answer(built, verifier, claim) for claim in claims]
-        return [_guarded(verifier, claim) for claim in claims]
+            return self._answers(built, verifier, claims)
+        if inline:
+            return [guarded(lambda claim=claim: verifier.verify(claim)) for claim in claims]  # type: ignore[misc]
+        return [verdict for (verdict,) in self._workbench.judge(built, [(claim,) for claim in claims], "verify")]
 
-    def _answer(self, built: Built, verifier: AnswerVerifier, claim: Claim) -> Verdict:
-        key = memo_key(built.identity, claim, builtin=True)
-        known = self._memo.get(key)
-        if known is None:
-            known = _guarded(verifier, claim)
-            self._memo.put(key, known)
-        return known
+    def _by_group(self, built: Built, claims: Sequence[Claim], *, inline: bool) -> list[Verdict]:
+        groups: defaultdict[str, list[int]] = defaultdict(list)
+        for index, claim in enumerate(claims):
+            groups[claim.group].append(index)
+        members = [tuple(claims[index] for index in group) for group in groups.values()]
+        if inline:
+            found = [guarded_group(built.component, group) for group in members]
+        else:
+            found = self._workbench.judge(built, members, "group")
+        verdicts = {
+            i: v for group, row in zip(groups.values(), found, strict=True) for i, v in zip(group, row, strict=True)
+        }
+        return [verdicts[index] for index in range(len(claims))]
+
+    def _answers(self, built: Built, verifier: AnswerVerifier, claims: Sequence[Claim]) -> list[Verdict]:
+        """Memo first, then the built-in's quick look, then the workers, each distinct answer once."""
+        builtin = is_builtin(built)
+        verdicts: dict[int, Verdict] = {}
+        waiting: dict[Hashable, list[int]] = {}
+        for index, claim in enumerate(claims):
+            answer = claim.answer
+            if answer is None:
+                verdicts[index] = Verdict.unparsed("no answer could be extracted", verifier.range[0])
+                continue
+            key = memo_key(built.identity, claim, builtin=builtin)
+            known = self._memo.get(key)
+            if known is None and builtin and key not in waiting:
+                known = guarded(lambda: verifier.quick(answer, claim))  # noqa: B023 (called at once)
+                if known is not None:
+                    self._memo.put(key, known)
+            if known is None:
+                waiting.setdefault(key, []).append(index)
+            else:
+                verdicts[index] = known
+        first = [(claims[indices[0]],) for indices in waiting.values()]
+        found = self._workbench.judge(built, first, "check" if builtin else "verify")
+        for (key, indices), (verdict,) in zip(waiting.items(), found, strict=True):
+            if verdict.cause != "system":
+                self._memo.put(key, verdict)
+            verdicts.update(dict.fromkeys(indices, verdict))
+        return [verdicts[index] for index in range(len(claims))]
 
     def _warn(self, name: str) -> None:
         tally = self.tallies[name]
@@ -129,20 +155,3 @@ class Judge:
             self._warned.add(name)
             for concern in tally.concerns:
                 log.warning("verifier '%s': %s", name, concern)
-
-
-def _judge_groups(verifier: Verifier, claims: Sequence[Claim]) -> list[Verdict]:
-    groups: defaultdict[str, list[int]] = defaultdict(list)
-    for index, claim in enumerate(claims):
-        groups[claim.group].append(index)
-    verdicts: dict[int, Verdict] = {}
-    for members in groups.values():
-        verdicts.update(zip(members, verifier.verify_group([claims[i] for i in members]), strict=True))
-    return [verdicts[index] for index in range(len(claims))]
-
-
-def _guarded(verifier: Verifier, claim: Claim) -> Verdict:
-    try:
-        return verifier.verify(claim)
-    except Exception as error:  # noqa: BLE001 (the boundary to a component: an error of ours is a verdict, not a crash)
-        return Verdict.error(f"{type(error).__name__}: {error}")

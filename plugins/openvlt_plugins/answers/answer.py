@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.choice import Choice, letters_of
@@ -30,6 +31,8 @@ class Answer(AnswerVerifier):
     or false make yes-no; then times and dates; then plain words; all else is mathematics. A gold such as 8:30 is a
     time if the answer is one, else a ratio.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
 
     units: Units = "convert"
     percent: Percent = "lenient"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
@@ -42,6 +43,8 @@ class Choice(AnswerVerifier):
     choices are known and it fits only one of them. A gold may be a letter, a content, or several letters: then all of
     them must be named. Refuses answer soup: naming another letter beside the right one.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
         return self._decide(answer, claim, deep=False)

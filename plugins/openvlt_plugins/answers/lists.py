@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
@@ -25,6 +26,8 @@ class List(AnswerVerifier):
     Accepts any brackets or none, commas, semicolons and "and" between items, quotes around words, and any spelling of
     an item that ``math`` accepts. Refuses missing and further items, and, unless the order is free, another order.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
 
     order: Order = "fixed"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
@@ -23,6 +24,8 @@ class Math(AnswerVerifier):
     another order of a tuple, the open interval for the closed one, and several answers where there is one. Words are
     never read as products of variables. Numbers, lengths and depths beyond the limits of the grammar are refused.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
 
     units: Units = "convert"
     percent: Percent = "lenient"

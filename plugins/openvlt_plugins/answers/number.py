@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import trunc
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from openvlt import AnswerVerifier, Claim, Option, Verdict
 from openvlt_plugins.answers.comparison import Policy
@@ -26,6 +26,8 @@ class Number(AnswerVerifier):
     lies within half a unit of that place of the gold. MathVista's rule (lupantech/MathVista, calculate_score.py) is
     the example's precision with ``truncate``.
     """
+
+    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
 
     units: Units = "convert"
     percent: Percent = "lenient"

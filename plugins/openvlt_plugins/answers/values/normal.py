@@ -237,9 +237,10 @@ def _fractional_power(base: Quotient, exponent: Fraction) -> Quotient:
         positive = all(_is_positive(atom) for atom, _ in mono)
         if coefficient > 0 and (positive or (len(mono) == 1 and mono[0][1] == 1)):
             number = _rational_power(coefficient, exponent)
-            return Quotient(_mul({tuple((atom, e * exponent) for atom, e in mono): Fraction(1)}, number))
+            raised: Poly = {tuple((atom, e * exponent) for atom, e in mono): Fraction(1)}
+            return Quotient(_mul(raised, number))
         if coefficient < 0 and not mono and exponent.denominator == 2:
-            turn = {(("i", Fraction(1)),): Fraction(1)}
+            turn = _mono_poly("i", Fraction(1))
             return _whole_power(Quotient(_mul(_rational_power(-coefficient, Fraction(1, 2)), turn)), exponent.numerator)
     return _whole_power(_atom(f"[{_key(base)}]^1/{exponent.denominator}"), exponent.numerator)
 
@@ -287,7 +288,7 @@ def _symbolic_power(base: Quotient, exponent: Quotient) -> Quotient:
         return _atom(f"[{_key(base)}]^[{_key(exponent)}]")
     parts: dict[str, Fraction] = {f"#{p}": Fraction(n) for p, n in _factors(coefficient.numerator).items()}
     parts.update({f"#{p}": Fraction(-n) for p, n in _factors(coefficient.denominator).items()})
-    parts.update(dict(mono))
+    parts.update(mono)
     unit: Poly = {(): Fraction(1)}
     result: Poly = {(): Fraction(1)}
     for atom, count in parts.items():

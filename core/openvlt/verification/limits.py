@@ -1,0 +1,18 @@
+"""How long and how large verification may become, in one place."""
+
+from __future__ import annotations
+
+CPU_SECONDS = 2.0
+"""a claim may compute in a worker"""
+WALL_SECONDS = 2.3
+"""a claim may take in a worker, whatever it does"""
+BACKSTOP_SECONDS = 2.4
+"""until a worker that has not been ended by its own limits is killed"""
+BATCH_SECONDS = 30.0
+"""all claims of one call may take in the workers"""
+START_SECONDS = 60.0
+"""a worker may take to import its verifiers; no claim's clock runs meanwhile"""
+MEMORY_BYTES = 1 << 30
+"""a worker may grow beyond what it holds when it is ready"""
+MESSAGE_BYTES = 64 << 20
+"""between a worker and the core"""

@@ -1,0 +1,100 @@
+"""A process that judges claims and can be killed: ``python -m openvlt.verification.worker``.
+
+It reads a `Setup`, imports its verifiers, says that it is ready, and then answers one `Task` after the other until its
+input closes. Timers of the kernel end it when a claim takes too long, even inside a C function; the core sees the
+closed pipe and knows what that means.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from openvlt.interfaces import AnswerVerifier, Verifier
+from openvlt.records import Verdict
+from openvlt.registry import Registry
+from openvlt.verification.limits import CPU_SECONDS, MEMORY_BYTES, WALL_SECONDS
+from openvlt.verification.wire import Reply, Setup, Task, frame, read_frame
+
+
+def main() -> None:
+    """Serve until the input closes."""
+    inputs, outputs = os.dup(0), os.dup(1)
+    _silence()
+    setup = read_frame(inputs, Setup)
+    if setup is None:
+        return
+    try:
+        verifiers = _build(setup)
+    except Exception as error:  # noqa: BLE001 (the boundary: a plugin may raise anything)
+        _write(outputs, Reply(error=f"{type(error).__name__}: {error}"))
+        return
+    _limit_memory()
+    _write(outputs, Reply())
+    while (task := read_frame(inputs, Task)) is not None:
+        _write(outputs, _answer(verifiers[task.verifier], task))
+
+
+def _silence() -> None:
+    """What a verifier prints or reads must not get into the pipes."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+
+
+def _write(descriptor: int, reply: Reply) -> None:
+    data = memoryview(frame(reply))
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _build(setup: Setup) -> dict[str, Verifier]:
+    registry = Registry.discover([Path(file) for file in setup.files])
+    verifiers = {}
+    for identity, spec in setup.verifiers.items():
+        verifiers[identity] = registry.build("verifier", spec, format=setup.format).component
+        for module in getattr(verifiers[identity], "imports", ()):
+            import_module(module)
+    return verifiers
+
+
+def _limit_memory() -> None:
+    import resource
+
+    with open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))
+
+
+def _answer(verifier: Verifier, task: Task) -> Reply:
+    # The default action of both signals ends the process at once.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
+    try:
+        return Reply(verdicts=tuple(_judge(verifier, task)))
+    except (MemoryError, RecursionError) as error:
+        return Reply(error=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
+        return Reply(verdicts=tuple(Verdict.error(f"{type(error).__name__}: {error}"[:500]) for _ in task.claims))
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _judge(verifier: Verifier, task: Task) -> list[Verdict]:
+    if task.how == "group":
+        return verifier.verify_group(task.claims)
+    (claim,) = task.claims
+    if task.how == "check" and isinstance(verifier, AnswerVerifier) and claim.answer is not None:
+        return [verifier.check(claim.answer, claim)]
+    return [verifier.verify(claim)]
+
+
+if __name__ == "__main__":
+    sys.setrecursionlimit(3_000)
+    main()
