@@ -64,7 +64,7 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         "scoring": scoring,
         **counts,
         "accuracy": [sum(before) / len(pairs), sum(after) / len(pairs)],
-        "difference": found.value,
+        "difference": found.difference,
         "ci95": [found.low, found.high],
         "p": mcnemar(before, after),
         "won": [_flip(pair) for pair in pairs if pair.after > pair.before],
