@@ -118,9 +118,14 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_the_answer_in_a_response(text: str, answer: str | None) -> None:
-    assert answer_in(text, Format(), phrases=True, bare=True) == answer
+    assert answer_in(text, Format(), "phrase") == answer
 
 
 def test_without_leave_neither_phrase_nor_bare_reply_is_an_answer() -> None:
-    assert answer_in("The answer is 6.", Format(), phrases=False, bare=False) is None
-    assert answer_in("B", Format(), phrases=False, bare=False) is None
+    assert answer_in("The answer is 6.", Format(), "tag") is None
+    assert answer_in("B", Format(), "tag") is None
+
+
+def test_a_base_model_may_answer_with_all_it_says() -> None:
+    assert answer_in("a red circle\n", Format(), "whole") == "a red circle"
+    assert answer_in("see <answer>red</answer>", Format(), "whole") == "red"
