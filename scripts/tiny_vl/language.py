@@ -98,9 +98,7 @@ def loss_of(model: Qwen2_5_VLForConditionalGeneration, rows: list[Row], table: T
     """The mean cross-entropy of the rows' replies."""
     pad = model.config.text_config.pad_token_id
     ids = nn.utils.rnn.pad_sequence([row.ids for row in rows], batch_first=True, padding_value=pad)
-    positions = torch.stack(
-        [functional.pad(row.positions, (0, ids.shape[1] - len(row.ids))) for row in rows], dim=1
-    )
+    positions = torch.stack([functional.pad(row.positions, (0, ids.shape[1] - len(row.ids))) for row in rows], dim=1)
     labels = ids.clone()
     for row, label in zip(rows, labels, strict=True):
         label[: row.reply_from] = -100

@@ -39,7 +39,13 @@ def load(folder: Path) -> Qwen2_5_VLForConditionalGeneration:
 
 
 def fine_tune(
-    base: Path, traces: Sequence[Trace], out: Path, epochs: float = 8, rate: float = 1e-3, batch: int = 16, seed: int = 0
+    base: Path,
+    traces: Sequence[Trace],
+    out: Path,
+    epochs: float = 8,
+    rate: float = 1e-3,
+    batch: int = 16,
+    seed: int = 0,
 ) -> None:
     """Fine-tunes the base on traces and saves it; prompt + completion, loss on the completion."""
     rows = [
@@ -91,7 +97,9 @@ def reinforce(
         **ON_CPU | more,
     )
     processor = AutoProcessor.from_pretrained(start)
-    trainer = GRPOTrainer(load(start), reward, config, train_dataset=Dataset.from_list(rows), processing_class=processor)
+    trainer = GRPOTrainer(
+        load(start), reward, config, train_dataset=Dataset.from_list(rows), processing_class=processor
+    )
     _run(trainer, processor, out, "grpo")
 
 

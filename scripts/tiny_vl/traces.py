@@ -75,7 +75,9 @@ def from_teacher(cache: Path, asked: Sequence[Question], samples: int) -> list[l
         cache.write_text(json.dumps(made, indent=0))
     made = json.loads(cache.read_text())
     replies = made["replies"]
-    LOG.info("teacher: %d replies, %.1f tokens each, %.0f s", len(replies), made["tokens"] / len(replies), made["seconds"])
+    LOG.info(
+        "teacher: %d replies, %.1f tokens each, %.0f s", len(replies), made["tokens"] / len(replies), made["seconds"]
+    )
     return _group(asked, replies, samples, TEACHER_REPLY)
 
 
@@ -89,9 +91,7 @@ def from_policy(
 
 
 def _group(asked: Sequence[Question], replies: list[str], samples: int, shape: re.Pattern[str]) -> list[list[Trace]]:
-    grouped = [
-        parse(question, replies[at * samples : (at + 1) * samples], shape) for at, question in enumerate(asked)
-    ]
+    grouped = [parse(question, replies[at * samples : (at + 1) * samples], shape) for at, question in enumerate(asked)]
     right = [[trace.answer.lower() == q.answer for trace in traces] for q, traces in zip(asked, grouped, strict=True)]
     LOG.info("pass@1 %s", by_kind(asked, [sum(each) / samples for each in right]))
     LOG.info("pass@%d %s", samples, by_kind(asked, [any(each) for each in right]))

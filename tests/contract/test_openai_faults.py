@@ -17,8 +17,8 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import picture, request
 from PIL import Image as Pictures
+from tiny_models import picture, request
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
 from openvlt_plugins.openai.backend import OpenAIBackend
