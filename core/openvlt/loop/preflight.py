@@ -23,16 +23,25 @@ LARGEST_ON_CPU = 4e9
 _PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
-def preflight(workspace: Workspace, recipe: Recipe, parts: Parts) -> None:
+def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool = True) -> None:
     """Refuse a recipe whose models cannot run on this machine.
+
+    Args:
+        workspace: finds the models.
+        recipe: names the base model.
+        parts: name the others.
+        train: False if only the first iteration's traces are wanted; then only what makes them must run.
 
     Raises:
         UsageError: what the model needs, and what to do instead.
     """
-    check("base", recipe.base, workspace)
+    turns = parts.turns if train else parts.turns[:1]
+    asked = [built.component.model.id for built in (parts.captioner, *(turn.teacher for turn in turns)) if built]
+    if train or {"base", "policy"} & set(asked):
+        check("base", recipe.base, workspace)
     if parts.captioner is not None:
         check("captioner", parts.captioner.component.model, workspace, parts.captioner.entry.name)
-    for turn in parts.turns:
+    for turn in turns:
         check("teacher", turn.teacher.component.model, workspace, turn.teacher.entry.name)
 
 
