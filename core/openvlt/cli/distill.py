@@ -58,12 +58,13 @@ def _card(loop: Loop, run: Run) -> Card:
     from openvlt.report import Card
     from openvlt.store import find_stage
 
-    turn, captioner = loop.parts.turns[0], loop.parts.captioner
+    turn = loop.parts.turns[0]
     source, teacher = turn.loaded.source, turn.teacher.component
-    asked = {"teacher": turn.teacher} | ({"captioner": captioner} if captioner and teacher.uses_caption else {})
     row = next(find_stage(loop.workspace.home, run, "distill")[1].rows(Row))
+    asked, models = {"teacher": turn.teacher}, {"teacher": turn.model}
     prompts = {"teacher": teacher.messages(row.example, row.caption)}
-    if "captioner" in asked:
+    if loop.parts.captioner is not None and teacher.uses_caption:
+        asked["captioner"], models["captioner"] = loop.parts.captioner
         prompts["captioner"] = asked["captioner"].component.messages(row.example.images)
     named = [("source", source), *asked.items(), *(("verifier", each) for each in loop.parts.verifiers.values())]
     named += [("filter", each) for each in turn.filters]
@@ -71,7 +72,7 @@ def _card(loop: Loop, run: Run) -> Card:
         name=run.name,
         sources={source.entry.name: (source.component.licence or "not stated", source.component.revision())},
         components=[(role, built.entry.id, built.options) for role, built in named],
-        models={role: _model(loop, built.component.model) for role, built in asked.items()},
+        models={role: _model(loop, model) for role, model in models.items()},
         prompts={role: _prompt(messages) for role, messages in prompts.items()},
         stages=run.stages,
         k=teacher.sampling.n,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from openvlt.bench.measure import Measured, measure, versus
-from openvlt.interfaces import Benchmark, Captioner, ExampleFilter, Teacher
+from openvlt.interfaces import Benchmark, ExampleFilter, Teacher
 from openvlt.loop.parts import Loaded, Parts, Turn
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus, Sampling
@@ -82,11 +82,10 @@ class Loop:
         assert isinstance(teacher, Teacher)
         if teacher.uses_caption:
             assert self.parts.captioner is not None
-            captioner = self.parts.captioner
-            assert isinstance(captioner.component, Captioner)
-            model = self._resolve(captioner.component.model, f"caption-{index}")
+            captioner, asked = self.parts.captioner
+            model = self._resolve(asked, f"caption-{index}")
             yield (data := self._done(caption(self.workspace, f"caption-{index}", index, data, captioner, model)))
-        model = self._resolve(teacher.model, f"distill-{index}")
+        model = self._resolve(turn.model, f"distill-{index}")
         yield (traces := self._done(distill(self.workspace, f"distill-{index}", index, data, turn.teacher, model)))
         yield (judged := self._done(verify(self.workspace, f"verify-{index}", index, traces, self.parts.verifiers)))
         yield self._done(select(self.workspace, f"select-{index}", index, judged, turn.filters))

@@ -33,10 +33,11 @@ class Reinforced:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The components of one iteration."""
+    """The components of one iteration; `model` is what the teacher runs on."""
 
     loaded: Loaded
     teacher: Built
+    model: Model
     filters: tuple[Built, ...]
     sft: Built | None
     grpo: tuple[Reinforced, ...]
@@ -47,13 +48,13 @@ class Parts:
     """The components of a whole recipe.
 
     Attributes:
-        captioner: None if no teacher needs a caption.
+        captioner: with the model it runs on; None if no teacher needs a caption.
         verifiers: by reward name, in the order they are asked.
         turns: one for each iteration.
         benchmarks: with the verifiers of their scorings, by scoring name.
     """
 
-    captioner: Built | None
+    captioner: tuple[Built, Model] | None
     verifiers: Mapping[str, Built]
     turns: tuple[Turn, ...]
     benchmarks: tuple[tuple[Built, Mapping[str, Built]], ...]
@@ -79,7 +80,8 @@ def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[
     )
     captioner = None
     if any(isinstance(turn.teacher.component, Teacher) and turn.teacher.component.uses_caption for turn in turns):
-        captioner = served(builder.build("captioner", recipe.captioner, "captioner"), urls.get("captioner", ()))
+        built = builder.build("captioner", recipe.captioner, "captioner")
+        captioner = (built, served(built, urls.get("captioner", ())))
     benchmarks = []
     for index, spec in enumerate(recipe.bench):
         built = builder.build("benchmark", spec, f"bench.{index}")
@@ -88,13 +90,11 @@ def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[
     return Parts(captioner, verifiers, turns, tuple(benchmarks))
 
 
-def served(built: Built, urls: Sequence[str]) -> Built:
-    """Let a component's model be asked at endpoints instead of being loaded here."""
-    component = built.component
-    if not urls or not isinstance(component, Captioner | Teacher):
-        return built
-    model: Model = replace(component.model, url=tuple(urls), backend="openai")
-    return replace(built, component=replace(component, model=model))  # type: ignore[type-var]
+def served(built: Built, urls: Sequence[str]) -> Model:
+    """What a captioner or teacher runs on: its own model, asked at endpoints where there are any."""
+    assert isinstance(built.component, Captioner | Teacher)
+    model = built.component.model
+    return replace(model, url=tuple(urls), backend="openai") if urls else model
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,12 @@ class _Builder:
         self, index: int, iteration: Iteration, verifiers: Mapping[str, Built], urls: Mapping[str, Sequence[str]]
     ) -> Turn:
         where = f"iterations.{index}"
-        teacher = served(self.build("teacher", iteration.teacher, f"{where}.teacher"), urls.get("teacher", ()))
+        teacher = self.build("teacher", iteration.teacher, f"{where}.teacher")
         filters = (self.build("filter", spec, f"{where}.select.{i}") for i, spec in enumerate(iteration.select))
         return Turn(
             loaded=self.loaded(iteration.data, f"{where}.data"),
             teacher=teacher,
+            model=served(teacher, urls.get("teacher", ())),
             filters=tuple(filters),
             sft=self.build("trainer", iteration.sft, f"{where}.sft") if iteration.sft else None,
             grpo=tuple(

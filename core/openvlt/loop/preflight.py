@@ -36,13 +36,14 @@ def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool
         UsageError: what the model needs, and what to do instead.
     """
     turns = parts.turns if train else parts.turns[:1]
-    asked = [built.component.model.id for built in (parts.captioner, *(turn.teacher for turn in turns)) if built]
-    if train or {"base", "policy"} & set(asked):
-        check("base", recipe.base, workspace)
+    asked = [("teacher", turn.model, turn.teacher.entry.name) for turn in turns]
     if parts.captioner is not None:
-        check("captioner", parts.captioner.component.model, workspace, parts.captioner.entry.name)
-    for turn in turns:
-        check("teacher", turn.teacher.component.model, workspace, turn.teacher.entry.name)
+        captioner, model = parts.captioner
+        asked.insert(0, ("captioner", model, captioner.entry.name))
+    if train or any(model.id in ("base", "policy") for _, model, _ in asked):
+        check("base", recipe.base, workspace)
+    for role, model, name in asked:
+        check(role, model, workspace, name)
 
 
 def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
