@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import CONTEXT, Opened, picture, save_text_model, save_vision_model, served
 
 from openvlt import Image, Model, Request
+from tiny_models import CONTEXT, Opened, picture, served
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -21,20 +21,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     for line in config.stash[FIGURES]:
         terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("text")
-    save_text_model(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def vision_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("vision")
-    save_vision_model(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

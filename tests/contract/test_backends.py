@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from tiny_models import Opened, request
 
 from openvlt import Completion, Image, Rejected, Request, Sampling
+from tiny_models import Opened, request
 
 GREEDY = Sampling(max_tokens=24)
 WARM = Sampling(max_tokens=24, temperature=1.0, top_p=0.95)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import picture, request
 
 from openvlt import Completion, Image, Model, Request, Sampling, UsageError
 from openvlt_plugins.hf.backend import HfBackend
+from tiny_models import picture, request
 
 QUESTIONS = ("Is there a red circle?", "What shape does the image contain?", "Think step by step.")
 
