@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from openvlt import Claim, Example, Trace, Verdict, hookspecs
 from openvlt.records import Run, StageRecord

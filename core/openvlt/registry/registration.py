@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import pluggy
 
-from openvlt import PLUGIN_API, hookspecs
+from openvlt import hookspecs
 from openvlt.errors import closest
 from openvlt.registry.discovery import Candidate, why_disabled
 from openvlt.registry.entries import Entry, Plugin, PluginStatus
@@ -55,7 +55,7 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
             # what a plugin prints must not end up in the output of --json
             with redirect_stdout(sys.stderr):
                 module = candidate.load()
-                api = getattr(module, "OPENVLT_API", PLUGIN_API)
+                api = getattr(module, "OPENVLT_API", hookspecs.PLUGIN_API)
                 _check_api(api)
                 entries = _register(candidate, module, manager, taken)
         except Incompatible as error:
@@ -91,9 +91,10 @@ def _check_api(api: object) -> None:
     """Refuse a plugin written for another API; its hooks are not even looked at."""
     if not isinstance(api, int):
         raise Incompatible(f"its OPENVLT_API is {api!r}; it must be a whole number")
-    if api != PLUGIN_API:
+    if api != hookspecs.PLUGIN_API:
         raise Incompatible(
-            f"written for plugin API {api}, this openvlt offers {PLUGIN_API}; install a version of one that fits"
+            f"written for plugin API {api}, this openvlt offers {hookspecs.PLUGIN_API}; "
+            "install a version of one that fits"
         )
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -28,16 +30,24 @@ class RowStore:
 
     Args:
         folder: the component's folder; it is made if it does not exist.
+
+    Raises:
+        DataError: the disk is full or read-only.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self._readers: dict[int, BinaryIO] = {}
-        self._shard: tuple[int, BinaryIO] | None = None
+        self._shard: tuple[int, FileIO] | None = None
         self.corrupt = 0
-        self._index = self._open_index()
-        self._catch_up()
+        with self._writing():
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._open_index()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._rebuild_index()
 
     def __enter__(self) -> RowStore:
         return self
@@ -70,7 +80,7 @@ class RowStore:
         shard, start, length = place
         line = self._read(shard, start, length)
         head, _, value = line.partition(b"\t")
-        if head.decode("ascii", "replace") == key and value.endswith(b"\n"):
+        if _is_row(line) and head.decode("ascii") == key:
             return value[:-1]
         self.corrupt += 1
         with self._index:
@@ -83,30 +93,52 @@ class RowStore:
         Raises:
             DataError: the disk is full or read-only; rows of earlier chunks are safe.
         """
-        try:
+        with self._writing():
             number, shard = self._writer()
             start = shard.seek(0, os.SEEK_END)
             lines = [key.encode() + b"\t" + value + b"\n" for key, value in rows]
-            shard.write(b"".join(lines) + b"commit\t" + str(len(lines)).encode() + b"\n")
-            shard.flush()
+            rest = memoryview(b"".join(lines) + b"commit\t" + str(len(lines)).encode() + b"\n")
+            while rest:
+                rest = rest[shard.write(rest) :]
             os.fsync(shard.fileno())
-            size = shard.tell()
-        except OSError as error:
+            self._record(number, start, lines, shard.tell())
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say what a failed write means; its shard is left alone from then on, for its end may be torn."""
+        try:
+            yield
+        except (OSError, sqlite3.OperationalError) as error:
+            if self._shard:
+                self._shard[1].close()
+                self._shard = None
             raise DataError(
-                f"Rows cannot be written to {self.folder}: {error.strerror or error}.",
+                f"Rows cannot be written to {self.folder}: {getattr(error, 'strerror', None) or error}.",
                 "Free some space there and run the same command again; finished chunks are kept.",
             ) from error
-        self._record(number, start, lines, size)
 
-    def _open_index(self) -> sqlite3.Connection:
-        path = self.folder / "index.sqlite"
-        try:
-            return _connect(path)
-        except sqlite3.DatabaseError:
+    def _open_index(self) -> None:
+        self._index = _connect(self.folder / "index.sqlite")
+        self._catch_up()
+
+    def _rebuild_index(self) -> None:
+        """Read the shards again, for the index is damaged."""
+        if hasattr(self, "_index"):
+            self._index.close()
+        for path in self.folder.glob("index.sqlite*"):
             path.unlink(missing_ok=True)
-            return _connect(path)
+        self._open_index()
 
     def _place(self, key: str) -> tuple[int, int, int] | None:
+        try:
+            return self._look_up(key)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self._rebuild_index()
+            return self._look_up(key)
+
+    def _look_up(self, key: str) -> tuple[int, int, int] | None:
         found: tuple[int, int, int] | None = self._index.execute(
             "SELECT shard, start, length FROM row WHERE key = ?", (bytes.fromhex(key),)
         ).fetchone()
@@ -124,11 +156,11 @@ class RowStore:
     def _path(self, shard: int) -> Path:
         return self.folder / f"{shard:06}.jsonl"
 
-    def _writer(self) -> tuple[int, BinaryIO]:
+    def _writer(self) -> tuple[int, FileIO]:
         while self._shard is None:
             number = 1 + max((int(path.stem) for path in self.folder.glob("*.jsonl")), default=0)
             try:
-                self._shard = (number, self._path(number).open("xb"))
+                self._shard = (number, FileIO(self._path(number), "x"))
             except FileExistsError:
                 continue
         return self._shard
