@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 LIMIT = 5.0
-WORDS = "the angle of this triangle and that side give an area which we add to what stands above: x = 3".split(" ")
-)
+TEXT = "the angle of this triangle and that side give an area which we add to what stands above so that x = 3 cm"
 EXPRESSIONS = [
     "12",
     "3.5",
@@ -34,7 +33,7 @@ EXPRESSIONS = [
 
 
 def said(draw: random.Random, answer: str) -> str:
-    text = " ".join(draw.choices(WORDS, k=draw.randint(100, 400)))
+    text = " ".join(draw.choices(TEXT.split(), k=draw.randint(100, 400)))
     return text + draw.choice([f" \\boxed{{{answer}}}", f" The answer is {answer}.", f"\n({answer})", ""])
 
 
