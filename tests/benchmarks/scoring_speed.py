@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -73,8 +74,10 @@ def measure(name: str, rows: list[dict[str, Any]], draw: random.Random, folder: 
     ]
     responses.write_text("\n".join(map(json.dumps, told)))
     command = [sys.executable, "-m", "openvlt", "bench", name, "--responses", str(responses), "--data", str(data)]
-    started = time.perf_counter()
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OPENVLT_HOME": str(folder / "home")})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{name}: {after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.2f} s of processor time")
     return time.perf_counter() - started
 
 
