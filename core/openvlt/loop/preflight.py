@@ -24,18 +24,27 @@ LARGEST_ON_CPU = 4e9
 _PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
-def preflight(workspace: Workspace, recipe: Recipe, parts: Parts) -> None:
+def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool = True) -> None:
     """Refuse a recipe whose models cannot run on this machine.
+
+    Args:
+        workspace: finds the models.
+        recipe: names the base model.
+        parts: name the others.
+        train: False if only the first iteration's traces are wanted; then only what makes them must run.
 
     Raises:
         UsageError: what the model needs, and what to do instead.
     """
-    check("base", recipe.base, workspace)
+    turns = parts.turns if train else parts.turns[:1]
+    asked = [("teacher", turn.model, turn.teacher.entry.name) for turn in turns]
     if parts.captioner is not None:
         captioner, model = parts.captioner
-        check("captioner", model, workspace, captioner.entry.name)
-    for turn in parts.turns:
-        check("teacher", turn.model, workspace, turn.teacher.entry.name)
+        asked.insert(0, ("captioner", model, captioner.entry.name))
+    if train or any(model.id in ("base", "policy") for _, model, _ in asked):
+        check("base", recipe.base, workspace)
+    for role, model, name in asked:
+        check(role, model, workspace, name)
 
 
 def packages(recipe: Recipe) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from openvlt.errors import DataError, UsageError, closest
-from openvlt.records import Run
+from openvlt.records import Format, Run, StageRecord
 from openvlt.store.codec import decode, encode
 from openvlt.store.home import Home
-from openvlt.store.stage import write_atomically
+from openvlt.store.stage import StageFolder, write_atomically
 
 
 def write_run(home: Home, run: Run) -> None:
@@ -61,4 +62,32 @@ def _read(path: Path) -> Run:
     except ValueError as error:
         raise DataError(
             f"The run record {path} does not read.", "Run its command again to write it anew, or delete its folder."
+        ) from error
+
+
+def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolder]:
+    """The last stage of a run that has a name (``select-2``) or is of a kind (``select``).
+
+    Raises:
+        UsageError: the run has none.
+    """
+    for record in reversed(run.stages):
+        if name in (record.name, record.kind):
+            return record, StageFolder(home.root / record.folder)
+    raise UsageError(f"The run '{run.name}' has no stage '{name}'.", closest(name, [each.name for each in run.stages]))
+
+
+def read_format(home: Home, name: str) -> Format:
+    """How the policy of a run is asked and answers, as the recipe beside its record says.
+
+    Raises:
+        DataError: the recipe is gone.
+    """
+    path = home.runs / name / "recipe.json"
+    try:
+        return decode(Format, json.dumps(json.loads(path.read_bytes())["format"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"The recipe of the run '{name}' cannot be read from {path}: {error}.",
+            "Run its command again to restore it.",
         ) from error
