@@ -46,7 +46,8 @@ class Option:
     Attributes:
         text: what the option does, half a sentence.
         unit: unit of its value.
-        operational: True if it cannot change the output (a URL, a concurrency): it stays out of the identity.
+        operational: True if it cannot change a row's output (a URL, a concurrency; a number of samples, which the core
+            counts by itself): it stays out of the identity.
     """
 
     text: str

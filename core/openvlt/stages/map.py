@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from openvlt.errors import DataError, RemoteError
@@ -196,12 +196,13 @@ def _write(
             line = store.get(key)
             lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
             values.append(transient.get(key, lost) if line is None else _unpack(work.kind, line))
-        for index, value in enumerate(values):
-            if isinstance(value, Rejected) and len(values) > 1:
-                writer.reject(Rejected(id=f"{row.example.id}#{index}", reason=value.reason, transient=value.transient))
         done = finish(row, values)
+        for index, value in enumerate(values):
+            if isinstance(value, Rejected) and value is not done:
+                place = f"#{index}" if len(values) > 1 else ""
+                writer.reject(replace(value, id=f"{row.example.id}{place}"))
         if isinstance(done, Rejected):
-            writer.reject(done)
+            writer.reject(replace(done, id=row.example.id))
         else:
             writer.row(done)
     return taken
