@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt import Example, ExampleFilter, Image, Keep, UsageError
 from openvlt_plugins.example_filters.choice import BalanceExamples, Dedup, Sample, SourceQuota

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt import Drop, Example, Judged, Trace, TraceFilter, Verdict
 from openvlt_plugins.trace_filters.balance import Balance

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +39,7 @@ def test_each_bad_plugin_is_listed_with_its_reason(crowded: Cli) -> None:
     )
     assert states["api_two"][0] == "incompatible"
     assert "plugin API 2, this openvlt offers 1" in states["api_two"][1]
+    assert plugins["api_two"]["api"] == 2
     for name in ("fails_on_import", "raises_while_registering", "misspelt_hook", "api_two"):
         assert plugins[name]["components"] == []
 
@@ -134,6 +137,30 @@ def test_the_switches(crowded: Cli) -> None:
     assert (off["good"]["status"], off["good"]["reason"]) == ("disabled", "named in OPENVLT_DISABLE_PLUGINS")
     assert off["fails_on_import"]["status"] == "disabled"
     assert off["shares_name_a"]["status"] == "ok"
+
+
+def test_a_switch_that_names_no_plugin_is_told(crowded: Cli) -> None:
+    process = crowded("list-plugins", OPENVLT_DISABLE_PLUGINS="goood")
+    assert process.returncode == 0
+    assert (
+        process.stderr == "Note: OPENVLT_DISABLE_PLUGINS names 'goood', which is no plugin here. Did you mean 'good'?\n"
+    )
+
+
+def test_a_terminal_shows_a_rich_table(all_plugins: Path) -> None:
+    screen, terminal = os.openpty()
+    environment = os.environ | {"PYTHONPATH": str(all_plugins), "COLUMNS": "200", "TERM": "xterm"}
+    command = [sys.executable, "-m", "openvlt", "list-plugins", "--kind", "source"]
+    with subprocess.Popen(command, env=environment, stdout=terminal, stderr=subprocess.PIPE) as process:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux's way to say that the other end is closed
+            while part := os.read(screen, 65536):
+                shown += part
+    os.close(screen)
+    assert process.returncode == 0
+    assert "\u2500" in shown.decode(), "the line below the header"
+    assert "openvlt-good" in shown.decode()
 
 
 @pytest.mark.parametrize("arguments", [["list-plugins"], ["--help"], ["list-plugins", "--json"]])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from conftest import Opened, request
+from asking import Opened, request
 
 from openvlt import Completion, Image, Rejected, Request, Sampling
 

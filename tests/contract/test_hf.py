@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import picture, request
+from asking import picture, request
 
 from openvlt import Completion, Image, Model, Request, Sampling, UsageError
 from openvlt_plugins.hf.backend import HfBackend

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from conftest import picture, request
+from asking import picture, request
 from PIL import Image as Pictures
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError

@@ -6,8 +6,7 @@ import random
 from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt.bench.stats import (
     cluster_bootstrap,

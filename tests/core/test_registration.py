@@ -101,7 +101,7 @@ def test_two_files_of_one_stem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("@hookimpl\ndef on_run_end(run, tracker): ...", "tracker"),
         ("def register_sources(register): ...", "hook 'register_sources' is not marked"),
         ("OPENVLT_API = 2", "plugin API 2, this openvlt offers 1"),
-        ("OPENVLT_API = 'one'", "plugin API one, this openvlt offers 1"),
+        ("OPENVLT_API = 'one'", "its OPENVLT_API is 'one'; it must be a whole number"),
     ],
 )
 def test_hooks_of_another_openvlt(load: Load, text: str, reason: str) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from openvlt import Format, Model, OpenvltError, PluginError, UsageError
 from openvlt.registry import Registry
@@ -40,7 +39,7 @@ class Full(Verifier):
     format: Format | None = None
     source: Source | None = None
     inner: Mapping[str, Verifier] = field(default_factory=dict)
-    url: Annotated[str, Option("where", operational=True)] = ""
+    url: Annotated[str, Option("where", operational=True)] | None = ""
     def __post_init__(self) -> None:
         if self.limit < 0:
             raise ValueError("limit is below 0")
@@ -85,7 +84,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     (data / "broken.yaml").write_text("limit: 5\n")
     (data / "twice.yaml").write_text("use: strict\n")
     sys.path.append(str(folder))
-    return Registry.discover([folder / "things.py"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENVLT_PLUGINS", "")
+        return Registry.discover([folder / "things.py"])
 
 
 def full(registry: Registry, **options: Any) -> Any:
@@ -121,6 +122,7 @@ def test_data_gives_options_that_a_recipe_may_override(registry: Registry) -> No
     assert registry.build("verifier", {"use": "strict", "limit": 7}).component.limit == 7
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**9), st.floats(0, 1), st.lists(st.text(), max_size=3), st.none() | st.text(min_size=1))
 def test_options_build_the_same_again(
     registry: Registry, limit: int, share: float, tags: list[str], model: str | None
@@ -173,7 +175,7 @@ def test_options_as_a_person_reads_them(registry: Registry) -> None:
     assert options["tags"].type == "tuple[str, ...]"
     assert options["inner"].type == "Mapping[str, Verifier]"
     assert (options["source"].type, options["source"].default) == ("Source | None", None)
-    assert options["url"].operational
+    assert (options["url"].operational, options["url"].text) == (True, "where")
     of_data = {option.name: option for option in registry.describe("verifier", "strict").options}
     assert (of_data["limit"].required, of_data["limit"].default) == (False, 5)
 

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from openvlt import Claim, Example, Trace, Verdict, hookspecs
 from openvlt.records import Run, StageRecord
@@ -64,6 +63,7 @@ def test_the_reward_fits_in_15_lines() -> None:
     assert len([line for line in text.splitlines() if line]) <= 15
 
 
+@settings(deadline=None, max_examples=20)
 @given(words=st.integers(1, 500), limit=st.integers(1, 500))
 def test_the_reward_rewards_brevity(words: int, limit: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     (text,) = plugins_in("plugins.md")

@@ -12,7 +12,7 @@ from openvlt.bench.definition import Defined, carries_golds, define
 from openvlt.bench.protocol import protocol
 from openvlt.bench.responses import Response, read_responses
 from openvlt.bench.result import Result, summarise
-from openvlt.bench.scoring import Questions, read_questions, score, unknown_ids, verifiers_of
+from openvlt.bench.scoring import Questions, Reading, read_questions, score, unknown_ids, verifiers_of
 from openvlt.errors import UsageError
 from openvlt.records import Format, Sampling
 from openvlt.registry import Registry
@@ -68,13 +68,14 @@ def score_file(
     return evaluate(registry, defined, questions, answered, format, limit)
 
 
-def rescore(registry: Registry, result: Result, name: str | None, format: Format) -> Result:
+def rescore(registry: Registry, result: Result, name: str | None = None) -> Result:
     """Score the responses of a finished run again, by what the benchmark's scorings are now; nobody is asked.
 
     Raises:
         UsageError: the run is of another benchmark.
     """
     told = result.told
+    format = Format(**told["protocol"]["prompt"]["format"])
     defined = define(registry, name or str(told["protocol"]["benchmark"]), format)
     examples = tuple(row.example for row in result.rows)
     gone = {*told["unanswered"], *told["failed"]}
@@ -137,25 +138,26 @@ def evaluate(
     """
     started = time.monotonic()
     benchmark, responses = defined.benchmark, answered.responses
+    reading: Reading = "phrase" if benchmark.phrases else "tag" if answered.asked == "trained" else "whole"
     unknown = unknown_ids(questions.examples, responses) if limit is None else []
     verifiers = verifiers_of(benchmark, registry, format)
     with Judge(verifiers, format=format) as judge:
-        rows = score(questions.examples, responses, judge, format, phrases=benchmark.phrases)
+        rows = score(questions.examples, responses, judge, format, reading)
     stored = any(response.extraction is not None for response in responses.values())
-    rule = "tag, boxed, phrase, bare" if benchmark.phrases else "tag, boxed"
     told = protocol(
         defined,
         verifiers,
         format,
+        questions.examples,
         model=answered.model,
         asked=answered.asked,
-        extraction=STORED if stored else rule,
+        extraction=STORED if stored else reading,
         judge=answered.judge,
         sampling=answered.sampling,
         limit=limit,
     )
     if revision is not None:
-        told["data"] = dict(revision)
+        told["data"].update(revision=revision["revision"], split=revision["split"])
     return summarise(
         defined.name,
         benchmark,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from openvlt.bench.definition import Defined
-from openvlt.records import Format, Sampling
+from openvlt.records import Example, Format, Sampling
 from openvlt.registry import Built
 from openvlt.store import digest
 
-NOT_COMPARED = ("model",)
-"""Parts that two results may differ in and still be compared: which model it was is the question."""
+NOT_COMPARED = frozenset({"model", "data.revision", "data.split"})
+"""Parts two results may differ in and still be compared: which model it was is the question, and the same questions
+with the same golds are the same data, whatever file they came from (``data.content``)."""
 
 
 def protocol(
     defined: Defined,
     verifiers: Mapping[str, Built],
     format: Format,
+    examples: Sequence[Example],
     *,
     model: Mapping[str, Any],
     asked: str,
@@ -33,6 +35,7 @@ def protocol(
         defined: the benchmark.
         verifiers: by scoring.
         format: how the policy is asked and answers.
+        examples: the questions.
         model: who answered: id, revision, digest, backend, dtype, pixels, context; or the file of the responses.
         asked: whose prompt it was, ``benchmark``, ``base`` or ``unknown``.
         extraction: how the answer was found in the response.
@@ -44,7 +47,12 @@ def protocol(
     prompts = {key: defined.built.options[key] for key in _PROMPT_OPTIONS if key in defined.built.options}
     return {
         "benchmark": defined.built.entry.id,
-        "data": {"revision": benchmark.source.revision(), "split": benchmark.split, "limit": limit},
+        "data": {
+            "revision": benchmark.source.revision(),
+            "split": benchmark.split,
+            "limit": limit,
+            "content": digest([(e.id, e.question, e.answer, e.choices, e.precision) for e in examples])[:16],
+        },
         "model": dict(model),
         "prompt": {"asked": asked, "digest": digest(prompts)[:16], "format": asdict(format)},
         "decoding": asdict(sampling) if sampling else "unknown",
@@ -66,15 +74,13 @@ def protocol_hash(told: Mapping[str, Any]) -> str:
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """What two protocols differ in, apart from the model, as ``key: this and that``."""
-    found = []
-    for key in sorted({*a, *b} - set(NOT_COMPARED)):
-        found += _differences(key, a.get(key), b.get(key))
-    return found
+    return _differences("", a, b)
 
 
 def _differences(key: str, a: Any, b: Any) -> list[str]:
-    if a == b:
+    if a == b or key in NOT_COMPARED:
         return []
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return [text for part in sorted({*a, *b}) for text in _differences(f"{key}.{part}", a.get(part), b.get(part))]
+        parts = {part: f"{key}.{part}" if key else part for part in sorted({*a, *b})}
+        return [text for part, name in parts.items() for text in _differences(name, a.get(part), b.get(part))]
     return [f"{key}: {a} and {b}"]

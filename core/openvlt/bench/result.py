@@ -71,6 +71,7 @@ def summarise(
     told = {
         "benchmark": name,
         "headline": next(iter(benchmark.scorings)),
+        "clusters": benchmark.clusters,
         "n": len(in_score(benchmark, rows)),
         "scores": {scoring: tally(benchmark, rows, scoring) for scoring in benchmark.scorings},
         "unparsed": sum(trace.answer is None for trace in answered),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from openvlt.bench.responses import Response
 from openvlt.errors import DataError
@@ -17,6 +18,9 @@ BARE = 60
 """Characters at most of a one-line reply that is taken as nothing but the answer."""
 
 UNANSWERED = "no response"
+
+Reading: TypeAlias = Literal["tag", "phrase", "whole"]
+"""How the answer is found in a response: the tag or box; also a phrase or a bare line; or else the whole reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def verifiers_of(benchmark: Benchmark, registry: Registry, format: Format) -> di
 
 
 def score(
-    examples: Sequence[Example], responses: Mapping[str, Response], judge: Judge, format: Format, *, phrases: bool
+    examples: Sequence[Example], responses: Mapping[str, Response], judge: Judge, format: Format, reading: Reading
 ) -> list[Row]:
     """Judge every question's response by every scoring.
 
@@ -73,12 +77,12 @@ def score(
         responses: by id; a question without one is unanswered, and wrong whatever the scoring.
         judge: runs the verifiers, by scoring.
         format: names the answer tag.
-        phrases: see `openvlt.Benchmark.phrases`.
+        reading: how the answer is found.
 
     Returns:
         One row a question, in order, each with one judged trace.
     """
-    traces = [trace_of(responses.get(example.id), format, phrases=phrases) for example in examples]
+    traces = [trace_of(responses.get(example.id), format, reading) for example in examples]
     claims = [
         Claim(trace=trace, example=example)
         for trace, example in zip(traces, examples, strict=True)
@@ -93,14 +97,14 @@ def score(
     return rows
 
 
-def trace_of(response: Response | None, format: Format, *, phrases: bool) -> Trace:
+def trace_of(response: Response | None, format: Format, reading: Reading) -> Trace:
     """A response with the answer found in it, or with the one that was extracted elsewhere."""
     if response is None:
         return Trace(think="", answer=None, raw="")
-    cut = response.finish_reason == "length"
     answer = response.extraction
     if answer is None:
-        answer = answer_in(response.text, format, phrases=phrases, bare=phrases and not cut)
+        cut = response.finish_reason == "length"
+        answer = answer_in(response.text, format, "tag" if cut and reading == "whole" else reading)
     return Trace(
         think="",
         answer=answer,
@@ -111,20 +115,20 @@ def trace_of(response: Response | None, format: Format, *, phrases: bool) -> Tra
     )
 
 
-def answer_in(text: str, format: Format, *, phrases: bool, bare: bool) -> str | None:
-    """The answer the embedded rule finds; a short reply of one line may be nothing but the answer.
+def answer_in(text: str, format: Format, reading: Reading) -> str | None:
+    """The answer in a response.
 
     Args:
-        text: all of the response.
+        text: all of it.
         format: names the answer tag.
-        phrases: accept "the answer is ...".
-        bare: accept a one-line reply of at most `BARE` characters as the answer.
+        reading: ``tag``: the embedded rule (last answer tag, else last box); ``phrase``: else what follows "the answer
+            is", else a reply of one line of at most `BARE` characters; ``whole``: else all of the reply.
     """
-    found = extract(text, format, phrases=phrases)
-    if found.answer is None and found.start < 0 and bare:
-        line = text.strip()
-        return line if line and len(line) <= BARE and "\n" not in line else None
-    return found.answer
+    found = extract(text, format, phrases=reading == "phrase")
+    line = text.strip()
+    if found.answer is not None or found.start >= 0 or not line or reading == "tag":
+        return found.answer
+    return line if reading == "whole" or (len(line) <= BARE and "\n" not in line) else None
 
 
 def unknown_ids(examples: Iterable[Example], responses: Mapping[str, Response]) -> list[str]:

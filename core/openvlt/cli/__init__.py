@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -85,6 +86,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.pass_context
 def cli(ctx: click.Context, plugin_files: tuple[str, ...], debug: bool) -> None:
     """Turn images and questions into a vision-language model that reasons, and measure whether it got better."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # libraries draw bars of their own over our progress
     ctx.obj = Settings(debug, tuple(map(Path, plugin_files)))
 
 
@@ -99,4 +101,7 @@ def registry() -> Registry:
     """All plugins, the files named by ``--plugin`` included."""
     from openvlt.registry import Registry
 
-    return Registry.discover(settings().plugin_files)
+    found = Registry.discover(settings().plugin_files)
+    for note in found.notes:
+        click.echo(f"Note: {note}", err=True)
+    return found

@@ -13,6 +13,8 @@ from openvlt.errors import UsageError
 
 if TYPE_CHECKING:
     from openvlt.bench.result import Result
+    from openvlt.registry import Registry
+    from openvlt.store import Home
 
 
 @click.command("bench")
@@ -63,20 +65,41 @@ def _one(name: str, options: dict[str, Any]) -> Result:
     from openvlt.records import Format
     from openvlt.store import open_home
 
-    home, plugins, format = open_home(), registry(), Format()
-    if options["responses"]:
+    home, plugins = open_home(), registry()
+    if options["model"]:
+        result = _ask(home, plugins, name, options)
+        model = options["model"]
+    elif options["responses"]:
         result = score_file(
-            plugins, name, options["responses"], format,
+            plugins, name, options["responses"], Format(),
             data=options["data"], split=options["split"], limit=options["limit"],
         )  # fmt: skip
         model = options["responses"].stem
     else:
-        before = read_result(home, options["rescore"])
-        result = rescore(plugins, before, name or None, format)
-        model = str(before.told["protocol"]["model"].get("id", "responses"))
+        result = rescore(plugins, read_result(home, options["rescore"]), name or None)
+        told = result.told["protocol"]["model"]
+        model = str(told.get("id") or Path(told["responses"]).stem)
     folder = write_result(home, run_name(result.benchmark, model, result.told["protocol"]), result)
     show(result, folder, to_stderr=click.get_current_context().params["as_json"])
     return result
+
+
+def _ask(home: Home, plugins: Registry, name: str, options: dict[str, Any]) -> Result:
+    """Let a model answer, then score it."""
+    from openvlt.bench.ask import ask
+    from openvlt.bench.definition import define
+    from openvlt.bench.evaluate import evaluate
+    from openvlt.bench.models import find_model
+    from openvlt.records import Sampling
+    from openvlt.report import make_progress
+    from openvlt.stages.workspace import Workspace
+
+    asked = find_model(home, options["model"], options["backend"], options["url"], options["trained"])
+    defined = define(plugins, name, asked.format, data=options["data"], split=options["split"])
+    workspace = Workspace(home, plugins, asked.format, progress=make_progress())
+    sampling = Sampling(max_tokens=options["max_tokens"])
+    questions, answered = ask(workspace, defined, asked, sampling, options["limit"])
+    return evaluate(plugins, defined, questions, answered, asked.format, options["limit"])
 
 
 def _say_power(difference: float, as_json: bool) -> None:

@@ -21,7 +21,7 @@ import click
 
 from openvlt.cli.plugins import print_plugins
 from openvlt.errors import PluginError, closest
-from openvlt.registry.distributions import Distribution, distributions
+from openvlt.registry.distributions import Distribution, distributions, normalized
 
 
 @click.command("install")
@@ -35,7 +35,7 @@ def install(package: str, editable: bool, upgrade: bool) -> None:
     name = _distribution_name(package)
     found = _plugins_now()
     new = [one for one in found if (one["distribution"], one["version"]) not in before]
-    shown = new or [one for one in found if _normalized(one["distribution"]) == name]
+    shown = new or [one for one in found if normalized(one["distribution"]) == name]
     if not shown:
         raise PluginError(
             f"'{package}' is installed, but it has no entry point in the group 'openvlt'.",
@@ -67,10 +67,10 @@ def _installed(name: str) -> Distribution:
     Raises:
         PluginError: there is none, it is built in, or several have a plugin of that name.
     """
-    known = {_normalized(one.name): one for one in distributions()}
+    known = {normalized(one.name): one for one in distributions()}
     builtin = known.pop("openvlt", None)
-    if _normalized(name) in known:
-        return known[_normalized(name)]
+    if normalized(name) in known:
+        return known[normalized(name)]
     found = [one for one in known.values() if name in one.plugins]
     if len(found) == 1:
         return found[0]
@@ -123,9 +123,5 @@ def _distribution_name(package: str) -> str:
     """The normalized name of the distribution that PACKAGE is."""
     project = Path(package, "pyproject.toml")
     if project.is_file():
-        return _normalized(str(tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("name", "")))
-    return _normalized(re.split(r"[^A-Za-z0-9._-]", Path(package).name, maxsplit=1)[0])
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+        return normalized(str(tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("name", "")))
+    return normalized(re.split(r"[^A-Za-z0-9._-]", Path(package).name, maxsplit=1)[0])

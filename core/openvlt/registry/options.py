@@ -57,7 +57,7 @@ def options_of(component: type[Component]) -> tuple[OptionInfo, ...]:
         )
     try:
         hints = get_type_hints(component, include_extras=True)
-    except NameError as error:
+    except (NameError, TypeError, AttributeError) as error:
         raise PluginError(
             f"The option types of '{target_of(component)}' cannot be read: {error}.",
             "Import the types of its fields where they are needed at run time.",
@@ -71,7 +71,7 @@ def default_of(field: Field[Any]) -> Any:
 
 
 def _option(field: Field[Any], hint: Any) -> OptionInfo:
-    described = next((part for part in get_args(hint) if isinstance(part, Option)), Option(""))
+    described = _described(hint) or Option("")
     default = default_of(field)
     return OptionInfo(
         name=field.name,
@@ -83,6 +83,15 @@ def _option(field: Field[Any], hint: Any) -> OptionInfo:
         unit=described.unit,
         operational=described.operational,
     )
+
+
+def _described(hint: Any) -> Option | None:
+    """The description within a type, also in ``Annotated[int, Option("...")] | None``."""
+    for part in get_args(hint):
+        found = part if isinstance(part, Option) else _described(part)
+        if found:
+            return found
+    return None
 
 
 def type_text(hint: Any) -> str:

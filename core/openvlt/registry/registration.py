@@ -55,7 +55,8 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
             # what a plugin prints must not end up in the output of --json
             with redirect_stdout(sys.stderr):
                 module = candidate.load()
-                api = _api(module)
+                api = getattr(module, "OPENVLT_API", PLUGIN_API)
+                _check_api(api)
                 entries = _register(candidate, module, manager, taken)
         except Incompatible as error:
             status, reason = "incompatible", str(error)
@@ -66,7 +67,7 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
         origin=candidate.origin,
         distribution=candidate.distribution,
         version=candidate.version,
-        api=api,
+        api=api if isinstance(api, int) else None,
         status=status,
         reason=reason,
         load_ms=(time.perf_counter() - start) * 1000,
@@ -86,14 +87,14 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _api(module: ModuleType) -> int:
-    """The plugin API the module declares; the hooks of another API are not even looked at."""
-    api = getattr(module, "OPENVLT_API", PLUGIN_API)
+def _check_api(api: object) -> None:
+    """Refuse a plugin written for another API; its hooks are not even looked at."""
+    if not isinstance(api, int):
+        raise Incompatible(f"its OPENVLT_API is {api!r}; it must be a whole number")
     if api != PLUGIN_API:
         raise Incompatible(
             f"written for plugin API {api}, this openvlt offers {PLUGIN_API}; install a version of one that fits"
         )
-    return PLUGIN_API
 
 
 def _register(

@@ -27,11 +27,13 @@ class Registry:
     Attributes:
         plugins: all plugins that were found, loaded or not: built-ins, installed ones, files.
         hooks: the loaded plugins' event hooks.
+        notes: what a person should know of the discovery, such as a switch that names no plugin.
     """
 
-    def __init__(self, plugins: Sequence[Plugin], hooks: pluggy.PluginManager) -> None:
+    def __init__(self, plugins: Sequence[Plugin], hooks: pluggy.PluginManager, notes: Sequence[str] = ()) -> None:
         self.plugins = _with_statuses(plugins)
         self.hooks = hooks
+        self.notes = tuple(notes)
         self._entries = {(e.kind, e.id): e for plugin in self.plugins for e in plugin.components}
 
     @classmethod
@@ -48,11 +50,12 @@ class Registry:
         manager.add_hookspecs(hookspecs)
         plugins: list[Plugin] = []
         owners: dict[tuple[Kind, str], str] = {}
-        for candidate in [*discovery.installed(), *discovery.named(files)]:
+        candidates = [*discovery.installed(), *discovery.named(files)]
+        for candidate in candidates:
             plugin = registration.load(candidate, manager, lambda kind, id: owners.get((kind, id)))
             owners.update({(entry.kind, entry.id): plugin.name for entry in plugin.components})
             plugins.append(plugin)
-        return cls(plugins, manager)
+        return cls(plugins, manager, discovery.unknown_names(candidates))
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from openvlt.errors import DataError, UsageError, closest
 from openvlt.records import Format, Run, StageRecord
@@ -34,19 +35,24 @@ def read_run(home: Home, name: str) -> Run:
 
     Raises:
         UsageError: there is no such run.
+        DataError: its record does not read.
     """
     try:
-        return decode(Run, (home.runs / name / "run.json").read_bytes())
+        return _read(home.runs / name / "run.json")
     except FileNotFoundError:
         names = sorted(path.parent.name for path in home.runs.glob("*/run.json"))
         raise UsageError(f"There is no run '{name}' in {home.runs}.", closest(name, names)) from None
 
 
 def list_runs(home: Home) -> Iterator[Run]:
-    """All runs, the last written first."""
+    """All runs, the last written first.
+
+    Raises:
+        DataError: a record does not read.
+    """
     paths = sorted(home.runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in paths:
-        yield decode(Run, path.read_bytes())
+        yield _read(path)
 
 
 def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolder]:
@@ -74,4 +80,14 @@ def read_format(home: Home, name: str) -> Format:
         raise DataError(
             f"The recipe of the run '{name}' cannot be read from {path}: {error}.",
             "Run its command again to restore it.",
+        ) from error
+
+
+def _read(path: Path) -> Run:
+    content = path.read_bytes()
+    try:
+        return decode(Run, content)
+    except ValueError as error:
+        raise DataError(
+            f"The run record {path} does not read.", "Run its command again to write it anew, or delete its folder."
         ) from error

@@ -10,7 +10,7 @@ from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
 from openvlt_plugins.answers.reading import decide
-from openvlt_plugins.answers.wording import folded, undressed
+from openvlt_plugins.answers.wording import squeezed, undressed
 
 _LEAD_IN = re.compile(
     r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?(?:answer|option|choice)s?"
@@ -23,6 +23,7 @@ _LETTERS = re.compile(
 _MARKED = re.compile(
     r"(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Za-z])\s*[.):,](?=\s|$)|([A-Za-z])(?=\s*$))\s*[.:,-]?\s*(.*)", re.DOTALL
 )
+_PLAIN = re.compile(r"\(?[A-Z][.)]*")
 _ALL_LETTERS = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
 
 
@@ -77,7 +78,7 @@ def _letter(index: int) -> str:
 
 def _gold_letters(gold: str, choices: tuple[str, ...]) -> str:
     for index, choice in enumerate(choices):
-        if gold == choice or folded(gold) == folded(choice):
+        if gold == choice or squeezed(gold) == squeezed(choice):
             return _letter(index)
     letters = letters_of(gold)
     if letters and (not choices or ord(letters[-1]) - ord("A") < len(choices)):
@@ -89,17 +90,23 @@ def _gold_letters(gold: str, choices: tuple[str, ...]) -> str:
 
 def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
     text = undressed(answer).strip()
+    verbatim = [
+        _letter(i) for i, choice in enumerate(choices) if undressed(choice) == text and not _PLAIN.fullmatch(text)
+    ]
+    if verbatim:
+        return verbatim[0]
     short = _LEAD_IN.sub("", text) or text
-    if letters := letters_of(short):
-        return letters
-    by_content = [_letter(i) for i, choice in enumerate(choices) if folded(short) == folded(choice)]
-    if by_content:
+    by_content = [_letter(i) for i, choice in enumerate(choices) if squeezed(short) == squeezed(choice)]
+    letters = letters_of(short)
+    if by_content and len(letters) != 1:
         return by_content[0]
+    if letters:
+        return letters
     marked = _MARKED.match(short)
     if not marked:
         return None
     letter, rest = _marked_letter(marked), marked.group(4)
-    others = [_letter(i) for i, choice in enumerate(choices) if rest and folded(rest) == folded(choice)]
+    others = [_letter(i) for i, choice in enumerate(choices) if rest and squeezed(rest) == squeezed(choice)]
     return letter if not others or letter in others else "".join(sorted({letter, *others}))
 
 
@@ -128,4 +135,4 @@ def _marked_letter(marked: re.Match[str]) -> str:
 
 def _same_content(one: str, other: str, choices: tuple[str, ...]) -> bool:
     places = ord(one) - ord("A"), ord(other) - ord("A")
-    return max(places) < len(choices) and folded(choices[places[0]]) == folded(choices[places[1]])
+    return max(places) < len(choices) and squeezed(choices[places[0]]) == squeezed(choices[places[1]])

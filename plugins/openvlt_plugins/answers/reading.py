@@ -11,7 +11,7 @@ from openvlt_plugins.answers.grammar import TooLarge, Unreadable, parse
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
 from openvlt_plugins.answers.grammar.tree import Group, Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
-from openvlt_plugins.answers.wording import undressed
+from openvlt_plugins.answers.wording import undressed, without_lead_in
 
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)")
 _SPACED_GROUPS = re.compile(r"[-\u2212]?[1-9]\d{0,2}(?:[,;] ?\d{3})+")
@@ -89,6 +89,7 @@ def with_unit(gold: Node, unit: str | None) -> Node:
 
 def _any_reading(comparison: Comparison, gold: Node, gold_text: str, answer: str, unit: str | None) -> bool | None:
     """True if the answer is right in any reading of commas between digits, None if that is undecided."""
+    answer = without_lead_in(answer)
     said = read(answer)
     truths = [comparison.same(gold, said)]
     if truths[0] is not True and (_AMBIGUOUS.search(gold_text) or _AMBIGUOUS.search(answer)):

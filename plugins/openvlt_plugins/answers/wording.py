@@ -11,13 +11,27 @@ _WRAPPER = re.compile(
 _SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|~|\u200b|\ufeff")
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
+_PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010", "''\"\"---")
+_LEAD_IN = re.compile(
+    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)"
+    r"(?: (?:is|would be)|:):? ?"
+    r"|^(?:it|that|this) is ",
+    re.IGNORECASE,
+)
+
+
+def without_lead_in(text: str) -> str:
+    """The text without "The answer is" and the like before it."""
+    return _LEAD_IN.sub("", text.strip(" \n")) or text
 
 
 def undressed(text: str) -> str:
-    """The text without math delimiters, font commands, spacing commands and Markdown emphasis."""
+    """The text without math delimiters, font commands, spacing commands and Markdown emphasis around it."""
     text = _SPACING.sub(" ", _DOLLARS.sub(" ", text)).strip()
     if emphasis := _EMPHASIS.fullmatch(text):
         text = emphasis.group(2)
+    if text.startswith("\\boxed{") and text.endswith("}") and _closes_last(text):
+        text = text[len("\\boxed{") : -1]
     for _ in range(4):
         text, count = _WRAPPER.subn(r" \1 ", text)
         if not count:
@@ -25,8 +39,23 @@ def undressed(text: str) -> str:
     return " ".join(text.split())
 
 
+def _closes_last(text: str) -> bool:
+    """True if the first brace is closed by the last character."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "{") - (character == "}")
+        if character == "}" and depth == 0:
+            return place == len(text) - 1
+    return False
+
+
 def folded(text: str) -> str:
     """The undressed text in one case, with single spaces, plain quotes and no closing punctuation."""
     text = unicodedata.normalize("NFKC", undressed(text)).casefold()
-    text = text.replace("\u2019", "'").replace("\u2018", "'").replace("\u201c", '"').replace("\u201d", '"')
+    text = text.translate(_PUNCTUATION)
     return " ".join(text.split()).strip(" .,;:!?'\"")
+
+
+def squeezed(text: str) -> str:
+    """The folded text without any white space."""
+    return folded(text).replace(" ", "")

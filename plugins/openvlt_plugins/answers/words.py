@@ -6,12 +6,9 @@ import re
 from dataclasses import dataclass
 
 from openvlt import AnswerVerifier, Claim, Verdict
-from openvlt_plugins.answers.wording import folded
+from openvlt_plugins.answers.wording import folded, without_lead_in
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
-_LEAD_IN = re.compile(
-    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:final )?(?:answer|it|that|this)(?: is| would be|:) ?:? ?"
-)
 _FIRST = re.compile(r"(yes|no|true|false)(?![\w'-])(.*)", re.DOTALL)
 _OTHER = re.compile(r"[\s,/;]*(?:or|and|&|/|,)?[\s,]*(yes|no|true|false)(?![\w'-])")
 _ARTICLE = re.compile(r"^(?:an?|the) ")
@@ -19,7 +16,7 @@ _ARTICLE = re.compile(r"^(?:an?|the) ")
 
 def truth(text: str) -> bool | None:
     """What a text says that begins with yes, no, true or false; None if it begins with none, or names both."""
-    found = _FIRST.match(_LEAD_IN.sub("", folded(text)))
+    found = _FIRST.match(without_lead_in(folded(text)))
     if not found:
         return None
     value, rest = _TRUTH[found.group(1)], found.group(2)
@@ -59,7 +56,7 @@ class Text(AnswerVerifier):
         gold, said = _bare(claim.example.answer), _bare(answer)
         if not gold:
             return Verdict.bad_gold("the gold is empty")
-        if said == gold:
+        if said == gold or said.replace(" ", "") == gold.replace(" ", ""):
             return Verdict.correct("the same words", tier="text")
         return Verdict.incorrect("other words", tier="text")
 
@@ -67,5 +64,5 @@ class Text(AnswerVerifier):
 
 
 def _bare(text: str) -> str:
-    text = _LEAD_IN.sub("", folded(text))
+    text = without_lead_in(folded(text))
     return _ARTICLE.sub("", text) or text

@@ -6,8 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from openvlt import Completion, Example, Format, Message, Model, Option, Reject, Sampling, Teacher, Trace, UsageError
-from openvlt import parse as parse_reply
+from openvlt import (
+    Completion,
+    Example,
+    Format,
+    Message,
+    Model,
+    Option,
+    Reject,
+    Sampling,
+    Teacher,
+    Trace,
+    UsageError,
+    parse as parse_reply,
+)
 
 _PLACEHOLDER = re.compile(r"\{(caption|question|choices)\}")
 

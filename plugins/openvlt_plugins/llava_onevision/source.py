@@ -70,8 +70,7 @@ class LlavaOneVision(Source):
 
     def _stream(self, config: str, split: str) -> Iterator[Mapping[str, Any]]:
         import httpx
-        from datasets import Image as ImageFeature
-        from datasets import load_dataset
+        from datasets import Image as ImageFeature, load_dataset
 
         try:
             rows = load_dataset(HUB_ID, config, split=split, streaming=True, revision=self.hub_revision)

@@ -7,6 +7,9 @@ from typing import Any
 
 from openvlt import DataError, TableRow
 
+REACHABLE_WITHIN = 5.0
+"""Seconds the hub has to answer; its own client tries for half a minute before it gives up."""
+
 
 def hub_rows(
     dataset: str, configs: Sequence[str], split: str, revision: str | None, size: int | None
@@ -23,6 +26,7 @@ def hub_rows(
     Raises:
         DataError: the dataset is neither reachable nor cached.
     """
+    _prefer_cache_if_unreachable()
     for config in configs or (None,):
         yield from _config_rows(dataset, config, split, revision, size)
 
@@ -47,3 +51,16 @@ def _config_rows(
         if isinstance(feature, datasets.Image):
             rows = rows.cast_column(name, datasets.Image(decode=False))
     yield from rows
+
+
+def _prefer_cache_if_unreachable() -> None:
+    """Without a network, let the hub's client look into its cache at once instead of retrying."""
+    import datasets
+    import httpx
+    import huggingface_hub
+
+    try:
+        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=REACHABLE_WITHIN)
+    except httpx.HTTPError:
+        huggingface_hub.constants.HF_HUB_OFFLINE = True
+        datasets.config.HF_HUB_OFFLINE = True

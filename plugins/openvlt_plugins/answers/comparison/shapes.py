@@ -116,6 +116,8 @@ def solutions(node: Node) -> Node:
         if label is not None and has_plus_minus(value):
             return Relation(("=",), (label, solutions(value)))
     if isinstance(node, Group) and node.opening == "" and len(node.items) > 1:
+        if len(set(node.items)) == 1:
+            return node.items[0]
         parts = [labelled(item) for item in node.items]
         names = {part.label for part in parts}
         if len(names) == 1 and isinstance(name := parts[0].label, Sym):

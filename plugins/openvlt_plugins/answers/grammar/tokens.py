@@ -54,6 +54,7 @@ _SUB = str.maketrans("\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u20
 _SUPERS = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b\u207f\u02e3]+")
 _SUBS = re.compile("[\u2080-\u2089]+")
 _VULGAR = re.compile("([\u00bc-\u00be\u2150-\u215e])")
+_BRACED_UNIT = re.compile(r"(?<=\d)\{\s*([A-Za-z]{2,})\s*\}")
 _GREEK = re.compile("[\u0391-\u03c9]")
 
 # A JSON or Python string that lost a backslash turns \frac into a form feed and \theta or \text into a tab.
@@ -61,10 +62,11 @@ _LOST = ((re.compile(r"\x0c(?=rac)"), r"\\f"), (re.compile(r"\t(?=ext|imes|heta|
 
 _DROPPED = re.compile(
     r"\\(?:left|right|bigg?[lr]?|Bigg?[lr]?|displaystyle|textstyle|limits|nolimits|mathop|mathstrut)(?![A-Za-z])\.?"
+    r"|\\(?:boxed|fbox|text|mathrm|mathbf|boldsymbol|ensuremath)(?=\s*\{[^{}]*\{)"
     r"|\\(?:label|tag|color)\s*\{[^{}]*\}|\\phantom\s*\{[^{}]*\}"
 )
 _SPACES = re.compile(
-    r"\\(?:quad|qquad|enspace|hspace\*?\s*\{[^{}]*\})(?![A-Za-z])|\\[;: \n]|~|[\u00a0\u2000-\u200a\u3000]"
+    r"\\(?:quad|qquad|enspace|hspace\*?\s*\{[^{}]*\})(?![A-Za-z])|(?<!\\)\\[;: \n]|~|[\u00a0\u2000-\u200a\u3000]"
 )
 _TEXT = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathbf|mathit|mathsf|mathtt|mathbb|mathcal|boldsymbol|bm|mbox|hbox|rm|bf|boxed|fbox|emph|overline|underline|vec|operatorname\*?|ensuremath)\s*\{([^{}]*)\}"
@@ -100,6 +102,9 @@ def clean(text: str) -> str:
     text = _GREEK.sub(lambda m: f" \\{unicodedata.name(m.group()).split()[-1].lower()} ", text)
     text = _REPEATING.sub(_repeating, text.replace("\\,", " ").replace("\\!", ""))
     text = re.sub(r"\\circ(?=[A-Z])", r"\\circ ", text)
+    text = _BRACED_UNIT.sub(r" \1 ", text)
+    if "\n" in text.strip() and "\\begin" not in text:
+        text = re.sub(r"\s*\n\s*", r" \\\\ ", text.strip())
     return _DROPPED.sub(" ", _delimiters(text)).strip().rstrip(".,;").strip()
 
 

@@ -128,11 +128,17 @@ def _vanishes(expression: Any, names: list[str], digits: int = _DIGITS) -> bool:
         found = expression.subs(point)
         if found.has(sympy.zoo, sympy.nan, sympy.oo):
             continue
-        try:
-            size = abs(complex(sympy.N(found, digits, maxn=4 * digits)))
-        except (TypeError, ValueError, OverflowError):
+        real, imaginary = (_is_zero(part) for part in sympy.N(found, digits, maxn=4 * digits).as_real_imag())
+        if real is None or imaginary is None or (variables and not imaginary):
             continue
-        if not size <= 10.0 ** (-digits // 2):
+        if not (real and imaginary):
             return False
         seen += 1
     return seen >= (_ENOUGH if variables else 1)
+
+
+def _is_zero(part: Any) -> bool | None:
+    """Whether SymPy found a number to be zero: exactly, or by losing all its digits; None if it found no number."""
+    if not part.is_Number:
+        return None
+    return bool(part == 0) or getattr(part, "_prec", 2) == 1

@@ -1,0 +1,199 @@
+"""``openvlt verify``: check a response against a gold answer and explain, or check a file of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+import click
+
+from openvlt.cli import registry
+from openvlt.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from openvlt.records import AnswerType, Claim, Verdict
+    from openvlt.verification import Judge
+
+TYPES = ("choice", "integer", "float", "list", "expression", "text", "yes_no")
+_CHUNK = 256
+
+
+@click.command()
+@click.argument("gold", required=False)
+@click.argument("response", required=False)
+@click.option(
+    "--choices", multiple=True, metavar="TEXT", help="Contents of the choices, A first; repeat it, or give a JSON list."
+)
+@click.option("--type", "answer_type", type=click.Choice(TYPES), help="What the gold is; default: told from the gold.")
+@click.option("--precision", type=int, help="Decimals a numeric answer is rounded to.")
+@click.option("--unit", help="Unit of the answer.")
+@click.option("--verifier", default="answer", show_default=True, metavar="NAME", help="The verifier that decides.")
+@click.option("--bare", is_flag=True, help="Take the whole response as the extracted answer.")
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    help="JSON Lines with gold and response, and optionally id, choices, answer_type, precision, unit.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one for each CPU]")
+def verify(
+    gold: str | None,
+    response: str | None,
+    choices: tuple[str, ...],
+    answer_type: str | None,
+    precision: int | None,
+    unit: str | None,
+    verifier: str,
+    bare: bool,
+    file: Path | None,
+    workers: int | None,
+) -> None:
+    """Check RESPONSE against GOLD: verdict, extracted answer, the tier that decided, and why.
+
+    The answer is extracted from the last <answer> tag, else the last \\boxed{}. A response that has neither is
+    unparsed, unless --bare takes it whole.
+    """
+    from openvlt.records import Format
+    from openvlt.verification import Judge
+
+    built = registry().build("verifier", verifier, where="--verifier")
+    with Judge({"verdict": built}, format=Format(), workers=workers) as judge:
+        if file is not None:
+            if gold is not None:
+                raise UsageError("--file and GOLD RESPONSE are both given.", "Give one of them.")
+            _many(judge, file, bare=bare, threads=workers or 4)
+        elif gold is None or response is None:
+            raise UsageError("GOLD and RESPONSE are not both given.", "Give both, or --file FILE.jsonl.")
+        else:
+            row = {"gold": gold, "response": response, "choices": _split(choices), "answer_type": answer_type}
+            _one(judge, _claim({**row, "precision": precision, "unit": unit}, bare=bare), bare=bare)
+
+
+def _split(choices: tuple[str, ...]) -> list[str]:
+    if len(choices) == 1 and choices[0].lstrip().startswith("["):
+        try:
+            found = json.loads(choices[0])
+        except ValueError:
+            return list(choices)
+        return [str(choice) for choice in found]
+    if len(choices) == 1 and "," in choices[0]:
+        return [choice.strip() for choice in choices[0].split(",")]
+    return list(choices)
+
+
+def _one(judge: Judge, claim: Claim, *, bare: bool) -> None:
+    verdict = judge.verdicts([claim])[0]["verdict"]
+    score = "none" if verdict.score is None else f"{verdict.score:g}"
+    lines = {
+        "verdict": f"{verdict.status} (score {score})" + (f", caused by the {verdict.cause}" if verdict.cause else ""),
+        "extracted": "nothing" if claim.answer is None else claim.answer,
+        "tier": verdict.tier or "-",
+        "why": verdict.reason or "-",
+    }
+    for name, text in lines.items():
+        click.echo(f"{name:<10} {text}")
+    if claim.answer is None and not bare:
+        click.echo("The response has no <answer> and no \\boxed{}; --bare takes it whole.", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    id: Any
+    claim: Claim
+
+
+def _many(judge: Judge, file: Path, *, bare: bool, threads: int) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    try:
+        total = sum(1 for line in file.open("rb") if line.strip())
+    except OSError as error:
+        raise DataError(f"'{file}' cannot be read: {error.strerror}.", "Name a file of JSON Lines.") from error
+    lines = _lines(file, bare=bare)
+    with (
+        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        bar = progress.add_task("verify", total=total)
+        while chunk := list(islice(lines, _CHUNK)):
+            for line, (verdict, seconds) in zip(chunk, pool.map(lambda x: _timed(judge, x.claim), chunk), strict=True):
+                click.echo(json.dumps(_told(line, verdict, seconds), ensure_ascii=False))
+            progress.advance(bar, len(chunk))
+    for concern in judge.tallies["verdict"].concerns:
+        click.echo(f"Warning: {concern}.", err=True)
+
+
+def _lines(file: Path, *, bare: bool) -> Iterator[_Line]:
+    """Yield the good lines; say on standard error what is wrong with the others."""
+    with file.open("rb") as content:
+        for number, text in enumerate(content, start=1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+                if not isinstance(row, dict):
+                    raise TypeError("it is no object")
+                yield _Line(number, row.get("id", number), _claim(row, bare=bare))
+            except (ValueError, TypeError, KeyError) as error:
+                what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+                click.echo(f"{file}:{number}: left out: {what}", err=True)
+
+
+def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
+    """The claim of a row.
+
+    Raises:
+        KeyError: a key is missing.
+        TypeError, ValueError: a value is not what it must be.
+    """
+    from openvlt.extraction import parse
+    from openvlt.records import AnswerType, Claim, Completion, Example, Format, Trace
+
+    gold, response, kind = row["gold"], row["response"], row.get("answer_type")
+    if not isinstance(response, str) or not isinstance(gold, str | int | float):
+        raise TypeError("gold and response must be text")
+    if kind is not None and kind not in get_args(AnswerType):
+        raise ValueError(f"answer_type {kind!r} is none of {', '.join(get_args(AnswerType))}")
+    choices = row.get("choices") or []
+    if not isinstance(choices, list):
+        raise TypeError("choices must be a list")
+    precision = row.get("precision")
+    example = Example(
+        id=str(row.get("id", "")),
+        question=str(row.get("question", "")),
+        answer=str(gold),
+        choices=tuple(map(str, choices)),
+        answer_type=cast("AnswerType | None", kind),
+        precision=None if precision is None else int(precision),
+        unit=row.get("unit") or None,
+    )
+    trace = Trace(think="", answer=response.strip() or None, raw=response)
+    return Claim(trace=trace if bare else parse(Completion(text=response), Format()), example=example)
+
+
+def _timed(judge: Judge, claim: Claim) -> tuple[Verdict, float]:
+    start = time.perf_counter()
+    verdict = judge.verdicts([claim])[0]["verdict"]
+    return verdict, time.perf_counter() - start
+
+
+def _told(line: _Line, verdict: Verdict, seconds: float) -> dict[str, Any]:
+    return {
+        "id": line.id,
+        "status": verdict.status,
+        "cause": verdict.cause,
+        "score": verdict.score,
+        "extracted": line.claim.answer,
+        "reason": verdict.reason,
+        "tier": verdict.tier,
+        "seconds": round(seconds, 6),
+    }

@@ -1,0 +1,35 @@
+"""Punishes responses that repeat themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from openvlt import Claim, Option, Verdict, Verifier
+
+
+@dataclass(frozen=True)
+class Repetition(Verifier):
+    """The share of n-grams that are repeats, negated (arXiv 2502.03373, appendix; TRL `repetition_penalty`).
+
+    ``-(1 - distinct / all)`` over the n-grams of the claim's tokens, or of its words where there are no tokens; 0 for
+    a response of fewer than `size`.
+    """
+
+    range: ClassVar[tuple[float, float]] = (-1.0, 0.0)
+    inline: ClassVar[bool] = True
+
+    size: Annotated[int, Option("length of an n-gram", unit="tokens")] = 3
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1, not {self.size}")
+
+    def verify(self, claim: Claim) -> Verdict:
+        units: Sequence[object] = claim.response.lower().split() if claim.token_ids is None else claim.token_ids
+        total = len(units) - self.size + 1
+        if total < 1:
+            return Verdict.scored(0.0, "too short to repeat itself")
+        distinct = len(set(zip(*(units[start:] for start in range(self.size)), strict=False)))
+        return Verdict.scored(distinct / total - 1.0, f"{total - distinct} of {total} {self.size}-grams are repeats")
