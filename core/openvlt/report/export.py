@@ -58,8 +58,7 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
 
     The problem holds no instruction how to answer: EasyR1 adds its own prompt template.
     """
-    from datasets import Features, List, Value
-    from datasets import Image as ImageColumn
+    from datasets import Features, Image as ImageColumn, List, Value
 
     def records() -> Iterator[dict[str, Any]]:
         bare = Format(suffix="", think=format.think, answer=format.answer)
@@ -80,8 +79,7 @@ def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: 
 
     Text is plain: TRL puts the image placeholders in front of the first user turn itself, where openvlt's stand too.
     """
-    from datasets import Features, List, Value
-    from datasets import Image as ImageColumn
+    from datasets import Features, Image as ImageColumn, List, Value
 
     def records() -> Iterator[dict[str, Any]]:
         for row in rows:
