@@ -19,7 +19,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from openvlt_plugins.smollm2.prompt import ask
 from tiny_vl import easy
 from tiny_vl.card import write_card
 from tiny_vl.language import Mix, Rows, features, train_language
@@ -28,6 +27,8 @@ from tiny_vl.parts import make_model, make_processor, make_tokenizer
 from tiny_vl.prompts import CAPTION, DIRECT, THINK
 from tiny_vl.tower import train_tower
 from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
+
+from openvlt_plugins.smollm2.prompt import ask
 
 LOG = logging.getLogger("pretrain_tiny_vl")
 

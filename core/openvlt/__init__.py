@@ -74,8 +74,6 @@ if TYPE_CHECKING:
         reward as reward,
     )
 
-PLUGIN_API = 1
-
 _HOMES = {
     "openvlt.balance": ("shares",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
@@ -95,7 +93,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [*_HOME_OF, "PLUGIN_API"]  # noqa: PLE0604
+__all__ = [*_HOME_OF]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -273,6 +273,14 @@ class Benchmark(Component, ABC):
         """
         return {}
 
+    def judge_extraction(self, example: Example, response: str) -> list[Message] | None:
+        """The chat turns that ask a judge what answer a response gives; None if no judge is needed to tell."""
+        return None
+
+    def judge_score(self, example: Example, answer: str) -> list[Message] | None:
+        """The chat turns that ask a judge to reply 1 if an answer is right, else 0; None if rules decide."""
+        return None
+
     def choose(self, examples: Iterable[Example]) -> Iterator[Example]:
         """Override to ask only some of the split's questions."""
         yield from examples

@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from openvlt_plugins.smollm2.prompt import turns
 from torch import Tensor
 from transformers import (
     AttentionInterface,
@@ -23,6 +22,8 @@ from transformers import (
     DynamicCache,
 )
 from transformers.masking_utils import eager_mask
+
+from openvlt_plugins.smollm2.prompt import turns
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 

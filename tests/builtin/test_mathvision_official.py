@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt import Claim, Example, Trace, Verdict
 from openvlt_plugins.mathvision.cleaning import model_answer

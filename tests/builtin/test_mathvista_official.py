@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt import Claim, Example, Trace, Verdict
 from openvlt_plugins.mathvista.distance import levenshtein

@@ -1,4 +1,4 @@
-"""Every backend in turn, with the tiny random Qwen2.5-VL open in it."""
+"""The engines the contract is tested on."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import CONTEXT, Opened, picture
-from PIL import Image as Pictures
 
 from openvlt import Image, Model, Request
-
-
-@pytest.fixture(scope="session")
-def read() -> Callable[[Image], Pictures.Image]:
-    return picture
-
+from tiny_models import CONTEXT, Opened, picture, served
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -30,7 +23,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(line)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hf(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
     from openvlt_plugins.hf.backend import HfBackend
 
@@ -39,7 +32,36 @@ def hf(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
         yield Opened("hf", backend, engine, CONTEXT, request.config.stash[FIGURES])
 
 
-@pytest.fixture(scope="session", params=["hf"])
+@pytest.fixture(scope="module")
+def vllm(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    pytest.importorskip("vllm")
+    from openvlt_plugins.vllm.backend import VllmBackend
+
+    backend = VllmBackend(eager=True, cache=0.25)
+    with backend.open(Model(id=str(vision_model), context=CONTEXT), picture) as engine:
+        yield Opened("vllm", backend, engine, CONTEXT, request.config.stash[FIGURES])
+
+
+@pytest.fixture(scope="module")
+def openai(
+    vision_model: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Opened]:
+    """The endpoint is a real one: ``vllm serve``."""
+    pytest.importorskip("vllm")
+    from openvlt_plugins.openai.backend import OpenAIBackend
+
+    backend = OpenAIBackend(concurrency=16)
+    with served(vision_model, tmp_path_factory.mktemp("serve") / "log") as url:
+        model = Model(id="tiny", context=CONTEXT, url=(url,))
+        with backend.open(model, picture) as engine:
+            yield Opened("openai", backend, engine, CONTEXT, request.config.stash[FIGURES])
+
+
+# Each starts vLLM once, so its tests stay in one worker.
+SLOW = [pytest.param(name, marks=[pytest.mark.slow, pytest.mark.xdist_group(name)]) for name in ("openai", "vllm")]
+
+
+@pytest.fixture(scope="module", params=["hf", *SLOW])
 def opened(request: pytest.FixtureRequest) -> Opened:
     """Each backend in turn."""
     backend: Opened = request.getfixturevalue(request.param)

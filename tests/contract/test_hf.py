@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import picture, request
 
 from openvlt import Completion, Image, Model, Request, Sampling, UsageError
 from openvlt_plugins.hf.backend import HfBackend
+from tiny_models import picture, request
 
 QUESTIONS = ("Is there a red circle?", "What shape does the image contain?", "Think step by step.")
 
@@ -30,7 +30,8 @@ def reference(folder: Path, requests: list[Request], **decoding: Any) -> list[st
         plain = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None, "repetition_penalty": 1.0}
         forbidden = {"suppress_tokens": list(loaded.forbidden) or None}
         ids = loaded.network.generate(**inputs, max_new_tokens=24, **{**plain, **forbidden, **decoding})
-        replies.append(loaded.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+        text = loaded.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        replies.append(text.rstrip("\ufffd"))
     return replies
 
 

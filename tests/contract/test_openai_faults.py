@@ -17,11 +17,11 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from asking import picture, request
 from PIL import Image as Pictures
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
 from openvlt_plugins.openai.backend import OpenAIBackend
+from tiny_models import picture, request
 
 SAMPLING = Sampling(max_tokens=8, temperature=0.7)
 KEY = "sk-very-secret"

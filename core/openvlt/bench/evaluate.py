@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from openvlt.bench.definition import Defined, carries_golds, define
 from openvlt.bench.protocol import protocol
 from openvlt.bench.responses import Response, read_responses
 from openvlt.bench.result import Result, summarise
-from openvlt.bench.scoring import Questions, Reading, read_questions, score, unknown_ids, verifiers_of
+from openvlt.bench.scoring import UNANSWERED, Questions, Reading, read_questions, score, unknown_ids, verifiers_of
 from openvlt.errors import UsageError
-from openvlt.records import Format, Sampling
+from openvlt.records import Format, Row, Sampling, Verdict
 from openvlt.registry import Registry
 from openvlt.verification import Judge
 
@@ -29,7 +29,9 @@ class Answered:
         asked: whose prompt it was.
         sampling: how replies were decoded, None if they were made elsewhere.
         seconds: wall time of the answers.
-        judge: model and prompt of the judge that extracted answers, None if rules decided.
+        judge: model and prompts of the judge that was asked, None if rules decided.
+        judge_tokens: of all prompts and replies of the judge.
+        verdicts: of the judge, by scoring and id.
         notes: what the reader of the score should know.
     """
 
@@ -39,10 +41,12 @@ class Answered:
     sampling: Sampling | None = None
     seconds: float = 0.0
     judge: Mapping[str, Any] | None = None
+    judge_tokens: int = 0
+    verdicts: Mapping[str, Mapping[str, Verdict]] = field(default_factory=dict)
     notes: Sequence[str] = field(default=())
 
 
-def score_file(
+def read_file(
     registry: Registry,
     name: str,
     file: Path,
@@ -51,21 +55,20 @@ def score_file(
     data: Path | None = None,
     split: str | None = None,
     limit: int | None = None,
-) -> Result:
-    """Score a file of responses by all scorings of a benchmark.
+) -> tuple[Defined, Questions, Answered]:
+    """Read a file of responses, and the questions they are for.
 
     The gold answers come from `data`; else from the file itself where it holds them; else from the hub.
 
     Raises:
-        DataError: the file or the data cannot be read, or do not belong together.
+        DataError: the file or the data cannot be read.
     """
     responses = read_responses(file)
     own = None if data or split else carries_golds(registry, name, format, file)
     defined = own or define(registry, name, format, data=data, split=split)
     questions = read_questions(defined.benchmark, limit)
     notes = [_carried(defined, questions, file)] if own and _lacks(defined, questions) else []
-    answered = Answered(responses=responses, model={"responses": file.name}, notes=notes)
-    return evaluate(registry, defined, questions, answered, format, limit)
+    return defined, questions, Answered(responses=responses, model={"responses": file.name}, notes=notes)
 
 
 def rescore(registry: Registry, result: Result, name: str | None = None) -> Result:
@@ -79,7 +82,7 @@ def rescore(registry: Registry, result: Result, name: str | None = None) -> Resu
     defined = define(registry, name or str(told["protocol"]["benchmark"]), format)
     examples = tuple(row.example for row in result.rows)
     gone = {*told["unanswered"], *told["failed"]}
-    stored = told["protocol"]["extraction"] == STORED
+    stored = told["protocol"]["extraction"] in (STORED, "judge")
     responses = {
         row.example.id: Response(
             id=row.example.id,
@@ -105,6 +108,12 @@ def rescore(registry: Registry, result: Result, name: str | None = None) -> Resu
         sampling=Sampling(**{**decoding, "stop": tuple(decoding["stop"])}) if isinstance(decoding, dict) else None,
         seconds=told["seconds"],
         judge=told["protocol"]["judge"],
+        judge_tokens=told["judge_tokens"],
+        verdicts={
+            scoring: {row.example.id: row.judged[0].verdicts[scoring] for row in result.rows}
+            for scoring in told["scores"]
+            if scoring not in defined.benchmark.scorings
+        },
     )
     return evaluate(
         registry, defined, Questions(examples, ()), answered, format, told["protocol"]["data"]["limit"],
@@ -138,11 +147,12 @@ def evaluate(
     """
     started = time.monotonic()
     benchmark, responses = defined.benchmark, answered.responses
-    reading: Reading = "phrase" if benchmark.phrases else "tag" if answered.asked == "trained" else "whole"
+    reading = reading_of(defined, answered)
     unknown = unknown_ids(questions.examples, responses) if limit is None else []
     verifiers = verifiers_of(benchmark, registry, format)
     with Judge(verifiers, format=format) as judge:
         rows = score(questions.examples, responses, judge, format, reading)
+    rows = [_with_verdicts(row, answered.verdicts) for row in rows]
     stored = any(response.extraction is not None for response in responses.values())
     told = protocol(
         defined,
@@ -151,7 +161,7 @@ def evaluate(
         questions.examples,
         model=answered.model,
         asked=answered.asked,
-        extraction=STORED if stored else reading,
+        extraction="judge" if answered.judge else STORED if stored else reading,
         judge=answered.judge,
         sampling=answered.sampling,
         limit=limit,
@@ -163,11 +173,28 @@ def evaluate(
         benchmark,
         rows,
         told,
+        scorings=[*benchmark.scorings, *(name for name in answered.verdicts if name not in benchmark.scorings)],
         unanswered=[example.id for example in questions.examples if example.id not in responses],
         failed={id: response.failed for id, response in responses.items() if response.failed},
         seconds=answered.seconds + time.monotonic() - started,
+        judge_tokens=answered.judge_tokens,
         notes=[*answered.notes, *_notes(questions, unknown, stored, answered)],
     )
+
+
+def reading_of(defined: Defined, answered: Answered) -> Reading:
+    """How the answers of these responses are found, where nobody extracted them."""
+    if defined.benchmark.phrases:
+        return "phrase"
+    return "tag" if answered.asked == "trained" else "whole"
+
+
+def _with_verdicts(row: Row, verdicts: Mapping[str, Mapping[str, Verdict]]) -> Row:
+    """The row with what a judge said of it; what no judge was asked about keeps its other verdicts only."""
+    (judged,) = row.judged
+    none = Verdict.unparsed(UNANSWERED)
+    said = {scoring: of.get(row.example.id, none) for scoring, of in verdicts.items()}
+    return replace(row, judged=(replace(judged, verdicts={**judged.verdicts, **said}),)) if said else row
 
 
 def _notes(questions: Questions, unknown: Sequence[str], stored: bool, answered: Answered) -> list[str]:

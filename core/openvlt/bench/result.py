@@ -42,10 +42,12 @@ def summarise(
     rows: Sequence[Row],
     protocol: Mapping[str, Any],
     *,
+    scorings: Sequence[str],
     unanswered: Sequence[str],
     failed: Mapping[str, str],
     seconds: float,
     notes: Sequence[str],
+    judge_tokens: int = 0,
 ) -> Result:
     """Count judged rows into a result.
 
@@ -54,10 +56,12 @@ def summarise(
         benchmark: its breakdowns and clusters.
         rows: one a question, with one judged trace.
         protocol: all that moves the score.
+        scorings: those that have verdicts; the first is the headline.
         unanswered: ids of questions without a response.
         failed: id to reason, for questions we failed to get a response to.
         seconds: wall time of the answers and their scoring.
         notes: what the reader should know.
+        judge_tokens: of all prompts and replies of a judge.
     """
     traces = [row.judged[0].trace for row in rows]
     answered = [trace for row, trace in zip(rows, traces, strict=True) if row.example.id not in {*unanswered, *failed}]
@@ -70,15 +74,16 @@ def summarise(
         )
     told = {
         "benchmark": name,
-        "headline": next(iter(benchmark.scorings)),
+        "headline": scorings[0],
         "clusters": benchmark.clusters,
         "n": len(in_score(benchmark, rows)),
-        "scores": {scoring: tally(benchmark, rows, scoring) for scoring in benchmark.scorings},
+        "scores": {scoring: tally(benchmark, rows, scoring) for scoring in scorings},
         "unparsed": sum(trace.answer is None for trace in answered),
         "truncated": truncated,
         "unanswered": list(unanswered),
         "failed": dict(failed),
         "mean_tokens": sum(trace.completion_tokens for trace in answered) / max(len(answered), 1),
+        "judge_tokens": judge_tokens,
         "seconds": round(seconds, 3),
         "notes": notes,
         "protocol": dict(protocol),
@@ -122,7 +127,8 @@ def read_result(home: Home, name: str) -> Result:
 
 def run_name(benchmark: str, model: str, told: Mapping[str, Any]) -> str:
     """The name of a result: the same model under the same protocol always writes to the same place."""
-    short = re.sub(r"[^\w.-]+", "-", Path(model.removeprefix("run:").replace("/", "-")).name).strip("-")[-40:]
+    plain = model.removeprefix("run:") if model.startswith("run:") else Path(model).name
+    short = re.sub(r"[^\w.-]+", "-", plain).strip("-")[-40:]
     return f"{benchmark}-{short or 'responses'}-{protocol_hash(told)[:8]}"
 
 

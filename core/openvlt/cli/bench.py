@@ -59,47 +59,48 @@ def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **opt
 
 def _one(name: str, options: dict[str, Any]) -> Result:
     """Score one benchmark, write the result down and show it."""
-    from openvlt.bench.evaluate import rescore, score_file
+    from openvlt.bench.evaluate import rescore
     from openvlt.bench.result import read_result, run_name, write_result
     from openvlt.cli.bench_table import show
-    from openvlt.records import Format
     from openvlt.store import open_home
 
     home, plugins = open_home(), registry()
-    if options["model"]:
-        result = _ask(home, plugins, name, options)
-        model = options["model"]
-    elif options["responses"]:
-        result = score_file(
-            plugins, name, options["responses"], Format(),
-            data=options["data"], split=options["split"], limit=options["limit"],
-        )  # fmt: skip
-        model = options["responses"].stem
-    else:
+    if options["rescore"]:
         result = rescore(plugins, read_result(home, options["rescore"]), name or None)
-        told = result.told["protocol"]["model"]
-        model = str(told.get("id") or Path(told["responses"]).stem)
-    folder = write_result(home, run_name(result.benchmark, model, result.told["protocol"]), result)
+    else:
+        result = _score(home, plugins, name, options)
+    told = result.told["protocol"]["model"]
+    called = options["model"] or str(told.get("id") or Path(told["responses"]).stem)
+    folder = write_result(home, run_name(result.benchmark, called, result.told["protocol"]), result)
     show(result, folder, to_stderr=click.get_current_context().params["as_json"])
     return result
 
 
-def _ask(home: Home, plugins: Registry, name: str, options: dict[str, Any]) -> Result:
-    """Let a model answer, then score it."""
+def _score(home: Home, plugins: Registry, name: str, options: dict[str, Any]) -> Result:
+    """Let a model answer, or read its answers; ask a judge if one is given; score."""
     from openvlt.bench.ask import ask
     from openvlt.bench.definition import define
-    from openvlt.bench.evaluate import evaluate
+    from openvlt.bench.evaluate import evaluate, read_file, reading_of
+    from openvlt.bench.judging import ask_judge
     from openvlt.bench.models import find_model
-    from openvlt.records import Sampling
+    from openvlt.records import Format, Model, Sampling
     from openvlt.report import make_progress
     from openvlt.stages.workspace import Workspace
 
-    asked = find_model(home, options["model"], options["backend"], options["url"], options["trained"])
-    defined = define(plugins, name, asked.format, data=options["data"], split=options["split"])
-    workspace = Workspace(home, plugins, asked.format, progress=make_progress())
-    sampling = Sampling(max_tokens=options["max_tokens"])
-    questions, answered = ask(workspace, defined, asked, sampling, options["limit"])
-    return evaluate(plugins, defined, questions, answered, asked.format, options["limit"])
+    chosen = {key: options[key] for key in ("data", "split")}
+    limit = options["limit"]
+    workspace = Workspace(home, plugins, progress=make_progress())
+    if options["model"]:
+        asked = find_model(home, options["model"], options["backend"], options["url"], options["trained"])
+        workspace.format = asked.format
+        defined = define(plugins, name, asked.format, **chosen)
+        questions, answered = ask(workspace, defined, asked, Sampling(max_tokens=options["max_tokens"]), limit)
+    else:
+        defined, questions, answered = read_file(plugins, name, options["responses"], Format(), **chosen, limit=limit)
+    if options["judge"]:
+        judge = Model(id=options["judge"], url=options["judge_url"])
+        answered = ask_judge(workspace, defined, questions, answered, judge, reading_of(defined, answered))
+    return evaluate(plugins, defined, questions, answered, workspace.format, limit)
 
 
 def _say_power(difference: float, as_json: bool) -> None:

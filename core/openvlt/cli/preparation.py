@@ -74,13 +74,14 @@ def prepare(
         suffix: added to the recipe's name to name the run, unless the user names it.
     """
     from openvlt.cli import registry
-    from openvlt.loop import Loop, build_parts, claim_name, preflight
+    from openvlt.loop import Loop, build_parts, claim_name, packages, preflight
     from openvlt.recipe import read_recipe
     from openvlt.records import Run
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
     recipe = read_recipe(asked.recipe, asked.overrides, asked.settings, iterations)
+    packages(recipe)
     plugins = registry()
     parts = build_parts(recipe, plugins, {"teacher": asked.teacher_url, "captioner": asked.captioner_url})
     workspace = Workspace(open_home(), plugins, recipe.format, reject_above=recipe.reject_above, seed=recipe.seed)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from openvlt.errors import UsageError
@@ -44,6 +45,20 @@ def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool
         check("base", recipe.base, workspace)
     for role, model, name in asked:
         check(role, model, workspace, name)
+
+
+def packages(recipe: Recipe) -> None:
+    """Refuse a recipe whose packages are not installed, all of them at once.
+
+    Raises:
+        UsageError: which are missing, and the commands that add them.
+    """
+    missing = {name: command for name, command in recipe.requires.items() if find_spec(name) is None}
+    if missing:
+        raise UsageError(
+            f"The recipe {recipe.name} needs packages that are not installed: {', '.join(missing)}.",
+            f"Add them with: {' && '.join(dict.fromkeys(missing.values()))}",
+        )
 
 
 def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:

@@ -81,6 +81,7 @@ class Recipe(_Block):
     Attributes:
         name: names the run, unless the run is given a name of its own.
         summary: half a sentence for listings.
+        requires: packages it needs beyond openvlt's own, by import name, with the command that adds each.
         base: the model every SFT starts from.
         format: how the policy is asked and answers.
         captioner: captions the images for teachers that cannot see them.
@@ -96,6 +97,7 @@ class Recipe(_Block):
 
     name: str
     summary: str = ""
+    requires: dict[str, str] = {}
     base: Annotated[Model, BeforeValidator(_model)]
     format: Format = Format()
     captioner: Spec = {"use": "qwen-vl"}

