@@ -24,7 +24,7 @@ RECIPE = """
 name: scale
 base: {{id: {model}, backend: instant}}
 captioner: {{use: qwen-vl, model: {{id: base, backend: instant}}, prompt: Describe.}}
-data: {{source: {{use: sums, count: {count}}}}}
+data: {{source: {{use: sums, count: {count}, named: true}}}}
 teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 2, prompt: "{{caption}} Then: {{question}}"}}
 verifiers: {{exact: text}}
 rewards: {{exact: 1.0}}
@@ -49,7 +49,8 @@ class Clock:
 
     def advance(self, done: int, **counts: float) -> None:
         self.done += done
-        self.marks[self.stage].append((self.done, time.process_time()))
+        if self.done - self.marks[self.stage][-1][0] >= self.total / 1000:
+            self.marks[self.stage].append((self.done, time.process_time()))
         if counts.get("tokens") and not self.work and self.stage.startswith("distill"):
             self.work = time.monotonic() - self.started
             print(f"new work after {self.work:.1f} s", flush=True)
