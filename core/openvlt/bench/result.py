@@ -88,6 +88,7 @@ def summarise(
         "judge_tokens": judge_tokens,
         "seconds": round(seconds, 3),
         "notes": notes,
+        "about": {key: text for key, text in _about(benchmark).items() if text},
         "protocol": dict(protocol),
         "protocol_hash": protocol_hash(protocol),
     }
@@ -138,6 +139,16 @@ def run_name(benchmark: str, model: str, told: Mapping[str, Any]) -> str:
     plain = model.removeprefix("run:") if model.startswith("run:") else Path(model).name
     short = re.sub(r"[^\w.-]+", "-", plain).strip("-")[-40:]
     return f"{benchmark}-{short or 'responses'}-{protocol_hash(told)[:8]}"
+
+
+def _about(benchmark: Benchmark) -> dict[str, str]:
+    """What is known of the data, where the benchmark says so."""
+    source = benchmark.source
+    return {
+        "licence": source.licence,
+        "note": getattr(source, "note", ""),
+        "contamination": getattr(benchmark, "contamination", ""),
+    }
 
 
 def is_unlabelled(rows: Sequence[Row]) -> bool:

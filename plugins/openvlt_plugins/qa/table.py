@@ -39,8 +39,8 @@ class Table(Source):
     golds: Annotated[Mapping[str, str], Option("pattern to replacement, for gold answers that are known to be bad")] = (
         field(default_factory=dict)
     )
-    licence: Annotated[str, Option("licence of the data")] = ""  # type: ignore[misc]
-    note: Annotated[str, Option("what a reader of the score should know of the data")] = ""
+    licence: Annotated[str, Option("licence of the data", operational=True)] = ""  # type: ignore[misc]
+    note: Annotated[str, Option("what a reader of the score should know of the data", operational=True)] = ""
 
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
