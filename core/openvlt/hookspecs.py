@@ -19,6 +19,9 @@ import pluggy
 if TYPE_CHECKING:
     from openvlt.records import Run, StageRecord
 
+PLUGIN_API = 1
+"""Version of this page and of `openvlt.interfaces`; a plugin written for another one is not loaded."""
+
 hookspec = pluggy.HookspecMarker("openvlt")
 hookimpl = pluggy.HookimplMarker("openvlt")
 

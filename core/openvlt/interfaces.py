@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from openvlt.records import (
@@ -45,7 +46,8 @@ class Option:
     Attributes:
         text: what the option does, half a sentence.
         unit: unit of its value.
-        operational: True if it cannot change the output (a URL, a concurrency): it stays out of the identity.
+        operational: True if it cannot change a row's output (a URL, a concurrency; a number of samples, which the core
+            counts by itself): it stays out of the identity.
     """
 
     text: str
@@ -179,7 +181,8 @@ class ExampleFilter(Component, ABC):
     """Chooses the examples a stage works on.
 
     Attributes:
-        needs: names of the facts it must be given, such as ``pass_rate``; the core samples the policy for them.
+        needs: names of the facts it must be given: ``pass_rate`` (share of correct policy samples, by example id; the
+            core samples the policy for it) or ``benchmark_images`` (digests of the images of all benchmarks).
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -245,6 +248,8 @@ class Benchmark(Component, ABC):
         scorings: scoring name to verifier name; the first is the headline.
         breakdown: metadata keys the score is broken down by.
         clusters: metadata key of the image or problem that questions share, empty if they are independent.
+        phrases: True if a reply without tag or box may say its answer in a phrase, or be nothing but the answer.
+        beside: metadata key to a value; questions that have it are shown in the breakdown but are not in the score.
     """
 
     source: Source
@@ -252,6 +257,8 @@ class Benchmark(Component, ABC):
     scorings: Mapping[str, str]
     breakdown: tuple[str, ...] = ()
     clusters: str = ""
+    phrases: bool = False
+    beside: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def messages(self, example: Example, format: Format) -> list[Message]:
@@ -267,6 +274,14 @@ class Benchmark(Component, ABC):
         They are scored like a model whose response is that answer, and are reported beside the models.
         """
         return {}
+
+    def judge_extraction(self, example: Example, response: str) -> list[Message] | None:
+        """The chat turns that ask a judge what answer a response gives; None if no judge is needed to tell."""
+        return None
+
+    def judge_score(self, example: Example, answer: str) -> list[Message] | None:
+        """The chat turns that ask a judge to reply 1 if an answer is right, else 0; None if rules decide."""
+        return None
 
     def choose(self, examples: Iterable[Example]) -> Iterator[Example]:
         """Override to ask only some of the split's questions."""

@@ -12,8 +12,7 @@ import os
 import random
 import time
 
-from math_verify import parse as mv_parse
-from math_verify import verify as mv_verify
+from math_verify import parse as mv_parse, verify as mv_verify
 
 from openvlt import Claim, Example, Format, Trace
 from openvlt.registry import Registry

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from openvlt import Claim, Completion, Example, Format, Trace, Verdict, parse
 from openvlt_plugins.answers.answer import Answer

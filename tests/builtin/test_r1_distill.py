@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt import Completion, Example, Model, Reject, Trace
 from openvlt_plugins.r1_distill.reply import read

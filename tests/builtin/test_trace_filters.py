@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt import Drop, Example, Judged, Trace, TraceFilter, Verdict
 from openvlt_plugins.trace_filters.balance import Balance
@@ -58,7 +57,7 @@ def test_shortest_takes_the_nearest_rank_there_is() -> None:
 
 
 def test_per_question_keeps_the_first() -> None:
-    assert choose(PerQuestion(n=2), judged("a"), judged("b"), judged("c")) == ["a", "b"]
+    assert choose(PerQuestion(count=2), judged("a"), judged("b"), judged("c")) == ["a", "b"]
 
 
 def test_unique_ignores_spacing_and_case_but_not_the_answer() -> None:

@@ -6,8 +6,7 @@ import random
 from itertools import product
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt.bench.stats import (
     cluster_bootstrap,
@@ -66,14 +65,14 @@ def test_pairing_narrows_the_interval_of_a_difference() -> None:
     a = [float(draw.random() < 0.5) for _ in range(1000)]
     b = [1.0 if draw.random() < 0.05 else x for x in a]
     found = paired_difference(a, b)
-    assert found.value == pytest.approx((sum(b) - sum(a)) / 1000)
-    assert found.low < found.value < found.high
+    assert found.difference == pytest.approx((sum(b) - sum(a)) / 1000)
+    assert found.low < found.difference < found.high
     assert found.high - found.low < 0.03
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
     found = paired_difference([1, 0, 1], [1, 0, 1])
-    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+    assert (found.difference, found.low, found.high) == (0.0, 0.0, 0.0)
 
 
 def test_unpaired_outcomes_are_refused() -> None:

@@ -61,7 +61,7 @@ def versus(measured: Measured, others: Mapping[str, Measured]) -> Measured:
     differences = {}
     for name, other in others.items():
         found = paired_difference(other.outcomes, measured.outcomes)
-        differences[name] = (found.value, found.low, found.high)
+        differences[name] = (found.difference, found.low, found.high)
     return Measured(replace(measured.score, versus=differences), measured.outcomes)
 
 

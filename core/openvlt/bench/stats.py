@@ -21,16 +21,16 @@ SEED = 20_240_607
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Paired:
     """How much better B is than A on the same questions.
 
     Attributes:
-        value: mean of B minus mean of A.
+        difference: mean of B minus mean of A.
         low: lower end of the 95 % interval.
         high: upper end of the 95 % interval.
     """
 
-    value: float
+    difference: float
     low: float
     high: float
 
@@ -75,7 +75,7 @@ def cluster_bootstrap(
 
 def paired_difference(
     a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashable] | None = None, draws: int = DRAWS
-) -> Difference:
+) -> Paired:
     """The difference of two models on the same questions, with its 95 % paired bootstrap interval.
 
     Args:
@@ -90,11 +90,11 @@ def paired_difference(
     if len(a) != len(b):
         raise ValueError(f"paired outcomes differ in length: {len(a)} and {len(b)}")
     if not a:
-        return Difference(0.0, -1.0, 1.0)
+        return Paired(0.0, -1.0, 1.0)
     deltas = [y - x for x, y in zip(a, b, strict=True)]
     sums, sizes = _totals(deltas, clusters if clusters is not None else range(len(deltas)))
     low, high = _interval(sums, sizes, draws)
-    return Difference(sum(deltas) / len(deltas), low, high)
+    return Paired(sum(deltas) / len(deltas), low, high)
 
 
 def mcnemar(a: Sequence[float], b: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -44,14 +44,10 @@ def _print(description: Description) -> None:
         (
             option.name,
             option.type,
-            "required" if option.required else _shown(option.default),
             option.unit,
             option.text + (" (does not change the output)" if option.operational else ""),
+            "required" if option.required else json.dumps(option.default, ensure_ascii=False),
         )
         for option in description.options
     ]
-    print_table(("option", "type", "default", "unit", "what it does"), rows)
-
-
-def _shown(default: Any) -> str:
-    return json.dumps(default, ensure_ascii=False)
+    print_table(("option", "type", "unit", "what it does", "default"), rows)

@@ -26,29 +26,24 @@ def runs(context: click.Context, as_json: bool) -> None:
     elif not found:
         click.echo("There are no runs yet; 'openvlt train' makes one.")
     else:
-        from rich.console import Console
+        from openvlt.report import console, runs_table
 
-        from openvlt.report import runs_table
-
-        Console().print(runs_table(found))
+        console().print(runs_table(found))
 
 
 @runs.command()
 @click.argument("name")
 def show(name: str) -> None:
     """Show the stages and scores of a run."""
-    from rich.console import Console
-
-    from openvlt.report import scores_table, stages_table
+    from openvlt.report import console, gains, scores_table, stages_table
     from openvlt.store import open_home, read_run
 
     run = read_run(open_home(), name)
-    console = Console()
-    console.print(f"{run.name} ({run.recipe}): {run.status}", markup=False)
-    console.print(stages_table(run.stages))
-    console.print(scores_table(run.scores))
-    for note in dict.fromkeys(run.notes):
-        console.print(note, markup=False, highlight=False)
+    click.echo(f"{run.name} ({run.recipe}): {run.status}")
+    console().print(stages_table(run.stages))
+    console().print(scores_table(run.scores))
+    for line in [*(gains(run.scores[-1]) if run.scores else ()), *dict.fromkeys(run.notes)]:
+        click.echo(line)
 
 
 def run_json(run: Run) -> dict[str, Any]:

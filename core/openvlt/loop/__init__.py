@@ -3,6 +3,6 @@
 from openvlt.loop.loop import Loop, claim_name
 from openvlt.loop.parts import Parts, build_parts
 from openvlt.loop.plan import Planned, plan
-from openvlt.loop.preflight import preflight
+from openvlt.loop.preflight import packages, preflight
 
-__all__ = ["Loop", "Parts", "Planned", "build_parts", "claim_name", "plan", "preflight"]
+__all__ = ["Loop", "Parts", "Planned", "build_parts", "claim_name", "packages", "plan", "preflight"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from openvlt.bench.measure import Measured, measure, versus
-from openvlt.interfaces import Benchmark, Captioner, ExampleFilter, Teacher
+from openvlt.interfaces import Benchmark, ExampleFilter, Teacher
 from openvlt.loop.parts import Loaded, Parts, Turn
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus, Sampling
@@ -33,7 +33,8 @@ class Loop:
         recipe: what to do.
         parts: its components, built.
         run: the record, written after every stage.
-        until: name of the kind of stage after which to stop, or None to go to the end.
+        until: kind of stage of the first iteration after which to stop, with nothing trained or scored; None to go to
+            the end.
     """
 
     workspace: Workspace
@@ -65,26 +66,33 @@ class Loop:
     def _all(self) -> None:
         for benchmark, scorings in self.parts.benchmarks:
             self._prepare(benchmark, scorings)
-        self._bench("base", 0, base=True)
         forbidden = frozenset().union(*(image_digests(asked.rows()) for asked in self._questions.values()))
+        if self.until is not None:
+            traces = self._traces(1, self.parts.turns[0], forbidden)
+            next(made for made in traces if made.record.kind == self.until)
+            return
+        self._bench("base", 0, base=True)
         for index, turn in enumerate(self.parts.turns, 1):
             self._turn(index, turn, forbidden)
 
-    def _turn(self, index: int, turn: Turn, forbidden: frozenset[str]) -> None:
-        data = self._load(turn.loaded, f"load-{index}", index, forbidden)
+    def _traces(self, index: int, turn: Turn, forbidden: frozenset[str]) -> Iterator[Output]:
+        """Yield what each stage from load to select makes."""
+        yield (data := self._load(turn.loaded, f"load-{index}", index, forbidden))
         teacher = turn.teacher.component
         assert isinstance(teacher, Teacher)
         if teacher.uses_caption:
             assert self.parts.captioner is not None
-            captioner = self.parts.captioner
-            assert isinstance(captioner.component, Captioner)
-            model = self._resolve(captioner.component.model, f"caption-{index}")
-            data = self._done(caption(self.workspace, f"caption-{index}", index, data, captioner, model))
-        model = self._resolve(teacher.model, f"distill-{index}")
-        traces = self._done(distill(self.workspace, f"distill-{index}", index, data, turn.teacher, model))
-        judged = self._done(verify(self.workspace, f"verify-{index}", index, traces, self.parts.verifiers))
-        chosen = self._done(select(self.workspace, f"select-{index}", index, judged, turn.filters))
-        if turn.sft is None or self.until in ("verify", "select"):
+            captioner, asked = self.parts.captioner
+            model = self._resolve(asked, f"caption-{index}")
+            yield (data := self._done(caption(self.workspace, f"caption-{index}", index, data, captioner, model)))
+        model = self._resolve(turn.model, f"distill-{index}")
+        yield (traces := self._done(distill(self.workspace, f"distill-{index}", index, data, turn.teacher, model)))
+        yield (judged := self._done(verify(self.workspace, f"verify-{index}", index, traces, self.parts.verifiers)))
+        yield self._done(select(self.workspace, f"select-{index}", index, judged, turn.filters))
+
+    def _turn(self, index: int, turn: Turn, forbidden: frozenset[str]) -> None:
+        *_, chosen = self._traces(index, turn, forbidden)
+        if turn.sft is None:
             return
         start = self.workspace.models["base"]
         self._train("sft", f"sft-{index}", index, chosen, turn.sft, start, Rewards())
@@ -102,7 +110,9 @@ class Loop:
         if not loaded.filters:
             return rows
         needs = {need for built in loaded.filters for need in _needs(built)}
-        facts = self._facts(needs, rows, name, index)
+        facts = dict(self._facts(needs, rows, name, index))
+        if "benchmark_images" in needs:
+            facts["benchmark_images"] = dict.fromkeys(sorted(forbidden), 1.0)
         identities = [built.identity for built in loaded.filters]
         step = Step(
             "filter", f"filter-{name.removeprefix('load-')}", index, (identities, data.limit, rows.digest, facts)
@@ -138,6 +148,8 @@ class Loop:
         name = benchmark.entry.name
         asked = self._questions[name] = self._done(questions(self.workspace, benchmark))
         self._measured[name] = {}
+        if self.until is not None:
+            return
         for baseline, guesser in component.baselines().items():
             answers = guess(self.workspace, f"bench-{name}-{baseline}", asked, benchmark, baseline, guesser)
             self._score(benchmark, scorings, self._done(answers), baseline, 0)
@@ -190,16 +202,16 @@ class Loop:
             notify(self.workspace.registry, "on_run_end", run=self.run)
 
 
-def claim_name(home: Home, recipe: Recipe) -> str:
+def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:
     """Name a run after its recipe and keep the recipe beside its record.
 
     The same recipe goes on under the same name; one that was changed (``--set``) gets a name of its own, so that no
-    record is lost.
+    record is lost. A name the user has given is taken as it is.
     """
     resolved = json.dumps(recipe.model_dump(mode="json"), indent=1)
-    for name in (recipe.name, f"{recipe.name}-{digest(resolved)[:6]}"):
+    for name in (given,) if given else (recipe.name, f"{recipe.name}-{digest(resolved)[:6]}"):
         path = home.runs / name / "recipe.json"
-        if not path.exists():
+        if given or not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, resolved.encode())
         if path.read_text(encoding="utf-8") == resolved:

@@ -33,10 +33,11 @@ class Reinforced:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The components of one iteration."""
+    """The components of one iteration; `model` is what the teacher runs on."""
 
     loaded: Loaded
     teacher: Built
+    model: Model
     filters: tuple[Built, ...]
     sft: Built | None
     grpo: tuple[Reinforced, ...]
@@ -47,13 +48,13 @@ class Parts:
     """The components of a whole recipe.
 
     Attributes:
-        captioner: None if no teacher needs a caption.
+        captioner: with the model it runs on; None if no teacher needs a caption.
         verifiers: by reward name, in the order they are asked.
         turns: one for each iteration.
         benchmarks: with the verifiers of their scorings, by scoring name.
     """
 
-    captioner: Built | None
+    captioner: tuple[Built, Model] | None
     verifiers: Mapping[str, Built]
     turns: tuple[Turn, ...]
     benchmarks: tuple[tuple[Built, Mapping[str, Built]], ...]
@@ -79,22 +80,21 @@ def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[
     )
     captioner = None
     if any(isinstance(turn.teacher.component, Teacher) and turn.teacher.component.uses_caption for turn in turns):
-        captioner = served(builder.build("captioner", recipe.captioner, "captioner"), urls.get("captioner", ()))
+        built = builder.build("captioner", recipe.captioner, "captioner")
+        captioner = (built, served(built, urls.get("captioner", ())))
     benchmarks = []
     for index, spec in enumerate(recipe.bench):
         built = builder.build("benchmark", spec, f"bench.{index}")
         scorings = {name: {"use": verifier} for name, verifier in built.component.scorings.items()}
-        benchmarks.append((built, builder.verifiers(scorings)))
+        benchmarks.append((built, builder.verifiers(scorings, f"bench.{index}")))
     return Parts(captioner, verifiers, turns, tuple(benchmarks))
 
 
-def served(built: Built, urls: Sequence[str]) -> Built:
-    """Let a component's model be asked at endpoints instead of being loaded here."""
-    component = built.component
-    if not urls or not isinstance(component, Captioner | Teacher):
-        return built
-    model: Model = replace(component.model, url=tuple(urls), backend="openai")
-    return replace(built, component=replace(component, model=model))  # type: ignore[type-var]
+def served(built: Built, urls: Sequence[str]) -> Model:
+    """What a captioner or teacher runs on: its own model, asked at endpoints where there are any."""
+    assert isinstance(built.component, Captioner | Teacher)
+    model = built.component.model
+    return replace(model, url=tuple(urls), backend="openai") if urls else model
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,14 @@ class _Builder:
     registry: Registry
 
     def build(self, kind: Any, spec: Mapping[str, Any], where: str) -> Built:
-        return self.registry.build(kind, spec, format=self.recipe.format, where=f"recipe {self.recipe.name}: {where}")
+        return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.place(where))
 
-    def verifiers(self, specs: Mapping[str, Mapping[str, Any]]) -> dict[str, Built]:
-        return {name: self.build("verifier", spec, f"verifiers.{name}") for name, spec in specs.items()}
+    def verifiers(self, specs: Mapping[str, Mapping[str, Any]], where: str = "rewards") -> dict[str, Built]:
+        """Build verifiers; those without an entry of their own stand under `where`."""
+        return {
+            name: self.build("verifier", spec, f"{'verifiers' if name in self.recipe.verifiers else where}.{name}")
+            for name, spec in specs.items()
+        }
 
     def loaded(self, data: Data, where: str) -> Loaded:
         filters = (self.build("filter", spec, f"{where}.filters.{i}") for i, spec in enumerate(data.filters))
@@ -116,24 +120,25 @@ class _Builder:
         self, index: int, iteration: Iteration, verifiers: Mapping[str, Built], urls: Mapping[str, Sequence[str]]
     ) -> Turn:
         where = f"iterations.{index}"
-        teacher = served(self.build("teacher", iteration.teacher, f"{where}.teacher"), urls.get("teacher", ()))
+        teacher = self.build("teacher", iteration.teacher, f"{where}.teacher")
         filters = (self.build("filter", spec, f"{where}.select.{i}") for i, spec in enumerate(iteration.select))
         return Turn(
             loaded=self.loaded(iteration.data, f"{where}.data"),
             teacher=teacher,
+            model=served(teacher, urls.get("teacher", ())),
             filters=tuple(filters),
             sft=self.build("trainer", iteration.sft, f"{where}.sft") if iteration.sft else None,
             grpo=tuple(
                 Reinforced(
                     self.loaded(each.data, f"{where}.grpo.{i}.data"),
                     self.build("trainer", each.trainer, f"{where}.grpo.{i}.trainer"),
-                    self._rewards(each.rewards, verifiers),
+                    self._rewards(each.rewards, verifiers, f"{where}.grpo.{i}.rewards"),
                 )
                 for i, each in enumerate(iteration.grpo)
             ),
         )
 
-    def _rewards(self, weights: Mapping[str, float] | None, verifiers: Mapping[str, Built]) -> Rewards:
+    def _rewards(self, weights: Mapping[str, float] | None, verifiers: Mapping[str, Built], where: str) -> Rewards:
         chosen = self.recipe.rewards if weights is None else weights
         missing = {name: {"use": name} for name in chosen if name not in verifiers}
-        return Rewards({**verifiers, **self.verifiers(missing)}, chosen, self.recipe.routes)
+        return Rewards({**verifiers, **self.verifiers(missing, where)}, chosen, self.recipe.routes)

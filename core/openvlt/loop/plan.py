@@ -63,10 +63,10 @@ def _listed(loop: Loop) -> list[Planned]:
         teacher = turn.teacher.component
         assert isinstance(teacher, Teacher)
         if teacher.uses_caption and parts.captioner is not None:
-            captioner = parts.captioner
-            stages.append(_asked(loop, f"caption-{index}", captioner.entry.name, captioner.component.model, rows))
+            captioner, model = parts.captioner
+            stages.append(_asked(loop, f"caption-{index}", captioner.entry.name, model, rows))
         traces = rows * teacher.sampling.n if rows else None
-        stages.append(_asked(loop, f"distill-{index}", turn.teacher.entry.name, teacher.model, traces))
+        stages.append(_asked(loop, f"distill-{index}", turn.teacher.entry.name, turn.model, traces))
         stages.append(Planned(f"verify-{index}", ", ".join(parts.verifiers), traces))
         stages.append(Planned(f"select-{index}", ", ".join(built.entry.name for built in turn.filters), traces))
         trained: list[tuple[str, Built, int | None]] = [(f"sft-{index}", turn.sft, None)] if turn.sft else []

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 from openvlt.errors import UsageError
@@ -23,17 +24,41 @@ LARGEST_ON_CPU = 4e9
 _PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
-def preflight(workspace: Workspace, recipe: Recipe, parts: Parts) -> None:
+def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool = True) -> None:
     """Refuse a recipe whose models cannot run on this machine.
+
+    Args:
+        workspace: finds the models.
+        recipe: names the base model.
+        parts: name the others.
+        train: False if only the first iteration's traces are wanted; then only what makes them must run.
 
     Raises:
         UsageError: what the model needs, and what to do instead.
     """
-    check("base", recipe.base, workspace)
+    turns = parts.turns if train else parts.turns[:1]
+    asked = [("teacher", turn.model, turn.teacher.entry.name) for turn in turns]
     if parts.captioner is not None:
-        check("captioner", parts.captioner.component.model, workspace, parts.captioner.entry.name)
-    for turn in parts.turns:
-        check("teacher", turn.teacher.component.model, workspace, turn.teacher.entry.name)
+        captioner, model = parts.captioner
+        asked.insert(0, ("captioner", model, captioner.entry.name))
+    if train or any(model.id in ("base", "policy") for _, model, _ in asked):
+        check("base", recipe.base, workspace)
+    for role, model, name in asked:
+        check(role, model, workspace, name)
+
+
+def packages(recipe: Recipe) -> None:
+    """Refuse a recipe whose packages are not installed, all of them at once.
+
+    Raises:
+        UsageError: which are missing, and the commands that add them.
+    """
+    missing = {name: command for name, command in recipe.requires.items() if find_spec(name) is None}
+    if missing:
+        raise UsageError(
+            f"The recipe {recipe.name} needs packages that are not installed: {', '.join(missing)}.",
+            f"Add them with: {' && '.join(dict.fromkeys(missing.values()))}",
+        )
 
 
 def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
@@ -44,10 +69,9 @@ def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None
     if Path(located.id).exists():
         return
     who = f"The {role} {name}".strip()
-    options = [f"a smaller model (--set {role}.model=HUB_ID)", "look at the whole plan first (--plan)"]
-    if role in ("teacher", "captioner"):
-        options.insert(1, f"an endpoint (--{role}-url http://HOST:8000/v1)")
-    remedy = f"Use {', '.join(options[:-1])}, or {options[-1]}."
+    smaller = "--base FOLDER_OR_HUB_ID" if role == "base" else f"--set {role}.model=HUB_ID"
+    served = "" if role == "base" else f", one that is served (--{role}-url http://HOST:8000/v1)"
+    remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     size = parameters(located.id)
     width = 4 if located.dtype == "float32" else 2
     needed = (size or 0) * width * OVERHEAD

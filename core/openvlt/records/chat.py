@@ -15,7 +15,8 @@ class Model:
     """What a captioner, teacher, policy or judge runs on.
 
     Attributes:
-        id: hub id, local folder, ``base``, ``policy``, ``run:NAME/grpo-2`` or the id an endpoint serves.
+        id: hub id, local folder, ``base``, ``policy``, ``run:NAME/grpo-2``, ``package:NAME/PATH`` (a file that an
+            installed Python package holds) or the id an endpoint serves.
         revision: hub commit or branch.
         backend: name of a backend; None lets the core choose.
         dtype: ``float32``, ``bfloat16`` or ``auto``.

@@ -33,7 +33,13 @@ class Description:
     def as_json(self) -> dict[str, Any]:
         """The description as ``openvlt describe --json`` shows it."""
         options = [option.as_json() for option in self.options]
-        return {**self.entry.as_json(), "version": self.version, "text": self.text, "options": options}
+        return {
+            **self.entry.as_json(),
+            "plugin": self.entry.plugin,
+            "version": self.version,
+            "text": self.text,
+            "options": options,
+        }
 
 
 def describe(registry: Registry, entry: Entry) -> Description:

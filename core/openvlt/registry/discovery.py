@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from openvlt.errors import UsageError
+from openvlt.errors import UsageError, closest
 from openvlt.registry.distributions import distributions
 from openvlt.registry.entries import Origin
 from openvlt.registry.targets import load_file
@@ -78,12 +78,27 @@ def why_disabled(plugin: Candidate) -> str:
     ``OPENVLT_DISABLE_PLUGINS`` lists plugins that are not. Both take names of plugins and of distributions, separated
     by commas.
     """
-    names = {plugin.name, plugin.distribution, f"{plugin.distribution}/{plugin.name}"}
+    names = _names(plugin)
     if names & set(_listed("OPENVLT_DISABLE_PLUGINS")):
         return "named in OPENVLT_DISABLE_PLUGINS"
     if plugin.origin != "file" and "OPENVLT_PLUGINS" in os.environ and not names & set(_listed("OPENVLT_PLUGINS")):
         return "not listed in OPENVLT_PLUGINS"
     return ""
+
+
+def unknown_names(plugins: Sequence[Candidate]) -> list[str]:
+    """Say which names in the switches are no plugin's, so that a misspelt one is not ignored in silence."""
+    known = set[str]().union(*map(_names, plugins))
+    return [
+        f"{variable} names '{name}', which is no plugin here. {closest(name, sorted(known))}"
+        for variable in ("OPENVLT_PLUGINS", "OPENVLT_DISABLE_PLUGINS")
+        for name in _listed(variable)
+        if name not in known
+    ]
+
+
+def _names(plugin: Candidate) -> set[str]:
+    return {plugin.name, plugin.distribution, f"{plugin.distribution}/{plugin.name}"}
 
 
 def _listed(variable: str) -> list[str]:

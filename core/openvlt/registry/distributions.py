@@ -42,10 +42,14 @@ def distributions() -> Iterator[Distribution]:
             continue
         metadata = _read(folder, "METADATA") or _read(folder, "PKG-INFO")
         name = _header(metadata, "Name") or os.path.basename(folder).partition("-")[0]
-        normalized = re.sub(r"[-_.]+", "-", name).lower()
-        if normalized not in seen:
-            seen.add(normalized)
+        if normalized(name) not in seen:
+            seen.add(normalized(name))
             yield Distribution(name, _header(metadata, "Version"), plugins, _is_editable(folder))
+
+
+def normalized(name: str) -> str:
+    """A distribution's name as all its spellings have it (PyPA name normalization)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _metadata_folders() -> Iterator[str]:

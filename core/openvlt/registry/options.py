@@ -12,8 +12,6 @@ from openvlt.errors import PluginError
 from openvlt.interfaces import Component, Option
 from openvlt.registry.targets import target_of
 
-REQUIRED = "required"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionInfo:
@@ -57,7 +55,7 @@ def options_of(component: type[Component]) -> tuple[OptionInfo, ...]:
         )
     try:
         hints = get_type_hints(component, include_extras=True)
-    except NameError as error:
+    except (NameError, TypeError, AttributeError) as error:
         raise PluginError(
             f"The option types of '{target_of(component)}' cannot be read: {error}.",
             "Import the types of its fields where they are needed at run time.",
@@ -71,7 +69,7 @@ def default_of(field: Field[Any]) -> Any:
 
 
 def _option(field: Field[Any], hint: Any) -> OptionInfo:
-    described = next((part for part in get_args(hint) if isinstance(part, Option)), Option(""))
+    described = _described(hint) or Option("")
     default = default_of(field)
     return OptionInfo(
         name=field.name,
@@ -83,6 +81,15 @@ def _option(field: Field[Any], hint: Any) -> OptionInfo:
         unit=described.unit,
         operational=described.operational,
     )
+
+
+def _described(hint: Any) -> Option | None:
+    """The description within a type, also in ``Annotated[int, Option("...")] | None``."""
+    for part in get_args(hint):
+        found = part if isinstance(part, Option) else _described(part)
+        if found:
+            return found
+    return None
 
 
 def type_text(hint: Any) -> str:

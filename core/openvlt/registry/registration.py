@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import pluggy
 
-from openvlt import PLUGIN_API, hookspecs
+from openvlt import hookspecs
 from openvlt.errors import closest
 from openvlt.registry.discovery import Candidate, why_disabled
 from openvlt.registry.entries import Entry, Plugin, PluginStatus
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from openvlt.interfaces import Component, Kind
 
 HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, "openvlt_spec"))
-# read off the hooks' names: to import the interfaces would double the time a listing takes
+# read off the hooks' names: to import the interfaces would cost a listing a fifth of its time
 KIND_OF_HOOK = {hook: cast("Kind", hook[len("register_") : -1]) for hook in HOOKS if hook.startswith("register_")}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -55,7 +55,8 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
             # what a plugin prints must not end up in the output of --json
             with redirect_stdout(sys.stderr):
                 module = candidate.load()
-                api = _api(module)
+                api = getattr(module, "OPENVLT_API", hookspecs.PLUGIN_API)
+                _check_api(api)
                 entries = _register(candidate, module, manager, taken)
         except Incompatible as error:
             status, reason = "incompatible", str(error)
@@ -66,7 +67,7 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
         origin=candidate.origin,
         distribution=candidate.distribution,
         version=candidate.version,
-        api=api,
+        api=api if isinstance(api, int) else None,
         status=status,
         reason=reason,
         load_ms=(time.perf_counter() - start) * 1000,
@@ -86,14 +87,15 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _api(module: ModuleType) -> int:
-    """The plugin API the module declares; the hooks of another API are not even looked at."""
-    api = getattr(module, "OPENVLT_API", PLUGIN_API)
-    if api != PLUGIN_API:
+def _check_api(api: object) -> None:
+    """Refuse a plugin written for another API; its hooks are not even looked at."""
+    if not isinstance(api, int):
+        raise Incompatible(f"its OPENVLT_API is {api!r}; it must be a whole number")
+    if api != hookspecs.PLUGIN_API:
         raise Incompatible(
-            f"written for plugin API {api}, this openvlt offers {PLUGIN_API}; install a version of one that fits"
+            f"written for plugin API {api}, this openvlt offers {hookspecs.PLUGIN_API}; "
+            "install a version of one that fits"
         )
-    return PLUGIN_API
 
 
 def _register(
@@ -103,31 +105,46 @@ def _register(
     taken: Callable[[Kind, str], str | None],
 ) -> list[Entry]:
     """Run the module's register hooks; on any error nothing of the module stays in the manager."""
-    _check_hooks(module, manager)
+    hooks = _hooks_of(module)
+    full_name = f"{candidate.distribution}/{candidate.name}"
+    if manager.has_plugin(full_name):
+        raise ValueError(f"another plugin is called '{full_name}'; rename one of the two")
     try:
-        manager.register(module, name=f"{candidate.distribution}/{candidate.name}")
+        manager.register(module, name=full_name)
     except pluggy.PluginValidationError as error:
         raise Incompatible(str(error).splitlines()[-1].strip()) from error
     entries: list[Entry] = []
     others = [plugin for plugin in manager.get_plugins() if plugin is not module]
     try:
-        for hook, kind in KIND_OF_HOOK.items():
-            register = _registrar(candidate, kind, entries, taken)
-            manager.subset_hook_caller(hook, others)(register=register)
+        for hook in hooks:
+            if hook in KIND_OF_HOOK:
+                register = _registrar(candidate, KIND_OF_HOOK[hook], entries, taken)
+                manager.subset_hook_caller(hook, others)(register=register)
     except BaseException:
         manager.unregister(module)
         raise
     return entries
 
 
-def _check_hooks(module: ModuleType, manager: pluggy.PluginManager) -> None:
-    """Refuse a hook that does not exist, and a hook whose mark was forgotten: neither would ever be called."""
-    for name, value in vars(module).items():
-        marked = manager.parse_hookimpl_opts(module, name) is not None
-        if marked and name not in HOOKS:
-            raise Incompatible(f"there is no hook '{name}'. {closest(name, list(HOOKS))}")
-        if not marked and name in HOOKS and isinstance(value, FunctionType):
+def _hooks_of(module: ModuleType) -> list[str]:
+    """The hooks a module implements.
+
+    Raises:
+        Incompatible: one does not exist, or its mark was forgotten: neither would ever be called.
+    """
+    hooks = []
+    for name, function in vars(module).items():
+        if not isinstance(function, FunctionType):
+            continue
+        mark = getattr(function, "openvlt_impl", None)
+        if mark is None and name in HOOKS:
             raise Incompatible(f"hook '{name}' is not marked; put @openvlt.hookimpl above it")
+        if mark is not None:
+            hook = mark["specname"] or name
+            if hook not in HOOKS:
+                raise Incompatible(f"there is no hook '{hook}'. {closest(hook, list(HOOKS))}")
+            hooks.append(hook)
+    return hooks
 
 
 def _registrar(

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
-from openvlt.errors import UsageError, closest
+from openvlt.errors import PluginError, UsageError, closest
 from openvlt.interfaces import INTERFACES, Component, Kind, Option
 from openvlt.records import Model
 from openvlt.registry.entries import Entry
@@ -33,6 +33,7 @@ def validated(
 
     Raises:
         UsageError: an option is missing or has the wrong type; the message says what was expected.
+        PluginError: a field has a type no value can be checked against.
     """
     hints = {option.name: _hint(option.hint, build_nested) for option in options_of(component)}
     shape = TypedDict("shape", hints)  # type: ignore[misc]
@@ -41,6 +42,11 @@ def validated(
     values = {name: value for name, value in {**defaults, **given}.items() if value is not MISSING}
     try:
         return dict(TypeAdapter(shape).validate_python(values))
+    except PydanticUserError as error:
+        raise PluginError(
+            f"The options of '{entry.target}' have a type that cannot be checked: {error.message}.",
+            "Use plain types for its fields.",
+        ) from error
     except ValidationError as error:
         raise _usage_error(entry, error.errors(), hints) from error
 

@@ -1,6 +1,18 @@
-"""What a person sees: progress while a run goes on, tables when it has ended."""
+"""What a run leaves for people: progress while it goes on, tables, data sets and pages when it has ended."""
 
-from openvlt.report.live import make_progress
-from openvlt.report.tables import plan_table, runs_table, scores_table, stages_table
+from openvlt.report.card import Card
+from openvlt.report.dataset import write_dataset
+from openvlt.report.live import console, make_progress
+from openvlt.report.tables import gains, plan_table, runs_table, scores_table, stages_table
 
-__all__ = ["make_progress", "plan_table", "runs_table", "scores_table", "stages_table"]
+__all__ = [
+    "Card",
+    "console",
+    "gains",
+    "make_progress",
+    "plan_table",
+    "runs_table",
+    "scores_table",
+    "stages_table",
+    "write_dataset",
+]

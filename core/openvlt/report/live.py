@@ -20,7 +20,7 @@ PLAIN_EVERY = 15.0
 def make_progress(stream: TextIO | None = None) -> Progress:
     """The progress that suits the stream: live on a terminal, plain lines when piped."""
     stream = stream or sys.stderr
-    return Live(_console(stream)) if stream.isatty() else Plain(stream)
+    return Live(console(stream)) if stream.isatty() else Plain(stream)
 
 
 class Plain:
@@ -54,14 +54,14 @@ class Plain:
 class Live:
     """A line that moves, above it the stages that have ended."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, terminal: Console) -> None:
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-        self._console = console
+        self._console = terminal
         self._pace = _Pace("", None, "")
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description:<24}", markup=False), BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]}", markup=False), console=console, transient=True,
+            TextColumn("{task.fields[text]}", markup=False), console=terminal, transient=True,
         )  # fmt: skip
         self._task: TaskID | None = None
 
@@ -140,7 +140,9 @@ def _clock(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
 
 
-def _console(stream: TextIO) -> Console:
+def console(stream: TextIO | None = None) -> Console:
+    """A console for tables; where nobody looks at a terminal, lines are as long as they need to be."""
     from rich.console import Console
 
-    return Console(file=stream)
+    stream = stream or sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 160)

@@ -12,29 +12,36 @@ if TYPE_CHECKING:
 
 
 def scores_table(scores: Sequence[Score]) -> Table:
-    """One row a model: accuracy with its interval, accuracy by kind, unparsed, tokens, seconds, gains."""
+    """One row a model: accuracy with its interval, by kind, unparsed, tokens, seconds; shares in percent."""
     kinds = list(dict.fromkeys(kind for score in scores for kind in score.by_kind))
     benchmarks = {score.benchmark for score in scores}
     table = _table(title=", ".join(sorted(benchmarks)))
-    table.add_column("model")
-    for column in ("accuracy", "95 % interval", *kinds, "unparsed", "tokens", "seconds", "vs blind", "vs base"):
-        table.add_column(column, justify="right")
+    table.add_column("model", no_wrap=True)
+    for column in ("accuracy", "95 %", *kinds, "unparsed", "tokens", "seconds"):
+        table.add_column(column, justify="right", no_wrap=True)
     for score in scores:
         name = score.stage if len(benchmarks) == 1 else f"{score.benchmark} {score.stage}"
         low, high = score.ci95
         by_kind = (score.by_kind.get(kind) for kind in kinds)
         table.add_row(
             name,
-            f"{score.accuracy:.1%}",
-            f"{low:.1%} to {high:.1%}",
-            *(f"{rate.accuracy:.1%}" if rate else "" for rate in by_kind),
-            f"{score.unparsed:.1%}",
+            _percent(score.accuracy),
+            f"{_percent(low)} - {_percent(high)}",
+            *(_percent(rate.accuracy) if rate else "" for rate in by_kind),
+            _percent(score.unparsed),
             f"{score.mean_tokens:.1f}",
             f"{score.seconds:.1f}",
-            _gain(score, "blind"),
-            _gain(score, "base"),
         )
     return table
+
+
+def gains(score: Score) -> list[str]:
+    """One line for each model the score is compared with: the paired difference in points with its 95 % interval."""
+    lines = []
+    for other, (difference, low, high) in score.versus.items():
+        interval = f"95 % {100 * low:+.1f} to {100 * high:+.1f}"
+        lines.append(f"{score.stage} against {other}: {100 * difference:+.1f} points ({interval}, paired)")
+    return lines
 
 
 def stages_table(stages: Iterable[StageRecord]) -> Table:
@@ -72,11 +79,8 @@ def plan_table(stages: Iterable[tuple[str, str, int | None, str, float | None, b
     return table
 
 
-def _gain(score: Score, other: str) -> str:
-    if other not in score.versus:
-        return ""
-    difference, low, high = score.versus[other]
-    return f"{100 * difference:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def _table(title: str = "") -> Table:

@@ -6,13 +6,17 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
 from openvlt.errors import DataError, RemoteError
 from openvlt.records import Rejected, Row
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import RowStore, StageWriter, decode, encode
+
+READ_TOGETHER = 256
+"""Rows whose values are looked up at once when the output is written."""
 
 Value: TypeAlias = Any
 """What is computed for a row: a caption, a trace, verdicts."""
@@ -87,6 +91,7 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
                 filling.run(inputs.rows())
             finally:
                 work.close()
+            filling.seconds = time.monotonic() - started
             writer = StageWriter(folder)
             try:
                 taken = _write(inputs.rows(), work, store, filling.transient, finish, writer)
@@ -94,7 +99,8 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
             finally:
                 writer.close()
             counts = {key: value for key, value in work.counts().items() if value}
-            made = writer.finish({"in": taken, "counts": counts})
+            counts["seconds"] = round(filling.seconds, 3)
+            made = writer.finish({"in": taken, "counts": counts, "rows": work.identity})
         return output(step, folder, made, cached=filling.computed == 0, started=started)
 
 
@@ -106,6 +112,7 @@ class _Filling:
     work: Work
     store: RowStore
     computed: int = 0
+    seconds: float = 0.0
     transient: dict[str, Rejected] = field(default_factory=dict)
 
     def run(self, rows: Iterable[Row]) -> None:
@@ -133,22 +140,27 @@ class _Filling:
     def _chunks(self, rows: Iterable[Row]) -> Iterator[tuple[int, list[_Missing]]]:
         """Yield, chunk by chunk, how many rows it stands for and what is missing of it."""
         seen: set[bytes] = set()
-        unique, count, tasks = 0, 0, list[_Missing]()
+        count, unique = 0, list[tuple[Row, list[str]]]()
         for row in rows:
             count += 1
             keys = self.work.keys(row)
             if not keys or (mark := bytes.fromhex(keys[0][:32])) in seen:
                 continue
             seen.add(mark)
-            unique += 1
-            wanted = tuple(index for index, key in enumerate(keys) if key not in self.store)
-            if wanted:
-                tasks.append((Task(row, wanted), keys))
-            if unique == self.work.chunk:
-                yield count, tasks
-                unique, count, tasks = 0, 0, []
+            unique.append((row, keys))
+            if len(unique) == self.work.chunk:
+                yield count, self._missing(unique)
+                count, unique = 0, []
         if count:
-            yield count, tasks
+            yield count, self._missing(unique)
+
+    def _missing(self, rows: Sequence[tuple[Row, list[str]]]) -> list[_Missing]:
+        missing = set(self.store.missing(key for _, keys in rows for key in keys))
+        found = []
+        for row, keys in rows:
+            if wanted := tuple(index for index, key in enumerate(keys) if key in missing):
+                found.append((Task(row, wanted), keys))
+        return found
 
     def _commit(self, count: int, tasks: Sequence[_Missing], results: Sequence[Sequence[Value | Rejected]]) -> None:
         lines: list[tuple[str, bytes]] = []
@@ -186,21 +198,22 @@ def _write(
     writer: StageWriter,
 ) -> int:
     taken = 0
-    for row in rows:
-        taken += 1
-        values: list[Value | Rejected] = []
-        for key in work.keys(row):
-            line = store.get(key)
+    left = iter(rows)
+    while some := [(row, work.keys(row)) for row in islice(left, READ_TOGETHER)]:
+        taken += len(some)
+        lines = store.get_all(key for _, keys in some for key in keys)
+        for row, keys in some:
             lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
-            values.append(transient.get(key, lost) if line is None else _unpack(work.kind, line))
-        for index, value in enumerate(values):
-            if isinstance(value, Rejected) and len(values) > 1:
-                writer.reject(Rejected(id=f"{row.example.id}#{index}", reason=value.reason, transient=value.transient))
-        done = finish(row, values)
-        if isinstance(done, Rejected):
-            writer.reject(done)
-        else:
-            writer.row(done)
+            values = [_unpack(work.kind, lines[key]) if key in lines else transient.get(key, lost) for key in keys]
+            done = finish(row, values)
+            for index, value in enumerate(values):
+                if isinstance(value, Rejected) and value is not done:
+                    place = f"#{index}" if len(values) > 1 else ""
+                    writer.reject(replace(value, id=f"{row.example.id}{place}"))
+            if isinstance(done, Rejected):
+                writer.reject(replace(done, id=row.example.id))
+            else:
+                writer.row(done)
     return taken
 
 

@@ -52,12 +52,23 @@ def locate(model: Model, workspace: Workspace) -> Model:
         return replace(known, **asked, dtype=known.dtype if model.dtype == "auto" else model.dtype)
     if model.id in packaged:
         return replace(model, id=str(packaged[model.id]))
+    if model.id.startswith("package:"):
+        return replace(model, id=str(_in_package(model.id)))
     if model.id in ("base", "policy"):
         raise UsageError(
             f"The model '{model.id}' is one a training run leads to, and there is none here.",
             "Give a folder, a hub id or run:NAME/STAGE.",
         )
     return model
+
+
+def _in_package(id: str) -> Path:
+    """The file or folder that ``package:NAME/PATH`` stands for; the package is found, not imported."""
+    package, _, path = id.removeprefix("package:").partition("/")
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UsageError(f"The model {id} lies in the package '{package}', which is not installed.", "Install it.")
+    return Path(spec.origin).parent / path
 
 
 def packaged_models() -> dict[str, Path]:

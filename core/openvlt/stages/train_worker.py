@@ -126,7 +126,8 @@ def run(path: Path) -> None:
 
 def _die_with_parent() -> None:
     """Leave as soon as standard input closes: the parent is gone, and nobody would read the result."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):
+        pass
     os._exit(1)
 
 

@@ -4,7 +4,7 @@ from openvlt.store.codec import decode, digest, encode
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore
 from openvlt.store.rows import RowStore
-from openvlt.store.runs import list_runs, read_run, write_run
+from openvlt.store.runs import find_stage, list_runs, read_format, read_run, write_run
 from openvlt.store.stage import StageFolder, StageWriter, file_digest, write_atomically
 
 __all__ = [
@@ -17,8 +17,10 @@ __all__ = [
     "digest",
     "encode",
     "file_digest",
+    "find_stage",
     "list_runs",
     "open_home",
+    "read_format",
     "read_run",
     "write_atomically",
     "write_run",

@@ -41,6 +41,7 @@ class ImageStore:
 
         Raises:
             Reject: the image is missing, unreadable, or too large to decode safely.
+            DataError: the disk is full or read-only.
         """
         if not isinstance(image, NewImage):
             return image
@@ -49,11 +50,20 @@ class ImageStore:
         stored = Image(hashlib.sha256(content).hexdigest(), width, height)
         target = self.path(stored)
         if not target.exists():
+            self._write(target, content)
+        return stored
+
+    def _write(self, target: Path, content: bytes) -> None:
+        partial = target.with_name(f"{target.name}.{os.getpid()}")
+        try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f"{target.name}.{os.getpid()}")
             partial.write_bytes(content)
             partial.replace(target)
-        return stored
+        except OSError as error:
+            raise DataError(
+                f"Images cannot be written to {self.folder}: {error.strerror or error}.",
+                "Free some space there and run the same command again.",
+            ) from error
 
     def _decode(self, image: Image) -> Picture:
         """Decode an image to RGB; an animation gives its first frame.

@@ -1,16 +1,18 @@
 """Rows are the cache: append-only JSON Lines shards of one component, and an index of their keys.
 
-A chunk of rows is written at once and closed by a commit line; rows without their commit line (the process was killed,
-the disk was full) do not count and are computed again. The index is derived: it is caught up from the shards whenever a
-store is opened, so losing it loses nothing.
+A line is key, checksum and value. A chunk of rows is written at once and closed by a commit line; rows without their
+commit line (the process was killed, the disk was full) do not count and are computed again, as are rows whose checksum
+is wrong. The index is derived: it is caught up from the shards whenever a store is opened, so losing it loses nothing.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -21,6 +23,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS row (key BLOB PRIMARY KEY, shard INTEGER, start INTEGER, length INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard (number INTEGER PRIMARY KEY, size INTEGER);
 """
+_TOGETHER = 500
+"""Keys looked up with one query."""
 
 
 class RowStore:
@@ -28,16 +32,24 @@ class RowStore:
 
     Args:
         folder: the component's folder; it is made if it does not exist.
+
+    Raises:
+        DataError: the disk is full or read-only.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self._readers: dict[int, BinaryIO] = {}
-        self._shard: tuple[int, BinaryIO] | None = None
+        self._shard: tuple[int, FileIO] | None = None
         self.corrupt = 0
-        self._index = self._open_index()
-        self._catch_up()
+        with self._writing():
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._open_index()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                self._rebuild_index()
 
     def __enter__(self) -> RowStore:
         return self
@@ -56,26 +68,37 @@ class RowStore:
         self._index.close()
 
     def __contains__(self, key: str) -> bool:
-        return self._place(key) is not None
+        return not self.missing([key])
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The keys that have no row yet, in order."""
-        return [key for key in keys if key not in self]
+        wanted = list(keys)
+        found = self._places(wanted)
+        return [key for key in wanted if key not in found]
 
     def get(self, key: str) -> bytes | None:
         """The row's value, a line of JSON, or None if there is no such row or it no longer reads."""
-        place = self._place(key)
-        if place is None:
-            return None
-        shard, start, length = place
-        line = self._read(shard, start, length)
-        head, _, value = line.partition(b"\t")
-        if head.decode("ascii", "replace") == key and value.endswith(b"\n"):
-            return value[:-1]
-        self.corrupt += 1
-        with self._index:
-            self._index.execute("DELETE FROM row WHERE key = ?", (bytes.fromhex(key),))
-        return None
+        return self.get_all([key]).get(key)
+
+    def get_all(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """The values of those keys that have a row that reads; a row that does not is forgotten."""
+        found: dict[str, bytes] = {}
+        for key, (shard, start, length) in self._places(list(keys)).items():
+            row = _parse(self._read(shard, start, length))
+            if row is not None and row[0] == key:
+                found[key] = row[1]
+            else:
+                self.corrupt += 1
+                with self._index:
+                    self._index.execute("DELETE FROM row WHERE key = ?", (bytes.fromhex(key),))
+        return found
+
+    def check(self) -> Iterator[str]:
+        """Read every row of the index and yield what is wrong, one line each."""
+        for key, shard, start, length in self._index.execute("SELECT key, shard, start, length FROM row"):
+            row = _parse(self._read(shard, start, length))
+            if row is None or row[0] != key.hex():
+                yield f"{self._path(shard)}: the row at byte {start} is damaged"
 
     def put(self, rows: Sequence[tuple[str, bytes]]) -> None:
         """Append a chunk of (key, one line of JSON); when this returns, the chunk survives a crash.
@@ -83,33 +106,58 @@ class RowStore:
         Raises:
             DataError: the disk is full or read-only; rows of earlier chunks are safe.
         """
-        try:
+        with self._writing():
             number, shard = self._writer()
             start = shard.seek(0, os.SEEK_END)
-            lines = [key.encode() + b"\t" + value + b"\n" for key, value in rows]
-            shard.write(b"".join(lines) + b"commit\t" + str(len(lines)).encode() + b"\n")
-            shard.flush()
+            lines = [b"%s\t%08x\t%s\n" % (key.encode(), zlib.crc32(value), value) for key, value in rows]
+            rest = memoryview(b"".join(lines) + b"commit\t%d\n" % len(lines))
+            while rest:
+                rest = rest[shard.write(rest) :]
             os.fsync(shard.fileno())
-            size = shard.tell()
-        except OSError as error:
+            self._record(number, start, [key for key, _ in rows], lines, shard.tell())
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say what a failed write means; its shard is left alone from then on, for its end may be torn."""
+        try:
+            yield
+        except (OSError, sqlite3.OperationalError) as error:
+            if self._shard:
+                self._shard[1].close()
+                self._shard = None
             raise DataError(
-                f"Rows cannot be written to {self.folder}: {error.strerror or error}.",
+                f"Rows cannot be written to {self.folder}: {getattr(error, 'strerror', None) or error}.",
                 "Free some space there and run the same command again; finished chunks are kept.",
             ) from error
-        self._record(number, start, lines, size)
 
-    def _open_index(self) -> sqlite3.Connection:
-        path = self.folder / "index.sqlite"
-        try:
-            return _connect(path)
-        except sqlite3.DatabaseError:
+    def _open_index(self) -> None:
+        self._index = _connect(self.folder / "index.sqlite")
+        self._catch_up()
+
+    def _rebuild_index(self) -> None:
+        """Read the shards again, for the index is damaged."""
+        if hasattr(self, "_index"):
+            self._index.close()
+        for path in self.folder.glob("index.sqlite*"):
             path.unlink(missing_ok=True)
-            return _connect(path)
+        self._open_index()
 
-    def _place(self, key: str) -> tuple[int, int, int] | None:
-        found: tuple[int, int, int] | None = self._index.execute(
-            "SELECT shard, start, length FROM row WHERE key = ?", (bytes.fromhex(key),)
-        ).fetchone()
+    def _places(self, keys: Sequence[str]) -> Mapping[str, tuple[int, int, int]]:
+        try:
+            return self._look_up(keys)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self._rebuild_index()
+            return self._look_up(keys)
+
+    def _look_up(self, keys: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+        found: dict[str, tuple[int, int, int]] = {}
+        for at in range(0, len(keys), _TOGETHER):
+            some = [bytes.fromhex(key) for key in keys[at : at + _TOGETHER]]
+            query = f"SELECT key, shard, start, length FROM row WHERE key IN ({','.join('?' * len(some))})"
+            for key, *place in self._index.execute(query, some):
+                found[key.hex()] = tuple(place)
         return found
 
     def _read(self, shard: int, start: int, length: int) -> bytes:
@@ -118,25 +166,23 @@ class RowStore:
                 self._readers[shard] = self._path(shard).open("rb")
             except FileNotFoundError:
                 return b""
-        self._readers[shard].seek(start)
-        return self._readers[shard].read(length)
+        return os.pread(self._readers[shard].fileno(), length, start)
 
     def _path(self, shard: int) -> Path:
         return self.folder / f"{shard:06}.jsonl"
 
-    def _writer(self) -> tuple[int, BinaryIO]:
+    def _writer(self) -> tuple[int, FileIO]:
         while self._shard is None:
             number = 1 + max((int(path.stem) for path in self.folder.glob("*.jsonl")), default=0)
             try:
-                self._shard = (number, self._path(number).open("xb"))
+                self._shard = (number, FileIO(self._path(number), "x"))
             except FileExistsError:
                 continue
         return self._shard
 
-    def _record(self, shard: int, start: int, lines: Sequence[bytes], size: int) -> None:
+    def _record(self, shard: int, start: int, keys: Sequence[str], lines: Sequence[bytes], size: int) -> None:
         places = []
-        for line in lines:
-            key = line[: line.index(b"\t")].decode("ascii")
+        for key, line in zip(keys, lines, strict=True):
             places.append((bytes.fromhex(key), shard, start, len(line)))
             start += len(line)
         with self._index:
@@ -146,43 +192,57 @@ class RowStore:
     def _catch_up(self) -> None:
         """Index what other processes, or one that was killed, have committed since the index was last written."""
         known = dict(self._index.execute("SELECT number, size FROM shard"))
-        for path in sorted(self.folder.glob("*.jsonl")):
-            number = int(path.stem)
-            if path.stat().st_size > known.get(number, 0):
+        shards = {int(path.stem): path for path in sorted(self.folder.glob("*.jsonl"))}
+        sizes = {number: path.stat().st_size for number, path in shards.items()}
+        for number in [number for number in known if sizes.get(number, 0) < known[number]]:
+            self._forget(number)
+            del known[number]
+        for number, path in shards.items():
+            if sizes[number] > known.get(number, 0):
                 self._scan(number, path, known.get(number, 0))
 
+    def _forget(self, shard: int) -> None:
+        """Drop a shard that was lost or cut off from the index; what is left of it is read again."""
+        with self._index:
+            self._index.execute("DELETE FROM row WHERE shard = ?", (shard,))
+            self._index.execute("DELETE FROM shard WHERE number = ?", (shard,))
+
     def _scan(self, number: int, path: Path, start: int) -> None:
-        chunk: list[bytes] = []
+        keys, lines = list[str](), list[bytes]()
         with path.open("rb") as shard:
             shard.seek(start)
             at = start
             for line in shard:
                 at += len(line)
                 if line.startswith(b"commit\t") and line.endswith(b"\n"):
-                    self._record(number, start, chunk, at)
-                    start, chunk = at, []
-                elif _is_row(line):
-                    chunk.append(line)
+                    self._record(number, start, keys, lines, at)
+                elif (row := _parse(line)) is not None:
+                    keys.append(row[0])
+                    lines.append(line)
+                    continue
                 else:
                     self.corrupt += 1
-                    start, chunk = at, []
+                start, keys, lines = at, [], []
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     index = sqlite3.connect(path, timeout=60, check_same_thread=False)
     index.execute("PRAGMA journal_mode = WAL")
     index.execute("PRAGMA synchronous = OFF")
+    index.execute("PRAGMA cache_size = -65536")
+    index.execute("PRAGMA wal_autocheckpoint = 16384")
     index.executescript(_SCHEMA)
     return index
 
 
-def _is_row(line: bytes) -> bool:
-    key, tab, value = line.partition(b"\t")
-    if not tab or not value.endswith(b"\n"):
-        return False
+def _parse(line: bytes) -> tuple[str, bytes] | None:
+    """Key and value of a line, or None if it is no whole row."""
+    key, _, rest = line.partition(b"\t")
+    checksum, _, value = rest.partition(b"\t")
+    if not value.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(value[:-1]):
+        return None
     try:
         bytes.fromhex(key.decode("ascii"))
-        json.loads(value)
     except ValueError:
-        return False
-    return True
+        return None
+    return key.decode("ascii"), value[:-1]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from openvlt.errors import DataError, UsageError, closest
-from openvlt.records import Run
+from openvlt.records import Format, Run, StageRecord
 from openvlt.store.codec import decode, encode
 from openvlt.store.home import Home
-from openvlt.store.stage import write_atomically
+from openvlt.store.stage import StageFolder, write_atomically
 
 
 def write_run(home: Home, run: Run) -> None:
@@ -33,16 +35,59 @@ def read_run(home: Home, name: str) -> Run:
 
     Raises:
         UsageError: there is no such run.
+        DataError: its record does not read.
     """
     try:
-        return decode(Run, (home.runs / name / "run.json").read_bytes())
+        return _read(home.runs / name / "run.json")
     except FileNotFoundError:
         names = sorted(path.parent.name for path in home.runs.glob("*/run.json"))
         raise UsageError(f"There is no run '{name}' in {home.runs}.", closest(name, names)) from None
 
 
 def list_runs(home: Home) -> Iterator[Run]:
-    """All runs, the last written first."""
+    """All runs, the last written first.
+
+    Raises:
+        DataError: a record does not read.
+    """
     paths = sorted(home.runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in paths:
-        yield decode(Run, path.read_bytes())
+        yield _read(path)
+
+
+def _read(path: Path) -> Run:
+    content = path.read_bytes()
+    try:
+        return decode(Run, content)
+    except ValueError as error:
+        raise DataError(
+            f"The run record {path} does not read.", "Run its command again to write it anew, or delete its folder."
+        ) from error
+
+
+def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolder]:
+    """The last stage of a run that has a name (``select-2``) or is of a kind (``select``).
+
+    Raises:
+        UsageError: the run has none.
+    """
+    for record in reversed(run.stages):
+        if name in (record.name, record.kind):
+            return record, StageFolder(home.root / record.folder)
+    raise UsageError(f"The run '{run.name}' has no stage '{name}'.", closest(name, [each.name for each in run.stages]))
+
+
+def read_format(home: Home, name: str) -> Format:
+    """How the policy of a run is asked and answers, as the recipe beside its record says.
+
+    Raises:
+        DataError: the recipe is gone.
+    """
+    path = home.runs / name / "recipe.json"
+    try:
+        return decode(Format, json.dumps(json.loads(path.read_bytes())["format"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"The recipe of the run '{name}' cannot be read from {path}: {error}.",
+            "Run its command again to restore it.",
+        ) from error

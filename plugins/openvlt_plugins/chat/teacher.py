@@ -6,8 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from openvlt import Completion, Example, Format, Message, Model, Option, Reject, Sampling, Teacher, Trace, UsageError
-from openvlt import parse as parse_reply
+from openvlt import (
+    Completion,
+    Example,
+    Format,
+    Message,
+    Model,
+    Option,
+    Reject,
+    Sampling,
+    Teacher,
+    Trace,
+    UsageError,
+    parse as parse_reply,
+)
 
 _PLACEHOLDER = re.compile(r"\{(caption|question|choices)\}")
 
@@ -29,7 +41,7 @@ class Chat(Teacher):
     system: Annotated[str, Option("the system turn; empty for none")] = ""
     think_tag: Annotated[str, Option("name of the reasoning tag in the reply")] = "think"
     answer_tag: Annotated[str, Option("name of the answer tag in the reply")] = "answer"
-    k: Annotated[int, Option("chains an example", unit="samples")] = 4
+    k: Annotated[int, Option("chains an example", unit="samples", operational=True)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.7
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
     max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 2048

@@ -16,7 +16,6 @@ def register_sources(register: Register) -> None:
         "easy-vqa",
         "openvlt_plugins.easy_vqa.source:EasyVqa",
         summary="one coloured shape in an image: what shape, what colour, yes or no",
-        requires=("easy_vqa",),
     )
 
 
@@ -26,5 +25,4 @@ def register_benchmarks(register: Register) -> None:
         "easy-vqa",
         "openvlt_plugins.easy_vqa.benchmark:EasyVqaBenchmark",
         summary="1,000 test questions balanced over shape, colour and yes/no, one an image",
-        requires=("easy_vqa",),
     )

@@ -20,9 +20,7 @@ class EasyVqaBenchmark(Benchmark):
     """
 
     split: Annotated[str, Option("split to ask: test, or dev to tune on")] = "test"
-    source: Annotated[Source, Option("where the questions come from")] = EasyVqa(
-        questions_per_image=1, balanced=True, seed=0
-    )
+    source: Source = field(init=False, default_factory=lambda: EasyVqa(questions_per_image=1, balanced=True, seed=0))
     scorings: Annotated[Mapping[str, str], Option("scoring name to verifier name")] = field(
         default_factory=lambda: {"exact": "answer"}
     )

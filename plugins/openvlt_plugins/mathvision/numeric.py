@@ -38,9 +38,10 @@ def number(text: str) -> float | None:
         return None
     named = _NAMED.match(text)
     try:
-        return _Parser(text[named.end() :] if named else text).value()
+        value = _Parser(text[named.end() :] if named else text).value()
     except (_NoNumber, ArithmeticError, ValueError):
         return None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _NoNumber(Exception):

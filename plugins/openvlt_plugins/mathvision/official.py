@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from openvlt import Claim, Example, Format, Verdict, Verifier, extract
+from openvlt import Claim, Example, Format, Option, Verdict, Verifier, extract
 from openvlt_plugins.mathvision.cleaning import LETTERS, model_answer
 from openvlt_plugins.mathvision.numeric import number
 
@@ -19,7 +19,7 @@ class MathVisionOfficial(Verifier):
     that was extracted elsewhere is taken as it is.
     """
 
-    format: Format
+    format: Annotated[Format, Option("names the answer tag")] = Format()
 
     inline: ClassVar[bool] = True
 

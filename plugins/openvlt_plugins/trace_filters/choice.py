@@ -50,10 +50,10 @@ class Shortest(TraceFilter):
 class PerQuestion(TraceFilter):
     """Keeps the first traces of an example."""
 
-    n: Annotated[int, Option("traces an example at most")] = 1
+    count: Annotated[int, Option("traces an example at most")] = 1
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
-        return judged[: self.n] or Drop("no trace")
+        return judged[: self.count] or Drop("no trace")
 
 
 @dataclass(frozen=True)

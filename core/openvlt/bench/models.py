@@ -1,0 +1,79 @@
+"""Which model ``--model`` means, and how it was trained to answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from openvlt.errors import UsageError, closest
+from openvlt.records import Format, Model
+from openvlt.stages.models import packaged_models
+from openvlt.store import Home, StageFolder, decode, read_run
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A model that is to be scored.
+
+    Attributes:
+        model: with a folder, a hub id or a served id for id.
+        format: the format it answers in.
+        trained: False if it never learnt that format; it is asked in the benchmark's own words.
+    """
+
+    model: Model
+    format: Format
+    trained: bool
+
+
+def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...], trained: bool | None) -> Asked:
+    """Find the model a user names.
+
+    Args:
+        home: the store.
+        name: a local folder, a packaged model, a hub id, ``run:NAME/STAGE``, or the id an endpoint serves.
+        backend: the engine to run it on; None lets the core choose.
+        urls: addresses of endpoints that serve it.
+        trained: was it trained in the format; None: only models of runs were.
+
+    Raises:
+        UsageError: there is no such run, stage or folder.
+    """
+    if name.startswith("run:"):
+        return _of_run(home, name, backend, trained)
+    path = Path(name)
+    if not urls and not path.exists() and (name.count("/") != 1 or path.is_absolute() or name.startswith(".")):
+        known = packaged_models()
+        if name not in known:
+            raise UsageError(
+                f"The model '{name}' is neither a folder nor a hub id.",
+                "Give a folder, ORG/NAME, run:NAME/STAGE, or --url of the endpoint that serves it. "
+                f"With openvlt come: {', '.join(known) or 'none'}.",
+            )
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise UsageError(f"The folder '{name}' holds no model: it has no config.json.", "Name the model's own folder.")
+    id = str(path.resolve()) if path.is_dir() else name
+    return Asked(Model(id=id, backend=backend, url=urls), Format(), bool(trained))
+
+
+def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) -> Asked:
+    run_name, _, stage_name = name.removeprefix("run:").partition("/")
+    run = read_run(home, run_name)
+    recipe = json.loads((home.runs / run_name / "recipe.json").read_bytes())
+    base = replace(decode(Model, json.dumps(recipe["base"])), backend=backend)
+    format = decode(Format, json.dumps(recipe["format"]))
+    if stage_name == "base":
+        return Asked(base, format, bool(trained))
+    stages = {stage.name: stage for stage in run.stages if stage.kind in ("sft", "grpo")}
+    if not stages:
+        raise UsageError(f"The run '{run_name}' has trained no model yet.", "Let it run on, or name run:NAME/base.")
+    stage_name = stage_name or list(stages)[-1]
+    if stage_name not in stages:
+        raise UsageError(f"The run '{run_name}' has no model '{stage_name}'.", closest(stage_name, [*stages, "base"]))
+    folder = StageFolder(home.root / stages[stage_name].folder)
+    summary = folder.summary()
+    if summary is None:
+        raise UsageError(f"The model of '{name}' is gone from {folder.path}.", "Run the same training again.")
+    model = replace(base, id=str(folder.path / str(summary["model"])), revision=None)
+    return Asked(model, format, trained is not False)

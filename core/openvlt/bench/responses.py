@@ -1,0 +1,104 @@
+"""Answers made elsewhere: our own files, those of the benchmarks' official repositories, and VLMEvalKit's tables.
+
+A row is a response if it has an id (``id``, ``pid`` or ``index``) and a text (``response`` or ``prediction``; a bare
+value in an object by id). MathVista's result files may carry the extracted answer (``extraction``), MathVision's the
+processed one (``model_answer``), our own the token counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openvlt.errors import DataError
+from openvlt.records import FinishReason
+from openvlt.tables import read_rows
+
+IDS = ("id", "pid", "index", "sample_index")
+TEXTS = ("response", "prediction", "value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a model said to one question.
+
+    Attributes:
+        id: of the question.
+        text: all it said.
+        extraction: the answer somebody extracted from it already, None if nobody did.
+        failed: why there is no response, where that is our fault or the endpoint's; such a question widens the score.
+    """
+
+    id: str
+    text: str
+    extraction: str | None = None
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    failed: str = ""
+
+
+def read_responses(path: Path) -> dict[str, Response]:
+    """Read a file of responses; rows without a response (the model failed) are left out, so they are unanswered.
+
+    Raises:
+        DataError: a line is broken (its number is named), an id is missing or stands twice, or nothing is a response.
+    """
+    if not path.is_file():
+        raise DataError(
+            f"The response file '{path}' does not exist.", "Name a .jsonl, .json, .tsv, .csv or .xlsx file."
+        )
+    found: dict[str, Response] = {}
+    places: dict[str, int] = {}
+    row: Mapping[str, Any] = {}
+    for place, row in enumerate(read_rows(path), start=1):
+        id = _text(_first(row, IDS))
+        if not id:
+            raise DataError(f"{path}: row {place} has no id.", f"Give it one of the keys {', '.join(IDS)}.")
+        if id in places:
+            raise DataError(
+                f"{path}: the id '{id}' stands in row {places[id]} and again in row {place}.", "Remove one of the two."
+            )
+        places[id] = place
+        if response := _response(id, row):
+            found[id] = response
+    if not found:
+        raise DataError(f"{path} holds no responses; the keys of its last row are {', '.join(row) or 'none'}.", _SHAPES)
+    return found
+
+
+_SHAPES = "A row needs an id (id, pid, index) and a text (response, prediction)."
+
+
+def _response(id: str, row: Mapping[str, Any]) -> Response | None:
+    text = _first(row, TEXTS)
+    extraction = row["extraction"] if "extraction" in row else None if text else row.get("model_answer")
+    if text is None and extraction is None:
+        return None
+    return Response(
+        id=id,
+        text=_text(text),
+        # as Python's str() would have it: the official script does not mind the type
+        extraction=str(extraction) if "extraction" in row or extraction is not None else None,
+        finish_reason="length" if row.get("finish_reason") == "length" else "stop",
+        prompt_tokens=_count(row.get("prompt_tokens")),
+        completion_tokens=_count(row.get("completion_tokens")),
+    )
+
+
+def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((row[key] for key in keys if row.get(key) is not None), None)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,117 @@
+"""``openvlt bench``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openvlt.cli import registry
+from openvlt.errors import UsageError
+
+if TYPE_CHECKING:
+    from openvlt.bench.result import Result
+    from openvlt.registry import Registry
+    from openvlt.store import Home
+
+
+@click.command("bench")
+@click.argument("benchmarks", nargs=-1, metavar="BENCHMARK...")
+@click.option("--model", help="A local folder, a hub id, run:NAME/STAGE, or the id an endpoint serves.")
+@click.option("--backend", help="The engine to run the model on.")
+@click.option("--url", multiple=True, help="Address of an OpenAI-compatible endpoint; repeatable.")
+@click.option("--trained/--untrained", default=None, help="Was the model trained to answer in openvlt's format?")
+@click.option("--responses", type=click.Path(path_type=Path), help="Score answers made elsewhere; no model is asked.")
+@click.option("--rescore", metavar="RUN", help="Score the answers of a finished run again; no model is asked.")
+@click.option("--data", type=click.Path(path_type=Path), help="Local file or folder in the dataset's own columns.")
+@click.option("--split", help="Another split than the benchmark's own.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many questions.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=2048, show_default=True, help="New tokens at most.")
+@click.option("--judge", metavar="MODEL", help="Ask this model where the official scoring asks one.")
+@click.option("--judge-url", multiple=True, help="Address of the judge's OpenAI-compatible endpoint.")
+@click.option("--power", type=float, metavar="DIFFERENCE", help="Say how many questions show such a difference.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **options: Any) -> None:
+    """Score models, or answers made elsewhere, on benchmarks.
+
+    BENCHMARK is a name (`openvlt list-plugins --kind benchmark`) or the path of a YAML file.
+    """
+    if power is not None:
+        _say_power(power, as_json)
+        return
+    ways = [name for name in ("model", "responses", "rescore") if options[name]]
+    if len(ways) != 1:
+        raise UsageError(
+            f"{' and '.join(f'--{way}' for way in ways) or 'None of --model, --responses and --rescore'} given.",
+            "Give exactly one: who answers, or where the answers are.",
+        )
+    if not benchmarks and ways != ["rescore"]:
+        raise UsageError("No benchmark is named.", "'openvlt list-plugins --kind benchmark' lists them.")
+    if len(benchmarks) > 1 and ways != ["model"]:
+        raise UsageError("One file of answers is of one benchmark.", "Name just that one.")
+    results = [_one(name, options) for name in benchmarks or ("",)]
+    if as_json:
+        told = [dict(result.told) for result in results]
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2, ensure_ascii=False))
+
+
+def _one(name: str, options: dict[str, Any]) -> Result:
+    """Score one benchmark, write the result down and show it."""
+    from openvlt.bench.evaluate import rescore
+    from openvlt.bench.result import read_result, run_name, write_result
+    from openvlt.cli.bench_table import show
+    from openvlt.store import open_home
+
+    home, plugins = open_home(), registry()
+    if options["rescore"]:
+        result = rescore(plugins, read_result(home, options["rescore"]), name or None)
+    else:
+        result = _score(home, plugins, name, options)
+    told = result.told["protocol"]["model"]
+    called = options["model"] or str(told.get("id") or Path(told["responses"]).stem)
+    folder = write_result(home, run_name(result.benchmark, called, result.told["protocol"]), result)
+    show(result, folder, to_stderr=click.get_current_context().params["as_json"])
+    return result
+
+
+def _score(home: Home, plugins: Registry, name: str, options: dict[str, Any]) -> Result:
+    """Let a model answer, or read its answers; ask a judge if one is given; score."""
+    from openvlt.bench.ask import ask
+    from openvlt.bench.definition import define
+    from openvlt.bench.evaluate import evaluate, read_file, reading_of
+    from openvlt.bench.judging import ask_judge
+    from openvlt.bench.models import find_model
+    from openvlt.records import Format, Model, Sampling
+    from openvlt.report import make_progress
+    from openvlt.stages.workspace import Workspace
+
+    chosen = {key: options[key] for key in ("data", "split")}
+    limit = options["limit"]
+    workspace = Workspace(home, plugins, progress=make_progress())
+    if options["model"]:
+        asked = find_model(home, options["model"], options["backend"], options["url"], options["trained"])
+        workspace.format = asked.format
+        defined = define(plugins, name, asked.format, **chosen)
+        questions, answered = ask(workspace, defined, asked, Sampling(max_tokens=options["max_tokens"]), limit)
+    else:
+        defined, questions, answered = read_file(plugins, name, options["responses"], Format(), **chosen, limit=limit)
+    if options["judge"]:
+        judge = Model(id=options["judge"], url=options["judge_url"])
+        answered = ask_judge(workspace, defined, questions, answered, judge, reading_of(defined, answered))
+    return evaluate(plugins, defined, questions, answered, workspace.format, limit)
+
+
+def _say_power(difference: float, as_json: bool) -> None:
+    from openvlt.bench.stats import items_needed
+
+    if not 0 < difference <= 0.2:
+        raise UsageError(f"--power is {difference}.", "Give a difference in accuracy between 0 and 0.2, such as 0.02.")
+    needed = {share: items_needed(difference, share) for share in (difference, 0.1, 0.2, 0.3) if share >= difference}
+    if as_json:
+        click.echo(json.dumps({"difference": difference, "items": {str(k): v for k, v in needed.items()}}, indent=2))
+        return
+    click.echo(f"Questions that show a difference of {difference:.1%} (two-sided 5 %, power 80 %, McNemar's test):")
+    for share, items in needed.items():
+        click.echo(f"  {items:>8,} if one of the models alone is right on {share:.0%} of the questions")

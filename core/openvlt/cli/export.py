@@ -1,0 +1,61 @@
+"""``openvlt export``: a run's traces, questions or model for use elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from openvlt.errors import UsageError
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--as", "form", type=click.Choice(["sharegpt", "easyr1", "trl", "model"]), required=True,
+    help="ShareGPT for LLaMA-Factory, Parquet for EasyR1 and verl, messages for TRL, or the model's folder.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder that is new or empty.")
+@click.option("--stage", metavar="STAGE", help="Whose output, such as select-1; by default the last.")
+def export(name: str, form: str, out: Path, stage: str | None) -> None:
+    """Take the traces, questions or model of the run NAME elsewhere."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"The folder {out} is not empty.", "Give a new one to --out.")
+    if form == "model":
+        shutil.copytree(_model(name, stage), out, dirs_exist_ok=True)
+        click.echo(f"model   {out}")
+        return
+    click.echo(f"rows    {_rows(name, form, out, stage)}")
+    click.echo(f"data    {out}")
+
+
+def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
+    from openvlt.records import Row
+    from openvlt.report.export import EXPORTS
+    from openvlt.store import ImageStore, find_stage, open_home, read_format, read_run
+
+    home = open_home()
+    record, folder = find_stage(home, read_run(home, name), stage or "select")
+    kinds = ("load", "filter", "select") if form == "easyr1" else ("select",)
+    if record.kind not in kinds:
+        raise UsageError(
+            f"The stage '{record.name}' holds nothing to export as {form}.",
+            f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
+        )
+    return EXPORTS[form](folder.rows(Row), read_format(home, name), ImageStore(home.images), out, name)
+
+
+def _model(name: str, stage: str | None) -> Path:
+    from openvlt.store import find_stage, open_home, read_run
+
+    home = open_home()
+    run = read_run(home, name)
+    if stage is None and run.model:
+        return Path(run.model)
+    if stage is None:
+        raise UsageError(f"The run '{name}' has led to no model yet.", "Finish it with 'openvlt train'.")
+    record, folder = find_stage(home, run, stage)
+    if not (summary := folder.summary()) or "model" not in summary:
+        raise UsageError(f"The stage '{record.name}' made no model.", "Choose an sft or grpo stage.")
+    return folder.path / str(summary["model"])

@@ -1,0 +1,91 @@
+"""What the commands that carry out a recipe share: their options, and the way from a recipe's name to a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from openvlt.loop import Loop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The recipe a user asks for, and what he changes in it."""
+
+    recipe: str
+    teacher: str | None
+    captioner: str | None
+    source: str | None
+    base: str | None
+    teacher_url: tuple[str, ...]
+    captioner_url: tuple[str, ...]
+    settings: tuple[str, ...]
+    name: str | None
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Whole blocks of the recipe, by key."""
+        blocks = {"teacher": self.teacher, "captioner": self.captioner, "source": self.source}
+        overrides: dict[str, Any] = {key: {"use": value} for key, value in blocks.items() if value}
+        return {**overrides, "base": {"id": self.base}} if self.base else overrides
+
+
+_OPTIONS = (
+    click.argument("recipe", default="quickstart"),
+    click.option("--teacher", metavar="NAME", help="Replace the recipe's teacher, with that teacher's own defaults."),
+    click.option("--captioner", metavar="NAME", help="Replace the recipe's captioner."),
+    click.option("--source", metavar="NAME", help="Replace the source the traces are made for."),
+    click.option("--base", metavar="MODEL", help="Replace the base model: a folder or a hub id."),
+    click.option("--teacher-url", multiple=True, metavar="URL", help="Endpoint that serves the teacher; repeatable."),
+    click.option("--captioner-url", multiple=True, metavar="URL", help="The same for the captioner; repeatable."),
+    click.option("--set", "settings", multiple=True, metavar="A.B=C", help="Set any key of the recipe; repeatable."),
+    click.option("--name", metavar="NAME", help="Name of the run; by default the recipe's."),
+)
+
+
+def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the recipe argument and its overrides; it is called with all of them as one `Asked`."""
+
+    @wraps(command)
+    def gathered(**values: Any) -> None:
+        shared = {name: values.pop(name) for name in Asked.__dataclass_fields__}
+        command(Asked(**shared), **values)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered
+
+
+def prepare(
+    asked: Asked, *, iterations: int | None = None, until: str | None = None, check: bool = True, suffix: str = ""
+) -> Loop:
+    """Read the recipe, build its components and check its models; nothing is computed yet.
+
+    Args:
+        asked: the recipe.
+        iterations: how many turns, if not the recipe's.
+        until: kind of stage after which to stop.
+        check: refuse models that cannot run here.
+        suffix: added to the recipe's name to name the run, unless the user names it.
+    """
+    from openvlt.cli import registry
+    from openvlt.loop import Loop, build_parts, claim_name, packages, preflight
+    from openvlt.recipe import read_recipe
+    from openvlt.records import Run
+    from openvlt.stages.workspace import Workspace
+    from openvlt.store import open_home
+
+    recipe = read_recipe(asked.recipe, asked.overrides, asked.settings, iterations)
+    packages(recipe)
+    plugins = registry()
+    parts = build_parts(recipe, plugins, {"teacher": asked.teacher_url, "captioner": asked.captioner_url})
+    workspace = Workspace(open_home(), plugins, recipe.format, reject_above=recipe.reject_above, seed=recipe.seed)
+    if check:
+        preflight(workspace, recipe, parts, train=until is None)
+    name = claim_name(workspace.home, recipe.model_copy(update={"name": recipe.name + suffix}), asked.name)
+    return Loop(workspace, recipe, parts, Run(name=name, recipe=recipe.name, status="running"), until)

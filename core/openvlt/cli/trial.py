@@ -1,0 +1,202 @@
+"""Runs one component on a few examples, in a store that is thrown away, and shows all that passes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from openvlt.errors import Reject, UsageError
+from openvlt.extraction import parse
+from openvlt.interfaces import Benchmark, Captioner, Chat, Engine, Kind, Request, Source, Teacher
+from openvlt.records import Claim, Completion, Example, Image, Message, Model, Rejected, Sampling, Trace, Verdict
+from openvlt.registry import Built, Registry
+from openvlt.stages.answer import questions
+from openvlt.stages.load import load, load_step
+from openvlt.stages.models import opened, resolve
+from openvlt.stages.workspace import Workspace
+from openvlt.store import Home, digest, encode
+from openvlt.verification import Judge
+
+Say = Callable[[str], None]
+
+_NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The means of one trial.
+
+    Attributes:
+        workspace: with a store of its own.
+        say: shows one line.
+    """
+
+    workspace: Workspace
+    say: Say
+
+    @classmethod
+    def open(cls, registry: Registry, folder: Path, say: Say) -> Trial:
+        """Begin a trial that keeps what it must keep in `folder`."""
+        home = Home(folder)
+        for each in (home.images, home.rows, home.stages, home.runs):
+            each.mkdir(parents=True, exist_ok=True)
+        return cls(Workspace(home, registry, reject_above=1.0), say)
+
+    def build(self, kind: Kind, spec: Any) -> Built:
+        """Build a component with the default format."""
+        return self.workspace.registry.build(kind, spec, format=self.workspace.format)
+
+    def examples(self, tried: Built, source: Any, split: str | None, limit: int) -> list[Example]:
+        """Read the first examples, and show what was rejected on the way.
+
+        Raises:
+            UsageError: there is no source.
+        """
+        if isinstance(tried.component, Benchmark):
+            made = questions(self.workspace, tried, limit)
+        else:
+            reader = tried if isinstance(tried.component, Source) else self._source(tried, source)
+            split = split or reader.component.splits[0]
+            made = load(self.workspace, load_step("try", 0, reader, split, limit, _NONE), reader, split, limit, _NONE)
+        for reason, count in made.record.rejected.items():
+            self.say(f"rejected {count}: {reason}")
+        return [row.example for row in made.rows()]
+
+    def _source(self, tried: Built, source: Any) -> Built:
+        if source is None:
+            raise UsageError(
+                f"To try a {tried.entry.kind}, examples are needed.", "Add --source NAME; see 'openvlt list-plugins'."
+            )
+        return self.build("source", source)
+
+    def show(self, examples: Sequence[Example]) -> None:
+        """Show what a source yields."""
+        for example in examples:
+            self._head(example)
+            self._result(example)
+
+    def caption(self, captioner: Captioner, examples: Sequence[Example]) -> None:
+        """Caption the images of each example."""
+        with self._chatting(captioner.model, captioner.sampling) as chat:
+            for example in examples:
+                self._head(example)
+                self._result(_tried(lambda: captioner.run(example.images, chat)))  # noqa: B023 - called at once
+
+    def teach(
+        self, teacher: Teacher, examples: Sequence[Example], caption: str | None, captioner: Captioner | None
+    ) -> None:
+        """Have one chain written for each example.
+
+        Raises:
+            UsageError: the teacher reads captions, and there is none.
+        """
+        if teacher.uses_caption and caption is None and captioner is None:
+            raise UsageError("This teacher reads captions.", "Add --caption TEXT or --captioner NAME.")
+        captions = dict.fromkeys((example.id for example in examples), caption if teacher.uses_caption else None)
+        if captioner is not None and teacher.uses_caption:
+            with self._chatting(captioner.model, captioner.sampling) as chat:
+                captions = {example.id: captioner.run(example.images, chat) for example in examples}
+        with self._chatting(teacher.model, teacher.sampling) as chat:
+            for example in examples:
+                self._head(example)
+                self._result(_tried(lambda: teacher.run(example, captions[example.id], chat)))  # noqa: B023
+
+    def verify(self, verifier: Built, examples: Sequence[Example], response: str | None) -> None:
+        """Judge one response to each example, after the verifier `answer`, whose verdict a shaping one may look at."""
+        verifiers = {"answer": self.build("verifier", "answer"), verifier.entry.name: verifier}
+        format = self.workspace.format
+        with Judge(verifiers, format=format) as judge:
+            for example in examples:
+                self._head(example)
+                gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
+                raw = format.target(gold) if response is None else response
+                claim = Claim(trace=parse(Completion(text=raw), format), example=example)
+                self._part("response", raw)
+                self._verdicts(judge.verdicts([claim])[0])
+
+    def bench(self, benchmark: Benchmark, examples: Sequence[Example], model: Any) -> None:
+        """Ask each question, and score the answer."""
+        verifiers = {name: self.build("verifier", verifier) for name, verifier in benchmark.scorings.items()}
+        format = self.workspace.format
+        with (
+            self._chatting(_model(model, "a benchmark"), Sampling()) as chat,
+            Judge(verifiers, format=format) as judge,
+        ):
+            for example in examples:
+                self._head(example)
+                trace = parse(chat(benchmark.messages(example, format)), format)
+                self._result(trace)
+                self._verdicts(judge.verdicts([Claim(trace=trace, example=example)])[0])
+
+    def ask(self, backend: str, examples: Sequence[Example], model: Any) -> None:
+        """Ask a backend each question, in the default format."""
+        format = self.workspace.format
+        with self._chatting(replace(_model(model, "a backend"), backend=backend), Sampling(max_tokens=256)) as chat:
+            for example in examples:
+                self._head(example)
+                self._result(_tried(lambda: parse(chat(format.prompt(example)), format)))  # noqa: B023
+
+    @contextmanager
+    def _chatting(self, model: Model, sampling: Sampling) -> Iterator[Chat]:
+        """Open a model; each chat with it is shown."""
+        resolved = resolve(model, self.workspace)
+        self.say(f"model {resolved.model.id} on {resolved.backend.entry.name}, because {resolved.reason}")
+        with opened(resolved, self.workspace) as engine:
+            yield lambda messages, **changes: self._chat(engine, messages, replace(sampling, n=1, **changes))
+
+    def _chat(self, engine: Engine, messages: Sequence[Message], sampling: Sampling) -> Completion:
+        for message in messages:
+            self._part(message.role, " ".join(map(_shown, message.content)))
+        (reply,) = engine.generate([Request(tuple(messages), digest(messages))], sampling)
+        if isinstance(reply, Rejected):
+            raise Reject(reply.reason, transient=reply.transient)
+        self._part(f"reply ({reply[0].finish_reason}, {reply[0].completion_tokens} tokens)", reply[0].text)
+        return reply[0]
+
+    def _head(self, example: Example) -> None:
+        self.say(f"\n=== {example.source} {example.id}: {example.question} (gold: {example.answer})")
+
+    def _part(self, name: str, text: str) -> None:
+        self.say(f"--- {name}\n{text}")
+
+    def _result(self, value: Any) -> None:
+        self._part("result", value if isinstance(value, str) else _pretty(value))
+
+    def _verdicts(self, verdicts: Mapping[str, Verdict]) -> None:
+        for name, verdict in verdicts.items():
+            self._part(f"verdict of {name}", _pretty(verdict))
+
+
+def _tried(run: Callable[[], Any]) -> Any:
+    """What the component makes, or that it rejects the row."""
+    try:
+        return run()
+    except Reject as reject:
+        return f"rejected: {reject.reason}"
+
+
+def _pretty(record: Any) -> str:
+    return json.dumps(json.loads(encode(record)), indent=1, ensure_ascii=False)
+
+
+def _shown(part: str | Image) -> str:
+    return f"<image {part.sha256[:12]}, {part.width}x{part.height}>" if isinstance(part, Image) else part
+
+
+def _model(spec: Any, who: str) -> Model:
+    """The model a user named.
+
+    Raises:
+        UsageError: there is none, or it is no model.
+    """
+    if isinstance(spec, str):
+        return Model(id=spec)
+    if isinstance(spec, dict) and set(spec) <= set(Model.__dataclass_fields__) and isinstance(spec.get("id"), str):
+        return Model(**spec)
+    raise UsageError(
+        f"To try {who}, a model is needed, not {spec!r}.", "Add --model NAME or --model '{id: NAME, backend: hf}'."
+    )

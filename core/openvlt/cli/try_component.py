@@ -1,0 +1,94 @@
+"""``openvlt try``: the inner loop of a component's author."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openvlt.cli import registry
+from openvlt.errors import UsageError
+from openvlt.registry.registration import KIND_OF_HOOK
+
+if TYPE_CHECKING:
+    from openvlt.interfaces import Kind
+
+
+@click.command("try")
+@click.argument("kind", type=click.Choice(tuple(KIND_OF_HOOK.values())))
+@click.argument("name")
+@click.option("--source", metavar="SPEC", help="Where the examples come from; a source and a benchmark have their own.")
+@click.option("--split", metavar="NAME", help="Which split of the source.")
+@click.option("--limit", type=click.IntRange(1), default=3, show_default=True, help="How many examples.")
+@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="Set an option of it; repeatable.")
+@click.option("--model", metavar="SPEC", help="What a benchmark or backend asks; for others, in place of their model.")
+@click.option("--caption", metavar="TEXT", help="What a teacher that reads captions is given.")
+@click.option("--captioner", metavar="SPEC", help="Who writes the captions such a teacher is given.")
+@click.option("--response", metavar="TEXT", help="What a verifier judges; by default the gold answer, well formed.")
+def try_component(
+    kind: Kind,
+    name: str,
+    source: str | None,
+    split: str | None,
+    limit: int,
+    settings: tuple[str, ...],
+    model: str | None,
+    caption: str | None,
+    captioner: str | None,
+    response: str | None,
+) -> None:
+    """Run one component on a few examples and show messages, raw reply and parsed result; nothing is cached.
+
+    A SPEC is a name, or YAML as in a recipe: '{use: rows, path: data.jsonl}', '{id: my/model, backend: hf}'.
+    """
+    from openvlt.cli.trial import Trial
+
+    if kind in ("filter", "trainer"):
+        raise UsageError(
+            f"A {kind} cannot be tried on a few examples: it works on what a run has made.",
+            "Put it into a recipe, and look at 'openvlt train RECIPE --plan'.",
+        )
+    spec: dict[str, Any] = {"use": name, **dict(map(_setting, settings))}
+    if model and kind in ("captioner", "teacher"):
+        spec["model"] = _yaml(model)
+    with tempfile.TemporaryDirectory(prefix="openvlt-try-") as folder:
+        trial = Trial.open(registry(), Path(folder), click.echo)
+        built = trial.build(kind, spec)
+        examples = trial.examples(built, _yaml(source), split, limit)
+        match kind:
+            case "source":
+                trial.show(examples)
+            case "captioner":
+                trial.caption(built.component, examples)
+            case "teacher":
+                writer = trial.build("captioner", _yaml(captioner)).component if captioner else None
+                trial.teach(built.component, examples, caption, writer)
+            case "verifier":
+                trial.verify(built, examples, response)
+            case "benchmark":
+                trial.bench(built.component, examples, _yaml(model))
+            case "backend":
+                trial.ask(name, examples, _yaml(model))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    option, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"'--set {text}' has no '='.", "Write --set option=value.")
+    return option, _yaml(value)
+
+
+def _yaml(text: str | None) -> Any:
+    """Read what stands for a value in a recipe.
+
+    Raises:
+        UsageError: it is not YAML.
+    """
+    import yaml
+
+    try:
+        return None if text is None else yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"'{text}' is not YAML: {str(error).splitlines()[0]}.", "Quote it.") from error

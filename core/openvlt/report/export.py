@@ -1,0 +1,132 @@
+"""Traces and questions in the formats other trainers read.
+
+Sources of the formats: LLaMA-Factory ``data/README.md`` (ShareGPT), EasyR1 ``verl/utils/dataset.py`` (``problem``,
+``answer``, ``images``), TRL ``docs/source/dataset_formats.md`` (conversational prompt and completion with images).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from openvlt.records import Example, Format, Image, Message, Row
+from openvlt.report.parquet import picture, write_shards
+from openvlt.store import ImageStore
+
+PLACEHOLDER = "<image>"
+
+
+def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+    """Write the traces for LLaMA-Factory: ``NAME.jsonl``, ``images/`` and ``dataset_info.json``.
+
+    Args:
+        rows: of a select stage.
+        format: words prompt and reply.
+        images: holds the rows' images; they are copied.
+        folder: LLaMA-Factory's ``dataset_dir``.
+        name: of the data set.
+
+    Returns:
+        The number of records.
+    """
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+    info = {
+        "file_name": f"{name}.jsonl",
+        "formatting": "sharegpt",
+        "columns": {"messages": "messages", "images": "images"},
+        "tags": {**tags, "system_tag": "system"},
+    }
+    count = 0
+    with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
+        for row in rows:
+            paths = [_copied(image, images, folder) for image in row.example.images]
+            for judged in row.judged:
+                reply = {"role": "assistant", "content": _plain(format.target(judged.trace))}
+                turns = [*map(_marked, format.prompt(row.example)), reply]
+                file.write(json.dumps({"messages": turns, "images": paths}, ensure_ascii=False) + "\n")
+                count += 1
+    (folder / "dataset_info.json").write_text(json.dumps({name: info}, indent=2) + "\n", encoding="utf-8")
+    return count
+
+
+def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+    """Write the questions for EasyR1 and verl, each once: Parquet with ``problem``, ``answer`` and ``images``.
+
+    The problem holds no instruction how to answer: EasyR1 adds its own prompt template.
+    """
+    from datasets import Features, Image as ImageColumn, List, Value
+
+    def records() -> Iterator[dict[str, Any]]:
+        bare = Format(suffix="", think=format.think, answer=format.answer)
+        for row in rows:
+            (turn,) = bare.prompt(row.example)
+            yield {
+                "problem": _marked(turn)["content"],
+                "answer": row.example.answer,
+                "images": _pictures(row.example, images),
+            }
+
+    features = Features({"problem": Value("string"), "answer": Value("string"), "images": List(ImageColumn())})
+    return write_shards(folder / "data", features, records())
+
+
+def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+    """Write the traces for TRL's SFTTrainer: Parquet with ``prompt`` and ``completion`` messages and ``images``.
+
+    Text is plain: TRL puts the image placeholders in front of the first user turn itself, where openvlt's stand too.
+    """
+    from datasets import Features, Image as ImageColumn, List, Value
+
+    def records() -> Iterator[dict[str, Any]]:
+        for row in rows:
+            prompt = [{"role": turn.role, "content": _text(turn)} for turn in format.prompt(row.example)]
+            pictures = _pictures(row.example, images)
+            for judged in row.judged:
+                reply = {"role": "assistant", "content": format.target(judged.trace)}
+                yield {"prompt": prompt, "completion": [reply], "images": pictures}
+
+    turns = List({"role": Value("string"), "content": Value("string")})
+    features = Features({"prompt": turns, "completion": turns, "images": List(ImageColumn())})
+    return write_shards(folder / "data", features, records())
+
+
+EXPORTS: dict[str, Callable[[Iterable[Row], Format, ImageStore, Path, str], int]] = {
+    "sharegpt": export_sharegpt,
+    "easyr1": export_easyr1,
+    "trl": export_trl,
+}
+
+
+def _text(turn: Message) -> str:
+    return "".join(part for part in turn.content if isinstance(part, str))
+
+
+def _marked(turn: Message) -> dict[str, str]:
+    """A turn with a placeholder for each image, and no other text that reads like one."""
+    parts = (_plain(part) if isinstance(part, str) else PLACEHOLDER for part in turn.content)
+    return {"role": turn.role, "content": "".join(parts)}
+
+
+def _plain(text: str) -> str:
+    return text.replace(PLACEHOLDER, "[image]")
+
+
+def _pictures(example: Example, images: ImageStore) -> Sequence[dict[str, Any]]:
+    return [picture(image, images) for image in example.images]
+
+
+def _copied(image: Image, images: ImageStore, folder: Path) -> str:
+    """Copy an image, with the ending of its kind; returns its path below the folder."""
+    import PIL.Image
+
+    path = images.path(image)
+    with PIL.Image.open(path) as opened:
+        ending = (opened.format or "png").lower()
+    target = folder / "images" / f"{image.sha256}.{ending}"
+    if not target.exists():
+        shutil.copyfile(path, target)
+    return target.relative_to(folder).as_posix()

@@ -1,0 +1,19 @@
+"""EMMA (Hao et al., ICML 2025, arXiv 2501.05444): questions that need image and text together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_benchmarks(register: Register) -> None:
+    register(
+        "emma",
+        "openvlt_tasks:bench/emma.yaml",
+        summary="mathematics, physics, chemistry and coding that need image and text together",
+    )

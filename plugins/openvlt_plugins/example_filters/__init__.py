@@ -1,0 +1,32 @@
+"""Which examples a stage works on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_filters(register: Register) -> None:
+    register(
+        "pass-rate",
+        "openvlt_plugins.example_filters.facts:PassRate",
+        summary="examples the policy neither always nor never gets right",
+    )
+    register(
+        "contamination",
+        "openvlt_plugins.example_filters.facts:Contamination",
+        summary="examples without an image of a benchmark",
+    )
+    register("dedup", "openvlt_plugins.example_filters.choice:Dedup", summary="one of examples that ask the same")
+    register("sample", "openvlt_plugins.example_filters.choice:Sample", summary="n examples at random, by a seed")
+    register("source-quota", "openvlt_plugins.example_filters.choice:SourceQuota", summary="so many of each source")
+    register(
+        "balance-examples",
+        "openvlt_plugins.example_filters.choice:BalanceExamples",
+        summary="answers, question kinds or sources equally often",
+    )

@@ -1,0 +1,57 @@
+"""Filters that go by facts the core finds out about the examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from openvlt import Drop, Example, ExampleFilter, Keep, Option, UsageError
+
+
+@dataclass(frozen=True)
+class PassRate(ExampleFilter):
+    """Keeps examples that teach something: a group of equal rewards has no advantage, and GRPO learns nothing of it."""
+
+    low: Annotated[float, Option("lowest share of correct policy samples kept")] = 0.1
+    high: Annotated[float, Option("highest share of correct policy samples kept")] = 0.9
+
+    needs: ClassVar[tuple[str, ...]] = ("pass_rate",)
+
+    def decide(
+        self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
+    ) -> Iterator[Keep | tuple[Example, Drop]]:
+        rates = _fact(facts, "pass_rate", "pass-rate")
+        for example in examples:
+            rate = rates.get(example.id)
+            if rate is None:
+                yield example, Drop("its pass rate is unknown")
+            elif rate < self.low:
+                yield example, Drop("too hard")
+            elif rate > self.high:
+                yield example, Drop("too easy")
+            else:
+                yield Keep(example)
+
+
+@dataclass(frozen=True)
+class Contamination(ExampleFilter):
+    """Drops examples that share an image, byte by byte, with a benchmark."""
+
+    needs: ClassVar[tuple[str, ...]] = ("benchmark_images",)
+
+    def decide(
+        self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
+    ) -> Iterator[Keep | tuple[Example, Drop]]:
+        known = _fact(facts, "benchmark_images", "contamination")
+        for example in examples:
+            shared = any(image.sha256 in known for image in example.images)
+            yield (example, Drop("image is in a benchmark")) if shared else Keep(example)
+
+
+def _fact(facts: Mapping[str, Mapping[str, float]], name: str, filter: str) -> Mapping[str, float]:
+    if name not in facts:
+        raise UsageError(
+            f"The filter {filter} was given no '{name}'.", "Use it where openvlt can find it out, within a recipe."
+        )
+    return facts[name]

@@ -1,0 +1,19 @@
+"""The training data of LLaVA-OneVision, the pool OpenVLThinker draws from (`lmms-lab/LLaVA-OneVision-Data`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register(
+        "llava-onevision",
+        "openvlt_plugins.llava_onevision.source:LlavaOneVision",
+        summary="questions of LLaVA-OneVision-Data, by config: FigureQA, Geometry3K, TabMWP, VizWiz, ...",
+    )

@@ -1,0 +1,134 @@
+"""Rows of LLaVA-OneVision-Data, streamed from the hub or read from a local copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source
+from openvlt_plugins.llava_onevision.turns import asked, gold
+
+HUB_ID = "lmms-lab/LLaVA-OneVision-Data"
+
+_OFFLINE = "Check the connection and the config names, or give a local copy with the option `data`."
+
+
+@dataclass(frozen=True)
+class LlavaOneVision(Source):
+    """One example for the first question of each row; the rules are those of `turns`.
+
+    The columns are `id`, `image`, `conversations` (a list of `from` and `value`) and `data_source`. An example's id is
+    ``config/number of the row``; its metadata holds `data_source` (the config) and `row` (the row's own id).
+    """
+
+    configs: Annotated[tuple[str, ...], Option("which configs, such as 'FigureQA(MathV360K)', in order")] = ()
+    data: Annotated[str | None, Option("folder with the configs as folders of Parquet files; null for the hub")] = None
+    per_config: Annotated[int | None, Option("rows of a config at most; null for all")] = None
+    hub_revision: Annotated[str | None, Option("commit of the dataset; null for the newest")] = None
+
+    licence: ClassVar[str] = "Apache-2.0; the sources keep their own terms"
+
+    def __post_init__(self) -> None:
+        if not self.configs:
+            raise DataError("The source llava-onevision is given no config.", "List them in the option `configs`.")
+
+    def examples(self, split: str) -> Iterator[Example | Rejected]:
+        for config in self.configs:
+            for number, row in enumerate(self._rows(config, split)):
+                if number == self.per_config:
+                    break
+                yield _example(f"{config}/{number}", config, row)
+
+    def revision(self) -> str:
+        if self.data is not None:
+            files = [file for config in self.configs for file in self._files(config)]
+            return ";".join(f"{file.parent.name}/{file.name}:{file.stat().st_size}" for file in files)
+        return self.hub_revision or _newest()
+
+    def _files(self, config: str) -> list[Path]:
+        folder = Path(str(self.data)) / config
+        found = sorted(folder.rglob("*.parquet"))
+        if not found:
+            raise DataError(f"There is no Parquet file in {folder}.", "Put the files of the config there.")
+        return found
+
+    def _rows(self, config: str, split: str) -> Iterator[Mapping[str, Any]]:
+        return self._stream(config, split) if self.data is None else self._local(config)
+
+    def _local(self, config: str) -> Iterator[Mapping[str, Any]]:
+        from pyarrow import ArrowException, parquet
+
+        for file in self._files(config):
+            try:
+                for batch in parquet.ParquetFile(file).iter_batches(batch_size=64):
+                    yield from batch.to_pylist()
+            except ArrowException as error:
+                raise DataError(f"{file} cannot be read as Parquet: {error}.", "Fetch the file again.") from error
+
+    def _stream(self, config: str, split: str) -> Iterator[Mapping[str, Any]]:
+        import httpx
+        from datasets import Image as ImageFeature, load_dataset
+
+        try:
+            rows = load_dataset(HUB_ID, config, split=split, streaming=True, revision=self.hub_revision)
+            yield from rows.cast_column("image", ImageFeature(decode=False))
+        except (OSError, ValueError, httpx.HTTPError) as error:
+            raise DataError(f"The config '{config}' of {HUB_ID} cannot be read: {_line(error)}.", _OFFLINE) from error
+
+
+def _newest() -> str:
+    import httpx
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().dataset_info(HUB_ID).sha)
+    except (OSError, httpx.HTTPError) as error:
+        raise DataError(f"The dataset {HUB_ID} cannot be reached: {_line(error)}.", _OFFLINE) from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(". ")
+
+
+def _example(place: str, config: str, row: Mapping[str, Any]) -> Example | Rejected:
+    try:
+        human, reply = _first_pair(row.get("conversations") or ())
+        question = asked(human)
+        answer = gold(reply, question.choices)
+        return Example(
+            id=place,
+            question=question.question,
+            answer=answer,
+            images=_images(row.get("image")),
+            choices=question.choices,
+            answer_type=_answer_type(answer, question.choices),
+            metadata={"data_source": config, "row": str(row.get("id", ""))},
+        )
+    except Reject as reject:
+        return Rejected(id=place, reason=reject.reason)
+
+
+def _first_pair(turns: Any) -> tuple[str, str]:
+    for turn, following in pairwise(turns):
+        if turn.get("from") == "human" and following.get("from") == "gpt":
+            return str(turn.get("value") or ""), str(following.get("value") or "")
+    raise Reject("no human turn with a reply")
+
+
+def _images(value: Any) -> tuple[Image, ...]:
+    if value is None:
+        raise Reject("there is no image")
+    if isinstance(value, Mapping):
+        value = value.get("bytes")
+    if not isinstance(value, bytes) or not value:
+        raise Reject("the image holds no bytes")
+    return (Image.data(value),)
+
+
+def _answer_type(answer: str, choices: tuple[str, ...]) -> Any:
+    if choices:
+        return "choice"
+    return "yes_no" if answer.lower() in ("yes", "no") else None

@@ -1,0 +1,19 @@
+"""MathVerse (Zhang et al., ECCV 2024, arXiv 2403.14624): 788 problems, each in five versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_benchmarks(register: Register) -> None:
+    register(
+        "mathverse",
+        "openvlt_tasks:bench/mathverse.yaml",
+        summary="788 problems in five versions, from all in the text to all in the drawing",
+    )

@@ -1,0 +1,56 @@
+"""The backend ``openai``: one or more OpenAI-compatible endpoints that serve the same model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError
+
+
+@dataclass(frozen=True)
+class OpenAIBackend(Backend):
+    """Asks endpoints over HTTP, as fast as they allow; what they fail to answer is rejected and asked again next run.
+
+    Every sample is a request of its own with its own seed, so servers that allow only ``n=1`` do, and more samples
+    keep the first ones where the server honours seeds. The API key comes from the environment and goes nowhere else.
+    """
+
+    concurrency: Annotated[int, Option("requests in flight at one endpoint", operational=True)] = 64
+    timeout: Annotated[float, Option("limit of one request", unit="seconds", operational=True)] = 600.0
+    total_timeout: Annotated[float, Option("limit of a request and its repeats", unit="seconds", operational=True)] = (
+        1800.0
+    )
+    retries: Annotated[int, Option("repeats after errors other than 429", operational=True)] = 5
+    patience: Annotated[
+        float, Option("time all endpoints may be down before requests are given up", unit="seconds", operational=True)
+    ] = 120.0
+    api_key_env: Annotated[str, Option("environment variable that holds the API key", operational=True)] = (
+        "OPENAI_API_KEY"
+    )
+
+    capabilities = frozenset({"images", "seeds"})
+    chunk = 16
+    parallel = 16
+
+    @contextmanager
+    def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:
+        """Check that an endpoint answers and serves the model.
+
+        Raises:
+            UsageError: the model has no URL, or a URL holds a password.
+            RemoteError: no endpoint answers, the key is refused, or the model is not served.
+        """
+        from openvlt_plugins.openai.engine import OpenAIEngine
+
+        if not model.url:
+            raise UsageError(f"The model '{model.id}' has no URL.", "Give one, such as --teacher-url http://host/v1.")
+        if any("@" in url for url in model.url):
+            raise UsageError(
+                "An endpoint's URL holds a user name or password.", f"Put the key into ${self.api_key_env} instead."
+            )
+        with OpenAIEngine(self, model, read, os.environ.get(self.api_key_env, "")) as engine:
+            yield engine

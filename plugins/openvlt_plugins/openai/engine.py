@@ -1,0 +1,227 @@
+"""Asks a fleet of endpoints from an event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Coroutine, Sequence
+from threading import Thread
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from openvlt import Completion, ImageReader, Model, Rejected, RemoteError, Request, Sampling
+from openvlt_plugins.openai.backend import OpenAIBackend
+from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
+from openvlt_plugins.openai.wire import Body, Failure, body, completion, seed
+
+log = logging.getLogger(__name__)
+
+_CONNECT = 10.0  # seconds until a connection counts as failed
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before a repeat; doubled each time, with jitter
+_EXTENDED = frozenset({"vllm", "sglang"})  # servers that take top_k and repetition_penalty
+
+
+class OpenAIEngine:
+    """Open endpoints; `generate` may be called from several threads at once.
+
+    Args:
+        backend: the limits.
+        model: what the endpoints serve, and where they are.
+        read: decodes images.
+        key: sent as bearer token if it is not empty; never logged or written.
+    """
+
+    def __init__(self, backend: OpenAIBackend, model: Model, read: ImageReader, key: str) -> None:
+        self._backend = backend
+        self._model = model
+        self._read = read
+        self._key = key
+        self._fleet = Fleet([Endpoint(url.rstrip("/"), backend.concurrency) for url in model.url], backend.patience)
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
+        self._answered = False
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(backend.timeout, connect=_CONNECT),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=backend.concurrency * len(model.url)),
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self._run(self._connect())
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
+        """Answer the requests in order.
+
+        Raises:
+            RemoteError: an endpoint refuses the key or does not serve the model.
+        """
+        bodies = [body(request.messages, self._model, sampling, self._read) for request in requests]
+        samples = [
+            self._ask(bodies[place], seed(request.key, sample, sampling.seed))
+            for place, request in enumerate(requests)
+            for sample in request.samples
+        ]
+        replies = iter(self._run(_all(samples)))
+        return [_joined(request, [next(replies) for _ in request.samples]) for request in requests]
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run on the loop and wait; an interrupted wait cancels the work."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def _stop(self) -> None:
+        self._run(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _connect(self) -> None:
+        """Look at every endpoint; those that are down are tried again later."""
+        alive = await asyncio.gather(*(self._look(endpoint) for endpoint in self._fleet.endpoints))
+        if not any(alive):
+            urls = ", ".join(endpoint.url for endpoint in self._fleet.endpoints)
+            raise RemoteError(
+                f"No endpoint of '{self._model.id}' answers: {urls}.", "Start the server, or mend the URL."
+            )
+
+    async def _close(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._client.aclose()
+
+    async def _look(self, endpoint: Endpoint) -> bool:
+        """True if the endpoint answers; what it serves decides what it is sent."""
+        try:
+            response = await self._client.get(f"{endpoint.url}/models", timeout=_CONNECT)
+        except httpx.RequestError as error:
+            log.warning("%s does not answer (%s)", endpoint.url, type(error).__name__)
+            return False
+        if response.status_code in {401, 403}:
+            raise self._refused_key(endpoint)
+        try:
+            served = {str(entry["id"]): entry.get("owned_by") for entry in response.json()["data"]}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return True  # No list of models; the first request will tell.
+        if served and self._model.id not in served:
+            raise self._wrong_model(endpoint, sorted(served))
+        endpoint.extended = served.get(self._model.id) in _EXTENDED
+        return True
+
+    async def _ask(self, body: Body, seed: int) -> Completion | Failure:
+        """One sample, repeated until it is answered or given up."""
+        clock = self._loop.time
+        deadline: float | None = None
+        failed, limited = 0, True
+        while True:
+            try:
+                endpoint = await self._fleet.acquire()
+            except AllDownError:
+                return Failure("no endpoint answers")
+            deadline = deadline or clock() + self._backend.total_timeout
+            content = body.encoded(extended=endpoint.extended, seed=seed, limited=limited)
+            try:
+                return await self._post(endpoint, content, deadline)
+            except Failure as failure:
+                if failure.kind == "context" and limited:
+                    limited = False  # Prompt and limit together were over it: now the server ends the reply there.
+                    continue
+                if failure.kind in {"context", "refused"}:
+                    return self._refused(endpoint, failure)
+                failed += failure.kind != "busy"
+                if failed > self._backend.retries or clock() >= deadline:
+                    return failure
+                log.debug("repeating a request to %s: %s", endpoint.url, failure.reason)
+            finally:
+                self._fleet.release(endpoint)
+            delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** max(0, failed - 1))
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+
+    async def _post(self, endpoint: Endpoint, content: bytes, deadline: float) -> Completion:
+        """One request, and what it tells about the endpoint.
+
+        Raises:
+            Failure: it was not answered.
+            RemoteError: no request to this endpoint will be.
+        """
+        started = self._loop.time()
+        try:
+            async with asyncio.timeout(min(self._backend.timeout, max(0.0, deadline - started))):
+                response = await self._client.post(
+                    f"{endpoint.url}/chat/completions", content=content, headers={"Content-Type": "application/json"}
+                )
+            reply = completion(response, time.time())
+        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout) as error:
+            endpoint.slow_down(started=started, now=self._loop.time())
+            raise Failure("the endpoint took too long") from error
+        except httpx.RequestError as error:
+            endpoint.broke(started=started, now=self._loop.time())
+            raise Failure("the connection to the endpoint failed") from error
+        except Failure as failure:
+            if failure.kind == "key":
+                raise self._refused_key(endpoint) from None
+            if failure.kind == "model":
+                raise self._wrong_model(endpoint, []) from None
+            if failure.kind == "down":
+                endpoint.broke(started=started, now=self._loop.time())
+            elif failure.kind in {"busy", "slow"}:
+                endpoint.slow_down(started=started, now=self._loop.time(), pause=failure.pause)
+            raise
+        endpoint.succeeded()
+        self._answered = True
+        return reply
+
+    def _refused(self, endpoint: Endpoint, failure: Failure) -> Failure:
+        """A refusal lasts once the endpoint has answered anything; before, the fault may be in how it is asked."""
+        detail = failure.detail.replace(self._key, "***") if self._key else failure.detail
+        log.warning("%s: %s: %s", endpoint.url, failure.reason, detail)
+        return failure if self._answered or failure.kind == "context" else Failure(failure.reason)
+
+    def _refused_key(self, endpoint: Endpoint) -> RemoteError:
+        return RemoteError(
+            f"The endpoint {endpoint.url} refuses the API key.", f"Set ${self._backend.api_key_env} to a valid one."
+        )
+
+    def _wrong_model(self, endpoint: Endpoint, served: Sequence[str]) -> RemoteError:
+        return RemoteError(
+            f"The endpoint {endpoint.url} serves no model '{self._model.id}'.",
+            f"It serves: {', '.join(served[:10])}." if served else "Give the id the server was started with.",
+        )
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, Completion | Failure]]) -> list[Completion | Failure]:
+    """The results in order; the first error cancels the rest."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _joined(request: Request, replies: Sequence[Completion | Failure]) -> list[Completion] | Rejected:
+    """All samples, or why there are not all: a lasting reason counts before one that may pass."""
+    failures = [reply for reply in replies if isinstance(reply, Failure)]
+    if failures:
+        worst = min(failures, key=lambda failure: failure.transient)
+        return Rejected(id=request.key, reason=worst.reason, transient=worst.transient)
+    return [reply for reply in replies if isinstance(reply, Completion)]

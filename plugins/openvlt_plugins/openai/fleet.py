@@ -1,0 +1,133 @@
+"""The endpoints of one model: which to ask next, and how many requests each can bear."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
+
+_BROKEN_AFTER = 3  # failed connections in a row
+_LONGEST_OUT = 60.0  # seconds
+
+
+class AllDownError(Exception):
+    """Every endpoint has been down for longer than the patience."""
+
+
+@dataclass
+class Endpoint:
+    """One server. Its limit follows TCP's congestion control (RFC 5681): it grows with every success, fast up to the
+    threshold and by one a round after it, and halves when the server says slow down.
+
+    Attributes:
+        url: without a trailing slash.
+        most: requests in flight at most.
+        extended: True if it takes vLLM's further decoding fields.
+    """
+
+    url: str
+    most: int
+    extended: bool = False
+    in_flight: int = 0
+    limit: float = field(default=0.0)
+    threshold: float = field(default=0.0)
+    paused_until: float = 0.0
+    last_cut: float = 0.0
+    failures: int = 0
+    last_failure: float = 0.0
+    down_since: float | None = None
+
+    def __post_init__(self) -> None:
+        self.limit = self.threshold = float(self.most)
+
+    def succeeded(self) -> None:
+        """A request was answered."""
+        if self.down_since is not None:
+            log.info("%s answers again", self.url)
+        self.failures, self.down_since = 0, None
+        self.limit = min(self.most, self.limit + (1.0 if self.limit < self.threshold else 1.0 / self.limit))
+
+    def slow_down(self, *, started: float, now: float, pause: float = 0.0) -> None:
+        """The server is overloaded; requests that were already under way at the last cut do not cut again."""
+        self.paused_until = max(self.paused_until, now + pause)
+        if started >= self.last_cut:
+            self.limit = self.threshold = max(1.0, self.limit / 2)
+            self.last_cut = now
+
+    def broke(self, *, started: float, now: float) -> None:
+        """A connection failed; after a few in a row the endpoint is taken out and tried again later. Those that were
+        under way at the last failure count as one with it."""
+        if started < self.last_failure:
+            return
+        self.failures, self.last_failure = self.failures + 1, now
+        if self.failures < _BROKEN_AFTER:
+            return
+        out = min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER))
+        if self.down_since is None:
+            self.down_since = now
+            log.warning("%s does not answer and is left out for now", self.url)
+        self.paused_until = max(self.paused_until, now + out)
+        self.limit, self.threshold = 1.0, self.most / 2
+
+
+class Fleet:
+    """Hands out endpoints, the least loaded first. Used on one event loop only.
+
+    Args:
+        endpoints: all that serve the model.
+        patience: seconds all of them may be down before waiting ends.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], patience: float) -> None:
+        self.endpoints = endpoints
+        self.patience = patience
+        self._waiting: dict[asyncio.Future[None], None] = {}
+
+    async def acquire(self) -> Endpoint:
+        """Wait for a free place at an endpoint; `release` it afterwards.
+
+        Raises:
+            AllDownError: all endpoints have been down for too long.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            free = [e for e in self.endpoints if e.paused_until <= now and e.in_flight < int(e.limit)]
+            if free:
+                endpoint = min(free, key=lambda e: e.in_flight / e.limit)
+                endpoint.in_flight += 1
+                return endpoint
+            self._give_up_if_all_down(now)
+            waiter = loop.create_future()
+            self._waiting[waiter] = None
+            try:
+                async with asyncio.timeout(self._until_resumed(now)):
+                    await waiter
+            except TimeoutError:
+                continue
+            finally:
+                self._waiting.pop(waiter, None)
+
+    def release(self, endpoint: Endpoint) -> None:
+        """Give a place back, and wake as many of those that wait as there are places."""
+        endpoint.in_flight -= 1
+        places = max(1, int(endpoint.limit) - endpoint.in_flight)
+        for waiter in list(self._waiting)[:places]:
+            del self._waiting[waiter]
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _until_resumed(self, now: float) -> float | None:
+        """Seconds until an endpoint may be asked again or the patience ends; None: when a place is given back."""
+        ends = [e.paused_until for e in self.endpoints]
+        ends += [e.down_since + self.patience for e in self.endpoints if e.down_since is not None]
+        waits = [end - now for end in ends if end > now]
+        return max(0.001, min(waits)) if waits else None
+
+    def _give_up_if_all_down(self, now: float) -> None:
+        since = [e.down_since for e in self.endpoints]
+        if all(s is not None and now - s >= self.patience for s in since):
+            raise AllDownError

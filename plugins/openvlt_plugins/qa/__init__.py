@@ -1,0 +1,28 @@
+"""Benchmarks that are data: a YAML file says where the questions are, how they are asked and how they are scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_benchmarks(register: Register) -> None:
+    register(
+        "qa",
+        "openvlt_plugins.qa.benchmark:Qa",
+        summary="questions with images, from a YAML file: data, prompts, scorings, breakdowns",
+    )
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register(
+        "table",
+        "openvlt_plugins.qa.table:Table",
+        summary="rows of a hub dataset or a local file, by the names of their columns",
+    )

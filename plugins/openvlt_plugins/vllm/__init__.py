@@ -1,0 +1,20 @@
+"""Inference with vLLM, in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+
+@hookimpl
+def register_backends(register: Register) -> None:
+    register(
+        "vllm",
+        "openvlt_plugins.vllm.backend:VllmBackend",
+        summary="the offline engine of vLLM; the fast choice for large models",
+        requires=("vllm",),
+    )

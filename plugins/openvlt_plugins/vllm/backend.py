@@ -1,0 +1,121 @@
+"""The backend ``vllm``: vLLM's offline engine."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError
+
+if TYPE_CHECKING:
+    from vllm import LLM
+
+
+@dataclass(frozen=True)
+class VllmBackend(Backend):
+    """Runs text and image-text models with continuous batching; samples of one prompt share its prefill.
+
+    A sample's seed derives from its request's key and its index, so more samples keep the first ones; since vLLM
+    batches by timing, bytes are not guaranteed.
+    """
+
+    tensor_parallel: Annotated[int, Option("GPUs a layer is split over", operational=True)] = 1
+    data_parallel: Annotated[int, Option("copies of the model, each on GPUs of its own", operational=True)] = 1
+    memory: Annotated[float, Option("share of each GPU's memory to use", operational=True)] = 0.9
+    cache: Annotated[float, Option("memory of keys and values; 0 takes what is left", "GiB", operational=True)] = 0.0
+    eager: Annotated[bool, Option("start faster and decode slower", operational=True)] = False
+    extra: Annotated[Mapping[str, Any], Option("further arguments of vllm.LLM")] = field(default_factory=dict)
+
+    capabilities = frozenset({"images", "samples", "seeds"})
+    chunk = 256
+
+    @contextmanager
+    def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:
+        """Load the model; leaving the context frees it.
+
+        Raises:
+            UsageError: there is no such model, or vLLM cannot run it.
+        """
+        from openvlt_plugins.vllm.engine import VllmEngine
+
+        llm = self._load(model)
+        try:
+            yield VllmEngine(llm, read)
+        finally:
+            llm.llm_engine.engine_core.shutdown()
+            del llm
+            _free()
+
+    def _load(self, model: Model) -> LLM:
+        if model.id.endswith(".gguf"):
+            raise UsageError(f"vLLM does not read '{model.id}'.", "Use the backend hf, or save it as safetensors.")
+        import torch
+        from vllm import LLM
+
+        try:
+            # Without a GPU a process of its own gains nothing, and takes seven times as long to start.
+            with _environment("VLLM_ENABLE_V1_MULTIPROCESSING", None if torch.cuda.is_available() else "0"):
+                return LLM(**self._arguments(model))
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UsageError(
+                f"The model '{model.id}' cannot be loaded: {reason}",
+                "Give a hub id or a local folder that vLLM can run, or use the backend hf.",
+            ) from error
+
+    def _arguments(self, model: Model) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "model": model.id,
+            "revision": model.revision,
+            "dtype": _dtype(model),
+            "max_model_len": model.context,
+            "tensor_parallel_size": self.tensor_parallel,
+            "data_parallel_size": self.data_parallel,
+            "gpu_memory_utilization": self.memory,
+            "enforce_eager": self.eager,
+            "enable_prefix_caching": True,
+            "trust_remote_code": False,
+            "load_format": "safetensors",
+        }
+        if self.cache:
+            arguments["kv_cache_memory_bytes"] = int(self.cache * 2**30)
+        if model.pixels is not None:
+            low, high = model.pixels
+            arguments["mm_processor_kwargs"] = {"size": {"shortest_edge": low, "longest_edge": high}}
+        return {**arguments, **self.extra, "trust_remote_code": False}
+
+
+def _dtype(model: Model) -> str:
+    """vLLM's own ``auto`` halves a model saved in float32; ours never changes what was saved."""
+    from transformers import AutoConfig
+
+    if model.dtype != "auto":
+        return model.dtype
+    config = AutoConfig.from_pretrained(model.id, revision=model.revision, trust_remote_code=False)
+    saved = config.dtype or config.get_text_config().dtype
+    return str(saved).removeprefix("torch.") if saved else "auto"
+
+
+@contextmanager
+def _environment(name: str, value: str | None) -> Iterator[None]:
+    """Set a variable for a while, unless the user set it; None leaves it alone."""
+    if value is None or name in os.environ:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+def _free() -> None:
+    """Give back what the engine held."""
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+    cleanup_dist_env_and_memory()
+    gc.collect()

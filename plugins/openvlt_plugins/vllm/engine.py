@@ -1,0 +1,129 @@
+"""Chat turns in, completions out, through ``vllm.LLM``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from vllm import SamplingParams
+from vllm.exceptions import VLLMClientError
+
+from openvlt import Completion, Image, ImageReader, Message, Rejected, Request, Sampling, UsageError
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput
+
+_OVER_CONTEXT = re.compile(r"context length|maximum model length", re.IGNORECASE)
+# Tokens that stand for pixels; a reply never holds one.
+_VISION_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
+
+
+class VllmEngine:
+    """An open model.
+
+    Args:
+        llm: the engine.
+        read: decodes images.
+    """
+
+    def __init__(self, llm: LLM, read: ImageReader) -> None:
+        self._llm = llm
+        self._read = read
+        config = llm.model_config.hf_config
+        self._forbidden = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
+        """Answer the requests in order; a prompt that fills the context is `Rejected`.
+
+        Raises:
+            UsageError: the messages hold an image and the model reads none.
+        """
+        prompts = [[self._turn(turn) for turn in request.messages] for request in requests]
+        waiting = [
+            (place, run)
+            for place, (request, turns) in enumerate(zip(requests, prompts, strict=True))
+            for run in _runs(request.samples)
+            if self._enqueue(turns, _parameters(request, run, sampling, self._forbidden))
+        ]
+        outputs = self._llm.wait_for_completion(use_tqdm=False) if waiting else []
+        replies: list[dict[int, Completion]] = [{} for _ in requests]
+        for (place, run), output in zip(waiting, outputs, strict=True):
+            replies[place].update(zip(run, _completions(output), strict=True))
+        over = f"the prompt is over the context of {self._llm.model_config.max_model_len} tokens"
+        return [
+            [reply[sample] for sample in request.samples] if reply else Rejected(id=request.key, reason=over)
+            for request, reply in zip(requests, replies, strict=True)
+        ]
+
+    def _enqueue(self, turns: list[dict[str, Any]], parameters: SamplingParams) -> bool:
+        """Hand one prompt over; False if it leaves no room for a reply. A reply may be shorter than its limit."""
+        for limit in (parameters.max_tokens, None):
+            parameters.max_tokens = limit
+            try:
+                self._llm.enqueue_chat(turns, parameters, use_tqdm=False)
+            except (ValueError, VLLMClientError) as error:
+                if not _OVER_CONTEXT.search(str(error)):
+                    raise
+            else:
+                return True
+        return False
+
+    def _turn(self, turn: Message) -> dict[str, Any]:
+        if not any(isinstance(part, Image) for part in turn.content):
+            return {"role": turn.role, "content": "".join(str(part) for part in turn.content)}
+        if not self._llm.model_config.is_multimodal_model:
+            raise UsageError(
+                f"A prompt holds an image, but '{self._llm.model_config.model}' reads text only.",
+                "Choose a vision-language model.",
+            )
+        parts = [
+            {"type": "image_pil", "image_pil": self._read(part).convert("RGB")}
+            if isinstance(part, Image)
+            else {"type": "text", "text": part}
+            for part in turn.content
+        ]
+        return {"role": turn.role, "content": parts}
+
+
+def _parameters(
+    request: Request, run: Sequence[int], sampling: Sampling, forbidden: dict[int, float]
+) -> SamplingParams:
+    """Every field explicit, or the model's own generation config counts.
+
+    vLLM adds a sample's place among the `n` to the seed, so a run of samples has the seeds it would have alone.
+    """
+    digest = sha256(f"{sampling.seed}:{request.key}".encode()).digest()
+    return SamplingParams(
+        n=len(run),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        max_tokens=sampling.max_tokens,
+        repetition_penalty=sampling.repetition_penalty,
+        stop=list(sampling.stop),
+        seed=(int.from_bytes(digest[:6]) + run[0]) if sampling.temperature else None,
+        logit_bias=forbidden or None,
+    )
+
+
+def _runs(samples: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Split indices into runs of consecutive ones."""
+    start = 0
+    for end in range(1, len(samples) + 1):
+        if end == len(samples) or samples[end] != samples[end - 1] + 1:
+            yield tuple(samples[start:end])
+            start = end
+
+
+def _completions(output: RequestOutput) -> list[Completion]:
+    return [
+        Completion(
+            text=sample.text,
+            finish_reason="length" if sample.finish_reason == "length" else "stop",
+            prompt_tokens=len(output.prompt_token_ids or ()),
+            completion_tokens=len(sample.token_ids),
+        )
+        for sample in sorted(output.outputs, key=lambda sample: sample.index)
+    ]

@@ -1,0 +1,137 @@
+"""Builds and pre-trains the tiny base model of the quickstart, a real Qwen2.5-VL of two million parameters.
+
+    uv run python scripts/pretrain_tiny_vl.py --out tasks/openvlt_tasks/models/tiny_vl
+
+Three stages: SmolLM2 writes replies to captions and questions (cached under --work), the vision tower learns colours,
+shapes and places from drawn shapes, and the language side learns to caption, to answer in a word (a little), and to
+read its teacher's prose. The base is to be weak at answering and ready to learn reasoning from a few hundred traces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shlex
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from tiny_vl import easy
+from tiny_vl.card import write_card
+from tiny_vl.language import Mix, Rows, features, train_language
+from tiny_vl.measure import caption_accuracy, direct_accuracy
+from tiny_vl.parts import make_model, make_processor, make_tokenizer
+from tiny_vl.prompts import CAPTION, DIRECT, THINK
+from tiny_vl.tower import train_tower
+from transformers import AutoProcessor, Qwen2_5_VLForConditionalGeneration
+
+from openvlt_plugins.smollm2.prompt import ask
+
+LOG = logging.getLogger("pretrain_tiny_vl")
+
+
+def read_texts(cache: Path, count: int, seed: int) -> list[tuple[str, str]]:
+    """What the teacher is asked and replies about `count` training questions, from `cache` or made now."""
+    if not cache.exists():
+        from tiny_vl.teacher import Teacher
+
+        torch.manual_seed(seed)
+        # More yes/no questions than others: they are what the teacher says most different things about.
+        wanted = {"shape": 1000, "colour": 1000, "yes": 500, "no": 500}
+        drawn = easy.draw(easy.shuffled("train", seed), wanted)
+        pairs = [(caption, q.text) for q in drawn if (caption := easy.caption(q))][:count]
+        teacher = Teacher()
+        replies = teacher.replies(pairs)
+        rows = [(ask(*pair), said) for pair, said in zip(pairs, replies, strict=True)]
+        cache.write_text(json.dumps(rows, indent=0))
+        LOG.info("teacher: %d replies, %d tokens, %.0f s", len(rows), teacher.tokens, teacher.seconds)
+    return [(asked, said) for asked, said in json.loads(cache.read_text())]
+
+
+def train(options: argparse.Namespace) -> dict[str, float]:
+    """Runs the three stages and saves the model; returns the seconds of each and what it learnt from."""
+    torch.manual_seed(options.seed)
+    clock = [time.monotonic()]
+    texts = read_texts(options.work / "teacher.json", options.texts, options.seed)
+    clock.append(time.monotonic())
+
+    asked = [q.text + suffix for q in easy.questions("train")[:4000] for suffix in (DIRECT, THINK)]
+    captions = [caption for q in easy.questions("train") if (caption := easy.caption(q))]
+    read = [text for pair in texts for text in pair] * 4
+    tokenizer = make_tokenizer([*read, *asked, *captions[:4000], CAPTION, "user\n", "assistant\n"], options.vocabulary)
+    processor, model = make_processor(tokenizer), make_model(tokenizer)
+    LOG.info("%d parameters, %d tokens", model.num_parameters(), len(tokenizer))
+
+    tower = options.work / f"tower-{options.tower_steps}.pt"
+    if tower.exists():
+        model.model.visual.load_state_dict(torch.load(tower))
+    else:
+        train_tower(model, options.tower_steps, options.seed)
+        torch.save(model.model.visual.state_dict(), tower)
+    clock.append(time.monotonic())
+
+    rows = Rows(model, processor)
+    kinds = (rows.captions(), rows.direct(options.direct, options.seed), rows.texts(texts))
+    table = features(model, easy.FIRST_DEV_IMAGE)
+    train_language(model, kinds, table, Mix(*options.mix), options.language_steps, options.seed)
+    clock.append(time.monotonic())
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    model.to(torch.bfloat16).save_pretrained(options.out)
+    processor.save_pretrained(options.out)
+    seconds = dict(zip(("teacher", "tower", "language"), (b - a for a, b in pairwise(clock)), strict=True))
+    counts = dict(zip(("captions", "direct", "texts"), map(len, kinds), strict=True))
+    return {"parameters": model.num_parameters(), "tokens": len(tokenizer), **counts, **seconds}
+
+
+def measure(folder: Path, split: easy.Split, seed: int) -> dict[str, float]:
+    """What the saved model can do, loaded as anybody would load it."""
+    processor = AutoProcessor.from_pretrained(folder)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    share, images = caption_accuracy(model, processor, split)
+    asked = easy.balanced(split, 390 if split == "dev" else 900, seed)
+    blind = easy.blind_answers()
+    guessed = sum(blind.get(q.text) == q.answer for q in asked) / len(asked)
+    direct = direct_accuracy(model, processor, asked)
+    return {"caption_accuracy": share, "images": images, "asked": len(asked), "blind": guessed, **direct}
+
+
+def main() -> None:
+    """Reads the options, trains, measures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    parser.add_argument(
+        "--work", type=Path, default=Path(".work"), help="folder of the cached teacher replies and tower"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--texts", type=int, default=1400, help="teacher replies to read")
+    parser.add_argument("--vocabulary", type=int, default=900, help="tokens")
+    parser.add_argument("--direct", type=int, default=120, help="training questions answered in a word")
+    parser.add_argument("--tower-steps", type=int, default=600)
+    parser.add_argument("--language-steps", type=int, default=1100)
+    parser.add_argument("--mix", type=int, nargs=3, default=(29, 6, 29), help="captions, answers and texts in a batch")
+    parser.add_argument("--measure", choices=("dev", "test"), default="dev", help="tune on dev; test once, at the end")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    facts = train(options) | measure(options.out, options.measure, options.seed)
+    LOG.info("%s", json.dumps(facts, indent=2))
+    given = {
+        "command": shlex.join(sys.argv[1:]),
+        "seed": options.seed,
+        "split": options.measure,
+        "tower_steps": options.tower_steps,
+        "language_steps": options.language_steps,
+        "batch": sum(options.mix),
+        "megabytes": (options.out / "model.safetensors").stat().st_size / 1e6,
+    }
+    write_card(options.out, facts | given)
+
+
+if __name__ == "__main__":
+    main()

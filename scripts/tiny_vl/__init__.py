@@ -1,0 +1,1 @@
+"""Parts of the scripts that pre-train and accept the tiny base model."""

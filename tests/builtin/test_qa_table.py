@@ -1,0 +1,182 @@
+"""Benchmarks that are data: rows of any file, their columns, and the prompts made of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openvlt import DataError, Example, Format, Rejected, Verdict
+from openvlt_plugins.qa.benchmark import Qa
+from openvlt_plugins.qa.table import Table
+
+COLUMNS = {"id": "pid|index", "question": "question", "answer": "answer", "choices": "choices?", "unit": "unit?"}
+ROW = {"pid": "7", "question": "How long?", "answer": "12", "unit": "cm"}
+
+
+def table(path: Path, **options: Any) -> Table:
+    return Table(**{"columns": COLUMNS, "path": str(path), "sizes": {"test": 1}, **options})
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write rows in the format the file's name says."""
+    if path.suffix == ".jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    elif path.suffix == ".json":
+        path.write_text(json.dumps({str(row["pid"]): row for row in rows}))
+    elif path.suffix == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".tsv":
+        path.write_text("\t".join(rows[0]) + "\n" + "\n".join("\t".join(map(str, row.values())) for row in rows))
+    else:
+        from openpyxl import Workbook
+
+        book = Workbook()
+        for line in [list(rows[0]), *(list(row.values()) for row in rows)]:
+            book.active.append(line)
+        book.save(path)
+    return path
+
+
+def picture() -> bytes:
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.effect_noise((32, 32), 50).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.parquet", "rows.tsv", "rows.xlsx"])
+def test_every_format_gives_the_same_example(tmp_path: Path, name: str) -> None:
+    (example,) = table(write(tmp_path / name, [ROW])).examples("test")
+    assert example == Example(id="7", question="How long?", answer="12", unit="cm")
+
+
+def test_a_spreadsheet_may_turn_ids_into_numbers(tmp_path: Path) -> None:
+    rows = [{"index": 7.0, "question": "?", "answer": 3}]
+    (example,) = table(write(tmp_path / "rows.xlsx", rows)).examples("test")
+    assert (example.id, example.answer) == ("7", "3")
+
+
+def test_a_folder_stands_for_the_file_of_its_split(tmp_path: Path) -> None:
+    write(tmp_path / "dev.jsonl", [{**ROW, "pid": "dev"}])
+    write(tmp_path / "test.jsonl", [ROW])
+    assert [example.id for example in table(tmp_path).examples("test")] == ["7"]
+
+
+def test_a_folder_with_one_file_stands_for_it(tmp_path: Path) -> None:
+    write(tmp_path / "testmini.jsonl", [ROW])
+    assert [example.id for example in table(tmp_path).examples("test")] == ["7"]
+
+
+def test_a_folder_with_several_other_files_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", [ROW])
+    write(tmp_path / "b.jsonl", [ROW])
+    with pytest.raises(DataError, match=r"holds a\.jsonl, b\.jsonl, and none is called test"):
+        list(table(tmp_path).examples("test"))
+
+
+def test_missing_columns_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"pid": "7", "text": "How long?", "answer": "12"}])
+    with pytest.raises(DataError, match=r"lacks the columns question, metadata\.task\. It has pid, text, answer"):
+        list(table(path, metadata={"task": "metadata.task"}).examples("test"))
+
+
+def test_a_broken_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW) + "\n{broken\n")
+    with pytest.raises(DataError, match=r"rows\.jsonl:2"):
+        list(table(path).examples("test"))
+
+
+def test_options_written_as_a_python_list_are_read_without_running_them(tmp_path: Path) -> None:
+    rows = [
+        {**ROW, "pid": "1", "choices": "['a', \"b's\"]"},
+        {**ROW, "pid": "2", "choices": "__import__('os').listdir()"},
+        {**ROW, "pid": "3", "choices": ""},
+    ]
+    first, second, third = table(write(tmp_path / "rows.jsonl", rows)).examples("test")
+    assert first.choices == ("a", "b's") and first.answer_type == "choice"
+    assert second == Rejected(id="2", reason="choices cannot be read")
+    assert third.choices == ()
+
+
+def test_images_come_from_bytes_paths_and_base64(tmp_path: Path) -> None:
+    content = picture()
+    (tmp_path / "a.png").write_bytes(content)
+    row = {
+        **ROW,
+        "one": {"bytes": None, "path": "a.png"},
+        "two": "a.png",
+        "three": base64.b64encode(content).decode(),
+        "four": None,
+    }
+    images = ("one", "two", "three", "four?")
+    (example,) = table(write(tmp_path / "rows.jsonl", [row]), images=images).examples("test")
+    assert [image.origin for image in example.images] == [tmp_path / "a.png", tmp_path / "a.png", content]
+
+
+def test_bad_golds_are_mended_by_rule_and_kept(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{**ROW, "answer": "(C)"}, {**ROW, "pid": "8", "answer": "C"}])
+    mended, plain = table(path, golds={r"^\(([A-F])\)$": r"\1"}).examples("test")
+    assert (mended.answer, mended.metadata) == ("C", {"gold": "(C)"})
+    assert (plain.answer, plain.metadata) == ("C", {})
+
+
+def test_the_data_counts_by_its_content(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "a.jsonl", [ROW]), write(tmp_path / "b.jsonl", [ROW])
+    assert table(a).revision() == table(b).revision()
+    write(b, [{**ROW, "answer": "13"}])
+    assert table(a).revision() != table(b).revision()
+
+
+def qa(tmp_path: Path, **options: Any) -> Qa:
+    needed = {"source": table(tmp_path), "split": "test", "scorings": {"strict": "answer"}}
+    return Qa(**{**needed, "prompts": {"default": "{question}{unit}"}, **options})
+
+
+def text(benchmark: Qa, example: Example) -> Any:
+    (message,) = benchmark.messages(example, Format())
+    return message.content
+
+
+def test_the_most_specific_template_is_taken(tmp_path: Path) -> None:
+    prompts = {"float.1": "one: {question}", "float": "some: {question}", "default": "{question}"}
+    benchmark = qa(tmp_path, prompts=prompts)
+    for precision, said in ((1, "one: q"), (2, "some: q")):
+        assert text(benchmark, Example(id="1", question="q", answer="1", answer_type="float", precision=precision)) == (
+            said,
+        )
+    assert text(benchmark, Example(id="1", question="q", answer="1")) == ("q",)
+
+
+def test_braces_of_a_question_stay(tmp_path: Path) -> None:
+    example = Example(id="1", question="\\frac{1}{2} of {choices}", answer="1", unit="g")
+    assert text(qa(tmp_path), example) == ("\\frac{1}{2} of {choices} (Unit: g)",)
+
+
+def test_images_stand_where_they_are_marked(tmp_path: Path) -> None:
+    from openvlt.records import Image
+
+    one, two = Image("1", 1, 1), Image("2", 1, 1)
+    benchmark = qa(tmp_path, markers=r"<image (\d+)>")
+    example = Example(id="1", question="Is <image 2> like it? <image 3>", answer="1", images=(one, two))
+    assert text(benchmark, example) == (one, "Is ", two, " like it? <image 3>")
+
+
+def test_groups_are_right_only_if_all_their_questions_are(tmp_path: Path) -> None:
+    benchmark = qa(tmp_path, groups={"fAcc": ("figure",)})
+    rows = [
+        (Example(id=str(i), question="?", answer="Yes", metadata={"figure": figure}), verdict)
+        for i, (figure, verdict) in enumerate(
+            [("a", Verdict.correct()), ("a", Verdict.incorrect()), ("b", Verdict.correct())]
+        )
+    ]
+    assert benchmark.aggregate(rows) == {"fAcc": 0.5}

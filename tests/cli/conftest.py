@@ -1,0 +1,55 @@
+"""The command line as a user has it: a process of its own, with third-party plugins really installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).parents[1] / "plugins"
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def install_into() -> Callable[..., None]:
+    """Install packages into a folder, from their sources and without network."""
+
+    def install(folder: Path, *packages: Path) -> None:
+        uv = os.environ.get("UV", "uv")
+        options = ["--offline", "--quiet", "--no-deps", "--no-build-isolation", "--python", sys.executable]
+        subprocess.run([uv, "pip", "install", *options, "--target", str(folder), *map(str, packages)], check=True)
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def all_plugins(tmp_path_factory: pytest.TempPathFactory, install_into: Callable[..., None]) -> Path:
+    """A folder with every plugin of tests/plugins installed, the good one and the bad ones."""
+    folder = tmp_path_factory.mktemp("site")
+    install_into(folder, *(file.parent for file in sorted(PLUGINS.glob("*/pyproject.toml"))))
+    return folder
+
+
+@pytest.fixture
+def openvlt() -> Cli:
+    """Run ``openvlt`` in a process of its own: ``openvlt("list-plugins", OPENVLT_PLUGINS="")``."""
+
+    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "openvlt", *map(str, arguments)]
+        return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def crowded(openvlt: Cli, all_plugins: Path) -> Cli:
+    """The same, with every plugin of tests/plugins installed."""
+
+    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return openvlt(*arguments, **{"PYTHONPATH": str(all_plugins), **environment})
+
+    return run

@@ -1,0 +1,244 @@
+"""``openvlt bench`` and ``openvlt compare`` over answers made elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openvlt.__main__ import run
+from openvlt.tables import read_rows
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+Bench = Callable[..., Any]
+
+ROWS: list[dict[str, Any]] = [
+    {"pid": "1", "answer_type": "text", "question_type": "multi_choice", "choices": ["cat", "dog"], "answer": "dog"},
+    {"pid": "2", "answer_type": "integer", "question_type": "free_form", "choices": None, "answer": "3"},
+    {
+        "pid": "3",
+        "answer_type": "float",
+        "question_type": "free_form",
+        "choices": None,
+        "answer": "1.5",
+        "precision": 1,
+    },
+    {"pid": "4", "answer_type": "list", "question_type": "free_form", "choices": None, "answer": "[1, 2]"},
+]
+VISTA = [{"question": "?", "precision": None, "unit": None, "metadata": {"task": "t"}, **row} for row in ROWS]
+SAID = {"1": ("I see a dog.", "(B) dog"), "2": ("about 3.7", "3.7"), "3": ("it is 1.52", "1.52"), "4": ("", "")}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def bench(home: Path, capsys: pytest.CaptureFixture[str]) -> Bench:
+    """Run ``openvlt bench ... --json``; the result, or the exit code and what was said."""
+
+    def call(*arguments: str | Path) -> Any:
+        code = run(["bench", *map(str, arguments), "--json"])
+        out = capsys.readouterr()
+        return json.loads(out.out) if code == 0 else (code, out.err)
+
+    return call
+
+
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    """A result file as MathVista's repository writes it: an object by pid, golds and extractions inside."""
+    said = {row["pid"]: {"response": SAID[row["pid"]][0], "extraction": SAID[row["pid"]][1]} for row in VISTA}
+    path = tmp_path / "output_model.json"
+    path.write_text(json.dumps({row["pid"]: {**row, **said[row["pid"]]} for row in VISTA}))
+    return path
+
+
+def write(path: Path, rows: Any) -> Path:
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_an_official_result_file_needs_no_data(bench: Bench, official: Path) -> None:
+    told = bench("mathvista", "--responses", official)
+    scores = told["scores"]
+    assert (told["benchmark"], told["n"], set(scores)) == ("mathvista", 4, {"official", "strict"})
+    assert (scores["official"]["correct"], scores["official"]["accuracy"]) == (3, 0.75)
+    assert scores["official"]["breakdown"]["answer_type"]["integer"] | {"ci95": 0} == {
+        "accuracy": 1.0, "correct": 1, "n": 1, "ci95": 0, "bounds": [1.0, 1.0], "undecided": 0,
+    }  # fmt: skip
+    assert scores["strict"]["breakdown"]["answer_type"]["integer"]["correct"] == 0
+    assert told["protocol"]["extraction"] == "stored"
+    assert any("4 of the split's 1,000 questions" in note for note in told["notes"])
+
+
+def test_gold_answers_from_elsewhere(bench: Bench, tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl", VISTA)
+    said = write(tmp_path / "said.jsonl", [{"id": "1", "response": "<answer>B</answer>"}, {"id": "2", "response": "3"}])
+    told = bench("mathvista", "--responses", said, "--data", data)
+    assert told["n"] == 4 and told["scores"]["strict"]["correct"] == 2
+    assert told["unanswered"] == ["3", "4"]
+    assert "2 questions have no response and count as wrong: 3, 4" in told["notes"]
+    assert "answers were found by rules; no judge was asked" in told["notes"]
+
+
+def test_unknown_ids_are_counted_and_shown(bench: Bench, tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl", VISTA)
+    said = write(tmp_path / "said.jsonl", [{"id": id, "response": "B"} for id in ("1", "77", "78")])
+    assert (
+        "2 responses are for ids the data does not have: 77, 78"
+        in bench("mathvista", "--responses", said, "--data", data)["notes"]
+    )
+    none = write(tmp_path / "none.jsonl", [{"id": "77", "response": "B"}])
+    code, error = bench("mathvista", "--responses", none, "--data", data)
+    assert code == 4 and "None of the 1 responses is for a question of the data" in error
+
+
+def test_bad_files_are_refused(bench: Bench, tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl", VISTA)
+    twice = write(tmp_path / "twice.jsonl", [{"id": "1", "response": "A"}, {"id": "1", "response": "B"}])
+    code, error = bench("mathvista", "--responses", twice, "--data", data)
+    assert code == 4 and "'1' stands in row 1 and again in row 2" in error
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text('{"id": "1", "response": "A"}\n{"id"')
+    code, error = bench("mathvista", "--responses", broken, "--data", data)
+    assert code == 4 and "broken.jsonl:2" in error
+    columns = write(tmp_path / "columns.jsonl", [{"pid": "1", "question": "?"}])
+    code, error = bench("mathvista", "--responses", twice, "--data", columns)
+    assert code == 4
+    code, error = bench(
+        "mathvista", "--responses", write(tmp_path / "ok.jsonl", [{"id": "1", "response": "A"}]), "--data", columns
+    )
+    assert code == 4 and "lacks the columns answer, choices, answer_type" in error
+
+
+def test_an_unknown_benchmark_has_a_neighbour(bench: Bench, official: Path) -> None:
+    code, error = bench("mathvisto", "--responses", official)
+    assert code == 3 and "Did you mean 'mathvista'?" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("mathvista",), "Give exactly one"),
+        (("mathvista", "--responses", "a", "--model", "b"), "Give exactly one"),
+        (("--responses", "a"), "No benchmark is named"),
+        (("mathvista", "mathvision", "--responses", "a"), "of one benchmark"),
+        (("--power", "0.5"), "--power is 0.5"),
+        (("mathvista", "--responses", "absent.jsonl"), "does not exist"),
+    ],
+)
+def test_what_cannot_be_is_said(bench: Bench, arguments: tuple[str, ...], said: str) -> None:
+    code, error = bench(*arguments)
+    assert code in (2, 4) and said in error
+
+
+def test_a_benchmark_may_be_a_file_anywhere(bench: Bench, tmp_path: Path) -> None:
+    data = write(tmp_path / "rows.jsonl", [{"id": "a", "q": "2 + 2?", "gold": "4"}])
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        f"use: qa\nsplit: test\nscorings: {{exact: number}}\nprompts: {{default: '{{question}}'}}\n"
+        f"source: {{use: table, path: {data}, sizes: {{test: 1}}, columns: {{id: id, question: q, answer: gold}}}}\n"
+    )
+    said = write(tmp_path / "said.jsonl", [{"id": "a", "response": "The answer is 4."}])
+    told = bench(mine, "--responses", said)
+    assert (told["benchmark"], told["scores"]["exact"]["accuracy"]) == ("mine", 1.0)
+
+
+def test_a_run_can_be_scored_again(bench: Bench, official: Path, home: Path) -> None:
+    first = bench("mathvista", "--responses", official)
+    (folder,) = (home / "runs").glob("mathvista-*")
+    official.unlink()
+    again = bench("--rescore", folder.name)
+    assert again["scores"] == first["scores"]
+    assert again["protocol_hash"] == first["protocol_hash"]
+
+
+def test_compare(bench: Bench, official: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench("mathvista", "--responses", official)
+    other = official.with_name("output_other.json")
+    rows = json.loads(official.read_text())
+    rows["2"]["extraction"] = "4"
+    rows["4"]["extraction"] = "[1, 2]"
+    other.write_text(json.dumps(rows))
+    bench("mathvista", "--responses", other)
+    a, b = sorted(path.name for path in (home / "runs").iterdir())
+    assert run(["compare", a, b, "--scoring", "official", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [flip["id"] for flip in told["won"]] == ["4"] and [flip["id"] for flip in told["lost"]] == ["2"]
+    assert run(["compare", a, "nothing"]) == 2
+    assert run(["compare", a, b]) == 0
+    assert "McNemar's p" in capsys.readouterr().out
+
+
+def test_a_split_without_public_answers_gives_a_submission(bench: Bench, tmp_path: Path, home: Path) -> None:
+    data = write(tmp_path / "test.jsonl", [{**row, "answer": ""} for row in VISTA])
+    said = write(
+        tmp_path / "said.jsonl", [{"id": "1", "response": "\\boxed{B}"}, {"id": "2", "response": "\\boxed{3.7}"}]
+    )
+    told = bench("mathvista", "--split", "test", "--responses", said, "--data", data)
+    assert [counts["accuracy"] for counts in told["scores"].values()] == [None, None]
+    assert "the answers to these questions are not public" in told["notes"][-1]
+    (file,) = home.glob("runs/*/submission.json")
+    assert json.loads(file.read_text()) == {"1": "dog", "2": "3", "3": "", "4": ""}
+
+
+def test_limit_takes_the_first_questions(bench: Bench, official: Path) -> None:
+    assert bench("mathvista", "--responses", official, "--limit", "2")["n"] == 2
+
+
+def test_power_tells_how_many_questions_a_difference_needs(bench: Bench) -> None:
+    assert bench("--power", "0.02")["items"]["0.2"] == 3923
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+def test_mathvistas_empty_answers_earn_what_is_known_of_them(bench: Bench, tmp_path: Path) -> None:
+    rows = json.loads((DATA / "mathvista" / "testmini.json").read_text())
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps({pid: {**row, "response": "", "extraction": ""} for pid, row in rows.items()}))
+    scores = bench("mathvista", "--responses", empty)["scores"]
+    assert scores["official"]["correct"] == 168
+    assert scores["strict"]["correct"] == 0
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+@pytest.mark.parametrize(
+    ("extraction", "correct"), [("null", 159), ("None", 170), ("I cannot determine the answer", 166)]
+)
+def test_mathvistas_refusals_earn_what_is_known_of_them(
+    bench: Bench, tmp_path: Path, extraction: str, correct: int
+) -> None:
+    rows = json.loads((DATA / "mathvista" / "testmini.json").read_text())
+    path = tmp_path / "refusals.json"
+    path.write_text(json.dumps({pid: {**row, "response": "?", "extraction": extraction} for pid, row in rows.items()}))
+    assert bench("mathvista", "--responses", path)["scores"]["official"]["correct"] == correct
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+@pytest.mark.parametrize(
+    ("name", "data", "wrong"),
+    [
+        # two questions of MathVista have letters in brackets for choices, in another order than A, B, C
+        ("mathvista", "mathvista/testmini.json", {"strict": set(), "official": {"168", "849"}}),
+        ("mathvision", "mathvision/testmini.jsonl", {"strict": set(), "official": set()}),
+        ("mathverse", "mathverse/testmini_text_only.json", {"strict": set()}),
+    ],
+)
+def test_the_golds_of_the_real_data_are_right(
+    bench: Bench, tmp_path: Path, home: Path, name: str, data: str, wrong: dict[str, set[str]]
+) -> None:
+    id_key = {"mathvista": "pid", "mathvision": "id", "mathverse": "sample_index"}[name]
+    said = [{"id": row[id_key], "response": f"\\boxed{{{row['answer']}}}"} for row in read_rows(DATA / data)]
+    bench(name, "--responses", write(tmp_path / "said.jsonl", said), "--data", DATA / data)
+    (folder,) = (home / "runs").iterdir()
+    found: dict[str, set[str]] = {scoring: set() for scoring in wrong}
+    for row in read_rows(folder / "rows.jsonl"):
+        for scoring, verdict in row["judged"][0]["verdicts"].items():
+            if verdict["status"] != "correct":
+                found[scoring].add(row["example"]["id"])
+    assert found == wrong

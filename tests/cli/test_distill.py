@@ -1,0 +1,150 @@
+"""``openvlt distill`` and ``openvlt export``: the data a user takes away."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from openvlt.cli import cli
+from openvlt.errors import UsageError
+
+pytestmark = pytest.mark.xdist_group("distill")
+
+PLUGIN = Path(__file__).parents[1] / "benchmarks" / "instant.py"
+RECIPE = """
+name: sums
+base: {{id: {model}, backend: instant}}
+captioner: {{use: qwen-vl, model: {{id: base, backend: instant}}}}
+data: {{source: {{use: sums, count: 60, pictures: 7}}}}
+teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 3, prompt: "Look: {{caption}} Then: {{question}}"}}
+verifiers: {{exact: exact}}
+rewards: {{exact: 1.0}}
+select: [correct, {{use: per-question, count: 2}}]
+reject_above: 0.3
+iterations: [{{}}]
+"""
+Command = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def openvlt(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Runs a command in this process, in one home for the whole module."""
+    folder = tmp_path_factory.mktemp("distill")
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text("{}")
+    (folder / "sums.yaml").write_text(RECIPE.format(model=folder / "model"))
+
+    def run(*arguments: str | Path) -> str:
+        values = [str(folder / "sums.yaml") if each == "RECIPE" else str(each) for each in arguments]
+        environment = {"OPENVLT_HOME": str(folder / "home"), "OPENVLT_PLUGINS": os.environ.get("OPENVLT_PLUGINS")}
+        result = CliRunner(env=environment).invoke(cli, ["--plugin", str(PLUGIN), *values], catch_exceptions=True)
+        if result.exception is not None:
+            raise result.exception
+        return result.output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def distilled(openvlt: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("out") / "data"
+    openvlt("distill", "RECIPE", "--out", folder)
+    return folder
+
+
+def load(folder: Path) -> list[dict[str, Any]]:
+    from datasets import load_dataset
+
+    return list(load_dataset(str(folder), split="train"))
+
+
+def answer_of(question: str) -> str:
+    numbers = [int(word.strip("?")) for word in question.split() if word.strip("?").isdigit()]
+    return str(sum(numbers))
+
+
+def test_the_data_set_holds_only_verified_traces_with_their_images(distilled: Path) -> None:
+    rows = load(distilled)
+    assert 30 < len(rows) <= 120
+    for row in rows:
+        assert row["correct"] and row["answer"] == row["gold"] == answer_of(row["question"])
+        assert json.loads(row["verdicts"])["exact"]["status"] == "correct"
+        assert [image.size for image in row["images"]] == [(8, 8)]
+
+
+def test_the_card_tells_source_licence_prompt_counts_and_pass_rates(distilled: Path) -> None:
+    card = (distilled / "README.md").read_text()
+    assert "| sums | CC0-1.0 |" in card
+    assert "Then: What is 0 + 0?" in card
+    assert "| distill-1 | 60 |" in card
+    first, third = (float(cell.strip(" %")) for cell in card.split("| sums | 60 |")[1].split("|")[:2])
+    assert 0 < first < third <= 100
+
+
+def test_until_verify_keeps_the_wrong_traces_too(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    openvlt("distill", "RECIPE", "--until", "verify", "--out", tmp_path / "all")
+    rows = load(tmp_path / "all")
+    assert {row["correct"] for row in rows} == {True, False}
+    assert len(rows) > len(load(distilled))
+
+
+def test_distilling_again_computes_nothing(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    openvlt("distill", "RECIPE", "--out", tmp_path / "again")
+    stages = json.loads(openvlt("runs", "--json"))[0]["stages"]
+    assert [stage["kind"] for stage in stages] == ["load", "caption", "distill", "verify", "select"]
+    assert all(stage["cached"] for stage in stages)
+
+
+def test_sharegpt_has_as_many_placeholders_as_images(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    openvlt("export", "sums-distill", "--as", "sharegpt", "--out", tmp_path / "out")
+    ((_, info),) = json.loads((tmp_path / "out" / "dataset_info.json").read_text()).items()
+    assert info["formatting"] == "sharegpt"
+    records = [json.loads(line) for line in (tmp_path / "out" / info["file_name"]).read_text().splitlines()]
+    assert len(records) == len(load(distilled))
+    for record in records:
+        user, assistant = record[info["columns"]["messages"]]
+        images = record[info["columns"]["images"]]
+        assert user["content"].count("<image>") == len(images) == 1
+        assert "<image>" not in assistant["content"] and assistant["content"].endswith("</answer>")
+        assert all((tmp_path / "out" / image).is_file() for image in images)
+
+
+def test_easyr1_has_each_question_once(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    openvlt("export", "sums-distill", "--as", "easyr1", "--out", tmp_path / "out")
+    rows = load(tmp_path / "out")
+    assert len({row["problem"] for row in rows}) == len(rows) > 20
+    for row in rows:
+        assert row["problem"].startswith("<image>What is") and row["problem"].endswith("?")
+        assert row["answer"] == answer_of(row["problem"]) and len(row["images"]) == 1
+
+
+def test_trl_takes_prompt_completion_and_images(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    from trl.data_utils import is_conversational, prepare_multimodal_messages
+
+    openvlt("export", "sums-distill", "--as", "trl", "--out", tmp_path / "out")
+    rows = load(tmp_path / "out")
+    assert len(rows) == len(load(distilled))
+    assert is_conversational(rows[0])
+    (turn,) = prepare_multimodal_messages(rows[0]["prompt"], images=rows[0]["images"])
+    assert [part["type"] for part in turn["content"]] == ["image", "text"]
+
+
+def test_questions_alone_are_no_training_data_for_sft(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="load-1"):
+        openvlt("export", "sums-distill", "--as", "sharegpt", "--stage", "load-1", "--out", tmp_path / "out")
+
+
+def test_a_folder_with_files_is_never_written_into(openvlt: Command, distilled: Path) -> None:
+    with pytest.raises(UsageError, match="not empty"):
+        openvlt("export", "sums-distill", "--as", "trl", "--out", distilled)
+
+
+def test_a_run_that_trained_nothing_has_no_model(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model"):
+        openvlt("export", "sums-distill", "--as", "model", "--out", tmp_path / "out")

@@ -1,0 +1,43 @@
+"""What several folders of tests share: tiny random models, a home of its own, the plugin of made sums."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tiny_models import save_text_model, save_vision_model
+
+
+@pytest.fixture(scope="session")
+def text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen2 of 2 layers; see `tiny_models.save_text_model`."""
+    folder = tmp_path_factory.mktemp("text")
+    save_text_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vision_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen2.5-VL of 2 layers; see `tiny_models.save_vision_model`."""
+    folder = tmp_path_factory.mktemp("vision")
+    save_vision_model(folder)
+    return folder
+
+
+FAKE = Path(__file__).parent / "plugins" / "fake" / "openvlt_fake.py"
+
+
+@pytest.fixture(scope="session")
+def fake_plugin() -> Path:
+    """The one-file plugin of made sums and an engine that answers at once."""
+    return FAKE
+
+
+@pytest.fixture
+def fake_model(tmp_path: Path) -> Path:
+    """A model of the engine ``fake``, right in half of its answers."""
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "skill.json").write_text('{"skill": 0.5}')
+    return folder

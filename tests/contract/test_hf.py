@@ -1,0 +1,138 @@
+"""The backend hf beside transformers' own generate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openvlt import Completion, Image, Model, Request, Sampling, UsageError
+from openvlt_plugins.hf.backend import HfBackend
+from tiny_models import picture, request
+
+QUESTIONS = ("Is there a red circle?", "What shape does the image contain?", "Think step by step.")
+
+
+def reference(folder: Path, requests: list[Request], **decoding: Any) -> list[str]:
+    """What ``generate`` writes, one request at a time."""
+    import torch
+
+    from openvlt_plugins.hf.loading import load
+    from openvlt_plugins.hf.prompts import collate, encode
+
+    loaded = load(Model(id=str(folder)))
+    loaded.network.set_attn_implementation("eager")
+    replies = []
+    for each in requests:
+        inputs = collate([encode(each.messages, loaded, picture)], 0, torch.device("cpu"))
+        # Explicit, or the model's own generation config counts.
+        plain = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None, "repetition_penalty": 1.0}
+        forbidden = {"suppress_tokens": list(loaded.forbidden) or None}
+        ids = loaded.network.generate(**inputs, max_new_tokens=24, **{**plain, **forbidden, **decoding})
+        text = loaded.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        replies.append(text.rstrip("\ufffd"))
+    return replies
+
+
+def greedy(folder: Path, requests: list[Request], **fields: Any) -> list[str]:
+    with HfBackend(batch=4).open(Model(id=str(folder)), picture) as engine:
+        replies = engine.generate(requests, Sampling(max_tokens=24, **fields))
+    return [reply[0].text for reply in replies if isinstance(reply, list)]
+
+
+def test_text_is_what_generate_writes(text_model: Path) -> None:
+    requests = [request(question) for question in QUESTIONS]
+    assert greedy(text_model, requests) == reference(text_model, requests)
+
+
+def test_a_shared_prefix_changes_nothing(text_model: Path) -> None:
+    examples = "Is there a red circle? yes. Is there a blue square? no. " * 4
+    requests = [request(examples + question) for question in QUESTIONS]
+    assert greedy(text_model, requests) == reference(text_model, requests)
+
+
+def test_a_repetition_penalty_counts_the_prompt(text_model: Path) -> None:
+    requests = [request(question) for question in QUESTIONS]
+    assert greedy(text_model, requests, repetition_penalty=1.3) == reference(
+        text_model, requests, repetition_penalty=1.3
+    )
+
+
+def test_images_are_read_as_generate_reads_them(vision_model: Path) -> None:
+    requests = [
+        request(Image("red", 64, 64), "What colour?"),
+        request(Image("blue", 64, 64), "and", Image("grey", 128, 64), "Which is larger?"),
+        request("No image at all."),
+    ]
+    assert greedy(vision_model, requests) == reference(vision_model, requests)
+
+
+def test_a_chunk_does_not_change_a_reply(text_model: Path) -> None:
+    requests = [request(question + " really" * place, samples=(0, 1)) for place, question in enumerate(QUESTIONS * 3)]
+    sampling = Sampling(max_tokens=48, temperature=1.0)
+    with HfBackend(batch=5).open(Model(id=str(text_model)), picture) as engine:
+        together = engine.generate(requests, sampling)
+        alone = [engine.generate([each], sampling)[0] for each in requests]
+    assert together == alone
+
+
+def test_a_nucleus_of_one_token_is_greedy(text_model: Path) -> None:
+    requests = [request(question) for question in QUESTIONS]
+    plain = greedy(text_model, requests)
+    assert greedy(text_model, requests, temperature=1.0, top_p=1e-6) == plain
+    assert greedy(text_model, requests, temperature=1.0, top_k=1) == plain
+
+
+def test_draws_follow_the_distribution() -> None:
+    import torch
+
+    from openvlt_plugins.hf.sampling import choose, uniforms
+
+    probabilities = torch.tensor([0.05, 0.5, 0.15, 0.3])
+    draws = uniforms("key", 0, 0, 20_000)
+    rows = probabilities.log().expand(len(draws), -1)
+    everything = choose(rows, Sampling(temperature=1.0), draws).bincount(minlength=4) / len(draws)
+    assert torch.allclose(everything, probabilities, atol=0.02)
+    nucleus = choose(rows, Sampling(temperature=1.0, top_p=0.7), draws).bincount(minlength=4) / len(draws)
+    assert torch.allclose(nucleus, torch.tensor([0.0, 0.625, 0.0, 0.375]), atol=0.02)
+    top = choose(rows, Sampling(temperature=1.0, top_k=3), draws).bincount(minlength=4) / len(draws)
+    assert torch.allclose(top, torch.tensor([0.0, 0.5, 0.15, 0.3]) / 0.95, atol=0.02)
+
+
+def test_a_shorter_reply_draws_the_same_numbers() -> None:
+    from openvlt_plugins.hf.sampling import uniforms
+
+    assert uniforms("key", 1, 0, 8).tolist() == uniforms("key", 1, 0, 64)[:8].tolist()
+    assert uniforms("key", 1, 0, 8).tolist() != uniforms("key", 2, 0, 8).tolist()
+
+
+def test_bfloat16_and_pixels_are_honoured(vision_model: Path) -> None:
+    model = Model(id=str(vision_model), dtype="bfloat16", pixels=(128 * 128, 128 * 128))
+    with HfBackend().open(model, picture) as engine:
+        (reply,) = engine.generate([request(Image("red", 64, 64), "What?")], Sampling(max_tokens=2))
+    assert isinstance(reply, list) and isinstance(reply[0], Completion)
+    assert reply[0].prompt_tokens > 64  # (128 / (8 * 2)) ** 2 image tokens
+
+
+def test_a_text_model_refuses_an_image(text_model: Path) -> None:
+    with (
+        HfBackend().open(Model(id=str(text_model)), picture) as engine,
+        pytest.raises(UsageError, match="reads text only"),
+    ):
+        engine.generate([request(Image("red", 64, 64), "What?")], Sampling())
+
+
+@pytest.mark.parametrize("model", [Model(id="/no/such/folder"), Model(id="no-such.gguf")])
+def test_a_missing_model_is_a_usage_error(model: Model) -> None:
+    with pytest.raises(UsageError, match="cannot be loaded"), HfBackend().open(model, picture):
+        pass
+
+
+def test_pickled_weights_are_refused(text_model: Path, tmp_path: Path) -> None:
+    for file in text_model.iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "pytorch_model.bin").write_bytes(b"not read")
+    with pytest.raises(UsageError, match="cannot be loaded"), HfBackend().open(Model(id=str(tmp_path)), picture):
+        pass

@@ -1,0 +1,257 @@
+"""The backend openai against a server that fails in every way a server fails."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from PIL import Image as Pictures
+
+from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
+from openvlt_plugins.openai.backend import OpenAIBackend
+from tiny_models import picture, request
+
+SAMPLING = Sampling(max_tokens=8, temperature=0.7)
+KEY = "sk-very-secret"
+
+
+@dataclass
+class Served:
+    url: str
+    process: subprocess.Popen[str]
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        with urlopen(self.url.removesuffix("/v1") + "/log") as response:
+            entries: list[dict[str, Any]] = json.load(response)
+            return entries
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers; each is stopped when the test ends."""
+    started: list[Served] = []
+
+    def start(*options: str) -> Served:
+        script = Path(__file__).with_name("fault_server.py")
+        process = subprocess.Popen([sys.executable, str(script), *options], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        started.append(Served(f"http://127.0.0.1:{process.stdout.readline().strip()}/v1", process))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.stop()
+
+
+def model(*served: Served) -> Model:
+    return Model(id="tiny", url=tuple(each.url for each in served))
+
+
+def answers(
+    served: Served | tuple[Served, ...], requests: list[Request], **options: Any
+) -> list[list[Completion] | Rejected]:
+    fleet = served if isinstance(served, tuple) else (served,)
+    with OpenAIBackend(**options).open(model(*fleet), picture) as engine:
+        return list(engine.generate(requests, SAMPLING))  # type: ignore[arg-type]
+
+
+def rejected(reply: object) -> Rejected:
+    assert isinstance(reply, Rejected), reply
+    return reply
+
+
+def test_faults_that_pass_are_survived(serve: Serve) -> None:
+    faults = ("429", "500", "502", "503", "408", "after", "cut", "slow", "malformed", "empty", "nothing")
+    requests = [request(f"{fault} x1 please") for fault in faults]
+    for fault, reply in zip(faults, answers(serve(), requests, timeout=1.0), strict=True):
+        assert isinstance(reply, list), (fault, reply)
+        assert reply[0].text.startswith(f"echo {fault} x1")
+        assert (reply[0].prompt_tokens, reply[0].completion_tokens) == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("500", "the endpoint answers 500"),
+        ("cut", "the connection to the endpoint failed"),
+        ("slow", "the endpoint took too long"),
+        ("malformed", "the endpoint's reply is malformed"),
+        ("empty", "the endpoint's reply is malformed"),
+        ("nothing", "the endpoint's reply is empty"),
+    ],
+)
+def test_a_fault_that_stays_is_a_transient_rejection(serve: Serve, fault: str, reason: str) -> None:
+    good, bad = answers(serve(), [request("fine"), request(f"{fault} x99")], retries=1, timeout=0.5)
+    assert isinstance(good, list)
+    assert (rejected(bad).reason, rejected(bad).transient) == (reason, True)
+
+
+def test_retry_after_is_honoured(serve: Serve) -> None:
+    served = serve()
+    answers(served, [request("after x1 go")])
+    first, second = (entry["time"] for entry in served.log)
+    assert second - first >= 0.6
+
+
+def test_a_busy_server_is_asked_less(serve: Serve) -> None:
+    served = serve("--limit", "4", "--latency", "0.02")
+    replies = answers(served, [request(f"number {place}") for place in range(200)], concurrency=64)
+    assert all(isinstance(reply, list) for reply in replies), "a busy server loses nothing"
+    assert len(served.log) < 600, "it was asked again and again"
+
+
+def test_the_total_limit_ends_waiting(serve: Serve) -> None:
+    start = time.monotonic()
+    (reply,) = answers(serve(), [request("429 x9999")], total_timeout=1.0)
+    assert rejected(reply).transient and time.monotonic() - start < 8
+
+
+def test_an_over_long_prompt_is_permanent(serve: Serve) -> None:
+    cut, endless = answers(serve(), [request("context x99"), request("endless x99")])
+    assert isinstance(cut, list) and cut[0].finish_reason == "length", "only prompt and limit together were too long"
+    assert not rejected(endless).transient and "context" in rejected(endless).reason
+
+
+def test_a_refusal_is_permanent_once_the_endpoint_has_answered(serve: Serve) -> None:
+    served = serve()
+    with OpenAIBackend().open(model(served), picture) as engine:
+        (before,) = engine.generate([request("400 x99")], SAMPLING)
+        engine.generate([request("fine")], SAMPLING)
+        (after,) = engine.generate([request("400 x99 again")], SAMPLING)
+    assert rejected(before).transient and not rejected(after).transient
+
+
+def test_a_model_that_is_not_served_is_named_at_once(serve: Serve) -> None:
+    with pytest.raises(RemoteError, match=r"serves no model 'tiny'. It serves: other"):
+        answers(serve("--model", "other"), [])
+    with pytest.raises(RemoteError, match="serves no model 'tiny'"):
+        answers(serve("--models", "0"), [request("404 x99")])
+
+
+def test_the_key_is_sent_and_never_told(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    served = serve("--key", KEY)
+    monkeypatch.setenv("MY_KEY", KEY)
+    (reply,) = answers(served, [request("400 x99")], api_key_env="MY_KEY")
+    assert served.log[0]["headers"]["Authorization"] == f"Bearer {KEY}"
+    with pytest.raises(RemoteError) as caught:
+        answers(served, [request("401 x99")], api_key_env="MY_KEY")
+    told = [str(reply), caplog.text, str(caught.value), repr(caught.value.__context__)]
+    assert not any(KEY in text for text in told)
+    with pytest.raises(RemoteError, match="refuses the API key"):
+        answers(served, [], api_key_env="UNSET_KEY")
+
+
+def test_a_password_in_the_url_is_refused() -> None:
+    with (
+        pytest.raises(UsageError) as caught,
+        OpenAIBackend().open(Model(id="tiny", url=("http://me:secret@host/v1",)), picture),
+    ):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_samples_are_requests_with_seeds_of_their_own(serve: Serve) -> None:
+    served = serve()
+    (first,) = answers(served, [request("hello", samples=(0, 1, 2))])
+    (again,) = answers(served, [request("hello", samples=(2,))])
+    assert isinstance(first, list) and isinstance(again, list)
+    assert len({completion.text for completion in first}) == 3 and again[0] == first[2]
+    assert all(entry["body"].get("n", 1) == 1 for entry in served.log)
+
+
+@pytest.mark.parametrize(("owner", "sent"), [("vllm", True), ("openai", False)])
+def test_only_servers_that_know_them_get_further_fields(serve: Serve, owner: str, sent: bool) -> None:
+    served = serve("--owner", owner)
+    answers(served, [request("hello")])
+    assert ("repetition_penalty" in served.log[0]["body"]) == sent
+    assert {"temperature", "top_p", "max_tokens", "seed"} <= served.log[0]["body"].keys()
+
+
+def test_images_travel_as_data_urls_within_the_pixel_limits(serve: Serve) -> None:
+    served = serve()
+    with OpenAIBackend().open(Model(id="tiny", url=(served.url,), pixels=(1, 32 * 32)), picture) as engine:
+        engine.generate([request(Image("red", 128, 32), "What?")], SAMPLING)
+    image, text = served.log[0]["body"]["messages"][0]["content"]
+    assert text == {"type": "text", "text": "What?"}
+    sent = Pictures.open(BytesIO(base64.b64decode(image["image_url"]["url"].removeprefix("data:image/png;base64,"))))
+    assert sent.size == (64, 16) and sent.getpixel((0, 0)) == (220, 20, 20)
+
+
+def test_many_threads_share_the_endpoint(serve: Serve) -> None:
+    served = serve("--latency", "0.02")
+    with OpenAIBackend(concurrency=16).open(model(served), picture) as engine, ThreadPoolExecutor(8) as pool:
+        chunks = [[request(f"chunk {chunk} row {row}") for row in range(8)] for chunk in range(8)]
+        replies = list(pool.map(lambda chunk: engine.generate(chunk, SAMPLING), chunks))
+    for chunk, row in ((chunk, row) for chunk in range(8) for row in range(8)):
+        reply = replies[chunk][row]
+        assert not isinstance(reply, Rejected) and reply[0].text.startswith(f"echo chunk {chunk} row {row} ")
+
+
+def test_a_dead_endpoint_is_left_out_and_used_again(serve: Serve) -> None:
+    stays, dies = serve("--latency", "0.01"), serve("--latency", "0.01")
+    with OpenAIBackend(concurrency=4).open(model(stays, dies), picture) as engine:
+        dies.stop()
+        replies = engine.generate([request(f"number {place}") for place in range(60)], SAMPLING)
+        assert not any(isinstance(reply, Rejected) for reply in replies)
+        back = serve("--port", dies.url.split(":")[-1].removesuffix("/v1"), "--latency", "0.01")
+        deadline = time.monotonic() + 10
+        while not back.log and time.monotonic() < deadline:
+            engine.generate([request(f"later {time.monotonic()} {place}") for place in range(20)], SAMPLING)
+    assert back.log, "the endpoint came back and was never asked"
+
+
+def test_an_endpoint_that_dies_gives_transient_rejections_soon(serve: Serve) -> None:
+    served = serve()
+    with OpenAIBackend(patience=0.5, retries=3).open(model(served), picture) as engine:
+        served.stop()
+        start = time.monotonic()
+        replies = engine.generate([request(f"number {place}") for place in range(100)], SAMPLING)
+    assert all(rejected(reply).transient for reply in replies)
+    assert time.monotonic() - start < 20
+
+
+def test_no_endpoint_at_all_is_said_at_once() -> None:
+    nobody = Model(id="tiny", url=("http://127.0.0.1:9/v1",))
+    with pytest.raises(RemoteError, match="No endpoint of 'tiny' answers"), OpenAIBackend().open(nobody, picture):
+        pass
+
+
+def test_a_model_without_url_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="has no URL"), OpenAIBackend().open(Model(id="tiny"), picture):
+        pass
+
+
+def test_reasoning_that_a_server_cut_out_is_put_back() -> None:
+    import httpx
+
+    from openvlt_plugins.openai.wire import completion
+
+    def reply(**message: Any) -> str:
+        choices = [{"message": message, "finish_reason": "stop"}]
+        return completion(httpx.Response(200, json={"choices": choices}), 0.0).text
+
+    assert reply(content="yes", reasoning_content="It is red.") == "<think>It is red.</think>\nyes"
+    assert reply(content=None, reasoning="It is") == "<think>It is"

@@ -1,0 +1,137 @@
+"""Files of answers made elsewhere, in all the shapes they come in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openvlt.bench.responses import Response, read_responses
+from openvlt.bench.scoring import answer_in
+from openvlt.errors import DataError
+from openvlt.records import Format
+
+
+def lines(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_our_own_lines(tmp_path: Path) -> None:
+    told = {"id": "1", "response": "so 3", "finish_reason": "length", "prompt_tokens": 10, "completion_tokens": 5}
+    path = lines(tmp_path / "a.jsonl", told, {"id": 2, "response": ""})
+    assert read_responses(path) == {
+        "1": Response(id="1", text="so 3", finish_reason="length", prompt_tokens=10, completion_tokens=5),
+        "2": Response(id="2", text=""),
+    }
+
+
+def test_mathvista_results_carry_extractions(tmp_path: Path) -> None:
+    rows = {
+        "1": {"pid": "1", "response": "It is (C).", "extraction": "C"},
+        "2": {"pid": "2", "response": "", "extraction": ""},
+        "3": {"pid": "3", "response": "A list", "extraction": [2014, 2016]},
+        "4": {"pid": "4", "response": "?", "extraction": None},
+        "5": {"pid": "5", "response": "not extracted yet"},
+        "6": {"pid": "6", "error": "the model failed"},
+    }
+    path = tmp_path / "output.json"
+    path.write_text(json.dumps(rows))
+    found = read_responses(path)
+    assert [response.extraction for response in found.values()] == ["C", "", "[2014, 2016]", "None", None]
+    assert "6" not in found
+
+
+def test_mathvista_submissions_are_bare_answers(tmp_path: Path) -> None:
+    path = tmp_path / "submission.json"
+    path.write_text(json.dumps({"1": "1.2", "2": "145°"}))
+    assert {id: response.text for id, response in read_responses(path).items()} == {"1": "1.2", "2": "145°"}
+
+
+def test_mathvision_results_are_read_again_from_the_response(tmp_path: Path) -> None:
+    rows = ({"id": "1", "response": "(C)", "model_answer": "x"}, {"id": "2", "model_answer": "c"})
+    found = read_responses(lines(tmp_path / "a.jsonl", *rows))
+    assert (found["1"].text, found["1"].extraction) == ("(C)", None)
+    assert (found["2"].text, found["2"].extraction) == ("", "c")
+
+
+def test_vlmevalkit_tables(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for line in (("index", "question", "prediction"), (1, "?", "B"), (2, "?", None)):
+        book.active.append(line)
+    book.save(tmp_path / "model_MathVista_MINI.xlsx")
+    assert read_responses(tmp_path / "model_MathVista_MINI.xlsx") == {"1": Response(id="1", text="B")}
+    (tmp_path / "model.tsv").write_text('index\tprediction\n1\t"two\nlines"\n')
+    assert read_responses(tmp_path / "model.tsv") == {"1": Response(id="1", text="two\nlines")}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param('{"id": 1, "response": "x"}\n{"id": 2, "resp', r"a\.jsonl:2: this line is not JSON", id="broken"),
+        pytest.param('{"id": 1, "response": "x"}\n[1]', r"a\.jsonl:2: this line is not a JSON object", id="no object"),
+        pytest.param('{"response": "x"}', "row 1 has no id", id="no id"),
+        pytest.param(
+            '{"id": 1, "response": "x"}\n{"id": "1", "response": "y"}',
+            "'1' stands in row 1 and again in row 2",
+            id="twice",
+        ),
+        pytest.param('{"id": 1, "text": "x"}', "holds no responses; the keys of its last row are id, text", id="keys"),
+        pytest.param("", "holds no responses", id="empty"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(content)
+    with pytest.raises(DataError, match=said):
+        read_responses(path)
+
+
+def test_a_key_that_stands_twice_in_one_object_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"1": {"response": "x"}, "1": {"response": "y"}}')
+    with pytest.raises(DataError, match="the key '1' stands twice"):
+        read_responses(path)
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        read_responses(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>3?</think><answer> 4 </answer>", "4"),
+        ("so \\boxed{5}", "5"),
+        ("Thus, the answer is 6.", "6"),
+        ("B", "B"),
+        ("quarter past", "quarter past"),
+        ("a long line " * 10, None),
+        ("two\nlines", None),
+        ("<answer>4", None),
+        ("", None),
+    ],
+)
+def test_the_answer_in_a_response(text: str, answer: str | None) -> None:
+    assert answer_in(text, Format(), "phrase") == answer
+
+
+def test_without_leave_neither_phrase_nor_bare_reply_is_an_answer() -> None:
+    assert answer_in("The answer is 6.", Format(), "tag") is None
+    assert answer_in("B", Format(), "tag") is None
+
+
+def test_a_base_model_may_answer_with_all_it_says() -> None:
+    assert answer_in("a red circle\n", Format(), "whole") == "a red circle"
+    assert answer_in("see <answer>red</answer>", Format(), "whole") == "red"
+
+
+def test_a_reply_that_was_cut_is_not_nothing_but_the_answer() -> None:
+    assert answer_in("so we go on and", Format(), "phrase", cut=True) is None
+    assert answer_in("so we go on and", Format(), "whole", cut=True) is None
+    assert answer_in("The answer is 3. For we", Format(), "phrase", cut=True) is not None
