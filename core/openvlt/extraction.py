@@ -61,8 +61,8 @@ def extract(response: str, format: Format, *, phrases: bool = False) -> Extracti
         return _found(content, "boxed", start)
     if phrases and (matches := list(_PHRASE.finditer(response))):
         last = matches[-1]
-        end = _SENTENCE_END.search(response, last.end())
-        return _found(response[last.end() : end.start() if end else None], "phrase", last.start())
+        stop = _SENTENCE_END.search(response, last.end())
+        return _found(response[last.end() : stop.start() if stop else None], "phrase", last.start())
     return Extraction(None, "none", -1, f"there is no {opening} and no \\boxed{{}}")
 
 
