@@ -92,6 +92,12 @@ def test_policies_are_options(lenient: AnswerVerifier, strict: AnswerVerifier, g
     assert judge(gold, said, strict).status == "incorrect"
 
 
+@pytest.mark.parametrize("said", ["5, or 6", "6 and, or 5", "6,,, and 5", "5,", "or, 5", "5 or"])
+def test_odd_separators_end(said: str) -> None:
+    assert judge("7", said).status == "incorrect"
+    assert judge("5, 6", "5, and 6").status == "correct"
+
+
 def test_precision_of_the_example_rounds() -> None:
     assert judge("1.2", "1.24", answer_type="float", precision=1).status == "correct"
     assert judge("1.2", "1.26", answer_type="float", precision=1).status == "incorrect"

@@ -94,14 +94,10 @@ class Parser(Expressions):
         return items[0] if len(items) == 1 else Group("", tuple(items), "")
 
     def _separator(self) -> bool:
-        found = False
-        while self.take(",", ";", "\\\\", "&") or (
-            self.peek().kind == "word" and self.peek().text.lower() in SEPARATORS
-        ):
-            if self._tokens[self._place - 1].text not in {",", ";", "\\\\", "&"}:
-                self._place += 1
-            found = True
-        return found
+        start = self._place
+        while self.at(",", ";", "\\\\", "&") or (self.peek().kind == "word" and self.peek().text.lower() in SEPARATORS):
+            self.next()
+        return self._place > start
 
     def _item(self) -> Node:
         label = self._label()
