@@ -46,7 +46,8 @@ class Option:
     Attributes:
         text: what the option does, half a sentence.
         unit: unit of its value.
-        operational: True if it cannot change the output (a URL, a concurrency): it stays out of the identity.
+        operational: True if it cannot change a row's output (a URL, a concurrency; a number of samples, which the core
+            counts by itself): it stays out of the identity.
     """
 
     text: str
@@ -180,7 +181,8 @@ class ExampleFilter(Component, ABC):
     """Chooses the examples a stage works on.
 
     Attributes:
-        needs: names of the facts it must be given, such as ``pass_rate``; the core samples the policy for them.
+        needs: names of the facts it must be given: ``pass_rate`` (share of correct policy samples, by example id; the
+            core samples the policy for it) or ``benchmark_images`` (digests of the images of all benchmarks).
     """
 
     needs: ClassVar[tuple[str, ...]] = ()

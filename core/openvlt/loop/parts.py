@@ -86,7 +86,7 @@ def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[
     for index, spec in enumerate(recipe.bench):
         built = builder.build("benchmark", spec, f"bench.{index}")
         scorings = {name: {"use": verifier} for name, verifier in built.component.scorings.items()}
-        benchmarks.append((built, builder.verifiers(scorings)))
+        benchmarks.append((built, builder.verifiers(scorings, f"bench.{index}")))
     return Parts(captioner, verifiers, turns, tuple(benchmarks))
 
 
@@ -103,10 +103,14 @@ class _Builder:
     registry: Registry
 
     def build(self, kind: Any, spec: Mapping[str, Any], where: str) -> Built:
-        return self.registry.build(kind, spec, format=self.recipe.format, where=f"recipe {self.recipe.name}: {where}")
+        return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.place(where))
 
-    def verifiers(self, specs: Mapping[str, Mapping[str, Any]]) -> dict[str, Built]:
-        return {name: self.build("verifier", spec, f"verifiers.{name}") for name, spec in specs.items()}
+    def verifiers(self, specs: Mapping[str, Mapping[str, Any]], where: str = "rewards") -> dict[str, Built]:
+        """Build verifiers; those without an entry of their own stand under `where`."""
+        return {
+            name: self.build("verifier", spec, f"{'verifiers' if name in self.recipe.verifiers else where}.{name}")
+            for name, spec in specs.items()
+        }
 
     def loaded(self, data: Data, where: str) -> Loaded:
         filters = (self.build("filter", spec, f"{where}.filters.{i}") for i, spec in enumerate(data.filters))
@@ -128,13 +132,13 @@ class _Builder:
                 Reinforced(
                     self.loaded(each.data, f"{where}.grpo.{i}.data"),
                     self.build("trainer", each.trainer, f"{where}.grpo.{i}.trainer"),
-                    self._rewards(each.rewards, verifiers),
+                    self._rewards(each.rewards, verifiers, f"{where}.grpo.{i}.rewards"),
                 )
                 for i, each in enumerate(iteration.grpo)
             ),
         )
 
-    def _rewards(self, weights: Mapping[str, float] | None, verifiers: Mapping[str, Built]) -> Rewards:
+    def _rewards(self, weights: Mapping[str, float] | None, verifiers: Mapping[str, Built], where: str) -> Rewards:
         chosen = self.recipe.rewards if weights is None else weights
         missing = {name: {"use": name} for name in chosen if name not in verifiers}
-        return Rewards({**verifiers, **self.verifiers(missing)}, chosen, self.recipe.routes)
+        return Rewards({**verifiers, **self.verifiers(missing, where)}, chosen, self.recipe.routes)

@@ -12,8 +12,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from openvlt.errors import UsageError, closest
+from openvlt.recipe.places import Key, Places
 from openvlt.recipe.schema import Data, Iteration, Recipe, Reinforce
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 ITERATION_KEYS = tuple(Iteration.model_fields)
 """Keys that may also stand at the top of a recipe; there they hold for every iteration that does not override them."""
 
@@ -44,10 +46,13 @@ def read_recipe(
     for setting in settings:
         _set(tree, setting)
     _spread(tree, iterations)
+    places = Places(path, lines, settings)
     try:
-        return Recipe.model_validate(tree)
+        recipe = Recipe.model_validate(tree)
     except ValidationError as error:
-        raise _explain(error, path, lines) from error
+        raise _explain(error, places) from error
+    recipe.placed(places)
+    return recipe
 
 
 def _path(name: str) -> Path:
@@ -61,23 +66,25 @@ def _path(name: str) -> Path:
     raise UsageError(f"There is no recipe '{name}'.", closest(name, list(known)))
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[Any, ...], int]]:
-    text = path.read_text(encoding="utf-8")
+def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     try:
+        text = path.read_text(encoding="utf-8")
         tree = yaml.safe_load(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason}.", "Name a YAML file.") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f"{path}:{mark.line + 1}" if mark else str(path)
         raise UsageError(f"{at}: this is not YAML: {getattr(error, 'problem', error)}.", "Mend the line.") from error
     if not isinstance(tree, dict):
         raise UsageError(f"{path} holds no recipe: it must be a mapping.", "See docs/recipes.md.")
-    lines: dict[tuple[Any, ...], int] = {}
+    lines: dict[Key, int] = {}
     _mark(node, (), lines)
     return tree, lines
 
 
-def _mark(node: Any, at: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> None:
+def _mark(node: Any, at: Key, lines: dict[Key, int]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             lines[(*at, key.value)] = key.start_mark.line + 1
@@ -127,7 +134,7 @@ def _step(at: Any, step: str, setting: str) -> Any:
             at[index] = {"use": at[index]}
         return at[index]
     if isinstance(at.get(step), str):
-        at[step] = {"use": at[step]}
+        at[step] = {"id" if step in ("base", "model") else "use": at[step]}
     below = at.setdefault(step, {})
     if not isinstance(below, dict | list):
         raise UsageError(f"--set {setting}: '{step}' is a value, nothing lies below it.", "Set it as a whole.")
@@ -171,31 +178,20 @@ def _merge(below: Any, above: Any) -> Any:
     return merged
 
 
-def _explain(error: ValidationError, path: Path, lines: Mapping[tuple[Any, ...], int]) -> UsageError:
-    first = error.errors()[0]
+def _explain(error: ValidationError, places: Places) -> UsageError:
+    """Tell the first mistake; an unknown key first, for a misspelt one is often missing as well."""
+    first = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN)
     loc = first["loc"]
-    line = _line(loc, lines)
-    at = f"{path}:{line}" if line else str(path)
-    key = ".".join(str(step) for step in loc)
-    if first["type"] == "extra_forbidden":
+    at, key = places.of(loc), ".".join(str(step) for step in loc)
+    if first["type"] in _UNKNOWN:
         return UsageError(f"{at}: there is no key '{key}'.", closest(str(loc[-1]), _valid(loc)))
     if first["type"] == "missing":
         return UsageError(f"{at}: the key '{key}' is missing.", "Add it; docs/recipes.md says what it holds.")
-    value = first.get("input")
-    return UsageError(f"{at}: {key} is {value!r}.", f"{first['msg'].removeprefix('Value error, ')}.")
+    expected = first["msg"].removeprefix("Value error, ")
+    return UsageError(f"{at}: {key} is {first.get('input')!r}.", f"{expected[:1].upper()}{expected[1:]}.")
 
 
-def _line(loc: tuple[Any, ...], lines: Mapping[tuple[Any, ...], int]) -> int | None:
-    """The line of the key, or of the nearest key above it; a block taken over from the top has the top's line."""
-    candidates = [loc, loc[2:] if loc[:1] == ("iterations",) else loc]
-    for length in range(len(loc), 0, -1):
-        for candidate in candidates:
-            if candidate[:length] in lines and length <= len(candidate):
-                return lines[candidate[:length]]
-    return None
-
-
-def _valid(loc: tuple[Any, ...]) -> list[str]:
+def _valid(loc: Key) -> list[str]:
     """The keys that may stand where an unknown one was found."""
     if len(loc) == 1:
         return [*Recipe.model_fields, *ITERATION_KEYS]

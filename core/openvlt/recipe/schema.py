@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
+from openvlt.recipe.places import Places, split
 from openvlt.records import Format, Model
 
 
@@ -109,6 +110,16 @@ class Recipe(_Block):
     bench_tokens: int = Field(2048, ge=1)
     seed: int = 0
     reject_above: float = Field(0.1, ge=0, le=1)
+
+    _places: Places | None = PrivateAttr(None)
+
+    def placed(self, places: Places) -> None:
+        """Remember where its keys stand."""
+        self._places = places
+
+    def place(self, key: str) -> str:
+        """Where a key stands, for messages: ``recipe.yaml:12: iterations.0.teacher``."""
+        return f"{self._places.of(tuple(split(key)))}: {key}" if self._places else f"recipe {self.name}: {key}"
 
     def verifier_specs(self) -> dict[str, dict[str, Any]]:
         """The verifiers in the order they are asked: those named, then those only rewarded."""

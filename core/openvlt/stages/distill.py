@@ -35,6 +35,6 @@ def distill(workspace: Workspace, name: str, iteration: int, inputs: Output, tea
 
 def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
     traces = tuple(value for value in values if isinstance(value, Trace))
-    if not traces:
-        return Rejected(id=row.example.id, reason="no sample is a trace")
-    return replace(row, traces=traces)
+    if traces:
+        return replace(row, traces=traces)
+    return values[0] if len(values) == 1 else Rejected(id=row.example.id, reason="no sample is a trace")

@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
@@ -205,13 +205,13 @@ def _write(
         for row, keys in some:
             lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
             values = [_unpack(work.kind, lines[key]) if key in lines else transient.get(key, lost) for key in keys]
-            for index, value in enumerate(values):
-                if isinstance(value, Rejected) and len(values) > 1:
-                    sample = f"{row.example.id}#{index}"
-                    writer.reject(Rejected(id=sample, reason=value.reason, transient=value.transient))
             done = finish(row, values)
+            for index, value in enumerate(values):
+                if isinstance(value, Rejected) and value is not done:
+                    place = f"#{index}" if len(values) > 1 else ""
+                    writer.reject(replace(value, id=f"{row.example.id}{place}"))
             if isinstance(done, Rejected):
-                writer.reject(done)
+                writer.reject(replace(done, id=row.example.id))
             else:
                 writer.row(done)
     return taken

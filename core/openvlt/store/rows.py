@@ -192,10 +192,20 @@ class RowStore:
     def _catch_up(self) -> None:
         """Index what other processes, or one that was killed, have committed since the index was last written."""
         known = dict(self._index.execute("SELECT number, size FROM shard"))
-        for path in sorted(self.folder.glob("*.jsonl")):
-            number = int(path.stem)
-            if path.stat().st_size > known.get(number, 0):
+        shards = {int(path.stem): path for path in sorted(self.folder.glob("*.jsonl"))}
+        sizes = {number: path.stat().st_size for number, path in shards.items()}
+        for number in [number for number in known if sizes.get(number, 0) < known[number]]:
+            self._forget(number)
+            del known[number]
+        for number, path in shards.items():
+            if sizes[number] > known.get(number, 0):
                 self._scan(number, path, known.get(number, 0))
+
+    def _forget(self, shard: int) -> None:
+        """Drop a shard that was lost or cut off from the index; what is left of it is read again."""
+        with self._index:
+            self._index.execute("DELETE FROM row WHERE shard = ?", (shard,))
+            self._index.execute("DELETE FROM shard WHERE number = ?", (shard,))
 
     def _scan(self, number: int, path: Path, start: int) -> None:
         keys, lines = list[str](), list[bytes]()

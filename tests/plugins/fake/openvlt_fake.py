@@ -188,7 +188,7 @@ class Tutor(Teacher):
     """Reads the caption and adds."""
 
     model: Model
-    k: int = 2
+    k: Annotated[int, Option("chains an example", operational=True)] = 2
     refuse: Annotated[str, Option("reject replies that hold this")] = ""
 
     @property

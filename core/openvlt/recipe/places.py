@@ -1,0 +1,58 @@
+"""Where the keys of a recipe stand, so that a mistake can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Key: TypeAlias = tuple[Any, ...]
+"""A key's path: names, and numbers in lists, such as ``("iterations", 0, "data", "limit")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the keys of one recipe stand.
+
+    Attributes:
+        path: the file.
+        lines: line of every key in it, from 1.
+        settings: the ``--set`` strings; they override the file.
+    """
+
+    path: Path
+    lines: Mapping[Key, int] = field(default_factory=dict)
+    settings: Sequence[str] = ()
+
+    def of(self, key: Key) -> str:
+        """``file:line`` of a key, or of the nearest one above it; the setting, if it was one that set it.
+
+        What an iteration takes over from the top of the recipe stands at the top.
+        """
+        shared = key[2:] if key[:1] == ("iterations",) else ()
+        for setting in reversed(self.settings):
+            steps = tuple(split(setting.partition("=")[0]))
+            if steps in (key[: len(steps)], shared[: len(steps)]):
+                return f"--set {setting}"
+        depth, line = self._nearest(key)
+        depth_shared, line_shared = self._nearest(shared)
+        if depth_shared and depth_shared + 2 > depth:
+            line = line_shared
+        return f"{self.path}:{line}" if line else str(self.path)
+
+    def _nearest(self, key: Key) -> tuple[int, int | None]:
+        at: Key = ()
+        depth = 0
+        for step in key:
+            if (*at, step) in self.lines:
+                at = (*at, step)
+            elif step != 0:  # the one item of a list may stand without its list
+                break
+            depth += 1
+        return depth, self.lines.get(at)
+
+
+def split(key: str) -> list[Any]:
+    """Split ``iterations.0.data`` into its steps."""
+    return [int(step) if step.isdigit() else step for step in key.split(".")]
