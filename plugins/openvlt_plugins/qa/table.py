@@ -81,7 +81,7 @@ class Table(Source):
     def _check(self, row: TableRow) -> None:
         written = (*self.columns.values(), *self.metadata.values())
         wanted = [name for column in written if not column.endswith("?") for name in columns_of(column)]
-        missing = [name for name in wanted if not any(part.split(".")[0] in row for part in name.split("|"))]
+        missing = [name for name in dict.fromkeys(wanted) if not any(part.split(".")[0] in row for part in name.split("|"))]
         if missing:
             raise DataError(
                 f"The data '{self.path or self.dataset}' lacks the columns {', '.join(missing)}.",
