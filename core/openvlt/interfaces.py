@@ -181,7 +181,8 @@ class ExampleFilter(Component, ABC):
     """Chooses the examples a stage works on.
 
     Attributes:
-        needs: names of the facts it must be given, such as ``pass_rate``; the core samples the policy for them.
+        needs: names of the facts it must be given: ``pass_rate`` (share of correct policy samples, by example id; the
+            core samples the policy for it) or ``benchmark_images`` (digests of the images of all benchmarks).
     """
 
     needs: ClassVar[tuple[str, ...]] = ()

@@ -40,12 +40,15 @@ class Sums(Source):
 
     count: Annotated[int, Option("examples")] = 1000
     pictures: Annotated[int, Option("distinct images, one an example; 0 for none")] = 0
+    named: Annotated[bool, Option("each example names an image of its own, which nobody may decode")] = False
 
     def examples(self, split: str) -> Iterator[Example]:
         images = [Image.data(_png(index)) for index in range(self.pictures)]
         for index in range(self.count):
             left, right = index % 97, index // 97
             image = (images[index % self.pictures],) if images else ()
+            if self.named:
+                image = (Image(sha256(str(index).encode()).hexdigest(), 8, 8),)
             yield Example(
                 id=str(index), question=f"What is {left} + {right}?", answer=str(left + right),
                 images=image, metadata={"left": left},

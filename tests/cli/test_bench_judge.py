@@ -39,6 +39,9 @@ class Endpoint:
                 if said is None:
                     self.answer(400, {"error": {"message": "the judge is out to lunch"}})
                     return
+                if said == "DOWN":
+                    self.answer(500, {"error": {"message": "the server is in trouble"}})
+                    return
                 choice = {"message": {"content": said}, "finish_reason": "stop"}
                 self.answer(200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})
 
@@ -124,6 +127,23 @@ def test_a_judge_that_fails_widens_the_score_and_is_asked_again(
     official = told["scores"]["official"]
     assert (official["accuracy"], official["bounds"], official["undecided"]) == (None, [0.5, 0.75], 1)
     assert "the judge did not reply on 1 questions" in told["notes"][0]
+
+
+def test_an_endpoint_that_goes_down_half_way_is_asked_for_the_rest(
+    bench: Bench, endpoint: Endpoint, vista: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openvlt_plugins.openai import engine
+
+    monkeypatch.setattr(engine, "_FIRST_DELAY", 0.01)
+    monkeypatch.setattr(engine, "_LONGEST_DELAY", 0.01)
+    endpoint.reply = lambda prompt: "B" if "barks" in prompt else "DOWN"
+    told = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    assert told["scores"]["official"]["undecided"] == 1
+    endpoint.prompts.clear()
+    endpoint.reply = lambda prompt: "B"
+    told = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    assert len(endpoint.prompts) == 1 and "cats" in endpoint.prompts[0]
+    assert (told["scores"]["official"]["correct"], told["scores"]["official"]["undecided"]) == (3, 0)
 
 
 def test_a_judge_that_is_not_there(bench: Bench, vista: tuple[str, ...]) -> None:

@@ -65,7 +65,9 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_with_debug(
 
 def test_a_user_error_has_a_traceback_with_debug(openvlt: Cli) -> None:
     assert "Traceback" not in openvlt("describe", "verifier", "nothing").stderr
-    assert "Traceback" in openvlt("--debug", "describe", "verifier", "nothing").stderr
+    debugged = openvlt("--debug", "describe", "verifier", "nothing")
+    assert debugged.returncode == 3
+    assert "Traceback" in debugged.stderr
 
 
 def test_interrupted(openvlt: Cli, plugin: Callable[[str], Path]) -> None:

@@ -99,7 +99,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, self.reply(body, None))
         elif kind == "context":
             if "max_tokens" in body:
-                return self.send(400, {"error": {"message": "This model's maximum context length is 64 tokens."}})
+                return self.send(
+                    400,
+                    {
+                        "error": {
+                            "message": "max_tokens=2048 cannot be greater than 64. Please request fewer output tokens."
+                        }
+                    },
+                )
             self.send(200, self.reply(body, "cut", "length"))
         elif kind == "endless":
             self.send(400, {"error": {"code": "context_length_exceeded"}})

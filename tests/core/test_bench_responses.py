@@ -129,3 +129,9 @@ def test_without_leave_neither_phrase_nor_bare_reply_is_an_answer() -> None:
 def test_a_base_model_may_answer_with_all_it_says() -> None:
     assert answer_in("a red circle\n", Format(), "whole") == "a red circle"
     assert answer_in("see <answer>red</answer>", Format(), "whole") == "red"
+
+
+def test_a_reply_that_was_cut_is_not_nothing_but_the_answer() -> None:
+    assert answer_in("so we go on and", Format(), "phrase", cut=True) is None
+    assert answer_in("so we go on and", Format(), "whole", cut=True) is None
+    assert answer_in("The answer is 3. For we", Format(), "phrase", cut=True) is not None

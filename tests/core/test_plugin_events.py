@@ -40,6 +40,12 @@ def test_every_plugin_is_told_and_a_failure_is_logged(
     assert record.getMessage() == "plugin 'file:b/b' failed in on_stage_end, the run goes on: ValueError: no network"
 
 
+def test_debugging_shows_the_traceback(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        notify(registry, "on_stage_end", run=RUN, stage=STAGE)
+    assert "raise ValueError('no network')" in caplog.text
+
+
 def test_an_event_nobody_listens_to(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
     notify(registry, "on_run_end", run=RUN)
     assert not caplog.records

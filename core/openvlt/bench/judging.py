@@ -15,7 +15,7 @@ from openvlt.bench.evaluate import Answered
 from openvlt.bench.responses import Response
 from openvlt.bench.scoring import Questions, Reading, trace_of
 from openvlt.errors import RemoteError, UsageError
-from openvlt.records import Completion, Example, Message, Model, Row, Sampling, Verdict
+from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, Verdict
 from openvlt.stages.ask import Ask
 from openvlt.stages.map import map_stage
 from openvlt.stages.models import Resolved, resolve
@@ -149,13 +149,19 @@ def _replies(
     step = Step("judge", inputs.record.name, 0, (work.identity, what, inputs.digest))
     problem: RemoteError | None = None
     try:
-        map_stage(workspace, step, inputs, work, lambda row, _: row, len(asked))
+        map_stage(workspace, step, inputs, work, _unless_transient, len(asked))
     except RemoteError as error:
         problem = error
     replies = _read(workspace, work, asked)
     if problem and not replies.said:
         raise problem
     return replies
+
+
+def _unless_transient(row: Row, values: Sequence[Any]) -> Row | Rejected:
+    """Keep the stage open while a reply is missing that another run may still get."""
+    (value,) = values
+    return value if isinstance(value, Rejected) and value.transient else row
 
 
 def _written(workspace: Workspace, name: str, rows: Sequence[Row]) -> Output:

@@ -67,6 +67,8 @@ def summarise(
     answered = [trace for row, trace in zip(rows, traces, strict=True) if row.example.id not in {*unanswered, *failed}]
     truncated = sum(trace.finish_reason == "length" for trace in answered)
     notes = list(notes)
+    if is_unlabelled(rows):
+        notes.append("the answers to these questions are not public: submission.json holds what the model answered")
     if truncated > TRUNCATED_SHARE * max(len(rows), 1):
         notes.append(
             f"{truncated} of {len(rows)} answers were cut at the token limit; raise it (--max-tokens) before you "
@@ -86,6 +88,7 @@ def summarise(
         "judge_tokens": judge_tokens,
         "seconds": round(seconds, 3),
         "notes": notes,
+        "about": {key: text for key, text in _about(benchmark).items() if text},
         "protocol": dict(protocol),
         "protocol_hash": protocol_hash(protocol),
     }
@@ -93,9 +96,15 @@ def summarise(
 
 
 def write_result(home: Home, run: str, result: Result) -> Path:
-    """Write ``result.json``, ``rows.jsonl`` and the run's record; returns the run's folder."""
+    """Write ``result.json``, ``rows.jsonl`` and the run's record; returns the run's folder.
+
+    Where the gold answers are not public, ``submission.json`` holds the answer to each question.
+    """
     folder = home.runs / run
     folder.mkdir(parents=True, exist_ok=True)
+    if is_unlabelled(result.rows):
+        answers = {row.example.id: _prediction(row) for row in result.rows}
+        write_atomically(folder / "submission.json", json.dumps(answers, indent=1, ensure_ascii=False).encode())
     write_atomically(folder / "rows.jsonl", b"".join(encode(row) + b"\n" for row in result.rows))
     write_atomically(folder / "result.json", json.dumps(result.told, indent=1, ensure_ascii=False).encode())
     write_run(home, Run(name=run, recipe="bench", status="done", scores=(_score(result),)))
@@ -130,6 +139,30 @@ def run_name(benchmark: str, model: str, told: Mapping[str, Any]) -> str:
     plain = model.removeprefix("run:") if model.startswith("run:") else Path(model).name
     short = re.sub(r"[^\w.-]+", "-", plain).strip("-")[-40:]
     return f"{benchmark}-{short or 'responses'}-{protocol_hash(told)[:8]}"
+
+
+def _about(benchmark: Benchmark) -> dict[str, str]:
+    """What is known of the data, where the benchmark says so."""
+    source = benchmark.source
+    return {
+        "licence": source.licence,
+        "note": getattr(source, "note", ""),
+        "contamination": getattr(benchmark, "contamination", ""),
+    }
+
+
+def is_unlabelled(rows: Sequence[Row]) -> bool:
+    """True if no question has a gold answer."""
+    return bool(rows) and not any(row.example.answer for row in rows)
+
+
+def _prediction(row: Row) -> str:
+    """The answer as a verifier has brought it into the benchmark's shape, else as it was extracted."""
+    (judged,) = row.judged
+    for verdict in judged.verdicts.values():
+        if verdict.detail.get("prediction") is not None:
+            return str(verdict.detail["prediction"])
+    return judged.trace.answer or ""
 
 
 def _score(result: Result) -> Score:

@@ -103,8 +103,7 @@ def trace_of(response: Response | None, format: Format, reading: Reading) -> Tra
         return Trace(think="", answer=None, raw="")
     answer = response.extraction
     if answer is None:
-        cut = response.finish_reason == "length"
-        answer = answer_in(response.text, format, "tag" if cut and reading == "whole" else reading)
+        answer = answer_in(response.text, format, reading, cut=response.finish_reason == "length")
     return Trace(
         think="",
         answer=answer,
@@ -115,7 +114,7 @@ def trace_of(response: Response | None, format: Format, reading: Reading) -> Tra
     )
 
 
-def answer_in(text: str, format: Format, reading: Reading) -> str | None:
+def answer_in(text: str, format: Format, reading: Reading, *, cut: bool = False) -> str | None:
     """The answer in a response.
 
     Args:
@@ -123,10 +122,11 @@ def answer_in(text: str, format: Format, reading: Reading) -> str | None:
         format: names the answer tag.
         reading: ``tag``: the embedded rule (last answer tag, else last box); ``phrase``: else what follows "the answer
             is", else a reply of one line of at most `BARE` characters; ``whole``: else all of the reply.
+        cut: the token limit ended it, so it is never nothing but the answer.
     """
     found = extract(text, format, phrases=reading == "phrase")
     line = text.strip()
-    if found.answer is not None or found.start >= 0 or not line or reading == "tag":
+    if found.answer is not None or found.start >= 0 or cut or not line or reading == "tag":
         return found.answer
     return line if reading == "whole" or (len(line) <= BARE and "\n" not in line) else None
 

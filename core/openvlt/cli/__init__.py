@@ -79,7 +79,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(cls=LazyCommands)
 @click.option("--plugin", "plugin_files", multiple=True, metavar="FILE.py", help="Load a one-file plugin; repeatable.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error, and all that is logged.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )
@@ -88,6 +88,11 @@ def cli(ctx: click.Context, plugin_files: tuple[str, ...], debug: bool) -> None:
     """Turn images and questions into a vision-language model that reasons, and measure whether it got better."""
     os.environ.setdefault("TQDM_DISABLE", "1")  # libraries draw bars of their own over our progress
     ctx.obj = Settings(debug, tuple(map(Path, plugin_files)))
+    if debug:
+        import logging
+
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger("openvlt").setLevel(logging.DEBUG)
 
 
 def settings() -> Settings:

@@ -29,6 +29,8 @@ def show(result: Result, folder: Path, *, to_stderr: bool) -> None:
             f"unparsed {told['unparsed']}, unanswered {len(told['unanswered'])}, truncated {told['truncated']}, "
             f"failed {len(told['failed'])}, mean tokens {told['mean_tokens']:.0f}, {told['seconds']:.1f} s"
         )
+        for key, text in told["about"].items():
+            click.echo(f"{key}: {' '.join(text.split())}")
         click.echo(f"protocol {told['protocol_hash'][:12]}, result {folder}")
     for note in told["notes"]:
         click.echo(f"Note: {note}.", err=True)

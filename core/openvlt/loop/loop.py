@@ -110,7 +110,9 @@ class Loop:
         if not loaded.filters:
             return rows
         needs = {need for built in loaded.filters for need in _needs(built)}
-        facts = self._facts(needs, rows, name, index)
+        facts = dict(self._facts(needs, rows, name, index))
+        if "benchmark_images" in needs:
+            facts["benchmark_images"] = dict.fromkeys(sorted(forbidden), 1.0)
         identities = [built.identity for built in loaded.filters]
         step = Step(
             "filter", f"filter-{name.removeprefix('load-')}", index, (identities, data.limit, rows.digest, facts)

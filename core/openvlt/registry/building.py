@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
@@ -13,7 +12,7 @@ from openvlt.records import Format
 from openvlt.registry.entries import Built, Entry
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
-from openvlt.registry.targets import component_class, is_data, read_data
+from openvlt.registry.targets import component_class, is_data, is_installed, read_data
 
 if TYPE_CHECKING:
     from openvlt.registry.registry import Registry
@@ -33,7 +32,7 @@ def _build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], format
     name, options = _split(kind, spec)
     entry = registry.find(kind, name)
     for package in entry.requires:
-        if find_spec(package) is None:
+        if not is_installed(package):
             raise PluginError(f"The {kind} '{name}' needs the package '{package}'.", "Install it and try again.")
     if is_data(entry.target):
         data = read_data(entry.target)

@@ -12,8 +12,6 @@ from openvlt.errors import PluginError
 from openvlt.interfaces import Component, Option
 from openvlt.registry.targets import target_of
 
-REQUIRED = "required"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionInfo:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
 from openvlt.registry import discovery, registration
 from openvlt.registry.entries import Built, Entry, Plugin
+from openvlt.registry.targets import is_installed
 
 if TYPE_CHECKING:
     from openvlt.interfaces import Kind
@@ -88,7 +89,8 @@ class Registry:
         hints = closest(name, [entry.id for entry in self.entries(kind)] if "/" in name else self.names(kind))
         off = [plugin.name for plugin in self.plugins if plugin.status != "ok"]
         if off:
-            hints += f" Not loaded: {', '.join(off)}; 'openvlt list-plugins' says why."
+            names = ", ".join(off[:5]) + (f" and {len(off) - 5} more" if len(off) > 5 else "")
+            hints += f" Not loaded: {names}; 'openvlt list-plugins' says why."
         raise PluginError(f"There is no {kind} '{name}'.", hints)
 
     def build(
@@ -133,7 +135,7 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
     for plugin in plugins:
         for entry in plugin.components:
             sharing.setdefault((entry.kind, entry.name), []).append(entry)
-    is_installed = _installed_check()
+    installed = cache(is_installed)
 
     def judge(entry: Entry) -> Entry:
         others = sharing[entry.kind, entry.name]
@@ -142,7 +144,7 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
             rivals = [owner] if owner else [other for other in others if other is not entry]
             ids = ", ".join(rival.id for rival in rivals)
             return replace(entry, status="shadowed", reason=f"'{entry.name}' is also {ids}; write '{entry.id}'")
-        missing = [package for package in entry.requires if not is_installed(package)]
+        missing = [package for package in entry.requires if not installed(package)]
         if missing:
             return replace(entry, status="missing-extra", reason=f"'{entry.name}' needs {_packages(missing)}")
         return entry
@@ -152,17 +154,3 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
 
 def _packages(missing: Sequence[str]) -> str:
     return f"the package{'s' * (len(missing) > 1)} {', '.join(missing)}, not installed"
-
-
-def _installed_check() -> Callable[[str], bool]:
-    from importlib.util import find_spec
-
-    known: dict[str, bool] = {}
-
-    def is_installed(package: str) -> bool:
-        # top-level names only: find_spec("a.b") would import a
-        if package not in known:
-            known[package] = package in sys.modules or find_spec(package) is not None
-        return known[package]
-
-    return is_installed

@@ -49,6 +49,13 @@ def load_file(file: Path) -> ModuleType:
     return module
 
 
+def is_installed(package: str) -> bool:
+    """True if a top-level package can be imported; nothing is (`find_spec` of a submodule would import its parent)."""
+    from importlib.util import find_spec
+
+    return package in sys.modules or find_spec(package) is not None
+
+
 def resolve(target: str) -> type[Component]:
     """Import the class a target names.
 

@@ -134,6 +134,8 @@ def _benchmark(built: Built) -> Benchmark:
 
 def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
     (value,) = values
+    if isinstance(value, Rejected) and value.transient:
+        return value
     if isinstance(value, Rejected):
         return replace(row, traces=(Trace(think="", answer=None, raw=""),))
     return replace(row, traces=(value,))

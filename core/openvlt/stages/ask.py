@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from openvlt.errors import Reject
@@ -49,7 +50,7 @@ class Ask:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
 
-    @property
+    @cached_property
     def identity(self) -> str:
         return digest("ask", self.component, self.model.identity, replace(self.sampling, n=1))
 

@@ -121,7 +121,7 @@ def _accept(
         raise Reject(item.reason, transient=item.transient)
     if item.id in seen:
         raise Reject("duplicate id")
-    if not item.answer.strip():
+    if not item.answer.strip() and not item.metadata.get("unlabelled"):
         raise Reject("empty gold answer")
     if not item.question.strip() and not item.images:
         raise Reject("neither question nor image")

@@ -7,12 +7,16 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Protocol, TypeAlias
 
 from openvlt.errors import DataError, RemoteError
 from openvlt.records import Rejected, Row
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import RowStore, StageWriter, decode, encode
+
+READ_TOGETHER = 256
+"""Rows whose values are looked up at once when the output is written."""
 
 Value: TypeAlias = Any
 """What is computed for a row: a caption, a trace, verdicts."""
@@ -96,7 +100,7 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
                 writer.close()
             counts = {key: value for key, value in work.counts().items() if value}
             counts["seconds"] = round(filling.seconds, 3)
-            made = writer.finish({"in": taken, "counts": counts})
+            made = writer.finish({"in": taken, "counts": counts, "rows": work.identity})
         return output(step, folder, made, cached=filling.computed == 0, started=started)
 
 
@@ -136,22 +140,27 @@ class _Filling:
     def _chunks(self, rows: Iterable[Row]) -> Iterator[tuple[int, list[_Missing]]]:
         """Yield, chunk by chunk, how many rows it stands for and what is missing of it."""
         seen: set[bytes] = set()
-        unique, count, tasks = 0, 0, list[_Missing]()
+        count, unique = 0, list[tuple[Row, list[str]]]()
         for row in rows:
             count += 1
             keys = self.work.keys(row)
             if not keys or (mark := bytes.fromhex(keys[0][:32])) in seen:
                 continue
             seen.add(mark)
-            unique += 1
-            wanted = tuple(index for index, key in enumerate(keys) if key not in self.store)
-            if wanted:
-                tasks.append((Task(row, wanted), keys))
-            if unique == self.work.chunk:
-                yield count, tasks
-                unique, count, tasks = 0, 0, []
+            unique.append((row, keys))
+            if len(unique) == self.work.chunk:
+                yield count, self._missing(unique)
+                count, unique = 0, []
         if count:
-            yield count, tasks
+            yield count, self._missing(unique)
+
+    def _missing(self, rows: Sequence[tuple[Row, list[str]]]) -> list[_Missing]:
+        missing = set(self.store.missing(key for _, keys in rows for key in keys))
+        found = []
+        for row, keys in rows:
+            if wanted := tuple(index for index, key in enumerate(keys) if key in missing):
+                found.append((Task(row, wanted), keys))
+        return found
 
     def _commit(self, count: int, tasks: Sequence[_Missing], results: Sequence[Sequence[Value | Rejected]]) -> None:
         lines: list[tuple[str, bytes]] = []
@@ -189,22 +198,22 @@ def _write(
     writer: StageWriter,
 ) -> int:
     taken = 0
-    for row in rows:
-        taken += 1
-        values: list[Value | Rejected] = []
-        for key in work.keys(row):
-            line = store.get(key)
+    left = iter(rows)
+    while some := [(row, work.keys(row)) for row in islice(left, READ_TOGETHER)]:
+        taken += len(some)
+        lines = store.get_all(key for _, keys in some for key in keys)
+        for row, keys in some:
             lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
-            values.append(transient.get(key, lost) if line is None else _unpack(work.kind, line))
-        done = finish(row, values)
-        for index, value in enumerate(values):
-            if isinstance(value, Rejected) and value is not done:
-                place = f"#{index}" if len(values) > 1 else ""
-                writer.reject(replace(value, id=f"{row.example.id}{place}"))
-        if isinstance(done, Rejected):
-            writer.reject(replace(done, id=row.example.id))
-        else:
-            writer.row(done)
+            values = [_unpack(work.kind, lines[key]) if key in lines else transient.get(key, lost) for key in keys]
+            done = finish(row, values)
+            for index, value in enumerate(values):
+                if isinstance(value, Rejected) and value is not done:
+                    place = f"#{index}" if len(values) > 1 else ""
+                    writer.reject(replace(value, id=f"{row.example.id}{place}"))
+            if isinstance(done, Rejected):
+                writer.reject(replace(done, id=row.example.id))
+            else:
+                writer.row(done)
     return taken
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from openvlt.records import Claim, Judged, Rejected, Row, Verdict
@@ -27,7 +28,7 @@ class _Judging:
     _judge: Judge | None = None
     _counts: Counter[str] = field(default_factory=Counter)
 
-    @property
+    @cached_property
     def identity(self) -> str:
         identities = [(name, built.identity) for name, built in self.verifiers.items()]
         return digest("judge", identities, self.workspace.format)

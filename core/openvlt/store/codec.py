@@ -40,9 +40,15 @@ def decode(kind: type[T], line: bytes | str) -> T:
 
 def digest(*parts: Any) -> str:
     """Return the sha256 (hex) of JSON-able values or records; equal values have equal digests in any process."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _plain(value: Any) -> Any:
+    # One level is enough: the encoder asks again for what is below.
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        return {name: getattr(value, name) for name in fields}
     return _adapter(type(value)).dump_python(value, mode="json")
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)

@@ -1,16 +1,16 @@
 """Rows are the cache: append-only JSON Lines shards of one component, and an index of their keys.
 
-A chunk of rows is written at once and closed by a commit line; rows without their commit line (the process was killed,
-the disk was full) do not count and are computed again. The index is derived: it is caught up from the shards whenever a
-store is opened, so losing it loses nothing.
+A line is key, checksum and value. A chunk of rows is written at once and closed by a commit line; rows without their
+commit line (the process was killed, the disk was full) do not count and are computed again, as are rows whose checksum
+is wrong. The index is derived: it is caught up from the shards whenever a store is opened, so losing it loses nothing.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -23,6 +23,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS row (key BLOB PRIMARY KEY, shard INTEGER, start INTEGER, length INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard (number INTEGER PRIMARY KEY, size INTEGER);
 """
+_TOGETHER = 500
+"""Keys looked up with one query."""
 
 
 class RowStore:
@@ -66,26 +68,37 @@ class RowStore:
         self._index.close()
 
     def __contains__(self, key: str) -> bool:
-        return self._place(key) is not None
+        return not self.missing([key])
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The keys that have no row yet, in order."""
-        return [key for key in keys if key not in self]
+        wanted = list(keys)
+        found = self._places(wanted)
+        return [key for key in wanted if key not in found]
 
     def get(self, key: str) -> bytes | None:
         """The row's value, a line of JSON, or None if there is no such row or it no longer reads."""
-        place = self._place(key)
-        if place is None:
-            return None
-        shard, start, length = place
-        line = self._read(shard, start, length)
-        head, _, value = line.partition(b"\t")
-        if _is_row(line) and head.decode("ascii") == key:
-            return value[:-1]
-        self.corrupt += 1
-        with self._index:
-            self._index.execute("DELETE FROM row WHERE key = ?", (bytes.fromhex(key),))
-        return None
+        return self.get_all([key]).get(key)
+
+    def get_all(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """The values of those keys that have a row that reads; a row that does not is forgotten."""
+        found: dict[str, bytes] = {}
+        for key, (shard, start, length) in self._places(list(keys)).items():
+            row = _parse(self._read(shard, start, length))
+            if row is not None and row[0] == key:
+                found[key] = row[1]
+            else:
+                self.corrupt += 1
+                with self._index:
+                    self._index.execute("DELETE FROM row WHERE key = ?", (bytes.fromhex(key),))
+        return found
+
+    def check(self) -> Iterator[str]:
+        """Read every row of the index and yield what is wrong, one line each."""
+        for key, shard, start, length in self._index.execute("SELECT key, shard, start, length FROM row"):
+            row = _parse(self._read(shard, start, length))
+            if row is None or row[0] != key.hex():
+                yield f"{self._path(shard)}: the row at byte {start} is damaged"
 
     def put(self, rows: Sequence[tuple[str, bytes]]) -> None:
         """Append a chunk of (key, one line of JSON); when this returns, the chunk survives a crash.
@@ -96,12 +109,12 @@ class RowStore:
         with self._writing():
             number, shard = self._writer()
             start = shard.seek(0, os.SEEK_END)
-            lines = [key.encode() + b"\t" + value + b"\n" for key, value in rows]
-            rest = memoryview(b"".join(lines) + b"commit\t" + str(len(lines)).encode() + b"\n")
+            lines = [b"%s\t%08x\t%s\n" % (key.encode(), zlib.crc32(value), value) for key, value in rows]
+            rest = memoryview(b"".join(lines) + b"commit\t%d\n" % len(lines))
             while rest:
                 rest = rest[shard.write(rest) :]
             os.fsync(shard.fileno())
-            self._record(number, start, lines, shard.tell())
+            self._record(number, start, [key for key, _ in rows], lines, shard.tell())
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -129,19 +142,22 @@ class RowStore:
             path.unlink(missing_ok=True)
         self._open_index()
 
-    def _place(self, key: str) -> tuple[int, int, int] | None:
+    def _places(self, keys: Sequence[str]) -> Mapping[str, tuple[int, int, int]]:
         try:
-            return self._look_up(key)
+            return self._look_up(keys)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:
             self._rebuild_index()
-            return self._look_up(key)
+            return self._look_up(keys)
 
-    def _look_up(self, key: str) -> tuple[int, int, int] | None:
-        found: tuple[int, int, int] | None = self._index.execute(
-            "SELECT shard, start, length FROM row WHERE key = ?", (bytes.fromhex(key),)
-        ).fetchone()
+    def _look_up(self, keys: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+        found: dict[str, tuple[int, int, int]] = {}
+        for at in range(0, len(keys), _TOGETHER):
+            some = [bytes.fromhex(key) for key in keys[at : at + _TOGETHER]]
+            query = f"SELECT key, shard, start, length FROM row WHERE key IN ({','.join('?' * len(some))})"
+            for key, *place in self._index.execute(query, some):
+                found[key.hex()] = tuple(place)
         return found
 
     def _read(self, shard: int, start: int, length: int) -> bytes:
@@ -150,8 +166,7 @@ class RowStore:
                 self._readers[shard] = self._path(shard).open("rb")
             except FileNotFoundError:
                 return b""
-        self._readers[shard].seek(start)
-        return self._readers[shard].read(length)
+        return os.pread(self._readers[shard].fileno(), length, start)
 
     def _path(self, shard: int) -> Path:
         return self.folder / f"{shard:06}.jsonl"
@@ -165,10 +180,9 @@ class RowStore:
                 continue
         return self._shard
 
-    def _record(self, shard: int, start: int, lines: Sequence[bytes], size: int) -> None:
+    def _record(self, shard: int, start: int, keys: Sequence[str], lines: Sequence[bytes], size: int) -> None:
         places = []
-        for line in lines:
-            key = line[: line.index(b"\t")].decode("ascii")
+        for key, line in zip(keys, lines, strict=True):
             places.append((bytes.fromhex(key), shard, start, len(line)))
             start += len(line)
         with self._index:
@@ -194,37 +208,41 @@ class RowStore:
             self._index.execute("DELETE FROM shard WHERE number = ?", (shard,))
 
     def _scan(self, number: int, path: Path, start: int) -> None:
-        chunk: list[bytes] = []
+        keys, lines = list[str](), list[bytes]()
         with path.open("rb") as shard:
             shard.seek(start)
             at = start
             for line in shard:
                 at += len(line)
                 if line.startswith(b"commit\t") and line.endswith(b"\n"):
-                    self._record(number, start, chunk, at)
-                    start, chunk = at, []
-                elif _is_row(line):
-                    chunk.append(line)
+                    self._record(number, start, keys, lines, at)
+                elif (row := _parse(line)) is not None:
+                    keys.append(row[0])
+                    lines.append(line)
+                    continue
                 else:
                     self.corrupt += 1
-                    start, chunk = at, []
+                start, keys, lines = at, [], []
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     index = sqlite3.connect(path, timeout=60, check_same_thread=False)
     index.execute("PRAGMA journal_mode = WAL")
     index.execute("PRAGMA synchronous = OFF")
+    index.execute("PRAGMA cache_size = -65536")
+    index.execute("PRAGMA wal_autocheckpoint = 16384")
     index.executescript(_SCHEMA)
     return index
 
 
-def _is_row(line: bytes) -> bool:
-    key, tab, value = line.partition(b"\t")
-    if not tab or not value.endswith(b"\n"):
-        return False
+def _parse(line: bytes) -> tuple[str, bytes] | None:
+    """Key and value of a line, or None if it is no whole row."""
+    key, _, rest = line.partition(b"\t")
+    checksum, _, value = rest.partition(b"\t")
+    if not value.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(value[:-1]):
+        return None
     try:
         bytes.fromhex(key.decode("ascii"))
-        json.loads(value)
     except ValueError:
-        return False
-    return True
+        return None
+    return key.decode("ascii"), value[:-1]

@@ -89,8 +89,11 @@ class StageWriter:
 
     def close(self) -> None:
         """Close the files without completing the stage."""
-        self._rows.close()
-        self._left_out.close()
+        try:
+            self._rows.close()
+            self._left_out.close()
+        except OSError as error:
+            raise _unwritable(self.folder.path, error) from error
 
     def finish(self, counts: Mapping[str, Any]) -> dict[str, Any]:
         """Complete the stage; returns its summary, with the digest of its rows."""

@@ -8,6 +8,8 @@ WALL_SECONDS = 2.3
 """a claim may take in a worker, whatever it does"""
 BACKSTOP_SECONDS = 2.4
 """until a worker that has not been ended by its own limits is killed"""
+IDLE_SECONDS = 0.2
+"""of computing, below which a claim that ran out of wall time was only waiting"""
 BATCH_SECONDS = 30.0
 """all claims of one call may take in the workers"""
 START_SECONDS = 60.0

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Literal, TypeAlias
 
-from openvlt.verification.limits import BACKSTOP_SECONDS, BATCH_SECONDS, CPU_SECONDS, START_SECONDS
+from openvlt.verification.limits import BACKSTOP_SECONDS, BATCH_SECONDS, IDLE_SECONDS, START_SECONDS
 from openvlt.verification.wire import Reply, Setup, Task, frame, read_frame
 
 Failure: TypeAlias = Literal["timeout", "stalled", "died", "memory", "budget", "start"]
@@ -286,7 +286,7 @@ def _why_dead(running: _Running) -> Failed:
     computed = running.worker.cpu_seconds() - running.cpu
     late = time.monotonic() - running.started > BACKSTOP_SECONDS
     code = running.worker.kill() if late else running.worker.exit_code()
-    if code == -signal.SIGPROF or (computed > CPU_SECONDS / 2 and (late or code == -signal.SIGALRM)):
+    if code == -signal.SIGPROF or (computed > IDLE_SECONDS and (late or code == -signal.SIGALRM)):
         return Failed("timeout", f"computed for {computed:.1f} s")
     if late or code == -signal.SIGALRM:
         return Failed("stalled", f"no verdict, and only {computed:.1f} s computed")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from openvlt import Claim, Example, Option, Verdict, Verifier
@@ -34,14 +34,16 @@ class MathVistaOfficial(Verifier):
 
     def verify(self, claim: Claim) -> Verdict:
         example = claim.example
-        if not example.answer:
-            return Verdict.bad_gold("the question has no public answer")
         extraction, tier = self._extraction(claim)
         predicted = normalise(extraction, example, ignore_empty=self.ignore_empty)
         reason = f"extracted {extraction!r}, read as {predicted!r}, gold {example.answer!r}"
-        if predicted == example.answer:
-            return Verdict.correct(reason, tier=tier)
-        return Verdict.incorrect(reason, tier=tier)
+        if not example.answer:
+            verdict = Verdict.bad_gold("the question has no public answer")
+        elif predicted == example.answer:
+            verdict = Verdict.correct(reason, tier=tier)
+        else:
+            verdict = Verdict.incorrect(reason, tier=tier)
+        return replace(verdict, detail={"prediction": predicted})
 
     def _extraction(self, claim: Claim) -> tuple[str, str]:
         """The extracted answer, and the step that found it."""

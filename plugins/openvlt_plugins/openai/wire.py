@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["retry", "busy", "slow", "down", "context", "refused", "key", "model"]
 
-_OVER_CONTEXT = re.compile(r"context[ _]?(?:length|window|size)|prompt is too long|too many tokens", re.IGNORECASE)
+_OVER_CONTEXT = re.compile(
+    r"context[ _]?(?:length|window|size)|prompt is too long|too many tokens|fewer output tokens", re.IGNORECASE
+)
 
 
 class Failure(Exception):

@@ -30,6 +30,7 @@ class Table(Source):
     hub_revision: Annotated[str | None, Option("commit or tag on the hub")] = None
     path: Annotated[str, Option("a local file or folder instead of the hub", operational=True)] = ""
     sizes: Annotated[Mapping[str, int], Option("split to number of rows")] = field(default_factory=dict)
+    unlabelled: Annotated[tuple[str, ...], Option("splits whose answers are not public")] = ()
     images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
     metadata: Annotated[Mapping[str, str], Option("metadata key to column")] = field(default_factory=dict)
     answer_types: Annotated[Mapping[str, str], Option("what the column answer_type says, to an answer type")] = field(
@@ -38,8 +39,8 @@ class Table(Source):
     golds: Annotated[Mapping[str, str], Option("pattern to replacement, for gold answers that are known to be bad")] = (
         field(default_factory=dict)
     )
-    licence: Annotated[str, Option("licence of the data")] = ""  # type: ignore[misc]
-    note: Annotated[str, Option("what a reader of the score should know of the data")] = ""
+    licence: Annotated[str, Option("licence of the data", operational=True)] = ""  # type: ignore[misc]
+    note: Annotated[str, Option("what a reader of the score should know of the data", operational=True)] = ""
 
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -61,7 +62,7 @@ class Table(Source):
             if first:
                 self._check(row)
                 first = False
-            yield self._example(row, folder, number)
+            yield self._example(row, folder, number, split)
 
     def _rows(self, split: str) -> Iterator[tuple[TableRow, Path]]:
         if self.path:
@@ -87,7 +88,7 @@ class Table(Source):
                 f"It has {', '.join(row)}.",
             )
 
-    def _example(self, row: TableRow, folder: Path, number: int) -> Example | Rejected:
+    def _example(self, row: TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
         values = {name: cell(row, self.columns.get(name, "")) for name in FIELDS}
         id = text_of(values["id"]) or f"row {number + 1}"
         choices = choices_of(values["choices"])
@@ -96,6 +97,8 @@ class Table(Source):
         answer = text_of(values["answer"])
         gold = self._gold(answer)
         metadata = {key: cell(row, column) for key, column in self.metadata.items()}
+        if not gold and split in self.unlabelled:
+            metadata["unlabelled"] = True
         if gold != answer:
             metadata["gold"] = answer
         return Example(

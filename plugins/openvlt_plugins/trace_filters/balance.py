@@ -42,7 +42,7 @@ class Balance(TraceFilter):
         taken = {(row, place) for cell, places in cells.items() for place, _, row in sorted(places)[: wanted[cell]]}
         for row, (example, judged) in enumerate(kept_rows):
             chosen = [one for place, one in enumerate(judged) if (row, place) in taken]
-            yield example, chosen or Drop("enough of its kind and answer")
+            yield example, chosen or Drop(f"enough of its {' and '.join(self.by)}")
 
     def _cell(self, example: Example) -> tuple[str, ...]:
         return tuple(

@@ -1,0 +1,137 @@
+"""``openvlt bench`` with a model, on a backend whose replies are written down beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openvlt.__main__ import run
+
+Bench = Callable[..., Any]
+
+BACKEND = '''
+"""A backend that replies what the file REPLIES says, by question; "DOWN" is an endpoint that does not answer."""
+import json, os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from openvlt import Backend, Completion, Rejected, hookimpl
+
+
+@hookimpl
+def register_backends(register):
+    register("scripted", Scripted, summary="replies from a file")
+
+
+class Engine:
+    def generate(self, requests, sampling):
+        with open(os.environ["REPLIES"]) as file:
+            replies = json.load(file)
+        with open(os.environ["REPLIES"] + ".asked", "a") as asked:
+            return [[self.reply(request, replies, asked)][0] for request in requests]
+
+    def reply(self, request, replies, asked):
+        text = next(part for part in request.messages[-1].content if isinstance(part, str))
+        said = next(said for question, said in replies.items() if question in text)
+        asked.write(text + "\\n")
+        if said == "DOWN":
+            return Rejected(id="", reason="no endpoint answers", transient=True)
+        if said == "LONG":
+            return Rejected(id="", reason="the prompt is over the context")
+        cut = said.endswith("...")
+        return [Completion(text=said, finish_reason="length" if cut else "stop", prompt_tokens=9, completion_tokens=4)]
+
+
+@dataclass(frozen=True)
+class Scripted(Backend):
+    capabilities = frozenset({"images"})
+    chunk = 2
+
+    @contextmanager
+    def open(self, model, read):
+        yield Engine()
+'''
+
+REPLIES = {"How many?": "The answer is 3.", "Which one?": "\\boxed{B}", "How far?": "so we go on and...", "What?": ""}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+    """Run a benchmark of four questions with one image; ``bench(replies)`` is its result, or code and message."""
+    from PIL import Image
+
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("REPLIES", str(tmp_path / "replies.json"))
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
+    (tmp_path / "scripted.py").write_text(BACKEND)
+    row = {"image": "a.png", "options": [], "level": 1, "subject": "counting"}
+    rows = [
+        {**row, "id": "1", "question": "How many?", "answer": "3"},
+        {**row, "id": "2", "question": "Which one?", "answer": "B", "options": ["1", "2", "3"]},
+        {**row, "id": "3", "question": "How far?", "answer": "9"},
+        {**row, "id": "4", "question": "What?", "answer": "7"},
+    ]
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    def call(replies: dict[str, str], *more: str) -> Any:
+        (tmp_path / "replies.json").write_text(json.dumps(replies))
+        (tmp_path / "replies.json.asked").write_text("")
+        told = ["--plugin", str(tmp_path / "scripted.py"), "bench", "mathvision", "--model", "org/model"]
+        code = run([*told, "--backend", "scripted", "--data", str(tmp_path / "test.jsonl"), "--json", *more])
+        out = capsys.readouterr()
+        return json.loads(out.out) if code == 0 else (code, out.err)
+
+    return call
+
+
+def asked(tmp_path: Path) -> int:
+    return (tmp_path / "replies.json.asked").read_text().count("boxed")
+
+
+def test_a_model_is_asked_and_scored(bench: Bench) -> None:
+    told = bench(REPLIES)
+    assert {name: counts["correct"] for name, counts in told["scores"].items()} == {"strict": 2, "official": 2}
+    assert (told["n"], told["truncated"], told["unparsed"], told["mean_tokens"]) == (4, 1, 2, 4.0)
+    assert any("1 of 4 answers were cut at the token limit" in note for note in told["notes"])
+    protocol = told["protocol"]
+    assert protocol["decoding"] == {
+        "n": 1, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "max_tokens": 2048, "repetition_penalty": 1.0,
+        "stop": [], "seed": 0,
+    }  # fmt: skip
+    assert protocol["model"]["id"] == "org/model" and protocol["model"]["backend"] == "file:scripted/scripted"
+
+
+def test_a_model_that_writes_nothing(bench: Bench) -> None:
+    told = bench(dict.fromkeys(REPLIES, ""))
+    assert {name: counts["correct"] for name, counts in told["scores"].items()} == {"strict": 0, "official": 0}
+    assert (told["unparsed"], told["unanswered"]) == (4, [])
+
+
+def test_questions_that_cannot_be_asked_count_as_wrong_and_are_shown(bench: Bench) -> None:
+    told = bench({**REPLIES, "How many?": "LONG"})
+    assert told["unanswered"] == ["1"] and told["scores"]["strict"]["correct"] == 1
+    assert "1 questions have no response and count as wrong: 1" in told["notes"]
+
+
+def test_what_failed_is_asked_again_and_nothing_else(bench: Bench, tmp_path: Path) -> None:
+    code, error = bench({**REPLIES, "How far?": "DOWN"})
+    assert code == 5 and "Run the same command again" in error
+    told = bench(REPLIES)
+    assert asked(tmp_path) == 1
+    assert told["n"] == 4 and told["scores"]["strict"]["correct"] == 2
+    bench(REPLIES)
+    assert asked(tmp_path) == 0
+
+
+def test_more_tokens_are_another_protocol(bench: Bench) -> None:
+    first, second = bench(REPLIES), bench(REPLIES, "--max-tokens", "16")
+    assert first["protocol_hash"] != second["protocol_hash"]
+
+
+@pytest.mark.parametrize("name", ["nowhere", "run:nothing/grpo-1", "./nowhere/at/all"])
+def test_a_model_that_is_not_there(bench: Bench, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(["bench", "mathvision", "--model", name]) == 2
+    assert name.removeprefix("run:").split("/")[0] in capsys.readouterr().err

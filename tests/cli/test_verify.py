@@ -1,0 +1,72 @@
+"""``openvlt verify`` explains one verdict and judges files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from openvlt.cli import cli
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["verify", *arguments])
+
+
+def test_explains_a_verdict() -> None:
+    result = run("1/2", "so <answer>0.5</answer>")
+    assert result.exit_code == 0
+    shown = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert shown == {"verdict": "correct (score 1)", "extracted": "0.5", "tier": "number", "why": "equal"}
+
+
+def test_a_response_without_tag_or_box_needs_bare() -> None:
+    result = run("1/2", "0.5")
+    assert "unparsed" in result.stdout
+    assert "--bare" in result.stderr
+    assert "correct" in run("1/2", "0.5", "--bare").stdout
+
+
+@pytest.mark.parametrize(
+    "choices", [["--choices", "red", "--choices", "blue"], ["--choices", '["red", "blue"]'], ["--choices", "red,blue"]]
+)
+def test_choices(choices: list[str]) -> None:
+    assert "verdict    correct" in run("B", "blue", "--bare", *choices).stdout
+
+
+def test_type_precision_and_verifier() -> None:
+    assert "correct" in run("1.2", "1.24", "--bare", "--type", "float", "--precision", "1").stdout
+    assert "bad_gold (score none), caused by the gold" in run("x", "1", "--bare", "--verifier", "number").stdout
+
+
+def test_unknown_verifier_is_a_plugin_error() -> None:
+    assert "anwser" in str(run("1", "1", "--verifier", "anwser").exception)
+
+
+def test_file_keeps_order_and_goes_on_after_bad_lines(tmp_path: Path) -> None:
+    lines = [
+        '{"id": "a", "gold": "7", "response": "<answer>7</answer>"}',
+        "not json",
+        '{"gold": 7, "response": "\\\\boxed{8}", "answer_type": "integer"}',
+        '{"gold": "7"}',
+        '{"id": "c", "gold": "B", "response": "<answer>blue</answer>", "choices": ["red", "blue"]}',
+        '{"gold": "7", "response": "7", "answer_type": "number"}',
+        "",
+        '{"id": "d", "gold": "7", "response": "no tag"}',
+    ]
+    file = tmp_path / "claims.jsonl"
+    file.write_text("\n".join(lines))
+    result = run("--file", str(file), "--workers", "2")
+    assert result.exit_code == 0
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["id"], row["status"], row["extracted"]) for row in rows] == [
+        ("a", "correct", "7"),
+        (3, "incorrect", "8"),
+        ("c", "correct", "blue"),
+        ("d", "unparsed", None),
+    ]
+    assert list(rows[0]) == ["id", "status", "cause", "score", "extracted", "reason", "tier", "seconds"]
+    for number in (2, 4, 6):
+        assert f"claims.jsonl:{number}:" in result.stderr

@@ -1,0 +1,226 @@
+"""Judging: order, memo, blame, groups, counts, rewards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from openvlt import Claim, Example, Format, Trace, UsageError
+from openvlt.registry import Built, Registry
+from openvlt.verification import Judge, Reward
+
+THIRD_PARTY = '''
+import os, time
+from dataclasses import dataclass
+from openvlt import AnswerVerifier, Claim, Verdict, Verifier, hookimpl
+
+@dataclass(frozen=True)
+class Odd(AnswerVerifier):
+    """Does what the answer says."""
+    def check(self, answer, claim):
+        if answer == "loop":
+            while True: pass
+        if answer == "sleep": time.sleep(60)
+        if answer == "die": os._exit(3)
+        if answer == "raise": raise ValueError("on purpose")
+        if answer == "memory": return Verdict.scored(len("x" * (1 << 33)))
+        print("noise on standard output")
+        return Verdict.correct() if answer == claim.example.answer else Verdict.incorrect()
+
+@dataclass(frozen=True)
+class Brevity(Verifier):
+    """Rewards correct answers that are reached in few words."""
+    limit: int = 3
+    def verify(self, claim):
+        return Verdict.scored(1.0 if claim.is_correct and len(claim.response.split()) <= self.limit else 0.0)
+
+@hookimpl
+def register_verifiers(register):
+    register("odd", Odd, summary="does what the answer says")
+    register("brevity", Brevity, summary="few words")
+'''
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    file = tmp_path_factory.mktemp("plugin") / "odd.py"
+    file.write_text(THIRD_PARTY)
+    return Registry.discover([file])
+
+
+@pytest.fixture(scope="module")
+def judge(registry: Registry) -> Iterator[Judge]:
+    names = {"answer": "text", "odd": "odd", "brevity": "brevity", "format": "format"}
+    built = {name: registry.build("verifier", spec) for name, spec in names.items()}
+    with Judge(built, format=Format(), workers=1) as judge:
+        yield judge
+
+
+def claim(answer: str | None, gold: str = "7", *, group: str = "", source: str = "") -> Claim:
+    raw = "no answer" if answer is None else f"<think>well</think> <answer>{answer}</answer>"
+    example = Example(id=gold, question="?", answer=gold, source=source)
+    return Claim(trace=Trace(think="well", answer=answer, raw=raw), example=example, group=group)
+
+
+def test_later_verifiers_see_earlier_verdicts_even_in_workers(judge: Judge) -> None:
+    right, wrong = judge.verdicts([claim("7"), claim("8")])
+    assert list(right) == ["answer", "odd", "brevity", "format"]
+    assert (right["brevity"].score, wrong["brevity"].score) == (1.0, 0.0)
+    assert (right["odd"].status, wrong["odd"].status) == ("correct", "incorrect")
+
+
+def test_no_answer_is_the_response_fault(judge: Judge) -> None:
+    [verdicts] = judge.verdicts([claim(None)])
+    for name in ("answer", "odd"):
+        assert (verdicts[name].status, verdicts[name].score, verdicts[name].cause) == ("unparsed", 0.0, "response")
+
+
+def test_a_hang_scores_lowest_and_costs_once(judge: Judge) -> None:
+    start = time.monotonic()
+    for verdicts in judge.verdicts([claim("loop")] * 50) + judge.verdicts([claim("loop")]):
+        assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("timeout", 0.0, "response")
+    assert time.monotonic() - start < 30
+
+
+def test_a_verifier_that_hangs_on_the_gold_itself_punishes_nobody(judge: Judge) -> None:
+    [verdicts] = judge.verdicts([claim("loop", gold="loop")])
+    assert (verdicts["odd"].score, verdicts["odd"].cause) == (None, "system")
+
+
+def test_a_crash_the_response_caused_scores_lowest(judge: Judge) -> None:
+    for answer in ("die", "memory"):
+        [verdicts] = judge.verdicts([claim(answer)])
+        assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", 0.0, "response")
+
+
+def test_an_error_of_ours_is_never_a_zero(judge: Judge) -> None:
+    [verdicts] = judge.verdicts([claim("raise")])
+    assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", None, "system")
+    assert "on purpose" in verdicts["odd"].reason
+
+
+def test_any_string_can_be_sent_to_a_worker(judge: Judge) -> None:
+    [verdicts] = judge.verdicts([claim("\ud800 \x00 \U0001f600")])
+    assert verdicts["odd"].status == "incorrect"
+
+
+def test_threads_share_the_workers(judge: Judge) -> None:
+    found: list[str] = []
+
+    def work(index: int) -> None:
+        found.append(judge.verdicts([claim(str(index), gold=str(index))])[0]["odd"].status)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["correct"] * 8
+
+
+def test_a_forked_child_starts_its_own_workers(judge: Judge) -> None:
+    judge.verdicts([claim("7", gold="70")])
+    child = os.fork()
+    if child == 0:
+        right = judge.verdicts([claim("71", gold="71")])[0]["odd"].status == "correct"
+        judge.close()
+        os._exit(0 if right else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert judge.verdicts([claim("72", gold="72")])[0]["odd"].status == "correct"
+
+
+def test_symbols_are_judged_in_a_worker(registry: Registry) -> None:
+    with Judge({"answer": registry.build("verifier", "answer")}, format=Format(), workers=1) as judge:
+        verdicts = judge.verdicts([claim("1", gold="\\sin^2 x+\\cos^2 x"), claim("50 cm", gold="0.5 m")])
+    assert [row["answer"].status for row in verdicts] == ["correct", "correct"]
+    assert verdicts[0]["answer"].tier == "symbolic"
+
+
+def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import os, signal
+        from openvlt import Claim, Example, Format, Trace
+        from openvlt.registry import Registry
+        from openvlt.verification import Judge
+        judge = Judge({"a": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1)
+        example = Example(id="1", question="", answer="\\\\sin x")
+        judge.verdicts([Claim(trace=Trace(think="", answer="\\\\cos(\\\\pi/2-x)", raw=""), example=example)])
+        children = open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read()
+        print(children, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stdout
+    workers = [int(pid) for pid in said.split()]
+    assert workers
+    deadline = time.monotonic() + 10
+    while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_runs(pid) for pid in workers)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_groups_are_judged_whole(registry: Registry) -> None:
+    built = {name: registry.build("verifier", name) for name in ("answer", "length")}
+    with Judge(built, format=Format()) as judge:
+        claims = [claim("7", group="a"), claim("0 0 0 7", group="b"), claim("7", group="b"), claim("1 1 1", group="a")]
+        scores = [row["length"].score for row in judge.verdicts(claims)]
+    assert scores == [0.5, -0.5, 0.5, -0.5]
+
+
+def test_counts_and_concerns(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
+    with Judge({"answer": registry.build("verifier", "number")}, format=Format()) as judge:
+        judge.verdicts([claim("7")] * 18 + [claim("7", gold="many")] * 2)
+    tally = judge.tallies["answer"]
+    assert (tally.claims, tally.statuses["correct"], tally.statuses["bad_gold"]) == (20, 18, 2)
+    assert tally.concerns == ["2 of 20 gold answers cannot be read; they reward nobody"]
+    assert "cannot be read" in caplog.text
+
+
+def built_for(registry: Registry) -> dict[str, Built]:
+    return {"answer": registry.build("verifier", "number"), "format": registry.build("verifier", "format")}
+
+
+def test_reward_is_the_weighted_sum_or_nothing(registry: Registry) -> None:
+    with Judge(built_for(registry), format=Format()) as judge:
+        reward = Reward(judge, {"answer": 1.0, "format": 0.1})
+        rows = reward.score([claim("7"), claim("8"), claim("7", gold="many"), claim(None)])
+    assert [row.reward for row in rows] == [pytest.approx(1.1), pytest.approx(0.1), None, 0.0]
+    assert rows[2].verdicts["format"].score == 1.0
+
+
+def test_sources_can_have_their_own_weights(registry: Registry) -> None:
+    with Judge(built_for(registry), format=Format()) as judge:
+        reward = Reward(judge, {"answer": 1.0}, {"chat": {"format": 2.0}})
+        rows = reward.score([claim("7", source="maths"), claim("8", gold="many", source="chat")])
+    assert [row.reward for row in rows] == [1.0, 2.0]
+
+
+def test_weights_name_verifiers_that_run(registry: Registry) -> None:
+    with Judge(built_for(registry), format=Format()) as judge, pytest.raises(UsageError, match="'anwser'"):
+        Reward(judge, {"anwser": 1.0})
+
+
+def test_a_worker_that_cannot_start_is_our_error(tmp_path: Path) -> None:
+    file = tmp_path / "here_only.py"
+    file.write_text(THIRD_PARTY)
+    built = Registry.discover([file]).build("verifier", "odd")
+    file.write_text("raise RuntimeError('broken since')")
+    with Judge({"odd": built}, format=Format(), workers=1) as judge:
+        [verdicts] = judge.verdicts([claim("7")])
+    assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", None, "system")
