@@ -57,7 +57,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def started(fake_plugin: Path, home: Path) -> Callable[..., "subprocess.Popen[str]"]:
+def started(fake_plugin: Path, home: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start ``openvlt`` with the plugin of made sums; ``told`` is what is to go wrong."""
 
     def start(*words: str | Path, told: dict[str, Any] | None = None, **environment: str) -> subprocess.Popen[str]:
@@ -72,7 +72,7 @@ def started(fake_plugin: Path, home: Path) -> Callable[..., "subprocess.Popen[st
 
 
 @pytest.fixture
-def openvlt(started: Callable[..., "subprocess.Popen[str]"]) -> Train:
+def openvlt(started: Callable[..., subprocess.Popen[str]]) -> Train:
     def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         process = started(*words, **options)
         out, err = process.communicate(timeout=120)
@@ -282,13 +282,13 @@ def asked(home: Path) -> int:
 
 
 def test_ctrl_c_interrupts_and_the_same_command_goes_on(
-    openvlt: Train, started: Callable[..., "subprocess.Popen[str]"], recipe: Path, home: Path, tmp_path: Path
+    openvlt: Train, started: Callable[..., subprocess.Popen[str]], recipe: Path, home: Path, tmp_path: Path
 ) -> None:
     words = ["train", recipe, "--iterations", "1"]
     process = started(*words, told={"seconds": 0.3})
     wait_for(lambda: asked(home) >= 3, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert err.endswith("Interrupted.\n")
     assert "Traceback" not in err
@@ -307,7 +307,7 @@ def test_ctrl_c_interrupts_and_the_same_command_goes_on(
 
 
 def test_two_runs_do_not_work_on_one_stage(
-    openvlt: Train, started: Callable[..., "subprocess.Popen[str]"], recipe: Path, home: Path
+    openvlt: Train, started: Callable[..., subprocess.Popen[str]], recipe: Path, home: Path
 ) -> None:
     words = ["train", recipe, "--iterations", "1"]
     first = started(*words, told={"seconds": 0.5})
