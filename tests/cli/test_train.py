@@ -57,7 +57,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def started(fake_plugin: Path, home: Path) -> Callable[..., "subprocess.Popen[str]"]:
+def started(fake_plugin: Path, home: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start ``openvlt`` with the plugin of made sums; ``told`` is what is to go wrong."""
 
     def start(*words: str | Path, told: dict[str, Any] | None = None, **environment: str) -> subprocess.Popen[str]:
@@ -72,7 +72,7 @@ def started(fake_plugin: Path, home: Path) -> Callable[..., "subprocess.Popen[st
 
 
 @pytest.fixture
-def openvlt(started: Callable[..., "subprocess.Popen[str]"]) -> Train:
+def openvlt(started: Callable[..., subprocess.Popen[str]]) -> Train:
     def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
         process = started(*words, **options)
         out, err = process.communicate(timeout=120)
@@ -139,14 +139,12 @@ def test_a_plan_runs_nothing(openvlt: Train, recipe: Path, home: Path) -> None:
 def test_a_changed_recipe_pays_only_for_the_change_and_keeps_the_old_record(openvlt: Train, recipe: Path) -> None:
     one = ["train", recipe, "--iterations", "1"]
     assert openvlt(*one).returncode == 0
-    assert openvlt(*one, "--set", "sft.steps=3").returncode == 0
+    assert openvlt(*one, "--set", "sft.skill=0.6").returncode == 0
     changed, first = runs(openvlt)
     assert first["name"] == "small"
     assert changed["name"].startswith("small-")
     computed = [stage["name"] for stage in changed["stages"] if not stage["cached"]]
-    assert computed == [
-        "sft-1", "bench-made-sft-1", "score-made-sft-1", "grpo-1", "bench-made-grpo-1", "score-made-grpo-1"
-    ]  # fmt: skip
+    assert computed == ["sft-1", "bench-made-sft-1", "score-made-sft-1", "grpo-1"]
 
 
 def test_a_teacher_that_cannot_run_here_is_refused_in_two_sentences(openvlt: Train, recipe: Path, home: Path) -> None:
@@ -172,7 +170,7 @@ def test_a_teacher_that_cannot_run_here_is_refused_in_two_sentences(openvlt: Tra
         (["{recipe}", "--set", "sft.stepz=2"], 2, "The trainer 'copy-sft' has no option 'stepz'. Did you mean 'steps'?"),
         (["{recipe}", "--set", "rewards.anwser=1"], 3, "There is no verifier 'anwser'. Did you mean 'answer'?"),
         (["{recipe}", "--set", "sede=2"], 2, "--set sede=2: there is no key 'sede'. Did you mean 'seed'?"),
-        (["{recipe}", "--base", "/no/such/folder"], 2, "The base runs /no/such/folder, which is not on this machine"),
+        (["{recipe}", "--base", "/no/such/folder"], 2, "The base runs /no/such/folder, which is neither a folder nor"),
         (["{recipe}", "--set", "grpo.trainer={use: grpo, prompts: 17, generations: 2, batch: 34}"], 2,
          "GRPO has 16 examples, fewer than the 17 prompts of one batch."),
         (["{recipe}", "--iterations", "0"], 2, "0 is not in the range x>=1"),
@@ -282,13 +280,13 @@ def asked(home: Path) -> int:
 
 
 def test_ctrl_c_interrupts_and_the_same_command_goes_on(
-    openvlt: Train, started: Callable[..., "subprocess.Popen[str]"], recipe: Path, home: Path, tmp_path: Path
+    openvlt: Train, started: Callable[..., subprocess.Popen[str]], recipe: Path, home: Path, tmp_path: Path
 ) -> None:
     words = ["train", recipe, "--iterations", "1"]
     process = started(*words, told={"seconds": 0.3})
     wait_for(lambda: asked(home) >= 3, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert err.endswith("Interrupted.\n")
     assert "Traceback" not in err
@@ -307,7 +305,7 @@ def test_ctrl_c_interrupts_and_the_same_command_goes_on(
 
 
 def test_two_runs_do_not_work_on_one_stage(
-    openvlt: Train, started: Callable[..., "subprocess.Popen[str]"], recipe: Path, home: Path
+    openvlt: Train, started: Callable[..., subprocess.Popen[str]], recipe: Path, home: Path
 ) -> None:
     words = ["train", recipe, "--iterations", "1"]
     first = started(*words, told={"seconds": 0.5})

@@ -4,8 +4,8 @@ from openvlt.store.codec import decode, digest, encode
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore
 from openvlt.store.rows import RowStore
-from openvlt.store.runs import find_stage, list_runs, read_format, read_run, write_run
-from openvlt.store.stage import StageFolder, StageWriter, file_digest, write_atomically
+from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, write_run
+from openvlt.store.stage import StageFolder, StageWriter, file_digest, write_atomically, writing
 
 __all__ = [
     "Home",
@@ -13,6 +13,7 @@ __all__ = [
     "RowStore",
     "StageFolder",
     "StageWriter",
+    "claimed_run",
     "decode",
     "digest",
     "encode",
@@ -24,4 +25,5 @@ __all__ = [
     "read_run",
     "write_atomically",
     "write_run",
+    "writing",
 ]
