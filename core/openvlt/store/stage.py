@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any, BinaryIO, TypeVar
 
 from openvlt.errors import DataError
 from openvlt.records import Rejected
-from openvlt.store.codec import decode, encode
+from openvlt.store.codec import decode, digest, encode
 
 T = TypeVar("T")
+
+_CONTENT = (".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,13 @@ class StageFolder:
         return self.path / "stage.json"
 
     def summary(self) -> dict[str, Any] | None:
-        """What the stage counted, or None if it is not complete."""
+        """What the stage counted, or None if it is not complete, or what it made is gone."""
         try:
             summary: dict[str, Any] = json.loads(self.summary_file.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        return summary
+        made = self.path / str(summary["model"]) if "model" in summary else self.rows_file
+        return summary if made.exists() else None
 
     def rows(self, kind: type[T]) -> Iterator[T]:
         """Read the output back, row by row."""
@@ -149,3 +152,14 @@ def file_digest(path: Path) -> str:
     """Return the sha256 (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_digest(path: Path, of: Callable[[Path], str] = file_digest) -> str:
+    """Digest of what a model is made of: the weights, configuration and tokenizer files of its folder, or its one file.
+
+    Args:
+        path: folder or file.
+        of: digest of one file.
+    """
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _CONTENT)
+    return digest("content", [(file.name, of(file)) for file in files])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from openvlt_plugins.answers.grammar import limits
 from openvlt_plugins.answers.grammar.expressions import Expressions
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable, clean, joined_thousands, tokenize
 from openvlt_plugins.answers.grammar.tree import (
@@ -62,6 +63,8 @@ def parse(text: str, *, thousands: bool = True) -> Node:
     except Unreadable:
         if not any(_is_prose(token) or token.text in _COMPASS for token in tokens):
             raise
+        if len(tokens) > limits.PHRASE:
+            return Words(" ".join(cleaned.casefold().split()))
         return _phrase(tokens)
 
 
