@@ -86,8 +86,9 @@ def metrics(made: Output) -> list[dict[str, float]]:
 
 
 def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Bench, vision_model: Path) -> None:
+    traces = chosen(stages)
     heard = stages.workspace.progress = Heard()
-    made, folder = stages.train(chosen(stages), "sft", vision_model, **SFT)
+    made, folder = stages.train(traces, "sft", vision_model, **SFT)
     losses = [row["loss"] for row in metrics(made) if "loss" in row]
     assert len(losses) == 4
     assert losses[-1] < losses[0]
@@ -107,7 +108,7 @@ def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Benc
     asked = processor(text=[text], images=[Image.new("RGB", (40, 40))], return_tensors="pt")
     assert model.generate(**asked, max_new_tokens=3, do_sample=False).shape[1] > asked["input_ids"].shape[1]
 
-    again, same = stages.train(chosen(stages), "sft", vision_model, **SFT)
+    again, same = stages.train(traces, "sft", vision_model, **SFT)
     assert (again.record.cached, same) == (True, folder)
 
 

@@ -6,8 +6,8 @@ from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore
 from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.rows import RowStore
-from openvlt.store.runs import find_stage, list_runs, read_format, read_run, write_run
-from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically
+from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, write_run
+from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
 
 __all__ = [
     "Home",
@@ -17,6 +17,7 @@ __all__ = [
     "StageWriter",
     "Unneeded",
     "check_run",
+    "claimed_run",
     "decode",
     "digest",
     "encode",
@@ -31,4 +32,5 @@ __all__ = [
     "read_run",
     "write_atomically",
     "write_run",
+    "writing",
 ]
