@@ -20,6 +20,7 @@ from PIL import Image as Pictures
 from openvlt import Backend, Engine, Image, Message, Request
 
 CONTEXT = 256  # tokens; small, so that a prompt can be over it
+FIGURES = pytest.StashKey[list[str]]()  # what tests measured
 
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>",

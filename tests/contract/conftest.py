@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from openvlt import Image, Model, Request
-from tiny_models import CONTEXT, Opened, picture, served
-
-FIGURES = pytest.StashKey[list[str]]()
+from tiny_models import CONTEXT, FIGURES, Opened, picture, served
 
 
 def pytest_configure(config: pytest.Config) -> None:

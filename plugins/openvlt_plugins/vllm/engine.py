@@ -29,7 +29,7 @@ class VllmEngine:
     """
 
     def __init__(self, llm: LLM, read: ImageReader) -> None:
-        self._llm = llm
+        self.llm = llm
         self._read = read
         config = llm.model_config.hf_config
         self._forbidden = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
@@ -47,11 +47,11 @@ class VllmEngine:
             for run in _runs(request.samples)
             if self._enqueue(turns, _parameters(request, run, sampling, self._forbidden))
         ]
-        outputs = self._llm.wait_for_completion(use_tqdm=False) if waiting else []
+        outputs = self.llm.wait_for_completion(use_tqdm=False) if waiting else []
         replies: list[dict[int, Completion]] = [{} for _ in requests]
         for (place, run), output in zip(waiting, outputs, strict=True):
             replies[place].update(zip(run, _completions(output), strict=True))
-        over = f"the prompt is over the context of {self._llm.model_config.max_model_len} tokens"
+        over = f"the prompt is over the context of {self.llm.model_config.max_model_len} tokens"
         return [
             [reply[sample] for sample in request.samples] if reply else Rejected(id=request.key, reason=over)
             for request, reply in zip(requests, replies, strict=True)
@@ -62,7 +62,7 @@ class VllmEngine:
         for limit in (parameters.max_tokens, None):
             parameters.max_tokens = limit
             try:
-                self._llm.enqueue_chat(turns, parameters, use_tqdm=False)
+                self.llm.enqueue_chat(turns, parameters, use_tqdm=False)
             except (ValueError, VLLMClientError) as error:
                 if not _OVER_CONTEXT.search(str(error)):
                     raise
@@ -73,9 +73,9 @@ class VllmEngine:
     def _turn(self, turn: Message) -> dict[str, Any]:
         if not any(isinstance(part, Image) for part in turn.content):
             return {"role": turn.role, "content": "".join(str(part) for part in turn.content)}
-        if not self._llm.model_config.is_multimodal_model:
+        if not self.llm.model_config.is_multimodal_model:
             raise UsageError(
-                f"A prompt holds an image, but '{self._llm.model_config.model}' reads text only.",
+                f"A prompt holds an image, but '{self.llm.model_config.model}' reads text only.",
                 "Choose a vision-language model.",
             )
         parts = [

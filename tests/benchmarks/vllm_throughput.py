@@ -1,0 +1,105 @@
+"""The vllm backend beside a bare ``LLM.chat`` with the same settings, and beside the hf backend.
+
+Asks a text model 256 prompts with 4 samples each, three ways, and prints tokens a second and their ratios. The bare
+engine and the backend take turns on one engine, so that they meet the same machine.
+Run: ``python tests/benchmarks/vllm_throughput.py MODEL_FOLDER [--prompts 256] [--tokens 64]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from openvlt import Completion, Engine, Image, Message, Model, Rejected, Request, Sampling
+
+
+def read(image: Image) -> None:
+    raise AssertionError("the benchmark sends no image")
+
+
+def questions(count: int, samples: int, shots: int) -> list[Request]:
+    """Prompts that begin alike, as a teacher's do, and end in a question of their own."""
+    shapes, colours = ("circle", "square", "triangle", "star"), ("red", "green", "blue", "grey")
+    example = "Caption: a {} {}. Question: what colour is it? It says {}, so the answer is {}.\n"
+    head = "".join(example.format(c, s, c, c) for c in colours for s in shapes)[: shots * 80]
+    tail = "Caption: number {}, a {} {}. Question: what colour is it? Think first."
+    texts = [head + tail.format(place, colours[place % 4], shapes[place // 4 % 4]) for place in range(count)]
+    return [Request((Message.user(text),), sha256(text.encode()).hexdigest(), tuple(range(samples))) for text in texts]
+
+
+def rate(ask: Callable[[], int]) -> float:
+    """Tokens a second of one pass."""
+    start = time.perf_counter()
+    return ask() / (time.perf_counter() - start)
+
+
+def through(engine: Engine, requests: Sequence[Request], sampling: Sampling) -> int:
+    """Tokens written through a backend."""
+    completions: list[Completion] = []
+    for reply in engine.generate(requests, sampling):
+        assert not isinstance(reply, Rejected), reply
+        completions += reply
+    return sum(completion.completion_tokens for completion in completions)
+
+
+def bare(llm: Any, requests: Sequence[Request], sampling: Sampling) -> int:
+    """Tokens written by ``LLM.chat`` alone."""
+    from vllm import SamplingParams
+
+    turns = [[{"role": turn.role, "content": turn.content[0]} for turn in request.messages] for request in requests]
+    samples = len(requests[0].samples)
+    parameters = [
+        SamplingParams(
+            n=samples,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            max_tokens=sampling.max_tokens,
+            seed=place,
+        )
+        for place in range(len(requests))
+    ]
+    outputs = llm.chat(turns, parameters, use_tqdm=False)
+    return sum(len(sample.token_ids) for output in outputs for sample in output.outputs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model")
+    parser.add_argument("--prompts", type=int, default=256)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--shots", type=int, default=8, help="worked examples all prompts share")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--eager", action="store_true")
+    options = parser.parse_args()
+
+    from openvlt_plugins.hf.backend import HfBackend
+    from openvlt_plugins.vllm.backend import VllmBackend
+    from openvlt_plugins.vllm.engine import VllmEngine
+
+    model = Model(id=options.model, dtype=options.dtype, context=2048)
+    requests = questions(options.prompts, options.samples, options.shots)
+    sampling = Sampling(n=options.samples, temperature=0.7, top_p=0.95, max_tokens=options.tokens)
+    with HfBackend().open(model, read) as engine:  # type: ignore[arg-type]
+        through(engine, requests[:4], sampling)
+        hf = max(rate(lambda: through(engine, requests, sampling)) for _ in range(options.rounds))
+        print(f"hf                {hf:7.0f} tokens/s", flush=True)
+    with VllmBackend(eager=options.eager, cache=2.0).open(model, read) as engine:  # type: ignore[arg-type]
+        assert isinstance(engine, VllmEngine)
+        llm = engine.llm
+        through(engine, requests[:4], sampling)
+        pairs = [
+            (rate(lambda: bare(llm, requests, sampling)), rate(lambda: through(engine, requests, sampling)))
+            for _ in range(options.rounds)
+        ]
+    alone, ours = (max(figures) for figures in zip(*pairs, strict=True))
+    print(f"bare LLM.chat     {alone:7.0f} tokens/s")
+    print(f"vllm              {ours:7.0f} tokens/s, {ours / alone:.2f} of the bare engine, {ours / hf:.2f} times hf")
+
+
+if __name__ == "__main__":
+    main()
