@@ -17,7 +17,8 @@ from openvlt.records import Completion, Format, Trace
 
 Rule: TypeAlias = Literal["tag", "boxed", "phrase", "none"]
 
-_PHRASE = re.compile(r"(?:final answer|answer|result)\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE)
+_PHRASE = re.compile(r"(?:answer|result)\s*(?:is|:|=)\s*:?[ \t]*(?=\S)", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n|$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def extract(response: str, format: Format, *, phrases: bool = False) -> Extracti
         return _found(content, "boxed", start)
     if phrases and (matches := list(_PHRASE.finditer(response))):
         last = matches[-1]
-        return _found(last.group(1).strip().rstrip("."), "phrase", last.start())
+        stop = _SENTENCE_END.search(response, last.end())
+        return _found(response[last.end() : stop.start() if stop else None], "phrase", last.start())
     return Extraction(None, "none", -1, f"there is no {opening} and no \\boxed{{}}")
 
 

@@ -21,7 +21,7 @@ for the language side.
 | part | data |
 | --- | --- |
 | vision tower, {tower_steps} steps of 64 | shapes drawn by the script in easy-VQA's colours, with throw-away heads |
-| language side, {language_steps} steps of {batch} | {captions} captions of easy-VQA training images, made from the questions' answers and the pixels; {direct} training questions answered in a word; {texts} replies of SmolLM2-135M-Instruct to captions and questions, wrong ones too, without images |
+| language side, {language_steps} steps of 64, then {direct_steps} with one-word answers | {captions} captions of easy-VQA training images, made from the questions' answers and the pixels; {direct} training questions answered in a word, so few that the model learns the form; {texts} replies of SmolLM2-135M-Instruct to captions and questions, wrong ones too, without images |
 
 Images are easy-VQA's training images 0 to 3599. Images 3600 to 3999 (dev) and the test split were not trained on.
 

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import time
+from pathlib import Path
 
 from math_verify import parse as mv_parse, verify as mv_verify
 
@@ -88,11 +89,20 @@ def ours(pairs: list[Pair]) -> tuple[float, float, int]:
     with Judge({"answer": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1) as judge:
         deep = Example(id="", question="", answer=r"\sin^2 x+\cos^2 x")
         judge.verdicts([Claim(trace=Trace(think="", answer="1", raw="1"), example=deep)])
-        start, cpu = time.perf_counter(), time.process_time()
+        start, cpu = time.perf_counter(), time.process_time() + children_cpu()
         verdicts = judge.verdicts(claims)
-        seconds, own = time.perf_counter() - start, time.process_time() - cpu
+        seconds, own = time.perf_counter() - start, time.process_time() + children_cpu() - cpu
     wrong = sum((v["answer"].status == "correct") != right for v, (_, _, right) in zip(verdicts, pairs, strict=True))
     return seconds, own, wrong
+
+
+def children_cpu() -> float:
+    """CPU seconds the running workers have used."""
+    total = 0.0
+    for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def math_verify(pairs: list[Pair]) -> tuple[float, float, int]:
@@ -111,12 +121,18 @@ def main() -> None:
         found[name] = {
             "pairs": len(pairs),
             "seconds": round(seconds, 3),
-            "cpu_seconds_of_this_process": round(cpu, 3),
+            "cpu_seconds": round(cpu, 3),
             "pairs_per_second": round(len(pairs) / seconds),
+            "pairs_per_cpu_second": round(len(pairs) / cpu),
             "wrong_verdicts": wrong,
         }
-    ratio = found["openvlt"]["pairs_per_second"] / found["math-verify"]["pairs_per_second"]
-    print(json.dumps({**found, "times_faster": round(ratio, 1)}, indent=2))
+    times = {
+        f"times_faster_by_{key}": round(
+            found["openvlt"][f"pairs_per_{key}"] / found["math-verify"][f"pairs_per_{key}"], 1
+        )
+        for key in ("second", "cpu_second")
+    }
+    print(json.dumps({**found, **times}, indent=2))
 
 
 if __name__ == "__main__":

@@ -108,6 +108,13 @@ def test_options_written_as_a_python_list_are_read_without_running_them(tmp_path
     assert third.choices == ()
 
 
+def test_a_list_written_into_a_cell_is_a_list(tmp_path: Path) -> None:
+    rows = [{**ROW, "skills": "['a', 'b']", "task": "[half open)"}]
+    metadata = {"skills": "skills", "task": "task"}
+    (example,) = table(write(tmp_path / "rows.tsv", rows), metadata=metadata).examples("test")
+    assert example.metadata == {"skills": ["a", "b"], "task": "[half open)"}
+
+
 def test_images_come_from_bytes_paths_and_base64(tmp_path: Path) -> None:
     content = picture()
     (tmp_path / "a.png").write_bytes(content)

@@ -53,3 +53,48 @@ def crowded(openvlt: Cli, all_plugins: Path) -> Cli:
         return openvlt(*arguments, **{"PYTHONPATH": str(all_plugins), **environment})
 
     return run
+
+
+SUMS = """
+name: sums
+base: {{id: {model}, backend: instant}}
+captioner: {{use: qwen-vl, model: {{id: base, backend: instant}}}}
+data: {{source: {{use: sums, count: 60, pictures: 7}}}}
+teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 3, prompt: "Look: {{caption}} Then: {{question}}"}}
+verifiers: {{exact: text}}
+rewards: {{exact: 1.0}}
+select: [correct, {{use: per-question, count: 2}}]
+reject_above: 0.3
+iterations: [{{}}]
+"""
+
+
+@pytest.fixture(scope="session")
+def sums_in() -> Callable[[Path], Callable[..., str]]:
+    """Give a folder a home and a recipe that needs no model; returns what runs a command there, in this process.
+
+    The argument ``RECIPE`` stands for the recipe's file; what a command prints is returned, what it raises is raised.
+    """
+    plugin = Path(__file__).parents[1] / "benchmarks" / "instant.py"
+
+    def inside(folder: Path) -> Callable[..., str]:
+        from click.testing import CliRunner
+
+        from openvlt.cli import cli
+
+        (folder / "model").mkdir()
+        (folder / "model" / "config.json").write_text("{}")
+        recipe = folder / "sums.yaml"
+        recipe.write_text(SUMS.format(model=folder / "model"))
+
+        def run(*arguments: str | Path) -> str:
+            values = [str(recipe) if each == "RECIPE" else str(each) for each in arguments]
+            runner = CliRunner(env={"OPENVLT_HOME": str(folder / "home")})
+            result = runner.invoke(cli, ["--plugin", str(plugin), *values])
+            if result.exception is not None:
+                raise result.exception
+            return result.stdout
+
+        return run
+
+    return inside

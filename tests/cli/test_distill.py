@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from openvlt.cli import cli
 from openvlt.errors import UsageError
 
 pytestmark = pytest.mark.xdist_group("distill")
 
-PLUGIN = Path(__file__).parents[1] / "benchmarks" / "instant.py"
-RECIPE = """
-name: sums
-base: {{id: {model}, backend: instant}}
-captioner: {{use: qwen-vl, model: {{id: base, backend: instant}}}}
-data: {{source: {{use: sums, count: 60, pictures: 7}}}}
-teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 3, prompt: "Look: {{caption}} Then: {{question}}"}}
-verifiers: {{exact: exact}}
-rewards: {{exact: 1.0}}
-select: [correct, {{use: per-question, count: 2}}]
-reject_above: 0.3
-iterations: [{{}}]
-"""
 Command = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def openvlt(tmp_path_factory: pytest.TempPathFactory) -> Command:
+def openvlt(sums_in: Callable[[Path], Command], tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Runs a command in this process, in one home for the whole module."""
-    folder = tmp_path_factory.mktemp("distill")
-    (folder / "model").mkdir()
-    (folder / "model" / "config.json").write_text("{}")
-    (folder / "sums.yaml").write_text(RECIPE.format(model=folder / "model"))
-
-    def run(*arguments: str | Path) -> str:
-        values = [str(folder / "sums.yaml") if each == "RECIPE" else str(each) for each in arguments]
-        environment = {"OPENVLT_HOME": str(folder / "home"), "OPENVLT_PLUGINS": os.environ.get("OPENVLT_PLUGINS")}
-        result = CliRunner(env=environment).invoke(cli, ["--plugin", str(PLUGIN), *values], catch_exceptions=True)
-        if result.exception is not None:
-            raise result.exception
-        return result.output
-
-    return run
+    return sums_in(tmp_path_factory.mktemp("distill"))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +32,7 @@ def distilled(openvlt: Command, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def load(folder: Path) -> list[dict[str, Any]]:
     from datasets import load_dataset
 
-    return list(load_dataset(str(folder), split="train"))
+    return list(load_dataset(str(folder), split="train", streaming=True))
 
 
 def answer_of(question: str) -> str:

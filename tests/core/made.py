@@ -15,8 +15,9 @@ from openvlt.registry import Built, Registry
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
 from openvlt.stages.load import load, load_step
-from openvlt.stages.models import resolve
+from openvlt.stages.models import content_digest, resolve
 from openvlt.stages.select import select
+from openvlt.stages.train import Rewards, train, train_step
 from openvlt.stages.verify import verify
 from openvlt.stages.workspace import Output, Workspace
 
@@ -56,6 +57,17 @@ class Bench:
         built = [self.workspace.registry.build("filter", spec) for spec in filters]
         return select(self.workspace, "select-1", 1, rows, built)
 
+    def train(
+        self, rows: Output, use: str, start: Path, weights: Mapping[str, float] | None = None, **options: Any
+    ) -> tuple[Output, Path]:
+        trainer = self.build("trainer", use, **options)
+        verifiers = {name: self.build("verifier", name) for name in weights or {}}
+        rewards = Rewards(verifiers, weights or {})
+        model = Model(id=str(start), pixels=(32 * 32, 64 * 64))
+        digest = content_digest(model, self.workspace)
+        step = train_step(self.workspace, use, f"{use}-1", 1, rows, trainer, digest, rewards)
+        return train(self.workspace, step, rows, trainer, model, rewards)
+
     def asked(self) -> list[dict[str, Any]]:
         """What the model was asked since the last look: text, sample, temperature, number of images."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
@@ -74,6 +86,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.done = 0
+        self.total: int | None = None
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         self.total = total

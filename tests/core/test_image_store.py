@@ -113,7 +113,7 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_image(store: ImageStore, mon
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
-        with pytest.raises(DataError, match=r"cannot be written to .*: No space left on device"):
+        with pytest.raises(DataError, match="cannot be written: No space left on device"):
             store.add(Image.data(encoded()))
     known = store.add(Image.data(encoded()))
     assert store.path(known).read_bytes() == encoded()

@@ -94,7 +94,7 @@ def test_a_full_disk_is_an_error_that_says_so(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(DataError, match=r"cannot be written: No space left on device. Free some space"):
         writer.finish({})
     assert StageFolder(tmp_path / "stage").summary() is None
-    with pytest.raises(DataError, match=r"run record .* cannot be written"):
+    with pytest.raises(DataError, match=r"run.json cannot be written"):
         write_run(Home(tmp_path), RUN)
 
 

@@ -70,7 +70,7 @@ def prepare(
         asked: the recipe.
         iterations: how many turns, if not the recipe's.
         until: kind of stage after which to stop.
-        check: refuse models that cannot run here.
+        check: refuse models that cannot run here, and keep the name of the run for it.
         suffix: added to the recipe's name to name the run, unless the user names it.
     """
     from openvlt.cli import registry
@@ -87,5 +87,6 @@ def prepare(
     workspace = Workspace(open_home(), plugins, recipe.format, reject_above=recipe.reject_above, seed=recipe.seed)
     if check:
         preflight(workspace, recipe, parts, train=until is None)
-    name = claim_name(workspace.home, recipe.model_copy(update={"name": recipe.name + suffix}), asked.name)
+    named = recipe.model_copy(update={"name": recipe.name + suffix})
+    name = claim_name(workspace.home, named, asked.name) if check else named.name
     return Loop(workspace, recipe, parts, Run(name=name, recipe=recipe.name, status="running"), until)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openvlt.errors import DataError
+
 if TYPE_CHECKING:
     from openvlt.records import Run
 
@@ -44,6 +46,61 @@ def show(name: str) -> None:
     console().print(scores_table(run.scores))
     for line in [*(gains(run.scores[-1]) if run.scores else ()), *dict.fromkeys(run.notes)]:
         click.echo(line)
+
+
+@runs.command()
+@click.argument("name")
+@click.pass_context
+def verify(context: click.Context, name: str) -> None:
+    """Compute every digest of a run anew: stages, rows, images, models."""
+    from openvlt.store import check_run, open_home, read_run
+
+    home = open_home()
+    run = read_run(home, name)
+    count = 0
+    for problem in check_run(home, run):
+        click.echo(problem)
+        count += 1
+    if count:
+        raise DataError(
+            f"The run '{name}' is damaged in {count} places.",
+            "Delete the files named above and run its command again; what is whole is reused.",
+        )
+    click.echo(f"{name}: all {len(run.stages)} stages are what they were")
+
+
+@runs.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget a run; 'openvlt runs prune' then frees what only it needed."""
+    import shutil
+
+    from openvlt.store import open_home, read_run
+
+    home = open_home()
+    shutil.rmtree(home.runs / read_run(home, name).name)
+    click.echo(f"The run '{name}' is forgotten; 'openvlt runs prune' frees what only it needed.")
+
+
+@runs.command()
+@click.option("--yes", is_flag=True, help="Delete it; without this it is only listed.")
+def prune(yes: bool) -> None:
+    """Free the stages, rows, images and models that no run needs."""
+    from openvlt.store import find_unneeded, free, open_home
+
+    unneeded = find_unneeded(open_home())
+    gone = list(free(unneeded)) if yes else unneeded
+    for kind in ("stage", "rows", "image"):
+        some = [each for each in gone if each.kind == kind]
+        if some:
+            click.echo(f"{kind:<6} {len(some):>8}  {sum(each.size for each in some) / 1e6:12,.1f} MB")
+    total = f"{sum(each.size for each in gone) / 1e6:,.1f} MB"
+    if not gone:
+        click.echo("There is nothing to free.")
+    elif yes:
+        click.echo(f"Freed {total}.")
+    else:
+        click.echo(f"No run needs these {total}; 'openvlt runs prune --yes' frees them.")
 
 
 def run_json(run: Run) -> dict[str, Any]:

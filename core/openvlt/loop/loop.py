@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from openvlt.bench.measure import Measured, measure, versus
@@ -21,7 +22,7 @@ from openvlt.stages.select import select
 from openvlt.stages.train import Rewards, train, train_step
 from openvlt.stages.verify import verify
 from openvlt.stages.workspace import Output, Step, Workspace
-from openvlt.store import Home, digest, write_atomically, write_run
+from openvlt.store import Home, claimed_run, digest, write_atomically, write_run
 
 
 @dataclass
@@ -50,7 +51,15 @@ class Loop:
         self.workspace.models["policy"] = self.workspace.models["base"]
 
     def carry_out(self) -> Run:
-        """Go through all iterations; whatever ends the run, its record says how it stands."""
+        """Go through all iterations; whatever ends the run, its record says how it stands.
+
+        Raises:
+            UsageError: another process is carrying out the same run.
+        """
+        with nullcontext() if self.workspace.dry else claimed_run(self.workspace.home, self.run.name):
+            return self._carry_out()
+
+    def _carry_out(self) -> Run:
         self._record(status="running")
         try:
             self._all()
@@ -212,7 +221,6 @@ def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:
     for name in (given,) if given else (recipe.name, f"{recipe.name}-{digest(resolved)[:6]}"):
         path = home.runs / name / "recipe.json"
         if given or not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, resolved.encode())
         if path.read_text(encoding="utf-8") == resolved:
             break

@@ -73,7 +73,10 @@ def _listed(loop: Loop) -> list[Planned]:
         for number, each in enumerate(turn.grpo, 1):
             suffix = f"{index}" if len(turn.grpo) == 1 else f"{index}.{number}"
             trained.append((f"grpo-{suffix}", each.trainer, each.loaded.data.limit or _size(each.loaded)))
+        loaded = iter(turn.grpo)
         for stage, trainer, count in trained:
+            if stage.startswith("grpo"):
+                stages.append(Planned(f"load-{stage}", next(loaded).loaded.source.entry.name, count))
             stages.append(_asked(loop, stage, trainer.entry.name, base, count))
             stages += [_asked(loop, f"bench-{name}-{stage}", name, base, None) for name, _ in names]
     return stages

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from openvlt.errors import UsageError
-from openvlt.loop.parts import Parts
+from openvlt.loop.parts import Loaded, Parts
 from openvlt.recipe import Recipe
 from openvlt.records import Model
 from openvlt.stages.models import locate
@@ -45,6 +45,15 @@ def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool
         check("base", recipe.base, workspace)
     for role, model, name in asked:
         check(role, model, workspace, name)
+    for reinforced in (each for turn in turns for each in turn.grpo if train):
+        if (most := _most(reinforced.loaded)) is not None:
+            reinforced.trainer.component.preflight(most)
+
+
+def _most(loaded: Loaded) -> int | None:
+    """Examples there can be at most, or None if only the work tells."""
+    known = (loaded.data.limit, loaded.source.component.size(loaded.data.split))
+    return min((count for count in known if count is not None), default=None)
 
 
 def packages(recipe: Recipe) -> None:
@@ -69,6 +78,11 @@ def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None
     if Path(located.id).exists():
         return
     who = f"The {role} {name}".strip()
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", located.id):
+        raise UsageError(
+            f"{who} runs {located.id}, which is neither a folder nor the id of a model on the hub.",
+            "Give a folder that exists, or an id such as Qwen/Qwen2.5-VL-3B-Instruct.",
+        )
     smaller = "--base FOLDER_OR_HUB_ID" if role == "base" else f"--set {role}.model=HUB_ID"
     served = "" if role == "base" else f", one that is served (--{role}-url http://HOST:8000/v1)"
     remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."

@@ -60,7 +60,7 @@ class Card:
     def text(self) -> str:
         """The card in Markdown."""
         parts = [
-            "---\nconfigs:\n- config_name: default\n  data_files: data/train-*.parquet\n---\n",
+            "---\ntags:\n- openvlt\n---\n",
             f"# {self.name}\n",
             f"{sum(self.lengths.values())} verified reasoning traces, distilled by openvlt; one row a trace.\n",
             "## Sources\n",

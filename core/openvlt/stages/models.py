@@ -17,9 +17,7 @@ from openvlt.records import Model
 from openvlt.registry import Built
 from openvlt.stages.choice import choose_backend
 from openvlt.stages.workspace import Workspace
-from openvlt.store import digest, file_digest, write_atomically
-
-_CONTENT = (".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model")
+from openvlt.store import digest, file_digest, model_digest, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +107,23 @@ def content_digest(model: Model, workspace: Workspace) -> str:
     path = Path(model.id)
     if model.url or not path.exists():
         return digest("unseen", model.id, model.revision)
-    wanted = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _CONTENT)
     memory = workspace.home.root / "digests.json"
     try:
         known: dict[str, str] = json.loads(memory.read_bytes())
     except (FileNotFoundError, ValueError):
         known = {}
-    digests, before = [], len(known)
-    for file in wanted:
+    before = len(known)
+
+    def remembered(file: Path) -> str:
         stat = file.stat()
         mark = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        digests.append((file.name, known.setdefault(mark, "") or file_digest(file)))
-        known[mark] = digests[-1][1]
+        known[mark] = known.get(mark) or file_digest(file)
+        return known[mark]
+
+    found = model_digest(path, remembered)
     if len(known) != before:
         write_atomically(memory, json.dumps(known).encode())
-    return digest("content", digests)
+    return found
 
 
 @contextmanager

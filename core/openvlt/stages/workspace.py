@@ -14,7 +14,7 @@ from openvlt.errors import UsageError
 from openvlt.records import Format, Model, Row, StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.progress import Progress, Quiet
-from openvlt.store import Home, ImageStore, StageFolder, digest
+from openvlt.store import Home, ImageStore, StageFolder, digest, writing
 
 
 @dataclass
@@ -100,7 +100,8 @@ def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dic
             raise NotDone(step)
         yield folder, summary
         return
-    folder.path.mkdir(parents=True, exist_ok=True)
+    with writing(folder.path):
+        folder.path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.path.with_suffix(".lock"), timeout=0)
     try:
         with lock:

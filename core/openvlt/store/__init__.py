@@ -1,11 +1,13 @@
 """Where everything lies: images once, rows as the cache, stages as views of them, runs as their record."""
 
+from openvlt.store.check import check_run
 from openvlt.store.codec import decode, digest, encode
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore
+from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.rows import RowStore
-from openvlt.store.runs import find_stage, list_runs, read_format, read_run, write_run
-from openvlt.store.stage import StageFolder, StageWriter, file_digest, write_atomically
+from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, write_run
+from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
 
 __all__ = [
     "Home",
@@ -13,15 +15,22 @@ __all__ = [
     "RowStore",
     "StageFolder",
     "StageWriter",
+    "Unneeded",
+    "check_run",
+    "claimed_run",
     "decode",
     "digest",
     "encode",
     "file_digest",
     "find_stage",
+    "find_unneeded",
+    "free",
     "list_runs",
+    "model_digest",
     "open_home",
     "read_format",
     "read_run",
     "write_atomically",
     "write_run",
+    "writing",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from openvlt.errors import DataError, Reject
 from openvlt.records import Image, NewImage
+from openvlt.store.stage import writing
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -55,15 +56,10 @@ class ImageStore:
 
     def _write(self, target: Path, content: bytes) -> None:
         partial = target.with_name(f"{target.name}.{os.getpid()}")
-        try:
+        with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(content)
             partial.replace(target)
-        except OSError as error:
-            raise DataError(
-                f"Images cannot be written to {self.folder}: {error.strerror or error}.",
-                "Free some space there and run the same command again.",
-            ) from error
 
     def _decode(self, image: Image) -> Picture:
         """Decode an image to RGB; an animation gives its first frame.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from openvlt.errors import DataError, UsageError, closest
 from openvlt.records import Format, Run, StageRecord
@@ -19,15 +22,28 @@ def write_run(home: Home, run: Run) -> None:
     Raises:
         DataError: the disk is full or read-only.
     """
-    folder = home.runs / run.name
+    write_atomically(home.runs / run.name / "run.json", encode(run))
+
+
+@contextmanager
+def claimed_run(home: Home, name: str) -> Iterator[None]:
+    """Hold a run's record against other processes, which would write over it.
+
+    Raises:
+        UsageError: another process is carrying out the same run.
+    """
+    lock = FileLock(home.runs / f"{name}.lock", timeout=0)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "run.json", encode(run))
-    except OSError as error:
-        raise DataError(
-            f"The run record {folder / 'run.json'} cannot be written: {error.strerror or error}.",
-            "Free some space there and run the same command again; what was finished is kept.",
-        ) from error
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"Another process is working on the same run {name}.",
+            "Wait until it has ended, or give this one a name of its own (--name).",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_run(home: Home, name: str) -> Run:

@@ -6,16 +6,19 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from openvlt.errors import DataError
 from openvlt.records import Rejected
-from openvlt.store.codec import decode, encode
+from openvlt.store.codec import decode, digest, encode
 
 T = TypeVar("T")
+
+_CONTENT = (".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,13 @@ class StageFolder:
         return self.path / "stage.json"
 
     def summary(self) -> dict[str, Any] | None:
-        """What the stage counted, or None if it is not complete."""
+        """What the stage counted, or None if it is not complete, or what it made is gone."""
         try:
             summary: dict[str, Any] = json.loads(self.summary_file.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        return summary
+        made = self.path / str(summary["model"]) if "model" in summary else self.rows_file
+        return summary if made.exists() else None
 
     def rows(self, kind: type[T]) -> Iterator[T]:
         """Read the output back, row by row."""
@@ -66,13 +70,11 @@ class StageWriter:
         self.rejected: Counter[str] = Counter()
         self.transient = 0
         self._hash = hashlib.sha256()
-        try:
+        with writing(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
             folder.summary_file.unlink(missing_ok=True)
             self._rows = folder.rows_file.with_suffix(".partial").open("wb")
             self._left_out = (folder.path / "rejected.jsonl").open("wb")
-        except OSError as error:
-            raise _unwritable(folder.path, error) from error
 
     def row(self, record: Any) -> None:
         """Append one row of output."""
@@ -89,47 +91,61 @@ class StageWriter:
 
     def close(self) -> None:
         """Close the files without completing the stage."""
-        try:
-            self._rows.close()
-            self._left_out.close()
-        except OSError as error:
-            raise _unwritable(self.folder.path, error) from error
+        with writing(self.folder.path):
+            try:
+                self._rows.close()
+            finally:
+                self._left_out.close()
 
     def finish(self, counts: Mapping[str, Any]) -> dict[str, Any]:
         """Complete the stage; returns its summary, with the digest of its rows."""
-        try:
-            self.close()
-            self._rows_in_place()
-            summary = {
-                "digest": self._hash.hexdigest(),
-                "out": self.out,
-                "rejected": dict(sorted(self.rejected.items())),
-                **counts,
-            }
-            write_atomically(self.folder.summary_file, json.dumps(summary, indent=1).encode())
-        except OSError as error:
-            raise _unwritable(self.folder.path, error) from error
+        self.close()
+        with writing(self.folder.path):
+            self.folder.rows_file.with_suffix(".partial").replace(self.folder.rows_file)
+        summary = {
+            "digest": self._hash.hexdigest(),
+            "out": self.out,
+            "rejected": dict(sorted(self.rejected.items())),
+            **counts,
+        }
+        write_atomically(self.folder.summary_file, json.dumps(summary, indent=1).encode())
         return summary
 
-    def _rows_in_place(self) -> None:
-        partial = self.folder.rows_file.with_suffix(".partial")
-        partial.replace(self.folder.rows_file)
-
-    def _write(self, file: Any, line: bytes) -> None:
-        try:
+    def _write(self, file: BinaryIO, line: bytes) -> None:
+        with writing(self.folder.path):
             file.write(line)
-        except OSError as error:
-            raise _unwritable(self.folder.path, error) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see either the old or the whole new content."""
+    """Write a file, and its folder if there is none, so that readers see either the old or the whole new content.
+
+    Raises:
+        DataError: the disk is full or read-only.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say what it means that something cannot be written.
+
+    Raises:
+        DataError: the disk is full or read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Free some space there and run the same command again; what was finished is kept.",
+        ) from error
 
 
 def file_digest(path: Path) -> str:
@@ -138,8 +154,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"The stage folder {path} cannot be written: {error.strerror or error}.",
-        "Free some space there and run the same command again; what was finished is kept.",
-    )
+def model_digest(path: Path, of: Callable[[Path], str] = file_digest) -> str:
+    """Digest of what a model is made of: the weights, configuration and tokenizer files of its folder, or its one file.
+
+    Args:
+        path: folder or file.
+        of: digest of one file.
+    """
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _CONTENT)
+    return digest("content", [(file.name, of(file)) for file in files])

@@ -170,11 +170,15 @@ class Pool:
         for worker in workers:
             worker.kill()
 
-    def replace(self, worker: Worker) -> Worker | None:
-        """A warm worker in place of one that died; None if none can be started."""
+    def replace(self, worker: Worker, *, wanted: bool) -> Worker | None:
+        """A warm worker in place of one that died; None if none is wanted or can be started."""
         with self._changed:
             self._all.discard(worker)
+            self._free.append(self._start())
+            self._changed.notify()
         worker.forget()
+        if not wanted:
+            return None
         fresh = self._borrow(1)
         return fresh[0] if fresh and fresh[0].wait_ready() else None
 
@@ -182,12 +186,15 @@ class Pool:
         """Take free workers, at least one, starting what is missing and one to spare."""
         with self._changed:
             while len(self._all) < self.size + 1 and len(self._free) < wanted + 1:
-                worker = Worker(self._setup)
-                self._free.append(worker)
-                self._all.add(worker)
+                self._free.append(self._start())
             while not self._free:
                 self._changed.wait()
             return [self._free.popleft() for _ in range(max(1, min(wanted, len(self._free) - 1)))]
+
+    def _start(self) -> Worker:
+        worker = Worker(self._setup)
+        self._all.add(worker)
+        return worker
 
     def _give_back(self, worker: Worker, *, usable: bool = True) -> None:
         with self._changed:
@@ -246,10 +253,8 @@ class _Batch:
                     self._collect(key.fd)
                 self._kill_late()
 
-    def _assign(self, worker: Worker | None) -> None:
+    def _assign(self, worker: Worker) -> None:
         """Give a worker its next task, or give it back."""
-        if worker is None:
-            return
         if not self._waiting or time.monotonic() > self._end:
             self._pool._give_back(worker)
             return
@@ -267,10 +272,16 @@ class _Batch:
         reply = running.worker.receive()
         if reply is None:
             self._results[running.index] = _why_dead(running)
-            self._assign(self._pool.replace(running.worker))
+            self._replace(running.worker)
         else:
             self._results[running.index] = Failed("memory", reply.error) if reply.error else reply
             self._assign(running.worker)
+
+    def _replace(self, dead: Worker) -> None:
+        """Go on with another worker, if there is anything to go on with."""
+        fresh = self._pool.replace(dead, wanted=bool(self._waiting))
+        if fresh is not None:
+            self._assign(fresh)
 
     def _kill_late(self) -> None:
         now = time.monotonic()
@@ -278,7 +289,7 @@ class _Batch:
             if now - running.started > BACKSTOP_SECONDS:
                 self._release(descriptor)
                 self._results[running.index] = _why_dead(running)
-                self._assign(self._pool.replace(running.worker))
+                self._replace(running.worker)
 
 
 def _why_dead(running: _Running) -> Failed:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
-from openvlt_plugins.answers.grammar.limits import CHARACTERS
+from openvlt_plugins.answers.grammar.limits import CHARACTERS, LETTERS
 from openvlt_plugins.answers.reading import decide
 from openvlt_plugins.answers.wording import squeezed, undressed
 
@@ -29,7 +29,7 @@ _ALL_LETTERS = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
 
 def letters_of(text: str) -> str:
     """The letters of a text that is nothing but letters and what separates them: ``"(A), B"`` gives ``"AB"``."""
-    text = undressed(text).strip()
+    text = undressed(text).strip() if len(text) <= LETTERS else ""
     if _LETTERS.fullmatch(text):
         return "".join(sorted({letter.upper() for letter in _ALL_LETTERS.findall(text)}))
     return ""

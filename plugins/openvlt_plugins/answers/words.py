@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 
 from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.grammar.limits import CHARACTERS
 from openvlt_plugins.answers.wording import folded, without_lead_in
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _FIRST = re.compile(r"(yes|no|true|false)(?![\w'-])(.*)", re.DOTALL)
 _OTHER = re.compile(r"[\s,/;]*(?:or|and|&|/|,)?[\s,]*(yes|no|true|false)(?![\w'-])")
+_HEDGE = re.compile(r"\s*(?:or|/)(?![a-z])")
 _ARTICLE = re.compile(r"^(?:an?|the) ")
 
 
@@ -20,6 +22,8 @@ def truth(text: str) -> bool | None:
     if not found:
         return None
     value, rest = _TRUTH[found.group(1)], found.group(2)
+    if _HEDGE.match(rest):
+        return None
     other = _OTHER.match(rest)
     return None if other and _TRUTH[other.group(1)] != value else value
 
@@ -36,7 +40,7 @@ class YesNo(AnswerVerifier):
         gold = truth(claim.example.answer)
         if gold is None:
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is neither yes nor no")
-        said = truth(answer)
+        said = truth(answer[:CHARACTERS])
         if said is None:
             return Verdict.incorrect("says neither yes nor no", tier="text")
         return Verdict.correct("", tier="text") if said == gold else Verdict.incorrect("says the opposite", tier="text")
@@ -53,6 +57,8 @@ class Text(AnswerVerifier):
     """
 
     def check(self, answer: str, claim: Claim) -> Verdict:
+        if len(answer) > CHARACTERS + len(claim.example.answer):
+            return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
         gold, said = _bare(claim.example.answer), _bare(answer)
         if not gold:
             return Verdict.bad_gold("the gold is empty")

@@ -71,6 +71,14 @@ def choices_of(value: Any) -> tuple[str, ...] | None:
     return tuple(str(choice) for choice in value) if isinstance(value, list | tuple) else None
 
 
+def listed(value: Any) -> Any:
+    """The cell, with a list in it if it is the text of a Python list, as tables have it."""
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        found = choices_of(value)
+        return value if found is None else list(found)
+    return value
+
+
 def image_of(value: Any, folder: Path) -> Image | None:
     """The cell as an image: encoded bytes, the hub's ``{bytes, path}``, a path from the file's folder, or base64."""
     if isinstance(value, Mapping):

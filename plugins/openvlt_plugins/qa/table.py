@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_file, read_rows
-from openvlt_plugins.qa.cells import cell, choices_of, columns_of, image_of, text_of, whole_number
+from openvlt_plugins.qa.cells import cell, choices_of, columns_of, image_of, listed, text_of, whole_number
 
 FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
 
@@ -81,7 +81,9 @@ class Table(Source):
     def _check(self, row: TableRow) -> None:
         written = (*self.columns.values(), *self.metadata.values())
         wanted = [name for column in written if not column.endswith("?") for name in columns_of(column)]
-        missing = [name for name in wanted if not any(part.split(".")[0] in row for part in name.split("|"))]
+        missing = [
+            name for name in dict.fromkeys(wanted) if not any(part.split(".")[0] in row for part in name.split("|"))
+        ]
         if missing:
             raise DataError(
                 f"The data '{self.path or self.dataset}' lacks the columns {', '.join(missing)}.",
@@ -96,7 +98,7 @@ class Table(Source):
             return Rejected(id=id, reason="choices cannot be read")
         answer = text_of(values["answer"])
         gold = self._gold(answer)
-        metadata = {key: cell(row, column) for key, column in self.metadata.items()}
+        metadata = {key: listed(cell(row, column)) for key, column in self.metadata.items()}
         if not gold and split in self.unlabelled:
             metadata["unlabelled"] = True
         if gold != answer:

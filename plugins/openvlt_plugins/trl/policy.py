@@ -41,12 +41,21 @@ def load(model: Model, freeze: Sequence[str], seed: int) -> tuple[Any, Any]:
 
 
 def adapters(rank: int, policy: Any) -> Any:
-    """The LoRA configuration for all linear layers of the language model, or None for full training."""
+    """The LoRA configuration for all linear layers of the language model, or None for full training.
+
+    ``all-linear`` alone would adapt the vision tower too, frozen or not.
+    """
     if not rank:
         return None
     from peft import LoraConfig
 
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    return LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules="all-linear",
+        exclude_modules=r".*\bvisual\..*",
+        task_type="CAUSAL_LM",
+    )
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -55,6 +55,8 @@ from openvlt import (
     TraceFilter,
     Trainer,
     TrainJob,
+    Verdict,
+    Verifier,
     hookimpl,
     parse,
 )  # fmt: skip
@@ -77,6 +79,11 @@ def register_teachers(register: Any) -> None:
 def register_filters(register: Any) -> None:
     register("forger", Forger, summary="changes an answer, which no filter may")
     register("sluggard", Sluggard, summary="decides on the first row only")
+
+
+@hookimpl
+def register_verifiers(register: Any) -> None:
+    register("luck", Luck, summary="a score that only the response decides")
 
 
 @hookimpl
@@ -235,6 +242,14 @@ class Sluggard(TraceFilter):
     def choose_all(self, rows: Any) -> Iterator[Any]:
         rows = list(rows)
         yield rows[0][0], rows[0][1]
+
+
+@dataclass(frozen=True)
+class Luck(Verifier):
+    """Scores a response by its digest, so that responses earn different rewards whatever a random model writes."""
+
+    def verify(self, claim: Claim) -> Verdict:
+        return Verdict.scored(share("luck", claim.response))
 
 
 @dataclass(frozen=True)

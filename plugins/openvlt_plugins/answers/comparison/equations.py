@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from openvlt_plugins.answers.grammar.limits import TooLarge
 from openvlt_plugins.answers.grammar.tree import Call, Node, Relation
-from openvlt_plugins.answers.values.normal import Opaque, Poly, normal
+from openvlt_plugins.answers.values.normal import Opaque, Poly, normal, start_work
 from openvlt_plugins.answers.values.probe import Undefined, points, value
 
 _GREATER = {">": "<", ">=": "<="}
@@ -29,6 +29,7 @@ def same_equation(one: Node, other: Node, *, signed: bool) -> bool | None:
         other: another.
         signed: True if the factor must be positive, as between inequalities.
     """
+    start_work()
     try:
         a, b = normal(one), normal(other)
         if (a.is_polynomial and b.is_polynomial) or not signed:

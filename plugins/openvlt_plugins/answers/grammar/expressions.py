@@ -217,15 +217,22 @@ class Expressions(ABC):
         if self.peek().kind == "number" and self.peek(1).text == "/" and self.peek(2).kind == "number":
             return self._mixed(value, int_of(self.next()), int_of(self._second()))
         if self.peek().kind == "command" and self.peek().text in _FRACTIONS:
-            start = self._place
-            fraction = self._command()
-            parts = fraction.args if isinstance(fraction, Call) and fraction.op == "/" else ()
-            if len(parts) == 2 and all(isinstance(part, Num) and part.decimals is None for part in parts):
-                top, bottom = (part.value for part in parts if isinstance(part, Num))
-                if top < bottom:
-                    return Num(value.value + top / bottom)
-            self._place = start
+            return self._mixed_latex(value)
         return value
+
+    def _mixed_latex(self, whole: Num) -> Node:
+        """The mixed number that an integer and a proper fraction of plain integers make; else the integer alone."""
+        ahead = [self.peek(place).text for place in range(1, 7)]
+        if ahead[0] == "{" and ahead[2:4] == ["}", "{"] and ahead[5] == "}":
+            top, bottom, length = ahead[1], ahead[4], 7
+        elif len(ahead[0]) == 2:
+            top, bottom, length = ahead[0][0], ahead[0][1], 2
+        else:
+            return whole
+        if not (top.isdigit() and bottom.isdigit() and 0 < int(top) < int(bottom)):
+            return whole
+        self._place += length
+        return Num(whole.value + Fraction(int(top), int(bottom)))
 
     def _second(self) -> Token:
         self.next()

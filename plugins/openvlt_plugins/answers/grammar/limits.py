@@ -12,12 +12,18 @@ NESTING = 40
 """of brackets, fractions and powers"""
 EXPONENT = 10_000
 """of a power with a number as base"""
-BITS = 65_536
+BITS = 32_768
 """of an exact number on the way"""
-FACTORIAL = 4_000
+FACTORIAL = 2_500
 """argument of a factorial"""
 TERMS = 300
 """of a polynomial in normal form"""
+PRODUCTS = 10_000
+"""of two terms, on the way to a normal form"""
+PHRASE = 150
+"""tokens of an answer that has words between its mathematics"""
+LETTERS = 100
+"""characters of an answer that is letters of choices"""
 ITEMS = 64
 """of a set, list or tuple compared without order"""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
-from openvlt_plugins.answers.grammar.expressions import Expressions
+from openvlt_plugins.answers.grammar import limits
+from openvlt_plugins.answers.grammar.expressions import Expressions, number
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable, clean, joined_thousands, tokenize
 from openvlt_plugins.answers.grammar.tree import (
     EXPRESSIONS,
@@ -34,6 +36,7 @@ from openvlt_plugins.answers.grammar.vocabulary import (
     UNITS,
 )
 
+_PLAIN_NUMBER = re.compile(r"(-?)(\d{1,30}(?:\.\d{1,30})?)", re.ASCII)
 _COMPASS = frozenset("NSEW")
 _CLOSING = frozenset(")]}")
 Unit = tuple[tuple[str, int], ...]
@@ -53,6 +56,10 @@ def parse(text: str, *, thousands: bool = True) -> Node:
         TooLarge: it passes a limit.
         Unreadable: it is neither mathematics nor words.
     """
+    if plain := _PLAIN_NUMBER.fullmatch(text):
+        # most answers are: nothing else needs to be looked at
+        value = number(plain.group(2))
+        return Num(-value.value, value.decimals) if plain.group(1) else value
     cleaned = clean(text)
     tokens = tokenize(joined_thousands(cleaned, commas=thousands))
     if not tokens:
@@ -62,6 +69,8 @@ def parse(text: str, *, thousands: bool = True) -> Node:
     except Unreadable:
         if not any(_is_prose(token) or token.text in _COMPASS for token in tokens):
             raise
+        if len(tokens) > limits.PHRASE:
+            return Words(" ".join(cleaned.casefold().split()))
         return _phrase(tokens)
 
 

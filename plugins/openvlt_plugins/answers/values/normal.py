@@ -7,11 +7,12 @@ expressions with one normal form are equal; the converse need not hold.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
 
-from openvlt_plugins.answers.grammar.limits import BITS, TERMS, TooLarge
+from openvlt_plugins.answers.grammar.limits import BITS, PRODUCTS, TERMS, TooLarge
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
 from openvlt_plugins.answers.values.exact import bounded, factorial_of, power
 
@@ -19,6 +20,8 @@ Mono: TypeAlias = tuple[tuple[str, Fraction], ...]
 Poly: TypeAlias = dict[Mono, Fraction]
 
 _MOST_FACTORS = 16
+# Products of terms in the comparison this thread is at.
+_WORK = threading.local()
 _SMALL_PRIMES = 1_000
 
 
@@ -47,11 +50,17 @@ class Quotient:
 
 def same_value(one: Node, other: Node) -> bool:
     """True if the normal forms show that the expressions are equal; False says nothing."""
+    start_work()
     try:
         a, b = normal(one), normal(other)
         return not _minus(_mul(a.top, b.bottom), _mul(b.top, a.bottom))
     except (Opaque, TooLarge):
         return False
+
+
+def start_work() -> None:
+    """Begin a comparison: what this thread may compute for it starts anew."""
+    _WORK.products = 0
 
 
 def normal(node: Node) -> Quotient:
@@ -176,8 +185,9 @@ def _scaled(poly: Poly, factor: Fraction) -> Poly:
 
 
 def _mul(one: Poly, other: Poly) -> Poly:
-    if len(one) * len(other) > TERMS * 20:
-        raise TooLarge(f"more than {TERMS} terms")
+    _WORK.products = getattr(_WORK, "products", 0) + len(one) * len(other)
+    if _WORK.products > PRODUCTS:
+        raise TooLarge(f"more than {PRODUCTS} products of terms")
     total: Poly = {}
     for left, a in one.items():
         for right, b in other.items():

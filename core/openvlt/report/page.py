@@ -1,0 +1,135 @@
+"""One page that shows a run: scores, stages, and traces as they are. It needs no other file and runs no script."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from io import BytesIO
+from itertools import islice
+
+from openvlt.records import Image, Judged, Row, Run, Score, StageRecord
+from openvlt.store import Home, ImageStore, StageFolder
+
+EXAMPLES = 8
+"""Rows shown of a stage."""
+SIDE = 320
+"""Pixels of the longer side of an image that is shown."""
+
+_SHOWN = ("verify", "select")
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem; } th, td { padding: .2rem .7rem; text-align: right; }
+th:first-child, td:first-child, td.text { text-align: left; } tr { border-bottom: 1px solid #ddd; }
+article { border: 1px solid #ddd; border-radius: 6px; padding: .7rem 1rem; margin: 1rem 0; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; background: #f6f6f6; padding: .5rem .7rem; } img { max-height: 12rem; margin: .3rem; }
+.correct { color: #0a6b2d; } .incorrect, .unparsed { color: #a3231c; } small { color: #666; }
+"""
+
+
+def page(home: Home, run: Run) -> str:
+    """Write a run as one HTML page.
+
+    Args:
+        home: holds its stages and images; a stage whose rows are gone is only counted.
+        run: what is shown.
+    """
+    images = ImageStore(home.images)
+    parts = [
+        f"<h1>{escape(run.name)}</h1><p>Recipe {escape(run.recipe)}, {escape(run.status)}.</p>",
+        _scores(run.scores),
+        _stages(run.stages),
+        "".join(f"<p><small>{escape(note)}</small></p>" for note in dict.fromkeys(run.notes)),
+        *(_examples(home, stage, images) for stage in run.stages if stage.kind in _SHOWN),
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(run.name)}</title><style>{_STYLE}</style>'
+    body = "\n".join(parts)
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+
+
+def _scores(scores: Sequence[Score]) -> str:
+    if not scores:
+        return ""
+    kinds = list(dict.fromkeys(kind for score in scores for kind in score.by_kind))
+    lines = []
+    for score in scores:
+        gains = "; ".join(
+            f"{100 * gain:+.1f} against {other} ({100 * low:+.1f} to {100 * high:+.1f})"
+            for other, (gain, low, high) in score.versus.items()
+        )
+        rates = (score.by_kind.get(kind) for kind in kinds)
+        lines.append([
+            f"{score.benchmark} {score.stage}",
+            f"{score.accuracy:.1%}",
+            f"{score.ci95[0]:.1%} - {score.ci95[1]:.1%}",
+            *(f"{rate.accuracy:.1%}" if rate else "" for rate in rates),
+            f"{score.unparsed:.1%}",
+            str(score.n),
+            gains,
+        ])  # fmt: skip
+    columns = ["model", "accuracy", "95 %", *kinds, "unparsed", "n", "gain in points (paired, 95 %)"]
+    return "<h2>Scores</h2>" + _table(columns, lines)
+
+
+def _stages(stages: Sequence[StageRecord]) -> str:
+    columns = ["stage", "in", "out", "left out", "counts", "seconds"]
+    lines = [
+        [stage.name, f"{stage.taken:,}", f"{stage.out:,}", _told(stage.rejected), _told(_figures(stage)),
+         "reused" if stage.cached else f"{stage.seconds:.1f}"]
+        for stage in stages
+    ]  # fmt: skip
+    return "<h2>Stages</h2>" + _table(columns, lines)
+
+
+def _figures(stage: StageRecord) -> Mapping[str, float]:
+    return {name: round(count, 3) for name, count in stage.counts.items() if name != "seconds"}
+
+
+def _told(counts: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {count:g}" for name, count in counts.items())
+
+
+def _examples(home: Home, stage: StageRecord, images: ImageStore) -> str:
+    folder = StageFolder(home.root / stage.folder)
+    if not folder.rows_file.exists():
+        return f"<h2>{escape(stage.name)}</h2><p>Its rows are gone.</p>"
+    rows = islice(folder.rows(Row), EXAMPLES)
+    return f"<h2>{escape(stage.name)}, its first examples</h2>" + "".join(_example(row, images) for row in rows)
+
+
+def _example(row: Row, images: ImageStore) -> str:
+    example = row.example
+    pictures = "".join(_picture(image, images) for image in example.images)
+    choices = "".join(f"<br>({chr(65 + index)}) {escape(choice)}" for index, choice in enumerate(example.choices))
+    caption = f"<details><summary>caption</summary><pre>{escape(row.caption)}</pre></details>" if row.caption else ""
+    return (
+        f"<article><small>{escape(example.source)} {escape(example.id)}</small><div>{pictures}</div>"
+        f"<p><b>{escape(example.question)}</b>{choices}<br>gold: {escape(example.answer)}</p>{caption}"
+        f"{''.join(map(_trace, row.judged))}</article>"
+    )
+
+
+def _trace(judged: Judged) -> str:
+    trace = judged.trace
+    verdicts = "".join(
+        f'<br><span class="{escape(verdict.status)}">{escape(name)}: {escape(verdict.status)}'
+        f"{'' if verdict.score is None else f' {verdict.score:g}'}</span> <small>{escape(verdict.reason)}</small>"
+        for name, verdict in judged.verdicts.items()
+    )
+    answer = "none" if trace.answer is None else escape(trace.answer)
+    return f"<pre>{escape(trace.raw)}</pre><p>answer: {answer}{verdicts}</p>"
+
+
+def _picture(image: Image, images: ImageStore) -> str:
+    if not images.path(image).exists():
+        return "<small>image gone</small>"
+    small, file = images.read(image).copy(), BytesIO()
+    small.thumbnail((SIDE, SIDE))
+    small.save(file, "PNG")
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'
+
+
+def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in line) for line in lines)
+    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

@@ -1,0 +1,79 @@
+"""``openvlt runs verify`` finds every damaged byte; ``openvlt runs prune`` frees what no run needs and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from openvlt.errors import DataError, UsageError
+
+pytestmark = pytest.mark.xdist_group("distill")
+Command = Callable[..., str]
+
+
+@pytest.fixture
+def openvlt(sums_in: Callable[[Path], Command], tmp_path: Path) -> Command:
+    command = sums_in(tmp_path)
+    command("distill", "RECIPE")
+    return command
+
+
+def size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("what", ["stages/*/rows.jsonl", "rows/*/*.jsonl", "images/*/*"])
+def test_one_changed_byte_is_found_and_the_file_is_named(openvlt: Command, tmp_path: Path, what: str) -> None:
+    assert "are what they were" in openvlt("runs", "verify", "sums-distill")
+    for path in sorted((tmp_path / "home").glob(what)):
+        whole = path.read_bytes()
+        middle = whole.index(b"\n") // 2 if b"\n" in whole[20:] and path.suffix else len(whole) // 2
+        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+        with pytest.raises(DataError, match="damaged in 1 place"):
+            openvlt("runs", "verify", "sums-distill")
+        path.write_bytes(whole)
+
+
+def test_a_deleted_output_is_made_again_from_its_rows(openvlt: Command, tmp_path: Path) -> None:
+    outputs = {path: path.read_bytes() for path in (tmp_path / "home").glob("stages/*/rows.jsonl")}
+    for path in outputs:
+        path.unlink()
+    openvlt("distill", "RECIPE")
+    assert outputs == {path: path.read_bytes() for path in outputs}
+
+
+def test_what_a_run_needs_is_never_freed(openvlt: Command, tmp_path: Path) -> None:
+    before = size(tmp_path / "home")
+    assert "nothing" in openvlt("runs", "prune", "--yes")
+    assert size(tmp_path / "home") == before
+
+
+def test_pruning_shows_what_it_would_free_and_frees_it_only_with_yes(openvlt: Command, tmp_path: Path) -> None:
+    openvlt("distill", "RECIPE", "--name", "larger", "--set", "teacher.k=4")
+    before = size(tmp_path / "home")
+    openvlt("runs", "remove", "larger")
+    shown = openvlt("runs", "prune")
+    assert re.search(r"stage +3 .*MB", shown) and "--yes" in shown
+    assert size(tmp_path / "home") > 0.8 * before
+    openvlt("runs", "prune", "--yes")
+    assert size(tmp_path / "home") < 0.8 * before
+    assert "are what they were" in openvlt("runs", "verify", "sums-distill")
+
+
+def test_an_interrupted_run_keeps_its_unfinished_work(openvlt: Command, tmp_path: Path) -> None:
+    record = tmp_path / "home" / "runs" / "sums-distill" / "run.json"
+    record.write_bytes(record.read_bytes().replace(b'"status":"done"', b'"status":"failed"'))
+    for path in (tmp_path / "home").glob("stages/*/stage.json"):
+        path.unlink()
+    before = size(tmp_path / "home")
+    openvlt("runs", "prune", "--yes")
+    assert size(tmp_path / "home") == before
+
+
+def test_a_forgotten_run_is_gone(openvlt: Command) -> None:
+    openvlt("runs", "remove", "sums-distill")
+    with pytest.raises(UsageError, match="no run 'sums-distill'"):
+        openvlt("runs", "show", "sums-distill")

@@ -1,0 +1,288 @@
+"""SFT and GRPO on TRL's own trainers, in a child process, on a tiny random Qwen2.5-VL; nothing a kill costs is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import Bench, Heard
+
+from openvlt.errors import DataError, OpenvltError, UsageError
+from openvlt.records import Row
+from openvlt.stages.workspace import Output
+
+pytestmark = [
+    pytest.mark.xdist_group("training"),
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes in /proc"),
+]
+
+SFT = {"batch": 4, "device_batch": 4, "learning_rate": 1e-2, "epochs": 2, "warmup": 0.0}
+GRPO = {
+    "prompts": 2, "generations": 4, "batch": 8, "device_batch": 4, "max_tokens": 6, "steps": 5, "learning_rate": 1e-2,
+    "beta": 0.0, "save_every": 1, "freeze": ["vision"],
+}  # fmt: skip
+
+
+def chosen(stages: Bench, n: int = 8) -> Output:
+    judged = stages.verify(stages.distill(stages.load(n=n), k=1))
+    return stages.select(judged)
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(folder / "model.safetensors"))
+
+
+def changed(before: Path, after: Path) -> set[str]:
+    """The parts of the model that differ: the tower, what maps it into the language model, the language model."""
+    old, new = weights(before), weights(after)
+    assert old.keys() == new.keys()
+    names = {name for name in old if not bool((old[name] == new[name]).all())}
+    return {
+        "vision" if "visual." in name and ".merger." not in name else "projector" if "visual." in name else "language"
+        for name in names
+    }
+
+
+def workers(stages: Bench) -> list[int]:
+    """Ids of the training processes of this test's home that are alive."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes()
+            alive = (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            continue
+        if alive and b"train_worker" in words and str(stages.workspace.home.root).encode() in words:
+            found.append(int(path.name))
+    return found
+
+
+class KillsTheChild(Heard):
+    """Kills the training when it has come to a step."""
+
+    def __init__(self, stages: Bench, at: int) -> None:
+        super().__init__()
+        self._stages, self._at = stages, at
+
+    def advance(self, done: int, **counts: float) -> None:
+        super().advance(done)
+        if self.done >= self._at:
+            for pid in workers(self._stages):
+                os.kill(pid, signal.SIGKILL)
+
+
+def metrics(made: Output) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (made.folder.path / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Bench, vision_model: Path) -> None:
+    traces = chosen(stages)
+    heard = stages.workspace.progress = Heard()
+    made, folder = stages.train(traces, "sft", vision_model, **SFT)
+    losses = [row["loss"] for row in metrics(made) if "loss" in row]
+    assert len(losses) == 4
+    assert losses[-1] < losses[0]
+    assert (heard.total, heard.done) == (4, 4)
+    assert changed(vision_model, folder) == {"language"}
+    assert not list(made.folder.path.glob("checkpoint-*"))
+
+    from PIL import Image
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(folder)
+    size = processor.image_processor.size
+    assert (size["shortest_edge"], size["longest_edge"]) == (32 * 32, 64 * 64)
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is 1 + 1?"}]}]
+    text = processor.apply_chat_template(turns, add_generation_prompt=True)
+    asked = processor(text=[text], images=[Image.new("RGB", (40, 40))], return_tensors="pt")
+    assert model.generate(**asked, max_new_tokens=3, do_sample=False).shape[1] > asked["input_ids"].shape[1]
+
+    again, same = stages.train(traces, "sft", vision_model, **SFT)
+    assert (again.record.cached, same) == (True, folder)
+
+
+def test_lora_adapters_are_merged_into_a_whole_model(stages: Bench, vision_model: Path) -> None:
+    _, folder = stages.train(chosen(stages), "sft", vision_model, **{**SFT, "lora_rank": 4, "epochs": 1})
+    assert changed(vision_model, folder) == {"language"}
+    assert not list(folder.glob("adapter*"))
+    assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen2_5_vl"
+
+
+RESUME = """
+import sys
+from pathlib import Path
+from made import bench
+from test_training import GRPO
+from openvlt.store import open_home
+stages = bench(open_home(), [Path(sys.argv[1])], Path(sys.argv[2]), Path(sys.argv[3]))
+stages.train(stages.load(n=8), "grpo", Path(sys.argv[4]), {"luck": 1.0}, **GRPO)
+"""
+
+
+def test_grpo_killed_and_resumed_ends_with_the_same_weights(
+    stages: Bench, vision_model: Path, fake_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed twice: first the child, then the parent, each with SIGKILL; the child never outlives its parent."""
+    files = [str(fake_plugin), str(stages.model), str(stages.log), str(vision_model)]
+    command = [sys.executable, "-c", RESUME, *files]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    undisturbed = subprocess.run(
+        command, env=environment | {"OPENVLT_HOME": str(tmp_path / "undisturbed")}, capture_output=True, check=False
+    )
+    assert undisturbed.returncode == 0, undisturbed.stderr.decode()
+
+    rows = stages.load(n=8)
+    stages.workspace.progress = KillsTheChild(stages, at=2)
+    with pytest.raises(OpenvltError, match=r"training process of grpo-1 was killed by signal 9 .*last checkpoint"):
+        stages.train(rows, "grpo", vision_model, {"luck": 1.0}, **GRPO)
+    (stage,) = (path.parent for path in stages.workspace.home.stages.glob("*/job.json"))
+    assert list(stage.glob("checkpoint-*"))
+    assert not (stage / "stage.json").exists()
+
+    parent = subprocess.Popen(command, env=environment)
+    until(lambda: bool(list(stage.glob("checkpoint-[34]/trainer_state.json"))))
+    parent.kill()
+    parent.wait()
+    until(lambda: not workers(stages))
+    assert not (stage / "stage.json").exists()
+
+    stages.workspace.progress = Heard()
+    made, folder = stages.train(rows, "grpo", vision_model, {"luck": 1.0}, **GRPO)
+    first = min(row["step"] for row in metrics(made))
+    assert 3 < first <= 5
+    (reference,) = (tmp_path / "undisturbed" / "stages").glob("*/model/model.safetensors")
+    assert reference.parent.parent.name == stage.name
+    assert (folder / "model.safetensors").read_bytes() == reference.read_bytes()
+    assert changed(vision_model, folder) >= {"language"}
+    assert "vision" not in changed(vision_model, folder)
+
+    responses = [json.loads(line) for line in (reference.parents[1] / "completions-0.jsonl").read_text().splitlines()]
+    assert len(responses) == 5 * 8
+    assert all(row["reward"] == row["verdicts"]["luck"]["score"] for row in responses)
+    groups = {row["group"] for row in responses}
+    assert len(groups) == 5 * 2
+
+
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_two_processes_train_together(stages: Bench, vision_model: Path) -> None:
+    options = {**GRPO, "steps": 1, "devices": 2, "device_batch": 4}
+    made, folder = stages.train(stages.load(n=4), "grpo", vision_model, {"luck": 1.0}, **options)
+    halves = [(made.folder.path / f"completions-{rank}.jsonl").read_text().splitlines() for rank in (0, 1)]
+    assert [len(half) for half in halves] == [4, 4]
+    assert {json.loads(line)["group"] for line in halves[0]}.isdisjoint(json.loads(line)["group"] for line in halves[1])
+    assert "language" in changed(vision_model, folder)
+
+
+def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, vision_model: Path) -> None:
+    options = {**GRPO, "steps": 20, "generations": 2, "batch": 4, "device_batch": 4, "save_every": 20}
+    with pytest.raises(DataError, match=r"all responses to a prompt earned the same reward.*completions"):
+        stages.train(stages.load(n=4), "grpo", vision_model, {"format": 1.0}, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prompts": 9, "batch": 36}, "GRPO has 8 examples, fewer than the 9 prompts of one batch."),
+        ({"batch": 5}, "GRPO cannot cut 8 responses"),
+        ({"prompts": 3, "devices": 2, "batch": 12, "device_batch": 2}, "GRPO would split groups of 4 responses"),
+    ],
+)
+def test_a_job_that_cannot_be_done_is_refused_before_any_work(
+    stages: Bench, vision_model: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message.replace("(", r"\(")):
+        stages.train(stages.load(n=8), "grpo", vision_model, {"luck": 1.0}, **{**GRPO, **options})
+    assert not list(stages.workspace.home.stages.glob("*/job.json"))
+
+
+def test_a_generation_decodes_each_image_once(stages: Bench) -> None:
+    """TRL reads a row for every response and update; the decoded images are kept."""
+    from trl.trainer.utils import RepeatSampler
+
+    from openvlt.stages.train_worker import Job
+    from openvlt_plugins.trl.dataset import in_epochs, lazy
+
+    rows = stages.load(n=12, per_image=2)
+    told = {
+        "model": {"id": "none"}, "format": {}, "folder": str(stages.model), "seed": 0, "verifiers": {}, "weights": {},
+        "rows": str(rows.folder.rows_file), "images": str(stages.workspace.home.images), "routes": {},
+    }  # fmt: skip
+    job = Job(told, stages.workspace.registry)
+    data = lazy(job, in_epochs(12, 12, 0))
+    read = [data[index] for index in RepeatSampler(data, mini_repeat_count=4, batch_size=12, repeat_count=8)]
+    assert len(read) == 12 * 4 * 8
+    assert all(row["images"][0].size == (8, 8) for row in read)
+    assert job._images.read.cache_info().misses == 6
+
+
+def test_epochs_are_whole_and_shuffled_anew() -> None:
+    from openvlt_plugins.trl.dataset import in_epochs
+
+    order = in_epochs(10, 25, seed=3)
+    assert sorted(order[:10]) == sorted(order[10:20]) == list(range(10))
+    assert order[:10] != order[10:20]
+    assert in_epochs(10, 25, seed=3) == order != in_epochs(10, 25, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "message"),
+    [
+        ("die", OpenvltError, r"copy-sft-1 was killed by signal 9 \(out of memory\?\)"),
+        ("crash", OpenvltError, r"copy-sft-1 ended with code 1: RuntimeError: the optimiser fell over See .*train.log"),
+        ("refuse", DataError, r"The loss is not a number. Lower the learning rate."),
+    ],
+)
+def test_a_child_that_dies_is_a_clear_error_and_costs_one_step(
+    stages: Bench, fake: Callable[..., None], fault: str, kind: type[OpenvltError], message: str
+) -> None:
+    rows = chosen(stages)
+    fake(trainer=fault)
+    with pytest.raises(kind, match=message):
+        stages.train(rows, "copy-sft", stages.model, steps=4)
+    fake()
+    made, folder = stages.train(rows, "copy-sft", stages.model, steps=4)
+    assert [row["started_from"] for row in metrics(made)] == [1, 1, 1]
+    assert json.loads((folder / "skill.json").read_text()) == {"skill": 0.7}
+
+
+def test_a_child_is_gone_when_its_parent_is_interrupted(stages: Bench, fake: Callable[..., None]) -> None:
+    class Interrupts(Heard):
+        def advance(self, done: int, **counts: float) -> None:
+            raise KeyboardInterrupt
+
+    rows = chosen(stages)
+    stages.workspace.progress = Heard()
+    fake(trainer="hang")
+    stages.workspace.progress = Interrupts()
+    with pytest.raises(KeyboardInterrupt):
+        stages.train(rows, "copy-sft", stages.model, steps=4)
+    assert not workers(stages)
+
+
+def test_the_reward_reaches_the_trainer(stages: Bench) -> None:
+    made, _ = stages.train(stages.load(n=8), "copy-grpo", stages.model, {"answer": 1.0, "format": 0.1}, steps=2)
+    lines = [json.loads(line) for line in (made.folder.path / "completions-0.jsonl").read_text().splitlines()]
+    assert [line["reward"] for line in lines] == [1.1, 0.1] * 4
+    assert made.record.counts["answer/correct"] == 4
+    assert [row.example.id for row in made_rows(stages)] == [f"train/{index}" for index in range(8)]
+
+
+def made_rows(stages: Bench) -> list[Row]:
+    return list(stages.load(n=8).rows())
