@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from openvlt.records.example import Image
 
@@ -18,7 +19,7 @@ class Model:
         id: hub id, local folder, ``base``, ``policy``, ``run:NAME/grpo-2``, ``package:NAME/PATH`` (a file that an
             installed Python package holds) or the id an endpoint serves.
         revision: hub commit or branch.
-        backend: name of a backend; None lets the core choose.
+        backend: a backend's name, or ``{use: name, option: value}``; None lets the core choose.
         dtype: ``float32``, ``bfloat16`` or ``auto``.
         pixels: total pixels (width x height) every image is resized to fit between, or None for the model's own.
         context: tokens of prompt and reply together, or None for the model's own limit.
@@ -27,7 +28,7 @@ class Model:
 
     id: str
     revision: str | None = None
-    backend: str | None = None
+    backend: str | Mapping[str, Any] | None = None
     dtype: str = "auto"
     pixels: tuple[int, int] | None = None
     context: int | None = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind
-from openvlt.records import Format
+from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
@@ -81,8 +81,16 @@ def _instantiate(registry: Registry, entry: Entry, given: Mapping[str, Any], for
     resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
     as_specs = {name: as_json(value, _spec_of(nested)) for name, value in resolved.items()}
     operational = {option.name for option in known if option.operational}
-    counted = {n: as_json(v, _identity_of(nested)) for n, v in resolved.items() if n not in operational}
+    counted = {n: as_json(_unplaced(v), _identity_of(nested)) for n, v in resolved.items() if n not in operational}
     return Built(instance, entry, as_specs, identity(entry.id, component, counted, editable=entry.editable))
+
+
+def _unplaced(value: Any) -> Any:
+    """A model without the address and the engine's options, which do not change what the component is; those that
+    change replies count in the identity of the model."""
+    if not isinstance(value, Model):
+        return value
+    return replace(value, url=(), backend=_split("backend", value.backend)[0] if value.backend else None)
 
 
 def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from openvlt.errors import UsageError
 from openvlt.interfaces import Backend, Engine
@@ -82,12 +83,13 @@ def resolve(model: Model, workspace: Workspace) -> Resolved:
         UsageError: the id is a name or path that leads nowhere.
     """
     located = locate(model, workspace)
+    spec: str | Mapping[str, Any]
     if located.backend:
-        name, reason = located.backend, "the recipe says so"
+        spec, reason = located.backend, "the recipe says so"
     else:
         installed = {name for name in ("vllm",) if find_spec(name)}
-        name, reason = choose_backend(located, installed, size_in_bytes(located))
-    backend = workspace.registry.build("backend", name)
+        spec, reason = choose_backend(located, installed, size_in_bytes(located))
+    backend = workspace.registry.build("backend", spec)
     return Resolved(located, content_digest(located, workspace), backend, reason)
 
 
