@@ -208,14 +208,15 @@ def _failure(folder: Path, step: Step, code: int) -> OpenvltError:
     log = folder / "train.log"
     try:
         told = json.loads((folder / "error.json").read_bytes())
-        kind: type[OpenvltError] = getattr(errors, told["kind"])
+        kind: type[OpenvltError] = getattr(errors, told["kind"], OpenvltError)
         return kind(told["problem"], told["remedy"])
     except FileNotFoundError:
         with log.open("rb") as file:
             last = deque((line.decode(errors="replace").strip() for line in file if line.strip()), maxlen=1)
-        cause = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+        said = last[0].rstrip(".") if last else "it said nothing"
+        cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {said}"
         return OpenvltError(
-            f"The training process of {step.name} {cause}{hint}: {last[0] if last else 'it said nothing'}",
+            f"The training process of {step.name} {cause}.",
             f"See {log}; the same command goes on from the last checkpoint.",
         )

@@ -74,7 +74,8 @@ class Grpo(Trainer):
     def train(self, job: TrainJob) -> Checkpoint:
         from trl import GRPOTrainer
 
-        model, processor = policy.load(job.model, self.freeze, job.seed)
+        checkpoint = policy.last_checkpoint(job.folder)
+        model, processor = policy.load(job.model, self.freeze, job.seed, checkpoint)
         rows = len(job.examples())
         generations = self.steps or max(1, rows * self.epochs // self.prompts)
         order = dataset.in_epochs(rows, generations * self.prompts, job.seed)
@@ -87,7 +88,7 @@ class Grpo(Trainer):
             peft_config=policy.adapters(self.lora_rank, model),
             callbacks=[report := reporting.callback(job)],
         )
-        trainer.train(resume_from_checkpoint=policy.last_checkpoint(job.folder))
+        trainer.train(resume_from_checkpoint=checkpoint)
         if report.flat >= reporting.STALLED_AFTER:
             raise DataError(
                 f"GRPO stopped: {report.flat} times in a row all responses to a prompt earned the same reward.",

@@ -12,7 +12,7 @@ from openvlt import Checkpoint, Model, UsageError
 FROZEN = ("vision", "projector")
 
 
-def load(model: Model, freeze: Sequence[str], seed: int) -> tuple[Any, Any]:
+def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: str | None) -> tuple[Any, Any]:
     """Load the model to train and its processor.
 
     The weights are float32 whatever the file holds: at the published learning rate of 1e-6 a bf16 weight rounds the
@@ -22,6 +22,7 @@ def load(model: Model, freeze: Sequence[str], seed: int) -> tuple[Any, Any]:
         model: folder, dtype and pixel limits.
         freeze: parts that are not trained: ``vision`` is the tower, ``projector`` what maps it into the language model.
         seed: of everything random from here on.
+        checkpoint: folder of the checkpoint training goes on from, or None.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, set_seed
@@ -31,6 +32,11 @@ def load(model: Model, freeze: Sequence[str], seed: int) -> tuple[Any, Any]:
     sees = getattr(config, "vision_config", None) is not None
     loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
     policy = loader.from_pretrained(model.id, dtype=torch.float32, use_safetensors=True)
+    if checkpoint and not (Path(checkpoint) / "adapter_config.json").exists():
+        # transformers 5 saves Qwen2.5-VL under its old parameter names, and its Trainer, which does not rename them,
+        # would go on from the weights above with no more than a warning
+        saved = loader.from_pretrained(checkpoint, dtype=torch.float32, use_safetensors=True)
+        policy.load_state_dict(saved.state_dict())
     processor = AutoProcessor.from_pretrained(model.id, padding_side="left")
     if model.pixels and hasattr(processor, "image_processor"):
         low, high = model.pixels

@@ -40,7 +40,8 @@ class Sft(Trainer):
         import torch
         from trl import SFTConfig, SFTTrainer
 
-        model, processor = policy.load(job.model, self.freeze, job.seed)
+        checkpoint = policy.last_checkpoint(job.folder)
+        model, processor = policy.load(job.model, self.freeze, job.seed, checkpoint)
         traces = job.traces()
         replies = [job.format.target(trace) for trace in traces]
         order = dataset.in_epochs(len(replies), len(replies) * self.epochs, job.seed)
@@ -79,5 +80,5 @@ class Sft(Trainer):
             peft_config=policy.adapters(self.lora_rank, model),
             callbacks=[reporting.callback(job)],
         )
-        trainer.train(resume_from_checkpoint=policy.last_checkpoint(job.folder))
+        trainer.train(resume_from_checkpoint=checkpoint)
         return policy.save(trainer, processor, job.model, job.folder)
