@@ -56,7 +56,7 @@ def openai(
 
 
 # Each starts vLLM once, so its tests stay in one worker.
-SLOW = [pytest.param(name, marks=[pytest.mark.slow, pytest.mark.xdist_group(name)]) for name in ("openai", "vllm")]
+SLOW = [pytest.param(name, marks=[pytest.mark.slow, pytest.mark.xdist_group("engines")]) for name in ("openai", "vllm")]
 
 
 @pytest.fixture(scope="module", params=["hf", *SLOW])

@@ -11,7 +11,7 @@ import pytest
 from openvlt import Completion, Engine, Model, Rejected, Sampling
 from tiny_models import CONTEXT, Opened, picture, request
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smollm2")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
 QUESTIONS = [
     request(f"Caption: a {colour} {shape} on a grey background.\nQuestion: {question}\nAnswer in one short sentence.")
     for colour in ("red", "blue")
