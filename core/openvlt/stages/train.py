@@ -69,6 +69,8 @@ def train(
             job = _write_job(workspace, folder.path, inputs, trainer, start, rewards)
             _run(workspace, folder.path, _command(component, job), step)
             result = json.loads((folder.path / "result.json").read_bytes())
+            for concern in result["concerns"]:
+                workspace.progress.note(f"Warning: {step.name}: {concern}")
             trained = str(Path(result["folder"]).relative_to(folder.path))
             made = {
                 "digest": content_digest(Model(id=result["folder"]), workspace),

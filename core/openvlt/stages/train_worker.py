@@ -77,6 +77,13 @@ class Job:
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(metrics) + "\n")
 
+    def concerns(self) -> list[str]:
+        """What a person must know of the verifiers: golds that cannot be read, failures of ours."""
+        if "_reward" not in self.__dict__:
+            return []
+        tallies = self._reward.judge.tallies.items()
+        return [f"verifier '{name}': {concern}" for name, tally in tallies for concern in tally.concerns]
+
     def tallies(self) -> dict[str, float]:
         """How the verifiers fared over the whole training, by verifier and status."""
         if "_reward" not in self.__dict__:
@@ -120,7 +127,11 @@ def run(path: Path) -> None:
         write_atomically(folder / "error.json", json.dumps(said).encode())
         sys.exit(error.exit_code)
     if int(os.environ.get("RANK", "0")) == 0:
-        result = {"folder": str(checkpoint.folder), "metrics": {**checkpoint.metrics, **job.tallies()}}
+        result = {
+            "folder": str(checkpoint.folder),
+            "metrics": {**checkpoint.metrics, **job.tallies()},
+            "concerns": job.concerns(),
+        }
         write_atomically(folder / "result.json", json.dumps(result).encode())
 
 

@@ -46,10 +46,6 @@ class _Judging:
             for index in task.wanted
         ]
         verdicts = self._judge.verdicts(claims)
-        self._counts["claims"] += len(claims)
-        self._counts["correct"] += sum(
-            Judged(trace=c.trace, verdicts=v).is_correct for c, v in zip(claims, verdicts, strict=True)
-        )
         values: list[list[Value | Rejected]] = []
         for task in tasks:
             values.append(list(verdicts[: len(task.wanted)]))
@@ -64,18 +60,20 @@ class _Judging:
             self._judge.close()
             self._judge = None
 
+    def finish(self, row: Row, values: list[Value | Rejected]) -> Row:
+        """Put the verdicts beside their traces, and count what was found, computed just now or long ago."""
+        judged = tuple(
+            Judged(trace=trace, verdicts=verdicts)
+            for trace, verdicts in zip(row.traces, values, strict=True)
+            if not isinstance(verdicts, Rejected)
+        )
+        self._counts["claims"] += len(judged)
+        self._counts["correct"] += sum(each.is_correct for each in judged)
+        return Row(example=row.example, caption=row.caption, judged=judged)
+
 
 def verify(workspace: Workspace, name: str, iteration: int, inputs: Output, verifiers: Mapping[str, Built]) -> Output:
     """Judge all traces of all rows."""
     work = _Judging(workspace, verifiers)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
-    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
-
-
-def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
-    judged = tuple(
-        Judged(trace=trace, verdicts=verdicts)
-        for trace, verdicts in zip(row.traces, values, strict=True)
-        if not isinstance(verdicts, Rejected)
-    )
-    return Row(example=row.example, caption=row.caption, judged=judged)
+    return map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
