@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from fractions import Fraction
 
 from openvlt_plugins.answers.grammar import limits
+from openvlt_plugins.answers.grammar.cursor import Cursor
 from openvlt_plugins.answers.grammar.limits import TooLarge
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
@@ -18,24 +19,15 @@ from openvlt_plugins.answers.grammar.vocabulary import (
 )
 
 _FRACTIONS = frozenset({"frac", "dfrac", "tfrac", "cfrac"})
+_BINOMIALS = frozenset({"binom", "dbinom", "tbinom"})
 _TIMES = frozenset({"times", "cdot", "ast"})
+_FACTORS = frozenset({*_FRACTIONS, *_BINOMIALS, *FUNCTIONS, *CONSTANT_NAMES, *GREEK, "angle", "triangle", "{", "lvert"})
 _CALLABLE = frozenset("fghFGHP")
 _BARS = frozenset({"lvert", "rvert", "vert", "|"})
 
 
-class Expressions(ABC):
-    """A cursor over tokens with the rules of arithmetic; statements are the subclass's.
-
-    Args:
-        tokens: of one answer.
-        start: where the cursor stands at first.
-    """
-
-    def __init__(self, tokens: list[Token], start: int = 0) -> None:
-        self._tokens = tokens
-        self._place = start
-        self._depth = 0
-        self._bars = 0
+class Expressions(Cursor, ABC):
+    """The rules of arithmetic; statements are the subclass's."""
 
     @abstractmethod
     def group(self) -> Node:
@@ -45,44 +37,10 @@ class Expressions(ABC):
     def at_unit(self) -> bool:
         """True if a unit begins here."""
 
-    # The cursor.
-
-    @property
-    def place(self) -> int:
-        return self._place
-
-    def peek(self, ahead: int = 0) -> Token:
-        place = self._place + ahead
-        return self._tokens[place] if place < len(self._tokens) else END
-
-    def next(self) -> Token:
-        token = self.peek()
-        self._place += 1
-        return token
-
-    def at(self, *texts: str) -> bool:
-        token = self.peek()
-        return token.kind in {"op", "command"} and token.text in texts
-
-    def take(self, *texts: str) -> bool:
-        if self.at(*texts):
-            self._place += 1
-            return True
-        return False
-
-    def expect(self, text: str) -> None:
-        if not self.take(text):
-            raise Unreadable(f"{text} is missing")
-
-    def _deeper(self) -> None:
-        self._depth += 1
-        if self._depth > limits.NESTING:
-            raise TooLarge(f"nested deeper than {limits.NESTING}")
-
     # Sums and products.
 
     def sum(self) -> Node:
-        self._deeper()
+        self.deeper()
         terms = [self._signed()]
         while self.at("+", "-", "pm", "mp"):
             terms.append(self._signed())
@@ -126,10 +84,7 @@ class Expressions(ABC):
             return not self.at_unit() and self._is_symbolic(token) and not self._at_compass()
         if token.kind == "op":
             return token.text in "({" or (token.text == "|" and not self._bars)
-        return token.kind == "command" and (
-            token.text in _FRACTIONS | FUNCTIONS.keys() | CONSTANT_NAMES.keys() | GREEK | {"angle", "triangle", "{"}
-            or (token.text == "lvert")
-        ) and not self.at_unit()  # fmt: skip
+        return token.kind == "command" and token.text in _FACTORS
 
     def _at_compass(self) -> bool:
         """True behind degrees for the letter of a bearing, as in N 34 degrees W or 212 degrees T."""
@@ -185,7 +140,7 @@ class Expressions(ABC):
 
     def exponent(self) -> Node:
         """What stands after ``^``: braces, brackets, or one signed value, powers of powers from the right."""
-        self._deeper()
+        self.deeper()
         if self.take("-"):
             result = _negated(self.exponent())
         else:
@@ -329,6 +284,8 @@ class Expressions(ABC):
             return self._function(FUNCTIONS[name])
         if name in CONSTANT_NAMES:
             return Sym(CONSTANT_NAMES[name])
+        if name in _BINOMIALS:
+            return _choose(self.argument(split=True), self.argument(split=True))
         if name in GREEK:
             return self._symbol("lambda" if name == "lamda" else name)
         if name in {"angle", "triangle"} and self.peek().kind == "word":
@@ -402,6 +359,12 @@ def int_of(token: Token) -> int:
     if not token.text.isdigit():
         raise Unreadable("two numbers side by side")
     return int(token.text)
+
+
+def _choose(n: Node, k: Node) -> Node:
+    """The binomial coefficient."""
+    others = Call("+", (n, _negated(k)))
+    return Call("/", (Call("!", (n,)), Call("*", (Call("!", (k,)), Call("!", (others,))))))
 
 
 def _negated(value: Node) -> Node:

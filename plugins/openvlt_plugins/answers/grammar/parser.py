@@ -31,6 +31,7 @@ from openvlt_plugins.answers.grammar.vocabulary import (
     LETTER_UNITS,
     NUMBER_WORDS,
     RELATIONS,
+    SCALES,
     SEPARATORS,
     SQUARED,
     UNITS,
@@ -168,6 +169,8 @@ class Parser(Expressions):
                 value = self.sum()
                 return Quantity(Call("neg", (value,)) if negative else value, ((currency, 1),))
         value = self._number_word() or self.sum()
+        while self.peek().kind == "word" and self.peek().text.lower() in SCALES:
+            value = Call("*", (value, Num(Fraction(SCALES[self.next().text.lower()]))))
         if isinstance(value, Call) and value.op == "deg":
             self._bearing()
             return Quantity(value.args[0], self._temperature() or (("degree", 1),))
@@ -295,7 +298,7 @@ class Parser(Expressions):
         opening = self.next()
         escaped = opening.kind == "command"
         kind = "{" if escaped else opening.text
-        self._deeper()
+        self.deeper()
         bars, self._bars = self._bars, 0
         if self.at("}", ")", "]") and kind == "{":
             self.next()

@@ -32,10 +32,10 @@ GREEK = frozenset(
 # Canonical name (one pint knows) to the ways people write it.
 _UNITS = {
     "mm": "mm millimeter millimeters millimetre millimetres",
-    "cm": "cm cms centimeter centimeters centimetre centimetres \u5398\u7c73",
+    "cm": "cm cms centimeter centimeters centimetre centimetres",
     "dm": "dm decimeter decimeters decimetre decimetres",
-    "m": "m meter meters metre metres \u7c73",
-    "km": "km kms kilometer kilometers kilometre kilometres \u5343\u7c73",
+    "m": "m meter meters metre metres",
+    "km": "km kms kilometer kilometers kilometre kilometres",
     "um": "um micrometer micrometers micron microns",
     "nm": "nm nanometer nanometers",
     "inch": "in inch inches",
@@ -125,12 +125,20 @@ NUMBER_WORDS = {
         )
     )
 }
+SCALES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
 # Words of a phrase that say nothing about its mathematics.
 FILLERS = frozenset(
     _split(
         """
     a an the is are was be it its of on in at to for with when where if then and or that this function value
-    values has have answer equals equal complete statement every
+    values has have answer equals equal complete statement every approximately about roughly around
     """
     )
 )
