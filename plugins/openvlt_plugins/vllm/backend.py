@@ -53,12 +53,11 @@ class VllmBackend(Backend):
     def _load(self, model: Model) -> LLM:
         if model.id.endswith(".gguf"):
             raise UsageError(f"vLLM does not read '{model.id}'.", "Use the backend hf, or save it as safetensors.")
-        import torch
         from vllm import LLM
 
         try:
             # Without a GPU a process of its own gains nothing, and takes seven times as long to start.
-            with _environment("VLLM_ENABLE_V1_MULTIPROCESSING", None if torch.cuda.is_available() else "0"):
+            with _environment("VLLM_ENABLE_V1_MULTIPROCESSING", None if _has_gpu() else "0"):
                 return LLM(**self._arguments(model))
         except (OSError, ValueError) as error:
             reason = str(error).strip().split("\n")[0]
@@ -68,10 +67,13 @@ class VllmBackend(Backend):
             ) from error
 
     def _arguments(self, model: Model) -> dict[str, Any]:
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(model.id, revision=model.revision, trust_remote_code=False)
         arguments: dict[str, Any] = {
             "model": model.id,
             "revision": model.revision,
-            "dtype": _dtype(model),
+            "dtype": _dtype(model, config),
             "max_model_len": model.context,
             "tensor_parallel_size": self.tensor_parallel,
             "data_parallel_size": self.data_parallel,
@@ -86,18 +88,23 @@ class VllmBackend(Backend):
         if model.pixels is not None:
             low, high = model.pixels
             arguments["mm_processor_kwargs"] = {"size": {"shortest_edge": low, "longest_edge": high}}
+        if not _has_gpu():
+            # Seeds and prompts prefilled in parts do not go together there: "CPU Generator does not use offset".
+            limit = model.context or config.get_text_config().max_position_embeddings
+            arguments |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(4096, limit)}
         return {**arguments, **self.extra, "trust_remote_code": False}
 
 
-def _dtype(model: Model) -> str:
+def _dtype(model: Model, config: Any) -> str:
     """vLLM's own ``auto`` halves a model saved in float32; ours never changes what was saved."""
-    from transformers import AutoConfig
-
-    if model.dtype != "auto":
-        return model.dtype
-    config = AutoConfig.from_pretrained(model.id, revision=model.revision, trust_remote_code=False)
     saved = config.dtype or config.get_text_config().dtype
-    return str(saved).removeprefix("torch.") if saved else "auto"
+    return str(saved).removeprefix("torch.") if model.dtype == "auto" and saved else model.dtype
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 @contextmanager
