@@ -20,7 +20,7 @@ def home(tmp_path: Path) -> Home:
     stages = []
     for name in ("sft-1", "grpo-1"):
         folder = home.stages / name
-        folder.mkdir(parents=True)
+        (folder / "model").mkdir(parents=True)
         (folder / "stage.json").write_text(json.dumps({"model": "model", "digest": "0"}))
         stages.append(StageRecord(kind=name[:-2], name=name, iteration=1, fingerprint=name, folder=f"stages/{name}"))
     recipe = {"base": {"id": "tiny-vl", "dtype": "float32"}, "format": {"suffix": "\nThink.", "answer": "final"}}
