@@ -18,3 +18,6 @@ MEMORY_BYTES = 1 << 30
 """a worker may grow beyond what it holds when it is ready"""
 MESSAGE_BYTES = 64 << 20
 """between a worker and the core"""
+
+TASKS_A_WORKER = 32
+"""Tasks of one batch from which another worker is worth its start, which takes longer than most tasks together."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Literal, TypeAlias
 
-from openvlt.verification.limits import BACKSTOP_SECONDS, BATCH_SECONDS, IDLE_SECONDS, START_SECONDS
+from openvlt.verification.limits import BACKSTOP_SECONDS, BATCH_SECONDS, IDLE_SECONDS, START_SECONDS, TASKS_A_WORKER
 from openvlt.verification.wire import Reply, Setup, Task, frame, read_frame
 
 Failure: TypeAlias = Literal["timeout", "stalled", "died", "memory", "budget", "start"]
@@ -149,7 +149,7 @@ class Pool:
         waiting = deque(enumerate(tasks))
         if not waiting:
             return results
-        workers = self._borrow(min(len(tasks), self.size))
+        workers = self._borrow(min(1 + len(tasks) // TASKS_A_WORKER, self.size))
         if not workers:
             return [Failed("start", "no worker could be started")] * len(tasks)
         broken = next((worker for worker in workers if not worker.wait_ready()), None)
@@ -158,6 +158,7 @@ class Pool:
             for worker in workers:
                 self._give_back(worker, usable=worker is not broken)
             return [Failed("start", reason)] * len(tasks)
+        self._keep_spare()
         _Batch(self, workers, waiting, results, time.monotonic() + budget).work()
         return results
 
@@ -183,13 +184,20 @@ class Pool:
         return fresh[0] if fresh and fresh[0].wait_ready() else None
 
     def _borrow(self, wanted: int) -> list[Worker]:
-        """Take free workers, at least one, starting what is missing and one to spare."""
+        """Take free workers, at least one, starting what is missing."""
         with self._changed:
-            while len(self._all) < self.size + 1 and len(self._free) < wanted + 1:
+            while len(self._all) < self.size + 1 and len(self._free) < wanted:
                 self._free.append(self._start())
             while not self._free:
                 self._changed.wait()
-            return [self._free.popleft() for _ in range(max(1, min(wanted, len(self._free) - 1)))]
+            return [self._free.popleft() for _ in range(min(wanted, len(self._free)))]
+
+    def _keep_spare(self) -> None:
+        """Start a worker to replace one that dies; only now, so that it does not slow the start of those at work."""
+        with self._changed:
+            if not self._free and len(self._all) < self.size + 1:
+                self._free.append(self._start())
+                self._changed.notify()
 
     def _start(self) -> Worker:
         worker = Worker(self._setup)
