@@ -59,7 +59,7 @@ def test_the_card_tells_source_licence_prompt_counts_and_pass_rates(distilled: P
 
 
 def test_until_verify_keeps_the_wrong_traces_too(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
-    openvlt("distill", "RECIPE", "--until", "verify", "--out", tmp_path / "all")
+    openvlt("distill", "RECIPE", "--until", "verify", "--name", "all", "--out", tmp_path / "all")
     rows = load(tmp_path / "all")
     assert {row["correct"] for row in rows} == {True, False}
     assert len(rows) > len(load(distilled))

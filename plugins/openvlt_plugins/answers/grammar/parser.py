@@ -146,8 +146,9 @@ class Parser(Expressions):
         return Join(op, tuple(parts)) if op else parts[0]
 
     def _letter_union(self) -> bool:
-        around = self._tokens[self._place - 1].text, self.peek(1).text
-        return self.peek().text in {"U", "u"} and around[0] in {")", "]", "}"} and around[1] in {"(", "[", "{"}
+        if self.peek().text not in {"U", "u"} or self._place == 0:
+            return False
+        return self._tokens[self._place - 1].text in {")", "]", "}"} and self.peek(1).text in {"(", "[", "{"}
 
     def _ratio(self) -> Node:
         parts = [self._quantity()]
