@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openvlt import Format, Model
-from openvlt.recipe import Data, Iteration, Recipe, Reinforce
+from openvlt.recipe import Data, ExecutorSpec, Iteration, Recipe, Reinforce
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 
@@ -22,6 +22,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="u
         ("data", list(Data.model_fields)),
         ("grpo", list(Reinforce.model_fields)),
         ("a model", [field.name for field in fields(Model)]),
+        ("an executor", list(ExecutorSpec.model_fields)),
         ("format", [field.name for field in fields(Format)]),
     ],
 )

@@ -77,6 +77,7 @@ def prepare(
     from openvlt.loop import Loop, build_parts, claim_name, packages, preflight
     from openvlt.recipe import read_recipe
     from openvlt.records import Run
+    from openvlt.stages.executor import make_executor
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
@@ -84,7 +85,10 @@ def prepare(
     packages(recipe)
     plugins = registry()
     parts = build_parts(recipe, plugins, {"teacher": asked.teacher_url, "captioner": asked.captioner_url})
-    workspace = Workspace(open_home(), plugins, recipe.format, reject_above=recipe.reject_above, seed=recipe.seed)
+    workspace = Workspace(
+        open_home(), plugins, recipe.format, executor=make_executor(recipe.executor, plugins.files),
+        reject_above=recipe.reject_above, seed=recipe.seed,
+    )  # fmt: skip
     if check:
         preflight(workspace, recipe, parts, train=until is None)
     named = recipe.model_copy(update={"name": recipe.name + suffix})

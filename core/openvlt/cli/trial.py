@@ -16,7 +16,7 @@ from openvlt.records import Claim, Completion, Example, Image, Message, Model, R
 from openvlt.registry import Built, Registry
 from openvlt.stages.answer import questions
 from openvlt.stages.load import load, load_step
-from openvlt.stages.models import opened, resolve
+from openvlt.stages.models import resolve
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, digest, encode
 from openvlt.verification import Judge
@@ -145,7 +145,7 @@ class Trial:
         """Open a model; each chat with it is shown."""
         resolved = resolve(model, self.workspace)
         self.say(f"model {resolved.model.id} on {resolved.backend.entry.name}, because {resolved.reason}")
-        with opened(resolved, self.workspace) as engine:
+        with self.workspace.executor.open(resolved, self.workspace.images) as engine:
             yield lambda messages, **changes: self._chat(engine, messages, replace(sampling, n=1, **changes))
 
     def _chat(self, engine: Engine, messages: Sequence[Message], sampling: Sampling) -> Completion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
@@ -32,6 +32,28 @@ Spec = Annotated[dict[str, Any], BeforeValidator(_spec)]
 
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def _executor(value: Any) -> Any:
+    return {"use": value} if isinstance(value, str) else value
+
+
+class ExecutorSpec(_Block):
+    """Where models work; it changes no output.
+
+    Attributes:
+        use: ``local``, in the process of the run, or ``ray``, as actors of a Ray cluster.
+        engines: engines of each model, each in an actor of its own; None takes as many as the cluster has room for.
+        cpus: CPUs of the cluster each takes.
+        gpus: GPUs each takes; None takes one where the cluster has any.
+        address: of the cluster; None takes the one Ray finds (``RAY_ADDRESS``), else starts one of this machine.
+    """
+
+    use: Literal["local", "ray"] = "local"
+    engines: Annotated[int, Field(ge=1)] | None = None
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    gpus: Annotated[float, Field(ge=0)] | None = None
+    address: str | None = None
 
 
 class Data(_Block):
@@ -94,6 +116,7 @@ class Recipe(_Block):
         bench_tokens: longest answer to a benchmark, in tokens.
         seed: of everything random.
         reject_above: share of rejected rows at which a stage stops.
+        executor: where models work.
     """
 
     name: str
@@ -110,6 +133,7 @@ class Recipe(_Block):
     bench_tokens: int = Field(2048, ge=1)
     seed: int = 0
     reject_above: float = Field(0.1, ge=0, le=1)
+    executor: Annotated[ExecutorSpec, BeforeValidator(_executor)] = ExecutorSpec()
 
     _places: Places | None = PrivateAttr(None)
 

@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import Any
 
 from openvlt.errors import Reject
-from openvlt.interfaces import Backend, Chat, Engine, Request
+from openvlt.interfaces import Chat, Engine, Request
 from openvlt.records import Completion, Message, Rejected, Row, Sampling, Trace
 from openvlt.stages.chat import converse
 from openvlt.stages.map import Task, Value
-from openvlt.stages.models import Resolved, opened
+from openvlt.stages.models import Resolved
 from openvlt.stages.workspace import Workspace
 from openvlt.store import digest
 
@@ -56,17 +56,11 @@ class Ask:
 
     @property
     def chunk(self) -> int:
-        return self._backend.chunk
+        return self.model.component.chunk
 
     @property
     def parallel(self) -> int:
-        return self._backend.parallel
-
-    @property
-    def _backend(self) -> Backend:
-        backend = self.model.backend.component
-        assert isinstance(backend, Backend)
-        return backend
+        return self.workspace.executor.parallel(self.model)
 
     def keys(self, row: Row) -> list[str]:
         base = self._key(row)
@@ -93,7 +87,8 @@ class Ask:
     def _open(self) -> Engine:
         with self._lock:
             if self._engine is None:
-                self._engine = self._stack.enter_context(opened(self.model, self.workspace))
+                opened = self.workspace.executor.open(self.model, self.workspace.images)
+                self._engine = self._stack.enter_context(opened)
             return self._engine
 
     def _ask(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:

@@ -126,7 +126,8 @@ class _Filling:
                 for chunk, tasks in self._chunks(rows):
                     future = pool.submit(self.work.compute, [task for task, _ in tasks]) if tasks else None
                     flying.append((chunk, tasks, future))
-                    while len(flying) > self.work.parallel:
+                    # One slow chunk must not leave the others without work.
+                    while len(flying) > 2 * self.work.parallel:
                         self._land(flying.popleft())
                 while flying:
                     self._land(flying.popleft())

@@ -1,10 +1,9 @@
-"""From what a recipe calls a model to a folder, its content's digest, and an open engine."""
+"""From what a recipe calls a model to a folder, its content's digest, and the backend it runs on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openvlt.errors import UsageError
-from openvlt.interfaces import Backend, Engine
+from openvlt.interfaces import Backend
 from openvlt.records import Model
 from openvlt.registry import Built
 from openvlt.stages.choice import choose_backend
@@ -35,6 +34,12 @@ class Resolved:
     digest: str
     backend: Built
     reason: str
+
+    @property
+    def component(self) -> Backend:
+        """The backend itself."""
+        assert isinstance(self.backend.component, Backend)
+        return self.backend.component
 
     @property
     def identity(self) -> str:
@@ -124,12 +129,3 @@ def content_digest(model: Model, workspace: Workspace) -> str:
     if len(known) != before:
         write_atomically(memory, json.dumps(known).encode())
     return found
-
-
-@contextmanager
-def opened(resolved: Resolved, workspace: Workspace) -> Iterator[Engine]:
-    """Open a model on its backend; it is freed at the end."""
-    backend = resolved.backend.component
-    assert isinstance(backend, Backend)
-    with backend.open(resolved.model, workspace.images.read) as engine:
-        yield engine

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from openvlt.errors import UsageError
 from openvlt.records import Format, Model, Row, StageRecord
 from openvlt.registry import Registry
+from openvlt.stages.executor import Executor, Local
 from openvlt.stages.progress import Progress, Quiet
 from openvlt.store import Home, ImageStore, StageFolder, digest, writing
 
@@ -26,6 +27,7 @@ class Workspace:
         registry: the plugins.
         format: how the policy is asked and answers.
         models: the run's own models by name, ``base`` and ``policy``.
+        executor: where models work.
         progress: who is told how far the work is.
         reject_above: share of rejected rows at which a stage stops.
         seed: of everything random.
@@ -36,6 +38,7 @@ class Workspace:
     registry: Registry
     format: Format = field(default_factory=Format)
     models: dict[str, Model] = field(default_factory=dict)
+    executor: Executor = field(default_factory=Local)
     progress: Progress = field(default_factory=Quiet)
     reject_above: float = 0.1
     seed: int = 0

@@ -3,7 +3,7 @@
 from openvlt.store.check import check_run
 from openvlt.store.codec import decode, digest, encode
 from openvlt.store.home import Home, open_home
-from openvlt.store.images import ImageStore
+from openvlt.store.images import ImageStore, decode_image
 from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.rows import RowStore
 from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, write_run
@@ -19,6 +19,7 @@ __all__ = [
     "check_run",
     "claimed_run",
     "decode",
+    "decode_image",
     "digest",
     "encode",
     "file_digest",

@@ -61,22 +61,30 @@ class ImageStore:
             partial.write_bytes(content)
             partial.replace(target)
 
-    def _decode(self, image: Image) -> Picture:
-        """Decode an image to RGB; an animation gives its first frame.
+    def content(self, image: Image) -> bytes:
+        """The image's bytes, as they came in.
 
         Raises:
-            DataError: its bytes are gone.
+            DataError: they are gone.
         """
-        import PIL.Image
-
         try:
-            with PIL.Image.open(self.path(image)) as picture:
-                return picture.convert("RGB")
+            return self.path(image).read_bytes()
         except OSError as error:
             raise DataError(
                 f"Image {image.sha256[:12]} cannot be read from {self.folder}: {error}.",
                 "Run the same command with a fresh OPENVLT_HOME, or restore the folder.",
             ) from error
+
+    def _decode(self, image: Image) -> Picture:
+        return decode_image(self.content(image))
+
+
+def decode_image(content: bytes) -> Picture:
+    """Decode the bytes of a checked image to RGB; an animation gives its first frame."""
+    import PIL.Image
+
+    with PIL.Image.open(BytesIO(content)) as picture:
+        return picture.convert("RGB")
 
 
 def _content(origin: Path | bytes) -> bytes:

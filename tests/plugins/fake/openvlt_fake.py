@@ -292,6 +292,7 @@ class FakeEngine:
         colours = [self.read(image).getpixel((0, 0)) for image in images]
         if (log := told("log")) is not None:
             asked = {"text": text, "sample": sample, "temperature": sampling.temperature, "images": len(images)}
+            asked["process"] = os.getpid()
             with Path(log).open("a") as file:
                 file.write(json.dumps(asked) + "\n")
         said = self._say(text, request.key, sample) if "+" in text else f"A square of colour {colours}."

@@ -1,0 +1,191 @@
+"""Engines as actors of a Ray cluster: whichever is free takes the next chunk of a stage.
+
+Ray places the actors, restarts one that dies and gives its chunk to the new one; nothing of that is done here. Words,
+parsing, rows and counts stay in the process that carries out the run, so its outputs are those of a local run.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Queue
+from typing import TYPE_CHECKING, Any
+
+from openvlt.errors import OpenvltError, RemoteError, UsageError
+from openvlt.interfaces import Backend, Engine, Request
+from openvlt.recipe import ExecutorSpec
+from openvlt.records import Completion, Image, Model, Rejected, Sampling
+from openvlt.registry import Registry
+from openvlt.stages.executor import Local
+from openvlt.store import ImageStore, decode_image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from openvlt.stages.models import Resolved
+
+TRIES = 3
+"""Times a chunk is tried again when the actor at work on it dies; then the chunk is the likely cause."""
+CLOSE_SECONDS = 30.0
+"""an actor may take to free its model before it is ended"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ray:
+    """Opens each model several times, in actors. A model behind an endpoint is asked from here: its server scales it.
+
+    Args:
+        spec: how many engines, and what each takes of the cluster.
+        files: one-file plugins.
+    """
+
+    spec: ExecutorSpec
+    files: tuple[Path, ...] = ()
+
+    def parallel(self, model: Resolved) -> int:
+        return Local().parallel(model) if model.model.url else self._engines()[0]
+
+    @contextmanager
+    def open(self, model: Resolved, images: ImageStore) -> Iterator[Engine]:
+        if model.model.url:
+            with Local().open(model, images) as engine:
+                yield engine
+            return
+        import ray
+
+        count, gpus = self._engines()
+        switches = {name: value for name, value in os.environ.items() if name.startswith("OPENVLT_")}
+        actor = ray.remote(EngineActor).options(
+            num_cpus=self.spec.cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=TRIES,
+            runtime_env={"env_vars": switches},
+        )  # fmt: skip
+        backend = {"use": model.backend.entry.id, **model.backend.options}
+        actors = [actor.remote(backend, model.backend.identity, model.model, self.files) for _ in range(count)]
+        try:
+            yield _Actors(actors, images)
+        finally:
+            # One that does not end in time, or died, has nothing left to free.
+            with suppress(ray.exceptions.RayError):
+                ray.get([each.close.remote() for each in actors], timeout=CLOSE_SECONDS)
+            for each in actors:
+                ray.kill(each)
+
+    def _engines(self) -> tuple[int, float]:
+        """How many engines work, and how many GPUs each takes."""
+        spec, has = self.spec, _resources(self.spec.address)
+        gpus = float(has.get("GPU", 0) > 0) if spec.gpus is None else spec.gpus
+        room = int(has.get("CPU", 0) // spec.cpus)
+        if gpus:
+            room = min(room, int(has.get("GPU", 0) // gpus))
+        if room < (spec.engines or 1):
+            raise UsageError(
+                f"The Ray cluster has {has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs, too few for "
+                f"{spec.engines or 1} engines with {spec.cpus:g} CPUs and {gpus:g} GPUs each (executor).",
+                "Ask for fewer (executor.engines, executor.cpus, executor.gpus), or add nodes to the cluster first.",
+            )
+        return spec.engines or room, gpus
+
+
+def _resources(address: str | None) -> Mapping[str, float]:
+    """What the cluster has in all; connects to it, or starts one of this machine."""
+    # Ray would set up the project anew in every worker when started by `uv run`, and report its use over the network.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if not ray.is_initialized():
+        try:
+            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error")
+        except ConnectionError as error:
+            raise RemoteError(
+                f"The Ray cluster at {address or os.environ.get('RAY_ADDRESS')} cannot be reached: {error}.",
+                "Start it (ray start --head), or leave executor.address out for one of this machine.",
+            ) from error
+    resources: dict[str, float] = ray.cluster_resources()
+    return resources
+
+
+class _Actors:
+    """The engine a stage sees: each call is answered by an actor that is free."""
+
+    def __init__(self, actors: Sequence[Any], images: ImageStore) -> None:
+        self._images = images
+        self._idle: Queue[Any] = Queue()
+        for actor in actors:
+            self._idle.put(actor)
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
+        import ray
+
+        shown = {part for asked in requests for turn in asked.messages for part in turn.content}
+        content = {each.sha256: self._images.content(each) for each in shown if isinstance(each, Image)}
+        actor = self._idle.get()
+        try:
+            replies: list[list[Completion] | Rejected] = ray.get(actor.generate.remote(requests, sampling, content))
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, OpenvltError):
+                raise error.cause from None
+            raise
+        except ray.exceptions.RayError as error:
+            died = isinstance(error, ray.exceptions.RayActorError)
+            told = f"it ended all {TRIES + 1} engines that worked on it" if died else str(error)
+            raise OpenvltError(
+                f"A chunk of {len(requests)} requests could not be answered on the Ray cluster: {told}.",
+                "The logs of Ray's workers say why (out of memory?); the same command goes on where it stopped.",
+            ) from error
+        finally:
+            self._idle.put(actor)
+        return replies
+
+
+class EngineActor:
+    """One engine in a process of the cluster; one that Ray has restarted opens its model again.
+
+    Args:
+        backend: spec of the backend.
+        identity: of the backend; it must be the same here.
+        model: what to open.
+        files: one-file plugins.
+    """
+
+    def __init__(self, backend: Mapping[str, Any], identity: str, model: Model, files: Sequence[Path]) -> None:
+        self._told = (backend, identity, model, files)
+        self._stack = ExitStack()
+        self._engine: Engine | None = None
+        self._content: Mapping[str, bytes] = {}
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, content: Mapping[str, bytes]
+    ) -> list[Sequence[Completion] | Rejected]:
+        """Answer requests; `content` holds the bytes of their images by digest."""
+        self._content = content
+        if self._engine is None:
+            self._engine = self._open(*self._told)
+        return list(self._engine.generate(requests, sampling))
+
+    def close(self) -> None:
+        """Free the model."""
+        self._stack.close()
+
+    def _open(self, spec: Mapping[str, Any], identity: str, model: Model, files: Sequence[Path]) -> Engine:
+        node = socket.gethostname()
+        built = Registry.discover(files).build("backend", spec)
+        if built.identity != identity:
+            raise UsageError(
+                f"The backend {built.entry.id} on the node {node} of the Ray cluster is another version than here.",
+                "Install the same openvlt and plugins on all nodes.",
+            )
+        if Path(model.id).is_absolute() and not Path(model.id).exists():
+            raise UsageError(
+                f"The model {model.id} is not on the node {node} of the Ray cluster.",
+                "Put it on storage that all nodes share, or name a model of the hub.",
+            )
+        assert isinstance(built.component, Backend)
+        return self._stack.enter_context(built.component.open(model, self._read))
+
+    def _read(self, image: Image) -> Picture:
+        return decode_image(self._content[image.sha256])
