@@ -229,7 +229,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     index = sqlite3.connect(path, timeout=60, check_same_thread=False)
     index.execute("PRAGMA journal_mode = WAL")
     index.execute("PRAGMA synchronous = OFF")
-    index.execute("PRAGMA cache_size = -65536")
+    index.execute("PRAGMA cache_size = -131072")
     index.execute("PRAGMA wal_autocheckpoint = 16384")
     index.executescript(_SCHEMA)
     return index

@@ -32,7 +32,7 @@ class Answer(AnswerVerifier):
     time if the answer is one, else a ratio.
     """
 
-    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
+    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     units: Units = "convert"
     percent: Percent = "lenient"

@@ -45,7 +45,7 @@ class Choice(AnswerVerifier):
     them must be named. Refuses answer soup: naming another letter beside the right one.
     """
 
-    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
+    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
         return self._decide(answer, claim, deep=False)

@@ -25,7 +25,7 @@ class Math(AnswerVerifier):
     never read as products of variables. Numbers, lengths and depths beyond the limits of the grammar are refused.
     """
 
-    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
+    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     units: Units = "convert"
     percent: Percent = "lenient"

@@ -27,7 +27,7 @@ class Number(AnswerVerifier):
     the example's precision with ``truncate``.
     """
 
-    imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
+    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     units: Units = "convert"
     percent: Percent = "lenient"

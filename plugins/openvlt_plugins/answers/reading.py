@@ -44,7 +44,7 @@ def decide(answer: str, claim: Claim, policy: Policy, *, deep: bool, lowest: flo
         answer: what was extracted.
         claim: holds the gold and its unit.
         policy: how strict to be.
-        deep: False leaves what needs SymPy or unit conversion undecided.
+        deep: False leaves what needs the symbolic tier or unit conversion undecided.
         lowest: score of an answer that cannot be read.
 
     Returns:

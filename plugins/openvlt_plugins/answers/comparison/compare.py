@@ -39,7 +39,7 @@ class Comparison(Expressions):
 
     Args:
         policy: how strict to be.
-        deep: False leaves what needs SymPy or unit conversion undecided (None); True decides everything.
+        deep: False leaves what needs the symbolic tier or unit conversion undecided (None); True decides everything.
 
     Attributes:
         tier: the most expensive tier that was needed: ``text``, ``number``, ``structure``, ``algebra``, ``symbolic``.
@@ -49,7 +49,7 @@ class Comparison(Expressions):
         super().__init__(policy, deep=deep)
 
     def same(self, gold: Node, said: Node) -> Truth:
-        """Whether `said` says what `gold` says; None if that takes SymPy and `deep` is False.
+        """Whether `said` says what `gold` says; None if that takes more and `deep` is False.
 
         Raises:
             TooLarge: a value passes a limit.

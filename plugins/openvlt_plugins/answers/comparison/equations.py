@@ -7,7 +7,7 @@ from fractions import Fraction
 from openvlt_plugins.answers.grammar.limits import TooLarge
 from openvlt_plugins.answers.grammar.tree import Call, Node, Relation
 from openvlt_plugins.answers.values.normal import Opaque, Poly, normal, start_work
-from openvlt_plugins.answers.values.probe import Undefined, points, value
+from openvlt_plugins.answers.values.probe import NO_VALUE, points, value
 
 _GREATER = {">": "<", ">=": "<="}
 
@@ -63,7 +63,7 @@ def _ratio_varies(one: Node, other: Node) -> bool:
         try:
             a, b = value(one, point), value(other, point)
             ratios.append((a.at / b.at, (a.error / (abs(a.at) + 1e-300) + b.error / abs(b.at))))
-        except (Undefined, OverflowError, ZeroDivisionError, ValueError):
+        except NO_VALUE:
             continue
     if len(ratios) < 2:
         return False

@@ -9,7 +9,7 @@ from openvlt_plugins.answers.comparison.units import Unit, conversion, known
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
-from openvlt_plugins.answers.values.probe import Undefined, differ, value
+from openvlt_plugins.answers.values.probe import NO_VALUE, differ, value
 
 TIERS = ("text", "number", "structure", "algebra", "symbolic")
 
@@ -83,7 +83,7 @@ class Expressions:
         return equal(gold, said)
 
     def symbolic_ratio(self, one: Node, other: Node, *, signed: bool) -> bool:
-        """Whether the quotient of two expressions is a constant (a positive one, if `signed`), by SymPy."""
+        """Whether the quotient of two expressions is a constant (a positive one, if `signed`), by the last tier."""
         self.reached("symbolic")
         from openvlt_plugins.answers.values.symbolic import constant_ratio
 
@@ -152,7 +152,7 @@ def _real(node: Node) -> Fraction | None:
     """The value of an expression without variables, good to double precision; None if it has none or is not real."""
     try:
         found = value(node, {})
-    except (Undefined, OverflowError, ZeroDivisionError, ValueError):
+    except NO_VALUE:
         return None
     return Fraction(found.at.real) if abs(found.at.imag) <= 1e3 * found.error else None
 

@@ -14,6 +14,8 @@ EXPONENT = 10_000
 """of a power with a number as base"""
 BITS = 32_768
 """of an exact number on the way"""
+MAGNITUDE = 1e6
+"""natural logarithm of a power that is computed approximately"""
 FACTORIAL = 2_500
 """argument of a factorial"""
 TERMS = 300

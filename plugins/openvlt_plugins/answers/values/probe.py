@@ -1,33 +1,62 @@
-"""Values at points, in double precision with a running error bound: cheap proof that two expressions differ."""
+"""Values at points, with a running error bound: in double precision a cheap proof that two expressions differ."""
 
 from __future__ import annotations
 
 import cmath
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
 
+from openvlt_plugins.answers.grammar.limits import FACTORIAL, MAGNITUDE
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym, symbols
 
-_EPS = 2.3e-16
-_CONSTANTS: dict[str, complex] = {"pi": cmath.pi, "e": cmath.e, "i": 1j}
 # Irregular points on both sides of zero; each variable takes its own of them.
 _POINTS = (0.7390851, 2.2360841, -1.3247179, 3.3598857, -0.5671433, 1.9021605, -2.6854520, 0.2614972, 5.3160141)
 _ROUNDS = 4
+_PLAIN = frozenset({"sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "log"})
+_RECIPROCAL = {"cot": "tan", "sec": "cos", "csc": "sin"}
+
+Number = Any
+"""A number of an `Arithmetic`: a complex, or one of mpmath's."""
+Point = Mapping[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """How numbers are represented.
+
+    Attributes:
+        number: turns a fraction into one.
+        module: its functions and constants: ``cmath``, or a context of mpmath.
+        eps: relative error of an operation.
+    """
+
+    number: Callable[[Fraction], Number]
+    module: Any
+    eps: Number
+
+
+DOUBLE = Arithmetic(lambda value: complex(float(value)), cmath, 2.3e-16)
 
 
 class Value(NamedTuple):
     """A number and how far off it may be."""
 
-    at: complex
-    error: float
+    at: Number
+    error: Number
 
 
 class Undefined(Exception):
     """The expression has no finite value there, or this module does not know how to find it."""
 
 
-def points(*nodes: Node) -> list[dict[str, complex]]:
-    """The points to look at: one if there are no variables."""
+NO_VALUE = (Undefined, OverflowError, ZeroDivisionError, ValueError)
+"""What `value` raises where there is none."""
+
+
+def points(*nodes: Node) -> list[dict[str, Number]]:
+    """The points to look at in double precision: one if there are no variables."""
     names = sorted(frozenset().union(*(symbols(node) for node in nodes)))
     rounds = _ROUNDS if names else 1
     return [
@@ -38,97 +67,116 @@ def points(*nodes: Node) -> list[dict[str, complex]]:
 
 def differ(one: Node, other: Node) -> bool:
     """True if the expressions certainly have different values at some point where both are real."""
-    for point in points(one, other):
+    return any(are_apart(a, b) for a, b in pairs(one, other, points(one, other)))
+
+
+def pairs(
+    one: Node, other: Node, places: Iterable[Point], arithmetic: Arithmetic = DOUBLE
+) -> Iterator[tuple[Value, Value]]:
+    """The values of both expressions at the points where both have one; with variables, only where both are real."""
+    for point in places:
         try:
-            a, b = value(one, point), value(other, point)
-        except (Undefined, OverflowError, ZeroDivisionError, ValueError):
+            a, b = value(one, point, arithmetic), value(other, point, arithmetic)
+        except NO_VALUE:
             continue
-        real = abs(a.at.imag) <= a.error * 1e3 and abs(b.at.imag) <= b.error * 1e3
-        if (real or not point) and abs(a.at - b.at) > 1e3 * (a.error + b.error) + 1e-300:
-            return True
-    return False
+        if not point or (_is_real(a) and _is_real(b)):
+            yield a, b
 
 
-def value(node: Node, point: Mapping[str, complex]) -> Value:
+def are_apart(a: Value, b: Value) -> bool:
+    """True if the two values certainly differ."""
+    return bool(abs(a.at - b.at) > 1e3 * (a.error + b.error) + 1e-300)
+
+
+def _is_real(found: Value) -> bool:
+    return bool(abs(found.at.imag) <= found.error * 1e3)
+
+
+def value(node: Node, point: Point, arithmetic: Arithmetic = DOUBLE) -> Value:
     """The value of an expression at a point.
 
     Raises:
         Undefined, OverflowError, ZeroDivisionError, ValueError: it has none that this module can find.
     """
     if isinstance(node, Num):
-        number = complex(float(node.value))
-        return Value(number, abs(number) * _EPS)
+        number = arithmetic.number(node.value)
+        return Value(number, abs(number) * arithmetic.eps)
     if isinstance(node, Sym):
-        known = point.get(node.name, _CONSTANTS.get(node.name))
+        known = point.get(node.name)
         if known is None:
-            raise Undefined(node.name)
-        return Value(known, abs(known) * _EPS)
+            known = _constant(node.name, arithmetic)
+        return Value(known, abs(known) * arithmetic.eps)
     if not isinstance(node, Call):
         raise Undefined("not an expression")
-    return _checked(_apply(node.op, [value(arg, point) for arg in node.args]))
-
-
-def _checked(found: Value) -> Value:
-    if not (cmath.isfinite(found.at) and found.error < 1e-3 * abs(found.at) + 1e-9):
+    found = _apply(node.op, [value(arg, point, arithmetic) for arg in node.args], arithmetic)
+    if not (arithmetic.module.isfinite(found.at) and found.error < 1e-3 * abs(found.at) + 1e-9):
         raise Undefined("not accurate")
     return found
 
 
-def _apply(op: str, args: list[Value]) -> Value:
-    first, last = args[0], args[-1]
+def _constant(name: str, arithmetic: Arithmetic) -> Number:
+    if name in {"pi", "e"}:
+        return +getattr(arithmetic.module, name)
+    if name == "i":
+        return 1j
+    raise Undefined(name)
+
+
+def _apply(op: str, args: list[Value], arithmetic: Arithmetic) -> Value:
+    first, last, eps = args[0], args[-1], arithmetic.eps
     match op:
         case "+":
             total = sum(arg.at for arg in args)
-            return Value(total, sum(arg.error for arg in args) + _EPS * max(abs(arg.at) for arg in args))
+            return Value(total, sum(arg.error for arg in args) + eps * max(abs(arg.at) for arg in args))
         case "*":
             product = Value(1, 0.0)
             for arg in args:
                 at = product.at * arg.at
-                error = abs(product.at) * arg.error + abs(arg.at) * product.error + _EPS * abs(at)
+                error = abs(product.at) * arg.error + abs(arg.at) * product.error + eps * abs(at)
                 product = Value(at, error)
             return product
         case "/":
             at = first.at / last.at
-            return Value(at, (first.error + abs(at) * last.error) / abs(last.at) + _EPS * abs(at))
+            return Value(at, (first.error + abs(at) * last.error) / abs(last.at) + eps * abs(at))
         case "neg":
             return Value(-first.at, first.error)
         case "%":
             return Value(first.at / 100, first.error / 100)
         case "deg":
-            return Value(first.at * cmath.pi / 180, first.error * 0.02)
+            return Value(first.at * arithmetic.module.pi / 180, first.error * 0.02)
         case "^" | "root":
-            return _power(op, first, last)
-    if op not in _FUNCTIONS:
-        raise Undefined(op)
-    function = _FUNCTIONS[op]
+            return _power(op, first, last, arithmetic)
+    function = _function(op, first, arithmetic.module)
     at = function(first.at)
-    return Value(at, abs(function(first.at + first.error + 1e-300) - at) + 4 * _EPS * (abs(at) + abs(first.at)))
+    slope = abs(function(first.at + first.error + 1e-300) - at)
+    return Value(at, slope + 4 * eps * (abs(at) + abs(first.at)))
 
 
-def _power(op: str, base: Value, exponent: Value) -> Value:
+def _power(op: str, base: Value, exponent: Value, arithmetic: Arithmetic) -> Value:
     if op == "root":
         odd = exponent.at.real % 2 == 1
         if odd and abs(base.at.imag) <= base.error and base.at.real < 0:
-            positive = _power(op, Value(-base.at, base.error), exponent)
+            positive = _power(op, Value(-base.at, base.error), exponent, arithmetic)
             return Value(-positive.at, positive.error)
         exponent = Value(1 / exponent.at, 0.0)
+    logarithm = abs(arithmetic.module.log(base.at)) if base.at else 0
+    if abs(exponent.at) * logarithm > MAGNITUDE:
+        raise Undefined("a power beyond all measure")
     at = base.at**exponent.at
     if base.at == 0:
         return Value(at, base.error)
-    relative = abs(exponent.at) * base.error / abs(base.at) + abs(cmath.log(base.at)) * exponent.error
-    return Value(at, abs(at) * (relative + 8 * _EPS * (1 + abs(exponent.at))))
+    relative = abs(exponent.at) * base.error / abs(base.at) + logarithm * exponent.error
+    return Value(at, abs(at) * (relative + 8 * arithmetic.eps * (1 + abs(exponent.at))))
 
 
-def _quotient(top: Callable[[complex], complex], bottom: Callable[[complex], complex]) -> Callable[[complex], complex]:
-    return lambda z: top(z) / bottom(z)
-
-
-def _one(_: complex) -> complex:
-    return 1
-
-
-_FUNCTIONS: dict[str, Callable[[complex], complex]] = {
-    "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "asin": cmath.asin, "acos": cmath.acos, "atan": cmath.atan,
-    "sinh": cmath.sinh, "cosh": cmath.cosh, "tanh": cmath.tanh, "log": cmath.log, "abs": lambda z: complex(abs(z)),
-    "cot": _quotient(cmath.cos, cmath.sin), "sec": _quotient(_one, cmath.cos), "csc": _quotient(_one, cmath.sin),
-}  # fmt: skip
+def _function(op: str, argument: Value, module: Any) -> Callable[[Number], Number]:
+    if op in _PLAIN:
+        return getattr(module, op)  # type: ignore[no-any-return]
+    if op in _RECIPROCAL:
+        inverse = getattr(module, _RECIPROCAL[op])
+        return lambda z: 1 / inverse(z)
+    if op == "abs":
+        return lambda z: abs(z) + 0j
+    if op == "!" and hasattr(module, "factorial") and abs(argument.at) < FACTORIAL:
+        return module.factorial  # type: ignore[no-any-return]
+    raise Undefined(op)
