@@ -78,14 +78,14 @@ class Expressions:
         if not self.deep:
             return None
         self.reached("symbolic")
-        from openvlt_plugins.answers.values.symbolic import equal
+        from openvlt_plugins.answers.values.digits import equal
 
         return equal(gold, said)
 
     def symbolic_ratio(self, one: Node, other: Node, *, signed: bool) -> bool:
         """Whether the quotient of two expressions is a constant (a positive one, if `signed`), by the last tier."""
         self.reached("symbolic")
-        from openvlt_plugins.answers.values.symbolic import constant_ratio
+        from openvlt_plugins.answers.values.digits import constant_ratio
 
         return constant_ratio(one, other, signed=signed)
 

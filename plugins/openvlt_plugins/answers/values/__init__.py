@@ -1,1 +1,1 @@
-"""What expressions are worth: exactly, in normal form, at points, to many digits, and at last by SymPy."""
+"""What expressions are worth: exactly, in normal form, at points, and at last to many digits."""
