@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from openvlt.bench.responses import Response, read_responses
 from openvlt.bench.result import Result, summarise
 from openvlt.bench.scoring import UNANSWERED, Questions, Reading, read_questions, score, unknown_ids, verifiers_of
 from openvlt.errors import UsageError
-from openvlt.records import Format, Row, Sampling, Verdict
+from openvlt.records import Example, Format, Row, Sampling, Verdict
 from openvlt.registry import Registry
 from openvlt.verification import Judge
 
@@ -146,12 +147,13 @@ def evaluate(
         revision: what the protocol says of the data, where it is not read again.
     """
     started = time.monotonic()
-    benchmark, responses = defined.benchmark, answered.responses
+    benchmark = defined.benchmark
+    examples, responses = _with_left_out(questions, answered.responses)
     reading = reading_of(defined, answered)
-    unknown = unknown_ids(questions.examples, responses) if limit is None else []
+    unknown = unknown_ids(questions.examples, answered.responses) if limit is None else []
     verifiers = verifiers_of(benchmark, registry, format)
     with Judge(verifiers, format=format) as judge:
-        rows = score(questions.examples, responses, judge, format, reading)
+        rows = score(examples, responses, judge, format, reading)
     rows = [_with_verdicts(row, answered.verdicts) for row in rows]
     stored = any(response.extraction is not None for response in responses.values())
     told = protocol(
@@ -166,6 +168,7 @@ def evaluate(
         sampling=answered.sampling,
         limit=limit,
     )
+    failed = {example.id: responses[example.id].failed for example in examples if _has_failed(responses, example.id)}
     if revision is not None:
         told["data"].update(revision=revision["revision"], split=revision["split"])
     return summarise(
@@ -175,11 +178,30 @@ def evaluate(
         told,
         scorings=[*benchmark.scorings, *(name for name in answered.verdicts if name not in benchmark.scorings)],
         unanswered=[example.id for example in questions.examples if example.id not in responses],
-        failed={id: response.failed for id, response in responses.items() if response.failed},
+        failed=failed,
         seconds=answered.seconds + time.monotonic() - started,
         judge_tokens=answered.judge_tokens,
-        notes=[*answered.notes, *_notes(questions, unknown, stored, answered)],
+        notes=[*_failures(failed, len(examples)), *answered.notes, *_notes(questions, unknown, stored, answered)],
     )
+
+
+def _with_left_out(
+    questions: Questions, responses: Mapping[str, Response]
+) -> tuple[Sequence[Example], Mapping[str, Response]]:
+    """The questions with those rows of the data that cannot be asked, as failed: the denominator is all of the data."""
+    left_out = [Example(id=each.id, question="", answer="") for each in questions.rejected]
+    failed = {each.id: Response(id=each.id, text="", failed=each.reason) for each in questions.rejected}
+    return (*questions.examples, *left_out), {**responses, **failed}
+
+
+def _has_failed(responses: Mapping[str, Response], id: str) -> bool:
+    return id in responses and bool(responses[id].failed)
+
+
+def _failures(failed: Mapping[str, str], n: int) -> list[str]:
+    """How many questions failed, and why."""
+    told = "; ".join(f"{count} x {reason}" for reason, count in Counter(failed.values()).most_common(3))
+    return [f"{len(failed)} of {n:,} questions failed and leave the score open ({told})"] if failed else []
 
 
 def reading_of(defined: Defined, answered: Answered) -> Reading:
@@ -204,8 +226,6 @@ def _notes(questions: Questions, unknown: Sequence[str], stored: bool, answered:
     missing = [example.id for example in questions.examples if example.id not in answered.responses]
     if missing:
         notes.append(f"{len(missing)} questions have no response and count as wrong: {_some(missing)}")
-    if questions.rejected:
-        notes.append(f"{len(questions.rejected)} rows of the data were left out: {questions.rejected[0].reason}")
     if not stored and answered.judge is None:
         notes.append("answers were found by rules; no judge was asked")
     return notes
