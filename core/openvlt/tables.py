@@ -12,6 +12,9 @@ from openvlt.errors import DataError
 
 TableRow: TypeAlias = Mapping[str, Any]
 
+ENCODING = "utf-8-sig"
+"""UTF-8, with or without the mark that Excel and Windows editors put in front."""
+
 
 def find_file(path: Path, names: tuple[str, ...]) -> Path:
     """The data file a path stands for: itself, or the one in a folder that is named after a split or config.
@@ -47,11 +50,14 @@ def read_rows(path: Path) -> Iterator[TableRow]:
     reader = READERS.get(path.suffix)
     if reader is None:
         raise DataError(f"'{path}' is of no known format.", f"Known are: {', '.join(sorted(READERS))}.")
-    yield from reader(path)
+    try:
+        yield from reader(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.", "Save it as UTF-8.") from error
 
 
 def _json_lines(path: Path) -> Iterator[TableRow]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding=ENCODING) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -67,7 +73,7 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
 def _json(path: Path) -> Iterator[TableRow]:
     """A list of rows, or an object of rows (or of single values) by id; the id joins its row as ``pid`` and ``id``."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _unique(path, pairs))
+        content = json.loads(path.read_text(encoding=ENCODING), object_pairs_hook=lambda pairs: _unique(path, pairs))
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}.", "Mend the file.") from error
     if isinstance(content, dict):
@@ -103,7 +109,7 @@ def _parquet(path: Path) -> Iterator[TableRow]:
 
 def _separated(path: Path) -> Iterator[TableRow]:
     csv.field_size_limit(2**30)  # tables of VLMEvalKit hold whole images
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding=ENCODING, newline="") as lines:
         yield from csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
 
 
