@@ -167,6 +167,19 @@ def test_an_endpoint_that_goes_down_half_way_is_asked_for_the_rest(
     assert (told["scores"]["official"]["correct"], told["scores"]["official"]["undecided"]) == (3, 0)
 
 
+def test_a_finished_run_may_be_judged_anew(bench: Bench, endpoint: Endpoint, vista: tuple[str, ...]) -> None:
+    by_rules = bench(*vista)
+    endpoint.reply = lambda prompt: "B" if "barks" in prompt else None
+    run_name = f"mathvista-said-{by_rules['protocol_hash'][:8]}"
+    told = bench("--rescore", run_name, "--judge", "judge", "--judge-url", endpoint.url)
+    assert (told["scores"]["official"]["undecided"], told["protocol"]["extraction"]) == (1, "judge")
+    assert told["protocol"]["data"] == by_rules["protocol"]["data"]
+    endpoint.reply = lambda prompt: "B"
+    run_name = f"mathvista-said-{told['protocol_hash'][:8]}"
+    told = bench("--rescore", run_name, "--judge", "judge", "--judge-url", endpoint.url)
+    assert (told["scores"]["official"]["undecided"], told["scores"]["official"]["correct"]) == (0, 3)
+
+
 def test_a_judge_that_is_not_there(bench: Bench, vista: tuple[str, ...]) -> None:
     code, error = bench(*vista, "--judge", "judge", "--judge-url", "http://127.0.0.1:9/v1")
     assert code == 5 and "answers" in error

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from openvlt.bench.answered import Answered
 from openvlt.bench.definition import Defined
-from openvlt.bench.evaluate import Answered
 from openvlt.bench.models import Asked
 from openvlt.bench.replies import ASK_AGAIN, AskAgain, replies
 from openvlt.bench.responses import Response
@@ -37,6 +37,7 @@ def ask(
         RemoteError: the model gives not one reply, or can no longer be asked at all.
     """
     loaded = questions(workspace, defined.built, limit)
+    workspace.progress.end(loaded.record)
     resolved = resolve(asked.model, workspace)
     workspace.progress.note(f"{resolved.model.id} runs on {resolved.backend.entry.name}: {resolved.reason}")
     work = asking(AskAgain, workspace, defined.built, resolved, sampling, base=not asked.trained)

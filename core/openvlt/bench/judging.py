@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
+from openvlt.bench.answered import Answered
 from openvlt.bench.definition import Defined
-from openvlt.bench.evaluate import Answered
 from openvlt.bench.replies import ASK_AGAIN, AskAgain, Replies, replies
 from openvlt.bench.responses import Response
 from openvlt.bench.scoring import Questions, Reading, trace_of

@@ -79,5 +79,6 @@ def replies(workspace: Workspace, step: Step, inputs: Output, work: AskAgain) ->
         if not traces:
             raise
     else:
+        workspace.progress.end(made.record)
         traces = {row.example.id: row.traces[0] for row in made.rows()}
     return Replies(traces, missing, time.monotonic() - started)

@@ -22,8 +22,9 @@ def show(result: Result, folder: Path, *, to_stderr: bool) -> None:
     """
     told = result.told
     if not to_stderr:
+        click.echo(_title(result))
         columns = ("scoring", "accuracy", "95 % interval", "correct", "n", "undecided")
-        print_table(columns, [_line(name, counts) for name, counts in told["scores"].items()], title=_title(result))
+        print_table(columns, [_line(name, counts) for name, counts in told["scores"].items()])
         _show_breakdown(told["scores"])
         click.echo(
             f"unparsed {told['unparsed']}, unanswered {len(told['unanswered'])}, truncated {told['truncated']}, "

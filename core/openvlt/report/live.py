@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 from typing import TYPE_CHECKING, TextIO
@@ -69,6 +70,7 @@ class Live:
         self._pace = _Pace(stage or self._pace.stage, total, unit)
         if self._task is None:
             self._bar.start()
+            atexit.register(self._bar.stop)  # an error may end the process first, and leave the cursor hidden
             self._task = self._bar.add_task(self._pace.stage, total=total, text="")
         else:
             self._bar.reset(self._task, total=total, description=self._pace.stage, text="")
