@@ -117,6 +117,24 @@ def test_bad_files_are_refused(bench: Bench, tmp_path: Path) -> None:
     assert code == 4 and "lacks the columns answer, choices, answer_type" in error
 
 
+def test_data_that_is_neither_here_nor_reachable(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    import httpx
+    import huggingface_hub
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise httpx.ConnectError("no network")
+
+    monkeypatch.setattr(httpx, "head", unreachable)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    said = write(tmp_path / "said.jsonl", [{"id": "1", "response": "A"}])
+    code, error = bench("emma", "--responses", said)
+    assert code == 4 and "luckychao/EMMA (Math), split test, 2,788 rows, cannot be loaded" in error
+    assert "https://huggingface.co/datasets/luckychao/EMMA" in error and "--data" in error
+
+
 def test_an_unknown_benchmark_has_a_neighbour(bench: Bench, official: Path) -> None:
     code, error = bench("mathvisto", "--responses", official)
     assert code == 3 and "Did you mean 'mathvista'?" in error

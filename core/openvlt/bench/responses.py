@@ -19,6 +19,8 @@ from openvlt.tables import read_rows
 
 IDS = ("id", "pid", "sample_index", "index")
 TEXTS = ("response", "prediction", "value")
+FAILED = "Failed to obtain answer via API"
+"""What VLMEvalKit writes where an endpoint failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +91,24 @@ def _response(id: str, row: Mapping[str, Any]) -> Response | None:
     extraction = row["extraction"] if "extraction" in row else None if text else row.get("model_answer")
     if text is None and extraction is None:
         return None
+    failed = _failure(text)
     return Response(
         id=id,
-        text=_text(text),
+        text="" if failed else _text(text),
+        failed=failed,
         # as Python's str() would have it: the official script does not mind the type
         extraction=str(extraction) if "extraction" in row or extraction is not None else None,
         finish_reason="length" if row.get("finish_reason") == "length" else "stop",
         prompt_tokens=_count(row.get("prompt_tokens")),
         completion_tokens=_count(row.get("completion_tokens")),
     )
+
+
+def _failure(text: Any) -> str:
+    """Why there is no response, where the tool that wrote the file could not get one."""
+    if isinstance(text, Mapping) and "error" in text:
+        return "the file has an error for a response"
+    return "VLMEvalKit got no response" if isinstance(text, str) and text.startswith(FAILED) else ""
 
 
 def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

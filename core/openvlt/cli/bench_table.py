@@ -76,5 +76,5 @@ def _show_breakdown(scores: Mapping[str, Any]) -> None:
         print_table((key, "n", *scores), rows)
     for name, score in scores.items():
         for figure, value in score["figures"].items():
-            click.echo(f"{figure} ({name}): {value:.1%}")
+            click.echo(f"{figure} ({name}): {'at least ' if score['undecided'] else ''}{value:.1%}")
     click.echo()
