@@ -113,6 +113,23 @@ def test_result_files_of_mmmu_pro_hold_their_questions(bench: Bench, tmp_path: P
     assert told["scores"]["strict"]["accuracy"] == 1.0
 
 
+def test_hallusionbench_counts_questions_figures_and_pairs(bench: Bench, tmp_path: Path) -> None:
+    told = {"VD_figure_1_0_0_0": "Yes", "VD_figure_1_0_0_1": "No", "VD_figure_1_0_1_0": "No", "VD_ocr_1_0_0_0": "Yes"}
+    rows = [{**HALLUSION, "index": index, "answer": gold, "prediction": "Yes"} for index, gold in told.items()]
+    strict = bench("hallusionbench", "--responses", table(tmp_path / "model.tsv", rows))["scores"]["strict"]
+    assert strict["accuracy"] == 0.5  # aAcc
+    # figures: one with a wrong question, one wrong, one right; questions on all figures: two wrong, one right
+    assert strict["figures"] == {"fAcc": pytest.approx(1 / 3), "qAcc": pytest.approx(1 / 3)}
+
+
+def test_text_only_questions_of_mathverse_are_shown_and_not_counted(bench: Bench, tmp_path: Path) -> None:
+    rows = [VERSE, {**VERSE, "sample_index": "8", "problem_version": "Text Only", "prediction": "A"}]
+    told = bench("mathverse", "--responses", table(tmp_path / "model.tsv", rows))
+    strict = told["scores"]["strict"]
+    assert (told["n"], strict["n"], strict["accuracy"]) == (1, 1, 1.0)
+    assert strict["breakdown"]["problem_version"]["Text Only"]["correct"] == 0
+
+
 def test_rows_of_our_own_runs(bench: Bench, tmp_path: Path) -> None:
     data = lines(tmp_path / "data.jsonl", [VISION, {**VISION, "index": "5"}])
     said = lines(tmp_path / "said.jsonl", [{"id": "4", "response": "C", "completion_tokens": 7}])
