@@ -16,29 +16,30 @@ ENCODING = "utf-8-sig"
 """UTF-8, with or without the mark that Excel and Windows editors put in front."""
 
 
-def find_file(path: Path, names: tuple[str, ...]) -> Path:
-    """The data file a path stands for: itself, or the one in a folder that is named after a split or config.
+def find_files(path: Path, names: tuple[str, ...], folders: tuple[str, ...] = ()) -> list[Path]:
+    """The data files a path stands for: itself, or those in a folder that are named after a split, all its shards.
 
     Args:
         path: a file, or a folder.
         names: stems to look for in a folder, in order; where none is there, its only data file is taken.
+        folders: where folders of these names have data files, only those are looked at, in this order.
 
     Raises:
         DataError: there is no such file, or a folder holds several and none has a wanted name.
     """
     if path.is_file():
-        return path
+        return [path]
     if not path.is_dir():
         raise DataError(f"The data '{path}' does not exist.", "Name a file, or a folder that holds one.")
     files = sorted(file for file in path.rglob("*") if file.suffix in READERS and file.is_file())
+    files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
-        for file in files:
-            if file.stem == name or file.stem.startswith(f"{name}-0"):
-                return file
+        if found := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
+            return found
     if len(files) == 1:
-        return files[0]
-    found = ", ".join(file.name for file in files[:5]) or "no data file"
-    raise DataError(f"The folder '{path}' holds {found}, and none is called {' or '.join(names)}.", "Name the file.")
+        return files
+    told = ", ".join(file.name for file in files[:5]) or "no data file"
+    raise DataError(f"The folder '{path}' holds {told}, and none is called {' or '.join(names)}.", "Name the file.")
 
 
 def read_rows(path: Path) -> Iterator[TableRow]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_file, read_rows
+from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_files, read_rows
 from openvlt_plugins.qa.cells import cell, choices_of, columns_of, has, image_of, listed, text_of, whole_number
 
 FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
@@ -57,9 +57,11 @@ class Table(Source):
     def revision(self) -> str:
         if not self.path:
             return f"{self.dataset}@{self.hub_revision or 'main'}"
-        file = find_file(Path(self.path), self._names(""))
-        with file.open("rb") as content:
-            return "sha256:" + hashlib.file_digest(content, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        for file in dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split)):
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+        return f"sha256:{digest.hexdigest()}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         first = True
@@ -71,9 +73,9 @@ class Table(Source):
 
     def _rows(self, split: str) -> Iterator[tuple[TableRow, Path]]:
         if self.path:
-            file = find_file(Path(self.path), self._names(split))
-            for row in read_rows(file):
-                yield self._parted(row), file.parent
+            for file in self._files(split):
+                for row in read_rows(file):
+                    yield self._parted(row), file.parent
             return
         from openvlt_plugins.qa.hub import hub_rows
 
@@ -87,8 +89,9 @@ class Table(Source):
                 found |= match.groupdict()
         return {**found, **row}
 
-    def _names(self, split: str) -> tuple[str, ...]:
-        return tuple(filter(None, (split, *self.configs, *self.sizes)))
+    def _files(self, split: str) -> list[Path]:
+        names = tuple(filter(None, (split, *self.configs, *self.sizes)))
+        return find_files(Path(self.path), names, self.configs)
 
     def _check(self, row: TableRow) -> None:
         written = (*self.columns.values(), *self.metadata.values())
