@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     )
     from openvlt.tables import (
         TableRow as TableRow,
-        find_file as find_file,
+        find_files as find_files,
         read_rows as read_rows,
     )
     from openvlt.verification.functions import (
@@ -88,7 +88,7 @@ _HOMES = {
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",
     ),
-    "openvlt.tables": ("TableRow", "find_file", "read_rows"),
+    "openvlt.tables": ("TableRow", "find_files", "read_rows"),
     "openvlt.verification.functions": ("compute_score", "reward"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

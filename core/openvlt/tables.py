@@ -12,30 +12,34 @@ from openvlt.errors import DataError
 
 TableRow: TypeAlias = Mapping[str, Any]
 
+ENCODING = "utf-8-sig"
+"""UTF-8, with or without the mark that Excel and Windows editors put in front."""
 
-def find_file(path: Path, names: tuple[str, ...]) -> Path:
-    """The data file a path stands for: itself, or the one in a folder that is named after a split or config.
+
+def find_files(path: Path, names: tuple[str, ...], folders: tuple[str, ...] = ()) -> list[Path]:
+    """The data files a path stands for: itself, or those in a folder that are named after a split, all its shards.
 
     Args:
         path: a file, or a folder.
         names: stems to look for in a folder, in order; where none is there, its only data file is taken.
+        folders: where folders of these names have data files, only those are looked at, in this order.
 
     Raises:
         DataError: there is no such file, or a folder holds several and none has a wanted name.
     """
     if path.is_file():
-        return path
+        return [path]
     if not path.is_dir():
         raise DataError(f"The data '{path}' does not exist.", "Name a file, or a folder that holds one.")
     files = sorted(file for file in path.rglob("*") if file.suffix in READERS and file.is_file())
+    files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
-        for file in files:
-            if file.stem == name or file.stem.startswith(f"{name}-0"):
-                return file
+        if found := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
+            return found
     if len(files) == 1:
-        return files[0]
-    found = ", ".join(file.name for file in files[:5]) or "no data file"
-    raise DataError(f"The folder '{path}' holds {found}, and none is called {' or '.join(names)}.", "Name the file.")
+        return files
+    told = ", ".join(file.name for file in files[:5]) or "no data file"
+    raise DataError(f"The folder '{path}' holds {told}, and none is called {' or '.join(names)}.", "Name the file.")
 
 
 def read_rows(path: Path) -> Iterator[TableRow]:
@@ -47,11 +51,14 @@ def read_rows(path: Path) -> Iterator[TableRow]:
     reader = READERS.get(path.suffix)
     if reader is None:
         raise DataError(f"'{path}' is of no known format.", f"Known are: {', '.join(sorted(READERS))}.")
-    yield from reader(path)
+    try:
+        yield from reader(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.", "Save it as UTF-8.") from error
 
 
 def _json_lines(path: Path) -> Iterator[TableRow]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding=ENCODING) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -67,7 +74,7 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
 def _json(path: Path) -> Iterator[TableRow]:
     """A list of rows, or an object of rows (or of single values) by id; the id joins its row as ``pid`` and ``id``."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _unique(path, pairs))
+        content = json.loads(path.read_text(encoding=ENCODING), object_pairs_hook=lambda pairs: _unique(path, pairs))
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}.", "Mend the file.") from error
     if isinstance(content, dict):
@@ -103,7 +110,7 @@ def _parquet(path: Path) -> Iterator[TableRow]:
 
 def _separated(path: Path) -> Iterator[TableRow]:
     csv.field_size_limit(2**30)  # tables of VLMEvalKit hold whole images
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding=ENCODING, newline="") as lines:
         yield from csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
 
 

@@ -28,7 +28,8 @@ VERSE = {
 }  # fmt: skip
 PRO = {"id": "1", "options": "['one', 'two', 'three', 'four']", "answer": "B", "subject": "Art", "image_1": "1.png"}
 EMMA = {"pid": "1", "answer": "B", "subject": "Math", "type": "t", "context": "Look.", "image_1": "1.png"}
-HALLUSION = {"category": "VD", "subcategory": "chart", "set_id": "0", "figure_id": "1", "question_id": "0"}
+HALLUSION = {"category": "VD", "subcategory": "chart", "visual_input": "1"}
+HALLUSION |= {"set_id": "0", "figure_id": "1", "question_id": "0"}
 
 ROWS: dict[str, list[dict[str, Any]]] = {
     "mathvista": [
@@ -52,6 +53,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "emma": [
         {**EMMA, "question": "Which <image_1>?", "options": ["x", "y"]},
         {**EMMA, "pid": "2", "question": "How many?", "options": [], "answer": "4"},
+        {**EMMA, "pid": "3", "question": "How many?", "options": None, "answer": "4", "context": None},
     ],
     "hallusionbench": [{**HALLUSION, "question": "Is it so?", "gt_answer": "1", "image": None}],
 }

@@ -76,6 +76,17 @@ def test_a_folder_with_one_file_stands_for_it(tmp_path: Path) -> None:
     assert [example.id for example in table(tmp_path).examples("test")] == ["7"]
 
 
+def test_a_folder_stands_for_all_shards_and_configurations(tmp_path: Path) -> None:
+    for number, name in enumerate(
+        ("B/test-00000-of-00002", "B/test-00001-of-00002", "A/test-00000-of-00001", "C/test")
+    ):
+        file = tmp_path / f"{name}.parquet"
+        file.parent.mkdir(exist_ok=True)
+        write(file, [{**ROW, "pid": str(number)}])
+    read = [example.id for example in table(tmp_path, configs=("A", "B")).examples("test")]
+    assert read == ["2", "0", "1"]
+
+
 def test_a_folder_with_several_other_files_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", [ROW])
     write(tmp_path / "b.jsonl", [ROW])

@@ -117,6 +117,24 @@ def test_bad_files_are_refused(bench: Bench, tmp_path: Path) -> None:
     assert code == 4 and "lacks the columns answer, choices, answer_type" in error
 
 
+def test_data_that_is_neither_here_nor_reachable(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    import httpx
+    import huggingface_hub
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise httpx.ConnectError("no network")
+
+    monkeypatch.setattr(httpx, "head", unreachable)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    said = write(tmp_path / "said.jsonl", [{"id": "1", "response": "A"}])
+    code, error = bench("emma", "--responses", said)
+    assert code == 4 and "luckychao/EMMA (Math), split test, 2,788 rows, cannot be loaded" in error
+    assert "https://huggingface.co/datasets/luckychao/EMMA" in error and "--data" in error
+
+
 def test_an_unknown_benchmark_has_a_neighbour(bench: Bench, official: Path) -> None:
     code, error = bench("mathvisto", "--responses", official)
     assert code == 3 and "Did you mean 'mathvista'?" in error
@@ -130,6 +148,9 @@ def test_an_unknown_benchmark_has_a_neighbour(bench: Bench, official: Path) -> N
         (("--responses", "a"), "No benchmark is named"),
         (("mathvista", "mathvision", "--responses", "a"), "of one benchmark"),
         (("--power", "0.5"), "--power is 0.5"),
+        (("mathvista", "--responses", "a", "--max-tokens", "9"), "--max-tokens has no effect with --responses"),
+        (("--rescore", "a", "--data", "b"), "--data has no effect with --rescore"),
+        (("mathvista", "--responses", "a", "--judge-url", "http://x"), "--judge-url is given without --judge"),
         (("mathvista", "--responses", "absent.jsonl"), "does not exist"),
     ],
 )
@@ -157,6 +178,35 @@ def test_a_run_can_be_scored_again(bench: Bench, official: Path, home: Path) -> 
     again = bench("--rescore", folder.name)
     assert again["scores"] == first["scores"]
     assert again["protocol_hash"] == first["protocol_hash"]
+
+
+def test_a_run_can_be_scored_by_another_protocol(bench: Bench, official: Path, home: Path, tmp_path: Path) -> None:
+    bench("mathvista", "--responses", official)
+    (folder,) = (home / "runs").glob("mathvista-*")
+    mine = tmp_path / "as-published.yaml"
+    mine.write_text(
+        "use: qa\nsplit: testmini\nscorings: {published: mathvista-official}\n"
+        "prompts: {default: '{question}'}\n"
+        "source: {use: table, dataset: some/where, columns: {id: pid, question: question, answer: answer}}\n"
+    )
+    told = bench(mine, "--rescore", folder.name)
+    assert (told["benchmark"], list(told["scores"])) == ("as-published", ["published"])
+    assert (told["n"], told["scores"]["published"]["correct"]) == (4, 3)
+    (other,) = (home / "runs").glob("as-published-*")
+    assert bench(mine, "--rescore", other.name)["scores"] == told["scores"]
+    code, error = bench("--rescore", other.name)
+    assert code == 2 and "The run is of the benchmark file 'as-published'" in error
+    code, error = bench("mathvision", "--rescore", folder.name)
+    assert code == 2 and "The run is of the benchmark mathvista, not mathvision." in error
+
+
+def test_data_that_lacks_a_part_of_its_split_is_no_secret(bench: Bench, tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl", [*VISTA, {**VISTA[0], "pid": "5", "choices": "['cat', "}])
+    said = write(tmp_path / "said.jsonl", [{"id": "1", "response": "B"}])
+    told = bench("mathvista", "--responses", said, "--data", data)
+    assert "the data holds 5 of the split's 1,000 questions; the score is over these" in told["notes"]
+    assert (told["n"], told["failed"]) == (5, {"5": "choices cannot be read"})
+    assert told["scores"]["strict"]["bounds"] == [0.2, 0.4]
 
 
 def test_compare(bench: Bench, official: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ Bench = Callable[..., Any]
 
 
 class Endpoint:
-    """Answers chat requests with `reply(prompt)`; None is an error of the server."""
+    """Answers chat requests with `reply(prompt)`; None is a refusal, DOWN an error of the server, CUT is cut short."""
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
@@ -42,7 +42,7 @@ class Endpoint:
                 if said == "DOWN":
                     self.answer(500, {"error": {"message": "the server is in trouble"}})
                     return
-                choice = {"message": {"content": said}, "finish_reason": "stop"}
+                choice = {"message": {"content": said}, "finish_reason": "length" if said == "CUT" else "stop"}
                 self.answer(200, {"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})
 
             def answer(self, code: int, told: Any) -> None:
@@ -126,7 +126,28 @@ def test_a_judge_that_fails_widens_the_score_and_is_asked_again(
     told = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
     official = told["scores"]["official"]
     assert (official["accuracy"], official["bounds"], official["undecided"]) == (None, [0.5, 0.75], 1)
-    assert "the judge did not reply on 1 questions" in told["notes"][0]
+    assert told["failed"] == {"3": "judge: the endpoint refuses the request (400)"}
+    endpoint.prompts.clear()
+    endpoint.reply = lambda prompt: "B"
+    told = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    assert len(endpoint.prompts) == 1 and "cats" in endpoint.prompts[0]
+    assert (told["scores"]["official"]["accuracy"], told["failed"]) == (0.75, {})
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("", "its reply is empty"), ("CUT", "its reply was cut at 2048 tokens"), ("<think>hm</think>", "is empty")],
+)
+def test_a_reply_that_cannot_be_used_is_none(
+    bench: Bench, endpoint: Endpoint, vista: tuple[str, ...], said: str, reason: str
+) -> None:
+    endpoint.reply = lambda prompt: "B" if "barks" in prompt else said
+    told = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    assert told["scores"]["official"]["undecided"] == 1 and reason in told["failed"]["3"]
+    endpoint.prompts.clear()
+    endpoint.reply = lambda prompt: "<think>furry, so (A)?</think>\n\nB"
+    told = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    assert len(endpoint.prompts) == 1 and told["scores"]["official"]["correct"] == 3
 
 
 def test_an_endpoint_that_goes_down_half_way_is_asked_for_the_rest(
@@ -144,6 +165,19 @@ def test_an_endpoint_that_goes_down_half_way_is_asked_for_the_rest(
     told = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
     assert len(endpoint.prompts) == 1 and "cats" in endpoint.prompts[0]
     assert (told["scores"]["official"]["correct"], told["scores"]["official"]["undecided"]) == (3, 0)
+
+
+def test_a_finished_run_may_be_judged_anew(bench: Bench, endpoint: Endpoint, vista: tuple[str, ...]) -> None:
+    by_rules = bench(*vista)
+    endpoint.reply = lambda prompt: "B" if "barks" in prompt else None
+    run_name = f"mathvista-said-{by_rules['protocol_hash'][:8]}"
+    told = bench("--rescore", run_name, "--judge", "judge", "--judge-url", endpoint.url)
+    assert (told["scores"]["official"]["undecided"], told["protocol"]["extraction"]) == (1, "judge")
+    assert told["protocol"]["data"] == by_rules["protocol"]["data"]
+    endpoint.reply = lambda prompt: "B"
+    run_name = f"mathvista-said-{told['protocol_hash'][:8]}"
+    told = bench("--rescore", run_name, "--judge", "judge", "--judge-url", endpoint.url)
+    assert (told["scores"]["official"]["undecided"], told["scores"]["official"]["correct"]) == (0, 3)
 
 
 def test_a_judge_that_is_not_there(bench: Bench, vista: tuple[str, ...]) -> None:

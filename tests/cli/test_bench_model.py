@@ -110,20 +110,34 @@ def test_a_model_that_writes_nothing(bench: Bench) -> None:
     assert (told["unparsed"], told["unanswered"]) == (4, [])
 
 
-def test_questions_that_cannot_be_asked_count_as_wrong_and_are_shown(bench: Bench) -> None:
-    told = bench({**REPLIES, "How many?": "LONG"})
-    assert told["unanswered"] == ["1"] and told["scores"]["strict"]["correct"] == 1
-    assert "1 questions have no response and count as wrong: 1" in told["notes"]
-
-
-def test_what_failed_is_asked_again_and_nothing_else(bench: Bench, tmp_path: Path) -> None:
-    code, error = bench({**REPLIES, "How far?": "DOWN"})
-    assert code == 5 and "Run the same command again" in error
+@pytest.mark.parametrize("why", ["DOWN", "LONG"])
+def test_questions_without_a_reply_widen_the_score_and_are_asked_again(bench: Bench, tmp_path: Path, why: str) -> None:
+    told = bench({**REPLIES, "How many?": why})
+    strict, reason = told["scores"]["strict"], {"DOWN": "no endpoint answers", "LONG": "the prompt is over the context"}
+    assert (strict["accuracy"], strict["bounds"], strict["n"], strict["undecided"]) == (None, [0.25, 0.5], 4, 1)
+    assert told["failed"] == {"1": reason[why]} and told["unanswered"] == []
+    assert told["notes"][0] == f"1 of 4 questions failed and leave the score open (1 x {reason[why]})"
+    assert "the same command asks again for the replies that are missing" in told["notes"][1]
     told = bench(REPLIES)
     assert asked(tmp_path) == 1
-    assert told["n"] == 4 and told["scores"]["strict"]["correct"] == 2
+    assert (told["failed"], told["scores"]["strict"]["accuracy"]) == ({}, 0.5)
     bench(REPLIES)
     assert asked(tmp_path) == 0
+
+
+def test_an_endpoint_that_gives_no_reply_at_all_is_an_error(bench: Bench) -> None:
+    code, error = bench(dict.fromkeys(REPLIES, "DOWN"))
+    assert code == 5 and "4 requests of 4 rows failed" in error and "4 x no endpoint answers" in error
+
+
+def test_a_question_whose_image_cannot_be_read_counts_as_failed(bench: Bench, tmp_path: Path) -> None:
+    row = {"image": "a.png", "options": [], "level": 1, "subject": "counting", "question": "How many?", "answer": "3"}
+    rows = [{**row, "id": str(number)} for number in range(20)]
+    rows[7]["image"] = "gone.png"
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    told = bench(REPLIES)
+    assert (told["n"], list(told["failed"]), told["scores"]["strict"]["bounds"]) == (20, ["7"], [0.95, 1.0])
+    assert told["scores"]["strict"]["breakdown"]["subject"]["counting"]["n"] == 20
 
 
 def test_more_tokens_are_another_protocol(bench: Bench) -> None:

@@ -69,6 +69,16 @@ def test_vlmevalkit_tables(tmp_path: Path) -> None:
     assert read_responses(tmp_path / "model.tsv") == {"1": Response(id="1", text="two\nlines")}
 
 
+def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) -> None:
+    rows = (
+        {"index": 1, "prediction": "Failed to obtain answer via API. "},
+        {"index": 2, "response": {"error": "429"}},
+        {"index": 3, "prediction": "I failed to obtain it"},
+    )
+    found = read_responses(lines(tmp_path / "a.jsonl", *rows))
+    assert [bool(response.failed) for response in found.values()] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

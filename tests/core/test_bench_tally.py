@@ -45,7 +45,8 @@ def row(id: str, verdict: Verdict, answer: str | None = "x", cut: bool = False, 
 def result(rows: Sequence[Row], benchmark: Small | None = None, **protocol: Any) -> Result:
     told = {"model": {"id": "m"}, "decoding": {"temperature": 0.0}, **protocol}
     return summarise(
-        "small", benchmark or Small(), rows, told, scorings=["strict"], unanswered=[], failed={}, seconds=1.0, notes=[]
+        "small", benchmark or Small(), rows, told, scorings=["strict"], unanswered=[], failed={}, left_out={},
+        seconds=1.0, notes=[],
     )  # fmt: skip
 
 

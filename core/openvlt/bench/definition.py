@@ -23,10 +23,12 @@ class Defined:
     Attributes:
         name: what it is called in results.
         built: the component.
+        is_file: it stands in a YAML file of the user's.
     """
 
     name: str
     built: Built
+    is_file: bool = False
 
     @property
     def benchmark(self) -> Benchmark:
@@ -59,7 +61,7 @@ def define(
     if split is not None:
         spec["split"] = split
     built = registry.build("benchmark", spec, format=format, where=str(path) if is_file else "")
-    defined = Defined(path.stem if is_file else built.entry.name, built)
+    defined = Defined(path.stem if is_file else built.entry.name, built, is_file)
     splits = defined.benchmark.source.splits
     if splits and defined.benchmark.split not in splits:
         raise UsageError(

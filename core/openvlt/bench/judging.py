@@ -1,46 +1,34 @@
 """A language model where the official scoring asks one: what answer does a response give, and is it right?
 
-Its replies are rows like any other: cached by what was asked, so that a second run asks only what is missing.
+Its replies are rows like any other: cached by what was asked, so that a second run asks only what is missing. A reply
+that cannot be used (empty, cut, neither 1 nor 0) is none.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
+from openvlt.bench.answered import Answered
 from openvlt.bench.definition import Defined
-from openvlt.bench.evaluate import Answered
+from openvlt.bench.replies import ASK_AGAIN, AskAgain, Replies, replies
 from openvlt.bench.responses import Response
 from openvlt.bench.scoring import Questions, Reading, trace_of
-from openvlt.errors import RemoteError, UsageError
-from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, Verdict
-from openvlt.stages.ask import Ask
-from openvlt.stages.map import map_stage
+from openvlt.errors import Reject, UsageError
+from openvlt.records import Completion, Example, Message, Model, Row, Sampling, Trace, Verdict
 from openvlt.stages.models import Resolved, resolve
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import RowStore, StageFolder, StageWriter, decode, digest
+from openvlt.store import StageFolder, StageWriter, digest
 
-SAMPLING = Sampling(max_tokens=256)
+SAMPLING = Sampling(max_tokens=2048)
+"""Greedy; the limit leaves room for a judge that reasons first."""
+
 SCORING = "official"
+THOUGHTS_END = "</think>"
 
 Words: TypeAlias = Callable[[Row], list[Message] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Replies:
-    """What a judge said.
-
-    Attributes:
-        said: by id of the question.
-        missing: ids it gave no reply to.
-        tokens: of all its prompts and replies.
-    """
-
-    said: Mapping[str, str]
-    missing: Sequence[str]
-    tokens: int
+Read: TypeAlias = Callable[[str], str]
 
 
 def ask_judge(
@@ -48,7 +36,7 @@ def ask_judge(
 ) -> Answered:
     """Let a judge extract the answers that rules cannot be sure of, and score them where the benchmark has it so.
 
-    Questions the judge gives no reply to are failed: they widen the score, and the same command asks them again.
+    Questions the judge gives no usable reply to are failed: they widen the score, and the same command asks them again.
 
     Args:
         workspace: the means.
@@ -60,7 +48,7 @@ def ask_judge(
 
     Raises:
         UsageError: the benchmark asks no judge.
-        RemoteError: the judge cannot be reached at all.
+        RemoteError: the judge gives not one reply, or can no longer be asked at all.
     """
     benchmark = defined.benchmark
     asked = [example for example in questions.examples if _has(answered, example.id)]
@@ -73,20 +61,16 @@ def ask_judge(
         return benchmark.judge_extraction(row.example, response.text) if response.extraction is None else None
 
     rows = [_row(example, answered.responses, workspace, reading) for example in asked]
-    first = _replies(workspace, defined, "extract", judge, rows, extraction)
+    first = _replies(workspace, defined, "extract", judge, rows, extraction, _answer)
     responses = dict(answered.responses)
-    for id, said in first.said.items():
-        responses[id] = replace(responses[id], extraction=said)
-    for id in first.missing:
-        responses[id] = replace(responses[id], failed="the judge did not reply")
+    for id, trace in first.traces.items():
+        responses[id] = replace(responses[id], extraction=trace.answer)
+    for id, reason in first.missing.items():
+        responses[id] = replace(responses[id], failed=_failure(reason))
     rows = [_row(example, responses, workspace, reading) for example in asked if example.id not in first.missing]
     second = _replies(
-        workspace, defined, "score", judge, rows, lambda row: benchmark.judge_score(row.example, _said(row))
+        workspace, defined, "score", judge, rows, lambda row: benchmark.judge_score(row.example, _said(row)), _digit
     )
-    failed = [*first.missing, *second.missing]
-    notes = list(answered.notes)
-    if failed:
-        notes.append(f"the judge did not reply on {len(failed)} questions; run the same command again to ask it")
     return replace(
         answered,
         responses=responses,
@@ -98,23 +82,37 @@ def ask_judge(
             "prompts": digest([defined.built.options.get(key) for key in ("extract_prompt", "score_prompt")])[:16],
         },
         judge_tokens=first.tokens + second.tokens,
-        verdicts={SCORING: _verdicts(second, first.missing)} if second.said or second.missing else {},
-        notes=notes,
+        verdicts={SCORING: _verdicts(second, first.missing)} if second.traces or second.missing else {},
+        notes=[*answered.notes, *([ASK_AGAIN] if first.missing or second.missing else [])],
     )
 
 
-def _verdicts(replies: Replies, failed: Sequence[str]) -> dict[str, Verdict]:
-    found = {id: _verdict(said) for id, said in replies.said.items()}
-    return {**found, **dict.fromkeys([*replies.missing, *failed], Verdict.error("the judge did not reply"))}
+def _verdicts(second: Replies, first_missing: Mapping[str, str]) -> dict[str, Verdict]:
+    found = {id: _verdict(trace) for id, trace in second.traces.items()}
+    missing = {**first_missing, **second.missing}
+    return {**found, **{id: Verdict.error(_failure(reason)) for id, reason in missing.items()}}
 
 
-def _verdict(said: str) -> Verdict:
-    digit = said.strip().rstrip(".")[-1:]
-    if digit == "1":
-        return Verdict.correct("the judge says so", tier="judge")
-    if digit == "0":
-        return Verdict.incorrect("the judge says so", tier="judge")
-    return Verdict.error(f"the judge replied neither 1 nor 0: {said[:60]!r}")
+def _verdict(trace: Trace) -> Verdict:
+    right = trace.answer == "1"
+    return (Verdict.correct if right else Verdict.incorrect)("the judge says so", tier="judge")
+
+
+def _failure(reason: str) -> str:
+    return f"judge: {reason}"
+
+
+def _answer(text: str) -> str:
+    if not text:
+        raise Reject("its reply is empty")
+    return text
+
+
+def _digit(text: str) -> str:
+    digit = text.rstrip(".")[-1:]
+    if digit not in ("0", "1"):
+        raise Reject("it replied neither 1 nor 0")
+    return digit
 
 
 def _has(answered: Answered, id: str) -> bool:
@@ -130,38 +128,30 @@ def _said(row: Row) -> str:
 
 
 def _replies(
-    workspace: Workspace, defined: Defined, what: str, judge: Resolved, rows: Sequence[Row], words: Words
+    workspace: Workspace, defined: Defined, what: str, judge: Resolved, rows: Sequence[Row], words: Words, read: Read
 ) -> Replies:
     prompts = {row.example.id: prompt for row in rows if (prompt := words(row)) is not None}
     asked = [row for row in rows if row.example.id in prompts]
     if not asked:
-        return Replies({}, [], 0)
-    work = Ask(
+        return Replies({}, {})
+
+    def parse(completion: Completion) -> Trace:
+        if completion.finish_reason == "length":
+            raise Reject(f"its reply was cut at {SAMPLING.max_tokens} tokens")
+        text = completion.text.rpartition(THOUGHTS_END)[2].strip()
+        return Trace(think="", answer=read(text), raw=completion.text)
+
+    work = AskAgain(
         workspace,
-        defined.built.identity,
+        digest(defined.built.identity, what),
         judge,
         SAMPLING,
         messages=lambda row: prompts[row.example.id],
-        parse=lambda completion: completion,
-        kind=Completion,
+        parse=parse,
+        kind=Trace,
     )
     inputs = _written(workspace, f"judge-{what}-{defined.name}", asked)
-    step = Step("judge", inputs.record.name, 0, (work.identity, what, inputs.digest))
-    problem: RemoteError | None = None
-    try:
-        map_stage(workspace, step, inputs, work, _unless_transient, len(asked))
-    except RemoteError as error:
-        problem = error
-    replies = _read(workspace, work, asked)
-    if problem and not replies.said:
-        raise problem
-    return replies
-
-
-def _unless_transient(row: Row, values: Sequence[Any]) -> Row | Rejected:
-    """Keep the stage open while a reply is missing that another run may still get."""
-    (value,) = values
-    return value if isinstance(value, Rejected) and value.transient else row
+    return replies(workspace, Step("judge", inputs.record.name, 0, (work.identity, inputs.digest)), inputs, work)
 
 
 def _written(workspace: Workspace, name: str, rows: Sequence[Row]) -> Output:
@@ -179,22 +169,3 @@ def _write(folder: StageFolder, rows: Sequence[Row]) -> dict[str, Any]:
     finally:
         writer.close()
     return writer.finish({"in": len(rows)})
-
-
-def _read(workspace: Workspace, work: Ask, rows: Sequence[Row]) -> Replies:
-    """What the cache holds of the judge's replies, be it from this run or an earlier one."""
-    said: dict[str, str] = {}
-    missing: list[str] = []
-    tokens = 0
-    with RowStore(workspace.home.rows / work.identity) as store:
-        for row in rows:
-            (key,) = work.keys(row)
-            line = store.get(key)
-            value = json.loads(line).get("value") if line else None
-            if value is None:
-                missing.append(row.example.id)
-                continue
-            completion = decode(Completion, json.dumps(value))
-            said[row.example.id] = completion.text.strip()
-            tokens += completion.prompt_tokens + completion.completion_tokens
-    return Replies(said, missing, tokens)

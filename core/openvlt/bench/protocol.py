@@ -64,7 +64,7 @@ def protocol(
     }
 
 
-_PROMPT_OPTIONS = ("prompts", "prompt_key", "system", "markers")
+_PROMPT_OPTIONS = ("prompts", "choice", "prompt_key", "system", "markers")
 
 
 def protocol_hash(told: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """Answers made elsewhere: our own files, those of the benchmarks' official repositories, and VLMEvalKit's tables.
 
-A row is a response if it has an id (``id``, ``pid`` or ``index``) and a text (``response`` or ``prediction``; a bare
-value in an object by id). MathVista's result files may carry the extracted answer (``extraction``), MathVision's the
-processed one (``model_answer``), our own the token counts.
+A row is a response if it has an id (``id``, ``pid``, ``sample_index`` or ``index``) and a text (``response`` or
+``prediction``; a bare value in an object by id); or if it is a row of one of our own runs. MathVista's result files
+may carry the extracted answer (``extraction``), MathVision's the processed one (``model_answer``), our own the token
+counts.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from openvlt.errors import DataError
 from openvlt.records import FinishReason
 from openvlt.tables import read_rows
 
-IDS = ("id", "pid", "index", "sample_index")
+IDS = ("id", "pid", "sample_index", "index")
 TEXTS = ("response", "prediction", "value")
+FAILED = "Failed to obtain answer via API"
+"""What VLMEvalKit writes where an endpoint failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ def read_responses(path: Path) -> dict[str, Response]:
     found: dict[str, Response] = {}
     places: dict[str, int] = {}
     row: Mapping[str, Any] = {}
-    for place, row in enumerate(read_rows(path), start=1):
+    for place, row in enumerate(map(_flat, read_rows(path)), start=1):
         id = _text(_first(row, IDS))
         if not id:
             raise DataError(f"{path}: row {place} has no id.", f"Give it one of the keys {', '.join(IDS)}.")
@@ -69,7 +72,18 @@ def read_responses(path: Path) -> dict[str, Response]:
     return found
 
 
-_SHAPES = "A row needs an id (id, pid, index) and a text (response, prediction)."
+def _flat(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of our own (``rows.jsonl`` of a run or of a stage of answers) as a plain one; others as they are."""
+    example, traces = (
+        row.get("example"),
+        [*(row.get("traces") or ())] or [judged["trace"] for judged in row.get("judged") or ()],
+    )
+    if not isinstance(example, dict) or len(traces) != 1:
+        return row
+    return {**traces[0], "id": example.get("id"), "response": traces[0].get("raw") or None}
+
+
+_SHAPES = "A row needs an id (id, pid, sample_index, index) and a text (response, prediction)."
 
 
 def _response(id: str, row: Mapping[str, Any]) -> Response | None:
@@ -77,15 +91,24 @@ def _response(id: str, row: Mapping[str, Any]) -> Response | None:
     extraction = row["extraction"] if "extraction" in row else None if text else row.get("model_answer")
     if text is None and extraction is None:
         return None
+    failed = _failure(text)
     return Response(
         id=id,
-        text=_text(text),
+        text="" if failed else _text(text),
+        failed=failed,
         # as Python's str() would have it: the official script does not mind the type
         extraction=str(extraction) if "extraction" in row or extraction is not None else None,
         finish_reason="length" if row.get("finish_reason") == "length" else "stop",
         prompt_tokens=_count(row.get("prompt_tokens")),
         completion_tokens=_count(row.get("completion_tokens")),
     )
+
+
+def _failure(text: Any) -> str:
+    """Why there is no response, where the tool that wrote the file could not get one."""
+    if isinstance(text, Mapping) and "error" in text:
+        return "the file has an error for a response"
+    return "VLMEvalKit got no response" if isinstance(text, str) and text.startswith(FAILED) else ""
 
 
 def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

@@ -45,6 +45,7 @@ def summarise(
     scorings: Sequence[str],
     unanswered: Sequence[str],
     failed: Mapping[str, str],
+    left_out: Mapping[str, str],
     seconds: float,
     notes: Sequence[str],
     judge_tokens: int = 0,
@@ -59,6 +60,7 @@ def summarise(
         scorings: those that have verdicts; the first is the headline.
         unanswered: ids of questions without a response.
         failed: id to reason, for questions we failed to get a response to.
+        left_out: id to reason, for those of them that are rows of the data that cannot be read.
         seconds: wall time of the answers and their scoring.
         notes: what the reader should know.
         judge_tokens: of all prompts and replies of a judge.
@@ -84,6 +86,7 @@ def summarise(
         "truncated": truncated,
         "unanswered": list(unanswered),
         "failed": dict(failed),
+        "left_out": dict(left_out),
         "mean_tokens": sum(trace.completion_tokens for trace in answered) / max(len(answered), 1),
         "judge_tokens": judge_tokens,
         "seconds": round(seconds, 3),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from openvlt.cli import registry
 from openvlt.errors import UsageError
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from openvlt.registry import Registry
     from openvlt.store import Home
 
+USED_WITH = {
+    ("model",): ("backend", "url", "trained", "max_tokens"),
+    ("model", "responses"): ("data", "split", "limit"),
+}
+"""Ways to get answers to the options that only these use."""
+
 
 @click.command("bench")
 @click.argument("benchmarks", nargs=-1, metavar="BENCHMARK...")
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--url", multiple=True, help="Address of an OpenAI-compatible endpoint; repeatable.")
 @click.option("--trained/--untrained", default=None, help="Was the model trained to answer in openvlt's format?")
 @click.option("--responses", type=click.Path(path_type=Path), help="Score answers made elsewhere; no model is asked.")
-@click.option("--rescore", metavar="RUN", help="Score the answers of a finished run again; no model is asked.")
+@click.option("--rescore", metavar="RUN", help="Score a finished run by another protocol; no model is asked.")
 @click.option("--data", type=click.Path(path_type=Path), help="Local file or folder in the dataset's own columns.")
 @click.option("--split", help="Another split than the benchmark's own.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many questions.")
@@ -51,24 +58,39 @@ def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **opt
         raise UsageError("No benchmark is named.", "'openvlt list-plugins --kind benchmark' lists them.")
     if len(benchmarks) > 1 and ways != ["model"]:
         raise UsageError("One file of answers is of one benchmark.", "Name just that one.")
+    _refuse_idle(ways[0], options)
     results = [_one(name, options) for name in benchmarks or ("",)]
     if as_json:
         told = [dict(result.told) for result in results]
         click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2, ensure_ascii=False))
 
 
+def _refuse_idle(way: str, options: dict[str, Any]) -> None:
+    """An option that would have no effect is a mistake.
+
+    Raises:
+        UsageError: there is one.
+    """
+    given = click.get_current_context().get_parameter_source
+    for needs, names in USED_WITH.items():
+        for option in names:
+            if given(option) is ParameterSource.COMMANDLINE and way not in needs:
+                raise UsageError(
+                    f"--{option.replace('_', '-')} has no effect with --{way}.",
+                    f"Leave it out; it goes with {' and '.join(f'--{each}' for each in needs)}.",
+                )
+    if options["judge_url"] and not options["judge"]:
+        raise UsageError("--judge-url is given without --judge.", "Name the model that the endpoint serves.")
+
+
 def _one(name: str, options: dict[str, Any]) -> Result:
-    """Score one benchmark, write the result down and show it."""
-    from openvlt.bench.evaluate import rescore
-    from openvlt.bench.result import read_result, run_name, write_result
+    """Score one benchmark, write it down and show it."""
+    from openvlt.bench.result import run_name, write_result
     from openvlt.cli.bench_table import show
     from openvlt.store import open_home
 
-    home, plugins = open_home(), registry()
-    if options["rescore"]:
-        result = rescore(plugins, read_result(home, options["rescore"]), name or None)
-    else:
-        result = _score(home, plugins, name, options)
+    home = open_home()
+    result = _score(home, registry(), name, options)
     told = result.told["protocol"]["model"]
     called = options["model"] or str(told.get("id") or Path(told["responses"]).stem)
     folder = write_result(home, run_name(result.benchmark, called, result.told["protocol"]), result)
@@ -78,11 +100,13 @@ def _one(name: str, options: dict[str, Any]) -> Result:
 
 def _score(home: Home, plugins: Registry, name: str, options: dict[str, Any]) -> Result:
     """Let a model answer, or read its answers; ask a judge if one is given; score."""
+    from openvlt.bench.answered import read_back, read_file
     from openvlt.bench.ask import ask
     from openvlt.bench.definition import define
-    from openvlt.bench.evaluate import evaluate, read_file, reading_of
+    from openvlt.bench.evaluate import evaluate, reading_of
     from openvlt.bench.judging import ask_judge
     from openvlt.bench.models import find_model
+    from openvlt.bench.result import read_result
     from openvlt.records import Format, Model, Sampling
     from openvlt.report import make_progress
     from openvlt.stages.workspace import Workspace
@@ -95,6 +119,10 @@ def _score(home: Home, plugins: Registry, name: str, options: dict[str, Any]) ->
         workspace.format = asked.format
         defined = define(plugins, name, asked.format, **chosen)
         questions, answered = ask(workspace, defined, asked, Sampling(max_tokens=options["max_tokens"]), limit)
+    elif options["rescore"]:
+        run = read_result(home, options["rescore"])
+        workspace.format = Format(**run.told["protocol"]["prompt"]["format"])
+        defined, questions, answered = read_back(plugins, run, name or None, anew=bool(options["judge"]))
     else:
         defined, questions, answered = read_file(plugins, name, options["responses"], Format(), **chosen, limit=limit)
     if options["judge"]:

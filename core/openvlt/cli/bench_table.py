@@ -22,8 +22,9 @@ def show(result: Result, folder: Path, *, to_stderr: bool) -> None:
     """
     told = result.told
     if not to_stderr:
+        click.echo(_title(result))
         columns = ("scoring", "accuracy", "95 % interval", "correct", "n", "undecided")
-        print_table(columns, [_line(name, counts) for name, counts in told["scores"].items()], title=_title(result))
+        print_table(columns, [_line(name, counts) for name, counts in told["scores"].items()])
         _show_breakdown(told["scores"])
         click.echo(
             f"unparsed {told['unparsed']}, unanswered {len(told['unanswered'])}, truncated {told['truncated']}, "
@@ -75,5 +76,5 @@ def _show_breakdown(scores: Mapping[str, Any]) -> None:
         print_table((key, "n", *scores), rows)
     for name, score in scores.items():
         for figure, value in score["figures"].items():
-            click.echo(f"{figure} ({name}): {value:.1%}")
+            click.echo(f"{figure} ({name}): {'at least ' if score['undecided'] else ''}{value:.1%}")
     click.echo()

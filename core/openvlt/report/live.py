@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 from typing import TYPE_CHECKING, TextIO
@@ -12,6 +13,9 @@ from openvlt.stages.progress import Progress
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
+
+AT_ONCE = 0.2
+"""Seconds within which rows follow each other that are only read, not made."""
 
 PLAIN_EVERY = 15.0
 """Seconds between two plain lines of one stage."""
@@ -69,6 +73,7 @@ class Live:
         self._pace = _Pace(stage or self._pace.stage, total, unit)
         if self._task is None:
             self._bar.start()
+            atexit.register(self._bar.stop)  # an error may end the process first, and leave the cursor hidden
             self._task = self._bar.add_task(self._pace.stage, total=total, text="")
         else:
             self._bar.reset(self._task, total=total, description=self._pace.stage, text="")
@@ -98,15 +103,23 @@ class _Pace:
         self._total = total
         self._unit = unit
         self._counts: dict[str, float] = {}
-        self._start = time.monotonic()
+        self._start = self._last = time.monotonic()
+        self._reused = 0
+        self._resumed = self._start
 
     def advance(self, done: int, counts: dict[str, float]) -> None:
-        self.done += done
+        now, self.done = time.monotonic(), self.done + done
+        # what is there of an earlier run comes at once and in front; it says nothing of how fast the rest will go
+        if self._resumed == self._last and now - self._last < AT_ONCE:
+            self._resumed, self._reused = now, self.done
+        self._last = now
         self._counts.update(counts)
 
     def text(self) -> str:
-        elapsed = max(time.monotonic() - self._start, 1e-6)
-        rate = self.done / elapsed
+        now = time.monotonic()
+        elapsed = max(now - self._start, 1e-6)
+        made = self.done - self._reused
+        rate = made / max(now - self._resumed, 1e-6) if made else self.done / elapsed
         of = f"{self.done}/{self._total}" if self._total else f"{self.done}"
         parts = [f"{of} {self._unit}", f"{rate:.1f}/s"]
         parts += [f"{name.rsplit('/', 1)[-1]} {_number(value)}" for name, value in self._counts.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from openvlt.extraction import extract, parse
 from openvlt.interfaces import Benchmark, Source
@@ -16,6 +17,8 @@ from openvlt.stages.map import Value, map_stage
 from openvlt.stages.models import Resolved
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
+
+Asks = TypeVar("Asks", bound=Ask)
 
 
 def questions(workspace: Workspace, benchmark: Built, limit: int | None = None) -> Output:
@@ -50,10 +53,19 @@ def answer(
         base: True for a model never trained to answer in the recipe's format: it is asked with the benchmark's own base
             prompt, and a reply without tag or box is taken whole as the answer.
     """
+    work = asking(Ask, workspace, benchmark, model, sampling, base=base)
+    step = Step("bench", name, iteration, (work.identity, base, workspace.format, inputs.digest))
+    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
+
+
+def asking(
+    kind: type[Asks], workspace: Workspace, benchmark: Built, model: Resolved, sampling: Sampling, *, base: bool
+) -> Asks:
+    """The work of asking a benchmark's questions, in its words; see `answer` for the arguments."""
     component = _benchmark(benchmark)
     words: Callable[[Example, Format], list[Message]] = component.base_messages if base else component.messages
     read = read_bare if base else parse
-    work = Ask(
+    return kind(
         workspace,
         benchmark.identity,
         model,
@@ -62,8 +74,6 @@ def answer(
         parse=lambda completion: read(completion, workspace.format),
         kind=Trace,
     )
-    step = Step("bench", name, iteration, (work.identity, base, workspace.format, inputs.digest))
-    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
 
 
 def guess(

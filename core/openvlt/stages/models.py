@@ -90,7 +90,7 @@ def resolve(model: Model, workspace: Workspace) -> Resolved:
     located = locate(model, workspace)
     spec: str | Mapping[str, Any]
     if located.backend:
-        spec, reason = located.backend, "the recipe says so"
+        spec, reason = located.backend, "it was asked for"
     else:
         installed = {name for name in ("vllm",) if find_spec(name)}
         spec, reason = choose_backend(located, installed, size_in_bytes(located))

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from openvlt import Benchmark, Example, Format, Message, Option, Source, Verdict
 
@@ -24,6 +24,7 @@ class Qa(Benchmark):
     split: Annotated[str, Option("which of its splits")]
     scorings: Annotated[Mapping[str, str], Option("scoring name to verifier name; the first is the headline")]
     prompts: Annotated[Mapping[str, str], Option("answer type to template")]
+    choice: Annotated[str, Option("how one choice is written: {letter}, {choice}")] = "({letter}) {choice}"
     prompt_key: Annotated[str, Option("metadata key that holds the ready-made prompt, where a row has one")] = ""
     system: Annotated[str, Option("system text")] = ""
     markers: Annotated[str, Option("pattern of an image's place in the text, its number as group 1")] = ""
@@ -39,6 +40,8 @@ class Qa(Benchmark):
     extract_prompt: Annotated[str, Option("asks a judge for the answer: {prompt}, {response}")] = ""
     score_prompt: Annotated[str, Option("asks a judge for 1 or 0: {question}, {gold}, {answer}")] = ""
     contamination: Annotated[str, Option("what is known of the data in training sets", operational=True)] = ""
+
+    version: ClassVar[str] = "2"
 
     def messages(self, example: Example, format: Format) -> list[Message]:
         turns = [Message.system(self.system)] if self.system else []
@@ -74,10 +77,15 @@ class Qa(Benchmark):
         values = {
             **{key: "" if value is None else str(value) for key, value in example.metadata.items()},
             "question": example.question,
-            "choices": "\n".join(f"({chr(65 + place)}) {choice}" for place, choice in enumerate(example.choices)),
+            "choices": "\n".join(self._choices(example)),
             "unit": f" (Unit: {example.unit})" if example.unit else "",
         }
-        return _filled(template, values)
+        # a template may begin with a part that the row does not have
+        return _filled(template, values).lstrip("\n")
+
+    def _choices(self, example: Example) -> Iterator[str]:
+        for place, choice in enumerate(example.choices):
+            yield _filled(self.choice, {"letter": chr(65 + place), "choice": choice})
 
     def _placed(self, text: str, example: Example) -> Iterator[Any]:
         """The text with the images in their marked places; those that have none stand before it."""

@@ -7,12 +7,17 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from openvlt import Image
 
 _NAMED = re.compile(r"\{([^{}]+)\}")
+LETTERS = "A-Z"
+"""Name of the columns A, B, C and so on together, one for each choice, as VLMEvalKit's tables have them."""
+
+EMPTY = ("", "nan", "none", "null")
 MAX_LITERAL = 100_000
 MIN_BASE64 = 256
 
@@ -27,17 +32,45 @@ def cell(row: Mapping[str, Any], column: str) -> Any:
 
     Args:
         row: values by column.
-        column: ``a|b`` (the first that is there), ``a.b`` (inside a mapping) or a text that names columns in braces.
+        column: ``a|b`` (the first that is there), ``a.b`` (inside a mapping, or the text of one), ``A-Z`` (the cells of
+            the columns A, B, C ... up to the first empty one) or a text that names columns in braces.
     """
     if "{" in column:
         return _NAMED.sub(lambda name: text_of(cell(row, name[1])), column)
     for name in column.removesuffix("?").split("|"):
         value: Any = row
         for step in name.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
+            value = _mapping(value).get(step)
+        if name == LETTERS:
+            value = _lettered(row) or None
         if value is not None:
             return value
     return None
+
+
+def has(row: Mapping[str, Any], column: str) -> bool:
+    """True if the row has the column, whatever is in it."""
+    names = (name.split(".")[0] for name in column.removesuffix("?").split("|"))
+    return any(name in row or (name == LETTERS and "A" in row) for name in names)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, str) and value.startswith("{"):
+        value = _literal(value)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _lettered(row: Mapping[str, Any]) -> list[str]:
+    cells = (text_of(row.get(chr(65 + place))) for place in range(26))
+    return list(takewhile(lambda text: text.strip().lower() not in EMPTY, cells))
+
+
+def _literal(text: str) -> Any:
+    """What a text is as a Python value, without running it; None if it is none."""
+    try:
+        return ast.literal_eval(text) if len(text) <= MAX_LITERAL else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def text_of(value: Any) -> str:
@@ -60,12 +93,9 @@ def whole_number(value: Any) -> int | None:
 def choices_of(value: Any) -> tuple[str, ...] | None:
     """The cell as a list of texts; a string is read as a Python list, without running it. None if that fails."""
     if isinstance(value, str):
-        if not value.strip() or value.strip().lower() in ("nan", "none", "null"):
+        if value.strip().lower() in EMPTY:
             return ()
-        try:
-            value = ast.literal_eval(value) if len(value) <= MAX_LITERAL else None
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
+        value = _literal(value)
     elif value is None:
         return ()
     return tuple(str(choice) for choice in value) if isinstance(value, list | tuple) else None

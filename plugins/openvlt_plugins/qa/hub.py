@@ -43,7 +43,7 @@ def _config_rows(
     except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
         whole = f"{dataset}{f' ({config})' if config else ''}, split {split}{f', {size:,} rows' if size else ''}"
         raise DataError(
-            f"The dataset {whole}, is neither reachable nor in the local cache ({type(error).__name__}).",
+            f"The dataset {whole}, cannot be loaded from the hub or the local cache: {_first_line(error)}.",
             f"Run once with access to https://huggingface.co/datasets/{dataset}, or download it elsewhere and point "
             "--data at a Parquet file, JSON file or folder in the dataset's own columns.",
         ) from error
@@ -51,6 +51,11 @@ def _config_rows(
         if isinstance(feature, datasets.Image):
             rows = rows.cast_column(name, datasets.Image(decode=False))
     yield from rows
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _prefer_cache_if_unreachable() -> None:

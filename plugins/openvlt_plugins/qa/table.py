@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_file, read_rows
-from openvlt_plugins.qa.cells import cell, choices_of, columns_of, image_of, listed, text_of, whole_number
+from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_files, read_rows
+from openvlt_plugins.qa.cells import cell, choices_of, columns_of, has, image_of, listed, text_of, whole_number
 
 FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
 
@@ -20,8 +20,8 @@ class Table(Source):
     """Rows of a hub dataset, or of a local file or folder in the dataset's own columns.
 
     A column is written as its name; ``a|b`` is the first of several that is there, ``metadata.task`` looks into a
-    mapping, ``{a}/{b}`` joins two, and ``unit?`` may be missing. A row whose gold answer a rule of `golds` rewrites
-    keeps the published one as ``metadata["gold"]``.
+    mapping, ``{a}/{b}`` joins two, ``A-Z`` is the list of the columns A, B, C ..., and ``unit?`` may be missing. A
+    row whose gold answer a rule of `golds` rewrites keeps the published one as ``metadata["gold"]``.
     """
 
     columns: Annotated[Mapping[str, str], Option("field of an example to column: " + ", ".join(FIELDS))]
@@ -31,6 +31,9 @@ class Table(Source):
     path: Annotated[str, Option("a local file or folder instead of the hub", operational=True)] = ""
     sizes: Annotated[Mapping[str, int], Option("split to number of rows")] = field(default_factory=dict)
     unlabelled: Annotated[tuple[str, ...], Option("splits whose answers are not public")] = ()
+    parts: Annotated[
+        Mapping[str, str], Option("column to a pattern; what its named groups match are columns where there are none")
+    ] = field(default_factory=dict)
     images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
     metadata: Annotated[Mapping[str, str], Option("metadata key to column")] = field(default_factory=dict)
     answer_types: Annotated[Mapping[str, str], Option("what the column answer_type says, to an answer type")] = field(
@@ -42,6 +45,8 @@ class Table(Source):
     licence: Annotated[str, Option("licence of the data", operational=True)] = ""  # type: ignore[misc]
     note: Annotated[str, Option("what a reader of the score should know of the data", operational=True)] = ""
 
+    version: ClassVar[str] = "2"
+
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(self.sizes)
@@ -52,9 +57,11 @@ class Table(Source):
     def revision(self) -> str:
         if not self.path:
             return f"{self.dataset}@{self.hub_revision or 'main'}"
-        file = find_file(Path(self.path), self._names(""))
-        with file.open("rb") as content:
-            return "sha256:" + hashlib.file_digest(content, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        for file in dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split)):
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+        return f"sha256:{digest.hexdigest()}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         first = True
@@ -66,24 +73,30 @@ class Table(Source):
 
     def _rows(self, split: str) -> Iterator[tuple[TableRow, Path]]:
         if self.path:
-            file = find_file(Path(self.path), self._names(split))
-            for row in read_rows(file):
-                yield row, file.parent
+            for file in self._files(split):
+                for row in read_rows(file):
+                    yield self._parted(row), file.parent
             return
         from openvlt_plugins.qa.hub import hub_rows
 
         for row in hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
             yield row, Path()
 
-    def _names(self, split: str) -> tuple[str, ...]:
-        return tuple(filter(None, (split, *self.configs, *self.sizes)))
+    def _parted(self, row: TableRow) -> TableRow:
+        found: dict[str, Any] = {}
+        for column, pattern in self.parts.items():
+            if match := re.fullmatch(pattern, text_of(row.get(column))):
+                found |= match.groupdict()
+        return {**found, **row}
+
+    def _files(self, split: str) -> list[Path]:
+        names = tuple(filter(None, (split, *self.configs, *self.sizes)))
+        return find_files(Path(self.path), names, self.configs)
 
     def _check(self, row: TableRow) -> None:
         written = (*self.columns.values(), *self.metadata.values())
         wanted = [name for column in written if not column.endswith("?") for name in columns_of(column)]
-        missing = [
-            name for name in dict.fromkeys(wanted) if not any(part.split(".")[0] in row for part in name.split("|"))
-        ]
+        missing = [name for name in dict.fromkeys(wanted) if not has(row, name)]
         if missing:
             raise DataError(
                 f"The data '{self.path or self.dataset}' lacks the columns {', '.join(missing)}.",
