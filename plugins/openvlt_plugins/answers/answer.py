@@ -32,6 +32,7 @@ class Answer(AnswerVerifier):
     time if the answer is one, else a ratio.
     """
 
+    version: ClassVar[str] = "2"
     imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
 
     units: Units = "convert"

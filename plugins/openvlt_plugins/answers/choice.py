@@ -18,8 +18,10 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _LETTERS = re.compile(
-    r"[\s(\[]*([A-Za-z])[\s)\].]*(?:(?:,|;|/|&|\band\b|\bor\b|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
+    r"[\s(\[{]*([A-Za-z])[\s)\]}.]*(?:(?:,|;|/|&|\band\b|\bor\b|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
 )
+_RUN = re.compile(r"[A-J]{2,}")
+_GLUED = re.compile(r"[(\[]?([A-Z])[)\]]?[\s.:,-]*(\S.*)", re.DOTALL)
 _MARKED = re.compile(
     r"(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Za-z])\s*[.):,](?=\s|$)|([A-Za-z])(?=\s*$))\s*[.:,-]?\s*(.*)", re.DOTALL
 )
@@ -45,6 +47,7 @@ class Choice(AnswerVerifier):
     them must be named. Refuses answer soup: naming another letter beside the right one.
     """
 
+    version: ClassVar[str] = "2"
     imports: ClassVar[tuple[str, ...]] = ("pint", "sympy")
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
@@ -60,6 +63,8 @@ class Choice(AnswerVerifier):
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
         if len(answer) > CHARACTERS:
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
+        if len(gold) > 1 and _RUN.fullmatch(undressed(answer)):
+            answer = " ".join(undressed(answer))
         said = _said_letters(answer, choices) or _by_value(answer, claim, deep=deep)
         if said is None:
             return None
@@ -104,7 +109,9 @@ def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
         return letters
     marked = _MARKED.match(short)
     if not marked:
-        return None
+        glued = _GLUED.fullmatch(short)
+        place = ord(glued[1]) - ord("A") if glued else len(choices)
+        return glued[1] if glued and place < len(choices) and squeezed(glued[2]) == squeezed(choices[place]) else None
     letter, rest = _marked_letter(marked), marked.group(4)
     others = [_letter(i) for i, choice in enumerate(choices) if rest and squeezed(rest) == squeezed(choice)]
     return letter if not others or letter in others else "".join(sorted({letter, *others}))

@@ -13,6 +13,7 @@ from openvlt_plugins.answers.comparison.shapes import (
     is_equation,
     labelled,
     labels_agree,
+    phrase_parts,
     solutions,
 )
 from openvlt_plugins.answers.grammar.limits import ITEMS
@@ -81,23 +82,25 @@ class Comparison(Expressions):
     # Words.
 
     def _phrases(self, gold: Node, said: Node) -> Truth:
-        if isinstance(gold, Phrase) and isinstance(said, Phrase) and len(gold.parts) == len(said.parts):
-            return every(self.same(g, s) for g, s in zip(gold.parts, said.parts, strict=True))
-        self.reached("text")
-        return isinstance(gold, Words) and isinstance(said, Words) and gold.text == said.text
+        if isinstance(gold, Words) or isinstance(said, Words):
+            self.reached("text")
+            return isinstance(gold, Words) and isinstance(said, Words) and gold.text == said.text
+        golds, saids = phrase_parts(gold), phrase_parts(said)
+        return len(golds) == len(saids) and every(self.same(g, s) for g, s in zip(golds, saids, strict=True))
 
     # Labels and relations.
 
     def _labelled_lists(self, gold: Node, said: Node) -> Truth:
         """Lists of labelled values, matched by label, or against a tuple in the labels' alphabetical order."""
         golds, saids = by_label(gold), by_label(said)
-        if golds is None or (saids is None and not isinstance(said, Group)):
-            if saids is None or not isinstance(gold, Group) or gold.opening == "{":
-                return None
-            return self._in_label_order(saids, gold, swapped=True)
+        if golds is None and saids is None:
+            return None
         self.reached("structure")
-        if saids is None:
-            return None if not isinstance(said, Group) else self._in_label_order(golds, said, swapped=False)
+        if golds is None or saids is None:
+            named, bare = (golds, labelled(said).value) if saids is None else (saids, labelled(gold).value)
+            if not isinstance(bare, Group) or bare.opening == "{":
+                return False
+            return self._in_label_order(named or {}, bare, swapped=golds is None)
         if len(golds) != len(saids):
             return False
         if golds.keys() == saids.keys():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from openvlt_plugins.answers.comparison.policy import Policy
-from openvlt_plugins.answers.comparison.units import Unit, conversion, known
+from openvlt_plugins.answers.comparison.units import Unit, agree, conversion
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
@@ -35,8 +35,8 @@ class Expressions:
         g, s = (node.value if isinstance(node, Quantity) else node for node in (gold, said))
         if self.policy.units == "ignore" or gold_unit == said_unit:
             return self.expressions(g, s)
-        if not known(gold_unit) or not known(said_unit):
-            if self.policy.units == "require" and known(gold_unit):
+        if (agreed := agree(gold_unit, said_unit)) is not None:
+            if not agreed or (self.policy.units == "require" and gold_unit):
                 return False
             return self.expressions(g, s)
         if not self.deep:
@@ -54,7 +54,7 @@ class Expressions:
         if not (isinstance(gold, EXPRESSIONS) and isinstance(said, EXPRESSIONS)):
             return False
         self.reached("number")
-        if self.policy.percent == "lenient" and _is_percent(gold) != _is_percent(said):
+        if self.policy.percent == "lenient" and _is_percent(gold) != _is_percent(said) and not _is_share(gold):
             bare = [node.args[0] if isinstance(node, Call) and node.op == "%" else node for node in (gold, said)]
             if self._values(bare[0], bare[1]):
                 return True
@@ -123,6 +123,12 @@ class Expressions:
 
 def _is_percent(node: Node) -> bool:
     return isinstance(node, Call) and node.op == "%"
+
+
+def _is_share(node: Node) -> bool:
+    """True for a plain number up to one: a percent sign behind it makes another number."""
+    value = None if _is_percent(node) else rational(node)
+    return value is not None and abs(value) <= 1
 
 
 def _is_reduced(node: Node) -> bool:

@@ -81,10 +81,16 @@ class Expressions(Cursor, ABC):
             before = self._tokens[self._place - 1]
             return before.kind == "op" and before.text in ")}]"
         if token.kind == "word":
-            return not self.at_unit() and self._is_symbolic(token) and not self._at_compass()
+            return self._is_symbolic(token) and not (self.at_unit() or self._at_compass() or self.at_union())
         if token.kind == "op":
             return token.text in "({" or (token.text == "|" and not self._bars)
         return token.kind == "command" and token.text in _FACTORS
+
+    def at_union(self) -> bool:
+        """True for a letter U between brackets: it stands for the union of two sets."""
+        if self.peek().text not in {"U", "u"} or self._place == 0:
+            return False
+        return self._tokens[self._place - 1].text in {")", "]", "}"} and self.peek(1).text in {"(", "[", "{"}
 
     def _at_compass(self) -> bool:
         """True behind degrees for the letter of a bearing, as in N 34 degrees W or 212 degrees T."""
@@ -299,7 +305,7 @@ class Expressions(Cursor, ABC):
         """The empty set."""
 
     def argument(self, *, split: bool = False) -> Node:
-        """What a command is applied to: braces, brackets, or the next value (`split`: only a number's first digit)."""
+        """What a command is applied to: braces, brackets, or the next value (`split`: its first digit or letter)."""
         token = self.peek()
         if token.kind == "number" and split and len(token.text) > 1 and token.text.isdigit():
             self._tokens[self._place] = Token("number", token.text[1:])
@@ -307,6 +313,9 @@ class Expressions(Cursor, ABC):
         if token.kind == "number":
             self.next()
             return number(token.text)
+        if token.kind == "word" and split and not token.roman and len(token.text) == 2:
+            self._tokens[self._place] = Token("word", token.text[1])
+            return Sym(token.text[0])
         return self._atom()
 
     def _function(self, name: str) -> Node:
