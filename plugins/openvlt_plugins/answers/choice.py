@@ -13,7 +13,8 @@ from openvlt_plugins.answers.reading import decide
 from openvlt_plugins.answers.wording import squeezed, undressed
 
 _LEAD_IN = re.compile(
-    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?(?:answer|option|choice)s?"
+    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?"
+    r"(?:answer|option|choice|letter)s?"
     r"(?: (?:is|would be|must be))?\s*:?\s*(?:(?:option|choice|letter)\s*:?\s*)?",
     re.IGNORECASE,
 )
@@ -94,7 +95,7 @@ def _gold_letters(gold: str, choices: tuple[str, ...]) -> str:
 
 
 def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
-    text = undressed(answer).strip()
+    text = undressed(answer).strip(" '\"")
     verbatim = [
         _letter(i) for i, choice in enumerate(choices) if undressed(choice) == text and not _PLAIN.fullmatch(text)
     ]
@@ -102,19 +103,25 @@ def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
         return verbatim[0]
     short = _LEAD_IN.sub("", text) or text
     by_content = [_letter(i) for i, choice in enumerate(choices) if squeezed(short) == squeezed(choice)]
+    marked = _MARKED.match(short)
+    if marked and marked.group(4) and _is_content(_marked_letter(marked), marked.group(4), choices):
+        return _marked_letter(marked)
     letters = letters_of(short)
     if by_content and len(letters) != 1:
         return by_content[0]
     if letters:
         return letters
-    marked = _MARKED.match(short)
     if not marked:
         glued = _GLUED.fullmatch(short)
-        place = ord(glued[1]) - ord("A") if glued else len(choices)
-        return glued[1] if glued and place < len(choices) and squeezed(glued[2]) == squeezed(choices[place]) else None
+        return glued[1] if glued and _is_content(glued[1], glued[2], choices) else None
     letter, rest = _marked_letter(marked), marked.group(4)
     others = [_letter(i) for i, choice in enumerate(choices) if rest and squeezed(rest) == squeezed(choice)]
-    return letter if not others or letter in others else "".join(sorted({letter, *others}))
+    return letter if letter in others else "".join(sorted({letter, *others, *letters_of(rest)}))
+
+
+def _is_content(letter: str, text: str, choices: tuple[str, ...]) -> bool:
+    place = ord(letter) - ord("A")
+    return place < len(choices) and squeezed(text) == squeezed(choices[place])
 
 
 def _by_value(answer: str, claim: Claim, *, deep: bool) -> str | None:

@@ -10,6 +10,7 @@ _WRAPPER = re.compile(
 )
 _SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|~|\u200b|\ufeff")
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)(.+?)\*\*(?!\w)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
 _PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010\u3001\u3002", "''\"\"---,.")
 _LEAD_IN = re.compile(
@@ -28,7 +29,7 @@ def without_lead_in(text: str) -> str:
 def undressed(text: str) -> str:
     """The text without math delimiters, font commands, spacing commands and Markdown emphasis around it."""
     text = unicodedata.normalize("NFKC", text).translate(_PUNCTUATION) if not text.isascii() else text
-    text = _SPACING.sub(" ", _DOLLARS.sub(" ", text)).strip()
+    text = _BOLD.sub(r"\1", _SPACING.sub(" ", _DOLLARS.sub(" ", text))).strip()
     if emphasis := _EMPHASIS.fullmatch(text):
         text = emphasis.group(2)
     if text.startswith("\\boxed{") and text.endswith("}") and _closes_last(text):

@@ -24,6 +24,7 @@ from openvlt_plugins.answers.grammar.tree import (
     Join,
     Matrix,
     Node,
+    Num,
     Phrase,
     Quantity,
     Ratio,
@@ -209,18 +210,20 @@ class Comparison(Expressions):
         return rows if rows is False else every([rows, *(any_of(column) for column in zip(*table, strict=True))])
 
     def _ratios(self, gold: Node, said: Node) -> Truth:
-        """Proportions: 1:2 is 2:4 and 1/2; with a zero in it, or as clock times, part by part."""
+        """Proportions: 1:2 is 2:4 and 1/2, but 2:1 is not 2; with a zero in it, or as clock times, part by part."""
         if isinstance(gold, Ratio) and isinstance(said, Ratio):
             if len(gold.parts) != len(said.parts):
                 return False
             straight = self._ordered(gold.parts, said.parts)
-            if straight is not False or _may_be_clock(gold, said):
+            if straight is not False or _may_be_clock(gold) or "0" in _texts(gold, said):
                 return straight
             firsts = gold.parts[0], said.parts[0]
             rest = zip(gold.parts[1:], said.parts[1:], strict=True)
             return every(self.same(Call("*", (g, firsts[1])), Call("*", (s, firsts[0]))) for g, s in rest)
         ratio, other = (gold, said) if isinstance(gold, Ratio) else (said, gold)
         if not isinstance(ratio, Ratio) or len(ratio.parts) != 2 or not isinstance(other, EXPRESSIONS):
+            return False
+        if isinstance(other, Num) and other.decimals is None:
             return False
         return self.same(Call("/", ratio.parts), other)
 
@@ -230,15 +233,14 @@ def _single(node: Node) -> Node:
     return node.items[0] if isinstance(node, Group) and len(node.items) == 1 else node
 
 
-def _may_be_clock(*ratios: Ratio) -> bool:
-    """True if both could be times of day, or a part is zero: then they are not cancelled."""
-    texts = [[str(getattr(part, "value", "?")) for part in ratio.parts] for ratio in ratios]
-    if any("0" in parts for parts in texts):
-        return True
-    return all(
-        parts[0].isdigit() and int(parts[0]) < 25 and all(part.isdigit() and 10 <= int(part) < 60 for part in parts[1:])
-        for parts in texts
-    )
+def _may_be_clock(ratio: Ratio) -> bool:
+    """True if it could be a time of day: then it is not cancelled."""
+    hour, *rest = _texts(ratio)
+    return hour.isdigit() and int(hour) < 25 and all(part.isdigit() and 10 <= int(part) < 60 for part in rest)
+
+
+def _texts(*ratios: Ratio) -> list[str]:
+    return [str(getattr(part, "value", "?")) for ratio in ratios for part in ratio.parts]
 
 
 def every(found: object) -> Truth:

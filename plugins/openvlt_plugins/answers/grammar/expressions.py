@@ -329,12 +329,12 @@ class Expressions(Cursor, ABC):
         power = self.exponent() if self.take("^", "**") else None
         inverse = power == Num(Fraction(-1)) and name in INVERSE
         inner = self._operand()
-        if name == "lg" or (name == "log" and base is not None):
+        if name in {"lg", "log"}:
             result = Call("/", (Call("log", (inner,)), Call("log", (base or Num(Fraction(10)),))))
         elif name == "exp":
             result = Call("^", (Sym("e"), inner))
         else:
-            result = Call(INVERSE[name] if inverse else name, (inner,))
+            result = Call(INVERSE[name] if inverse else "log" if name == "ln" else name, (inner,))
         return result if power is None or inverse else Call("^", (result, power))
 
     def _root(self) -> Node:

@@ -165,8 +165,12 @@ class Quantities(Expressions, ABC):
         """True if a unit of one letter ends here: only a power, a slash with a unit, or the end of the item follows."""
         token = self.peek(ahead)
         if token.text in {"^", "**"}:
-            skip = 3 if self.peek(ahead + 1).text == "{" else 1
-            return self._ends_value(ahead + 1 + skip)
+            length = 2
+            while self.peek(ahead + 1).text == "{" and self.peek(ahead + length).text != "}" and length < 5:
+                length += 1
+            return self._ends_value(ahead + length + (length > 2))
+        if token.kind == "word" and token.text in UNITS and self.peek(ahead + 1).text == "^":
+            return self._ends_value(ahead + 1)
         if token.text == "/" and self.peek(ahead + 1).text in UNITS:
             return self._ends_value(ahead + 2)
         if token.kind == "number" and token.spaced and self.peek(ahead + 1).text in UNITS:
@@ -176,7 +180,7 @@ class Quantities(Expressions, ABC):
     def _plain_value(self) -> bool:
         """True if nothing before the cursor can be a variable or a sum the letter would be part of."""
         for token in reversed(self._tokens[: self._place]):
-            if token.text in {",", ";", "=", "approx", "and", "or", "(", "["}:
+            if token.text in {",", ";", "=", ":", "is", "approx", "and", "or", "(", "["}:
                 return True
             if token.kind == "word" and len(token.text) > 1 and token.text in UNITS:
                 continue
@@ -195,7 +199,7 @@ class Quantities(Expressions, ABC):
                 sign = -1
             elif any_unit and self.at("cdot", "times", "*") and self.peek(1).text in UNITS:
                 self.next()
-            elif not self.at_unit():
+            elif not self.at_unit() and not (any_unit and self.peek().text in UNITS and self.peek(1).text == "^"):
                 break
             name, power = self._unit_name()
             powers[name] = powers.get(name, 0) + sign * power

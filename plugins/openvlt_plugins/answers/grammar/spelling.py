@@ -117,6 +117,8 @@ def _slashed_units(found: re.Match[str]) -> str:
 def _delimiters(text: str) -> str:
     """Drop math delimiters and Markdown emphasis; a dollar sign that opens no formula stays: it is money."""
     text = re.sub(r"\\[()\[\]]", " ", text).replace("`", "").replace("$$", " ")
+    if len(text) > 2 and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
+        text = text[1:-1]
     if len(text) > 4 and text.startswith("**") and text.endswith("**"):
         text = text[2:-2]
     bare = re.sub(r"\\\$", "", text)

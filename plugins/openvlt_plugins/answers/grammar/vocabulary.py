@@ -8,7 +8,7 @@ FUNCTIONS = {
     "sin": "sin", "cos": "cos", "tan": "tan", "tg": "tan", "cot": "cot", "ctg": "cot", "sec": "sec", "csc": "csc",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctg": "atan", "asin": "asin", "acos": "acos",
     "atan": "atan",
-    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "exp": "exp", "ln": "log", "log": "log", "lg": "lg",
+    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "exp": "exp", "ln": "ln", "log": "log", "lg": "lg",
     "abs": "abs", "sqrt": "sqrt", "cbrt": "cbrt",
 }  # fmt: skip
 INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan"}
