@@ -7,16 +7,21 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.clock import Time, is_moment
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.grammar.limits import CHARACTERS, LETTERS
 from openvlt_plugins.answers.reading import decide
 from openvlt_plugins.answers.wording import squeezed, undressed
+from openvlt_plugins.answers.words import plain
 
 _LEAD_IN = re.compile(
     r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?"
     r"(?:answer|option|choice|letter)s?"
     r"(?: (?:is|would be|must be))?\s*:?\s*(?:(?:option|choice|letter)\s*:?\s*)?",
     re.IGNORECASE,
+)
+_TRAILER = re.compile(
+    r"\s+(?:is|would be) (?:the )?(?:correct|right|best)(?: (?:answer|option|choice|one))?\.?$", re.IGNORECASE
 )
 _LETTERS = re.compile(
     r"[\s(\[{]*([A-Za-z])[\s)\]}.]*(?:(?:,|;|/|&|\band\b|\bor\b|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
@@ -101,8 +106,11 @@ def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
     ]
     if verbatim:
         return verbatim[0]
-    short = _LEAD_IN.sub("", text) or text
+    short = _TRAILER.sub("", _LEAD_IN.sub("", text)) or text
     by_content = [_letter(i) for i, choice in enumerate(choices) if squeezed(short) == squeezed(choice)]
+    if not by_content:
+        same_words = [_letter(i) for i, choice in enumerate(choices) if plain(short) == plain(choice)]
+        by_content = same_words if len(same_words) == 1 else []
     marked = _MARKED.match(short)
     if marked and marked.group(4) and _is_content(_marked_letter(marked), marked.group(4), choices):
         return _marked_letter(marked)
@@ -129,7 +137,7 @@ def _by_value(answer: str, claim: Claim, *, deep: bool) -> str | None:
     found, open_ = "", False
     for index, choice in enumerate(claim.example.choices):
         item = replace(claim, example=replace(claim.example, answer=choice, unit=None))
-        verdict = decide(answer, item, Policy(), deep=deep)
+        verdict = Time().check(answer, item) if is_moment(choice) else decide(answer, item, Policy(), deep=deep)
         if verdict is None:
             open_ = True
         elif verdict.status == "correct":

@@ -76,7 +76,7 @@ class Text(AnswerVerifier):
     def check(self, answer: str, claim: Claim) -> Verdict:
         if len(answer) > CHARACTERS + len(claim.example.answer):
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
-        gold, said = _bare(claim.example.answer), _bare(answer)
+        gold, said = plain(claim.example.answer), plain(answer)
         if not gold:
             return Verdict.bad_gold("the gold is empty")
         if said == gold or said.replace(" ", "") == gold.replace(" ", ""):
@@ -86,6 +86,7 @@ class Text(AnswerVerifier):
     quick = check
 
 
-def _bare(text: str) -> str:
+def plain(text: str) -> str:
+    """The folded text without article and lead-in; hyphens and "and" between words are spaces and commas."""
     text = _HYPHEN.sub(" ", _AND.sub(", ", without_lead_in(folded(text))))
     return _ARTICLE.sub("", text) or text

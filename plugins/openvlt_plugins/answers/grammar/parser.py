@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from openvlt_plugins.answers.grammar import limits
-from openvlt_plugins.answers.grammar.expressions import number
+from openvlt_plugins.answers.grammar.literals import number
 from openvlt_plugins.answers.grammar.phrases import COMPASS, is_prose, phrase
 from openvlt_plugins.answers.grammar.quantities import Quantities
 from openvlt_plugins.answers.grammar.spelling import clean, joined_thousands
@@ -87,7 +87,7 @@ class Parser(Quantities):
 
     def _point(self) -> Node | None:
         """A named point, such as ``P(2, 3)``."""
-        start, name = self._place, self.peek()
+        start, depth, name = self._place, self._depth, self.peek()
         if name.kind == "word" and len(name.text) == 1 and name.text.isupper() and self.peek(1).text == "(":
             self.next()
             try:
@@ -97,7 +97,7 @@ class Parser(Quantities):
             ends = self.peek() is END or self.at(",", ";", ")", "}", "\\\\") or self.peek().text in SEPARATORS
             if ends and isinstance(point, Group) and point.opening == "(" and not any(map(_is_symbol, point.items)):
                 return Relation(("=",), (Sym(name.text), point))
-            self._place = start
+            self._place, self._depth, self._bars = start, depth, 0
         return None
 
     def _label(self) -> str | None:
@@ -159,6 +159,8 @@ class Parser(Quantities):
         if self.at("}", ")", "]") and kind == "{":
             self.next()
             return self.empty()
+        builder = escaped and self.peek(1).text in {"|", "mid", ":"} and self.peek().text == self.peek(2).text
+        self._place += 2 if builder else 0
         inner = self.statement()
         if kind == "{" and self.take("|", "mid"):
             inner = self.statement()
@@ -168,6 +170,8 @@ class Parser(Quantities):
         self._depth -= 1
         self._bars = bars
         items = inner.items if isinstance(inner, Group) and inner.opening == "" else (inner,)
+        if builder and isinstance(inner, Relation):
+            return inner
         if kind == "{" and (escaped or len(items) > 1):
             return Group("{", items, "}")
         if len(items) == 1:

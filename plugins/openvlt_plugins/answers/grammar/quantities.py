@@ -71,6 +71,7 @@ class Quantities(Expressions, ABC):
             return Call("%", (value,))
         if unit == (("degree", 1),):
             self._bearing()
+            unit = self._temperature() or unit
         return Quantity(value, unit) if unit else value
 
     def _smaller(self, unit: Unit) -> Node | None:
@@ -139,15 +140,15 @@ class Quantities(Expressions, ABC):
             self.next()
 
     def _temperature(self) -> Unit:
-        if self.peek().kind == "word" and self.peek().text in {"C", "F"}:
-            return (("degC" if self.next().text == "C" else "degF", 1),)
+        if self._is_word("C", "F", "Celsius", "celsius", "Fahrenheit", "fahrenheit"):
+            return (("degC" if self.next().text[0] in "Cc" else "degF", 1),)
         return ()
 
     def at_unit(self) -> bool:
         token = self.peek()
         name = token.text
         if token.kind == "command":
-            return False
+            return name == "Omega" and self._ends_value(1) and self._tokens[self._place - 1].kind == "number"
         if name in UNITS and len(name) > 1:
             return True
         if name in GLUED_UNITS or (name.lower() in SQUARED and self.peek(1).kind == "word"):

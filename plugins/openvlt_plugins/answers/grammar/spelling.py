@@ -65,6 +65,7 @@ _SPELLINGS = tuple(
         (r"\\langle(?![A-Za-z])|^<(?=[^<>]*,[^<>]*>$)", "("),
         (r"\\rangle(?![A-Za-z])|(?<=^\()([^<>]*,[^<>]*)>$", r"\1)"),
         (r"\\colon(?![A-Za-z])", ":"),
+        (r"\^\s*\{?\s*\\prime(?![A-Za-z])\s*\}?", "'"),
         (r"\\mathbb\s*\{?\s*R\s*\}?|\b[Aa]ll real numbers\b|\b[Aa]ll reals\b", r" (-\\infty,\\infty) "),
         (r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
         (r"\bUS\s?(?=\\?\$)", ""),
@@ -88,7 +89,7 @@ def clean(text: str) -> str:
     text = _VULGAR.sub(lambda m: " " + unicodedata.normalize("NFKC", m.group()) + " ", text)
     text = _THIN_THOUSANDS.sub("", text)
     text = unicodedata.normalize("NFKC", _SPACES.sub(" ", text).translate(_PLAIN)).translate(_PLAIN)
-    text = _GREEK.sub(lambda m: f" \\{unicodedata.name(m.group()).split()[-1].lower()} ", text)
+    text = _GREEK.sub(lambda m: f" \\{_greek(m.group())} ", text)
     text = _DOTTED.sub(lambda m: "\\overline{" + "".join(filter(None, m.groups())) + "}", text)
     text = _REPEATING.sub(_repeating, text.replace("\\,", " ").replace("\\!", ""))
     text = re.sub(r"\\circ(?=[A-Z])", r"\\circ ", text)
@@ -99,6 +100,11 @@ def clean(text: str) -> str:
     for pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text)
     return _DROPPED.sub(" ", _delimiters(text)).strip().rstrip(".,;").strip()
+
+
+def _greek(letter: str) -> str:
+    *words, name = unicodedata.name(letter, "unknown").split()
+    return name.capitalize() if "CAPITAL" in words else name.lower()
 
 
 def _repeating(found: re.Match[str]) -> str:

@@ -19,12 +19,13 @@ RELATIONS = {
     "geqq": ">=", "gt": ">", "ne": "!=", "neq": "!=", "approx": "=", "thickapprox": "=", "simeq": "=", "equiv": "=",
     "in": "in",
 }  # fmt: skip
-JOINS = {"cup": "cup", "cap": "cap", "setminus": "minus", "backslash": "minus"}
+JOINS = {"cup": "cup", "cap": "cap", "bigcup": "cup", "bigcap": "cap", "setminus": "minus", "backslash": "minus"}
 GREEK = frozenset(
     _split(
         """
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron rho sigma
-    tau upsilon phi varphi chi psi omega lamda Alpha Beta Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell
+    tau upsilon phi varphi chi psi omega lamda Alpha Beta Gamma Delta Epsilon Zeta Eta Theta
+    Iota Kappa Lambda Mu Nu Omicron Rho Tau Upsilon Chi Xi Pi Sigma Phi Psi Omega ell
     """
     )
 )
@@ -69,6 +70,13 @@ _UNITS = {
     "kPa": "kPa",
     "V": "V volt volts",
     "mV": "mV",
+    "kV": "kV",
+    "kN": "kN",
+    "MJ": "MJ",
+    "MW": "MW",
+    "GHz": "GHz",
+    "kcal": "kcal",
+    "cal": "cal",
     "A": "A amp amps ampere amperes",
     "mA": "mA",
     "ohm": "ohm ohms Omega",
@@ -170,7 +178,7 @@ FILLERS = frozenset(
     _split(
         """
     a an the is are was be it its of on in at to for with when where if then and or that this function value
-    values has have answer equals equal complete statement every approximately about roughly around
+    values has have answer equals equal complete statement every approximately about roughly around point points
     """
     )
 )
