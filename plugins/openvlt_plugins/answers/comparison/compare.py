@@ -203,6 +203,8 @@ class Comparison(Expressions):
 
     def _matched(self, golds: Sequence[Node], saids: Sequence[Node]) -> Truth:
         """Whether every gold item is among the said ones and every said one among the gold ones."""
+        if not golds or not saids:
+            return len(golds) == len(saids)
         if max(len(golds), len(saids)) > ITEMS:
             return len(golds) == len(saids) and self._ordered(golds, saids)
         table = [[self.same(g, s) for s in saids] for g in golds]
@@ -225,6 +227,8 @@ class Comparison(Expressions):
             return False
         if isinstance(other, Num) and other.decimals is None:
             return False
+        if _may_be_clock(ratio):
+            return isinstance(other, Call) and other.op == "/" and self._ordered(ratio.parts, other.args)
         return self.same(Call("/", ratio.parts), other)
 
 

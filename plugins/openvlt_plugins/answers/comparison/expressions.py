@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from openvlt_plugins.answers.comparison.policy import Policy
 from openvlt_plugins.answers.comparison.units import Unit, agree, conversion
+from openvlt_plugins.answers.grammar.limits import DIGITS
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
@@ -35,6 +36,8 @@ class Expressions:
         g, s = (node.value if isinstance(node, Quantity) else node for node in (gold, said))
         if self.policy.units == "ignore" or gold_unit == said_unit:
             return self.expressions(g, s)
+        if _is_percent(g) or _is_percent(s):
+            return False
         if (agreed := agree(gold_unit, said_unit)) is not None:
             if not agreed or (self.policy.units == "require" and gold_unit):
                 return False
@@ -92,8 +95,8 @@ class Expressions:
     def _close(self, gold: Node, said: Node, g: Fraction, s: Fraction) -> bool:
         """Whether two unequal rational numbers are equal by the policy's precision, tolerance or digits."""
         if self.policy.precision is not None:
-            half = Fraction(1, 2 * 10**self.policy.precision)
-            return abs(s - _rounded_to(g, self.policy.precision)) <= half
+            places = max(0, min(self.policy.precision, DIGITS))
+            return abs(s - _rounded_to(g, places)) <= Fraction(1, 2 * 10**places)
         if self.policy.tolerance and abs(s - g) <= Fraction(self.policy.tolerance) * abs(g):
             return True
         if isinstance(gold, Num):
@@ -108,7 +111,7 @@ class Expressions:
             return exact is not None and abs(exact - s) < _last_place(said)
         precision = self.policy.precision
         if isinstance(gold, Num) and (precision is not None or (self.policy.rounded_gold and gold.decimals)):
-            places = precision if precision is not None else gold.decimals or 0
+            places = gold.decimals or 0 if precision is None else max(0, min(precision, DIGITS))
             exact = _real(said)
             return exact is not None and abs(exact - gold.value) <= Fraction(1, 2 * 10**places)
         return False

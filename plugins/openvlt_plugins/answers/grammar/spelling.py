@@ -68,6 +68,7 @@ _SPELLINGS = tuple(
         (r"\^\s*\{?\s*\\prime(?![A-Za-z])\s*\}?", "'"),
         (r"\\mathbb\s*\{?\s*R\s*\}?|\b[Aa]ll real numbers\b|\b[Aa]ll reals\b", r" (-\\infty,\\infty) "),
         (r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
+        (r"\bper cent\b", "percent"),
         (r"\bUS\s?(?=\\?\$)", ""),
         (r"\b(sq|cu|ft|in|yd|lbs?|oz|hrs?|mins?|secs?)\.(?=\s*[A-Za-z\d])", r"\1 "),
     )
