@@ -72,6 +72,10 @@ AREAS: dict[str, list[Case]] = {
         Case("2", ("\\log 100", "\\log_{10} 100", "\\ln e^2"), ("\\ln 100", "\\log e^2")),
         Case("\\ln 6", ("\\ln 2+\\ln 3", "\\log_e 6"), ("\\log 6", "\\ln 5")),
     ],
+    "powers": [
+        Case("1", ("x^0", "0!", "e^0"), ("0^0 + 0", "0^0", "0/0")),
+        Case("\\frac{1}{2^{99}}", ("2^{-99}",), ("\\frac{1}{2^{98}}", "0")),
+    ],
     "labels and prose": [
         Case(
             "10", ("There are 10.", "Thus, 10", "value of x = 10"), ("not 10", "wrong: 10", "less than 10", "10 or 9")

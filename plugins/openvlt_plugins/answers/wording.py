@@ -28,6 +28,8 @@ def without_lead_in(text: str) -> str:
 
 def undressed(text: str) -> str:
     """The text without math delimiters, font commands, spacing commands and Markdown emphasis around it."""
+    if text.isascii() and text.replace(" ", "").isalnum():
+        return " ".join(text.split())
     text = unicodedata.normalize("NFKC", text).translate(_PUNCTUATION) if not text.isascii() else text
     text = _BOLD.sub(r"\1", _SPACING.sub(" ", _DOLLARS.sub(" ", text))).strip()
     if emphasis := _EMPHASIS.fullmatch(text):

@@ -55,22 +55,25 @@ _FRACTION_OF_UNITS = re.compile(
     r"\\[dt]?frac\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?~?\s*([A-Za-z]+)\s*\}?\s*\}"
     r"\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?~?\s*([A-Za-z]+)\s*\}?\s*(\^\s*\{?\d\}?)?\s*\}"
 )
+# What to look for first (most answers hold none of it), the pattern, and the spelling that replaces it.
 _SPELLINGS = tuple(
-    (re.compile(pattern), spelling)
-    for pattern, spelling in (
-        (r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}"),
-        (r"(?<![A-Za-z])\{\s*([-+=:])\s*\}", r"\1"),
-        (r"\\lbrace(?![A-Za-z])", r"\\{"),
-        (r"\\rbrace(?![A-Za-z])", r"\\}"),
-        (r"\\langle(?![A-Za-z])|^<(?=[^<>]*,[^<>]*>$)", "("),
-        (r"\\rangle(?![A-Za-z])|(?<=^\()([^<>]*,[^<>]*)>$", r"\1)"),
-        (r"\\colon(?![A-Za-z])", ":"),
-        (r"\^\s*\{?\s*\\prime(?![A-Za-z])\s*\}?", "'"),
-        (r"\\mathbb\s*\{?\s*R\s*\}?|\b[Aa]ll real numbers\b|\b[Aa]ll reals\b", r" (-\\infty,\\infty) "),
-        (r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
-        (r"\bper cent\b", "percent"),
-        (r"\bUS\s?(?=\\?\$)", ""),
-        (r"\b(sq|cu|ft|in|yd|lbs?|oz|hrs?|mins?|secs?)\.(?=\s*[A-Za-z\d])", r"\1 "),
+    (marker, re.compile(pattern), spelling)
+    for marker, pattern, spelling in (
+        ("\\over", r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+        ("{", r"(?<![A-Za-z])\{\s*([-+=:])\s*\}", r"\1"),
+        ("\\lbrace", r"\\lbrace(?![A-Za-z])", r"\\{"),
+        ("\\rbrace", r"\\rbrace(?![A-Za-z])", r"\\}"),
+        ("\\langle", r"\\langle(?![A-Za-z])", "("),
+        ("\\rangle", r"\\rangle(?![A-Za-z])", ")"),
+        ("<", r"^<([^<>]*,[^<>]*)>$", r"(\1)"),
+        ("\\colon", r"\\colon(?![A-Za-z])", ":"),
+        ("\\prime", r"\^\s*\{?\s*\\prime(?![A-Za-z])\s*\}?", "'"),
+        ("\\mathbb", r"\\mathbb\s*\{?\s*R\s*\}?", r" (-\\infty,\\infty) "),
+        ("ll real", r"\b[Aa]ll real(?: number)?s\b", r" (-\\infty,\\infty) "),
+        ("mpty set", r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
+        ("per cent", r"\bper cent\b", "percent"),
+        ("US", r"\bUS\s?(?=\\?\$)", ""),
+        (".", r"\b(sq|cu|ft|in|yd|lbs?|oz|hrs?|mins?|secs?)\.(?=\s*[A-Za-z\d])", r"\1 "),
     )
 )
 
@@ -91,15 +94,17 @@ def clean(text: str) -> str:
     text = _THIN_THOUSANDS.sub("", text)
     text = unicodedata.normalize("NFKC", _SPACES.sub(" ", text).translate(_PLAIN)).translate(_PLAIN)
     text = _GREEK.sub(lambda m: f" \\{_greek(m.group())} ", text)
-    text = _DOTTED.sub(lambda m: "\\overline{" + "".join(filter(None, m.groups())) + "}", text)
+    if "\\dot" in text:
+        text = _DOTTED.sub(lambda m: "\\overline{" + "".join(filter(None, m.groups())) + "}", text)
     text = _REPEATING.sub(_repeating, text.replace("\\,", " ").replace("\\!", ""))
     text = re.sub(r"\\circ(?=[A-Z])", r"\\circ ", text)
-    text = _FRACTION_OF_UNITS.sub(_slashed_units, _BRACED_UNIT.sub(r" \1 ", text))
+    text = _BRACED_UNIT.sub(r" \1 ", text)
+    text = _FRACTION_OF_UNITS.sub(_slashed_units, text) if "frac" in text else text
     if "\n" in text.strip() and "\\begin" not in text:
         # A line that is there twice says nothing more.
         text = r" \\ ".join(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
-    for pattern, spelling in _SPELLINGS:
-        text = pattern.sub(spelling, text)
+    for marker, pattern, spelling in _SPELLINGS:
+        text = pattern.sub(spelling, text) if marker in text else text
     return _DROPPED.sub(" ", _delimiters(text)).strip().rstrip(".,;").strip()
 
 

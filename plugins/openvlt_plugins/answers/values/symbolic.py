@@ -47,7 +47,7 @@ def constant_ratio(one: Node, other: Node, *, signed: bool) -> bool:
 
 
 class Unbuildable(Exception):
-    """The tree holds something that is no expression."""
+    """The tree holds something that is no expression, or has no value."""
 
 
 def build(node: Node) -> Any:
@@ -55,7 +55,7 @@ def build(node: Node) -> Any:
 
     Raises:
         TooLarge: a power or factorial passes a limit.
-        Unbuildable: it is no expression.
+        Unbuildable: it is no expression, or has no value (0^0).
     """
     import sympy
 
@@ -99,6 +99,8 @@ def _check(op: str, args: tuple[Node, ...]) -> None:
         exponent, base = rational(args[1]), rational(args[0])
         if exponent is None:
             return
+        if base == 0 and exponent <= 0:
+            raise Unbuildable
         size = 1 if base is None else max(base.numerator.bit_length(), base.denominator.bit_length())
         if abs(exponent) > EXPONENT or size * abs(exponent) > BITS:
             raise TooLarge("a power beyond the limits")
