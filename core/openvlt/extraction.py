@@ -18,6 +18,7 @@ from openvlt.records import Completion, Format, Trace
 Rule: TypeAlias = Literal["tag", "boxed", "phrase", "none"]
 
 _PHRASE = re.compile(r"(?:answer|result)\s*(?:is|:|=)\s*:?[ \t]*(?=\S)", re.IGNORECASE)
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|\n|$")
 
 
@@ -95,13 +96,13 @@ def _found(text: str, rule: Rule, start: int) -> Extraction:
 
 
 def _braced(text: str, start: int) -> str | None:
-    """Return what stands between the brace at `start` and its match, or None if it has none."""
+    """Return what stands between the brace at `start` and its match, or None if it has none.
+
+    An escaped brace is a sign to be printed, and matches nothing.
+    """
     depth = 0
-    for index in range(start, len(text)):
-        if text[index] == "{":
-            depth += 1
-        elif text[index] == "}":
-            depth -= 1
-            if depth == 0:
-                return text[start + 1 : index]
+    for brace in _BRACE.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(brace.group(), 0)
+        if depth == 0:
+            return text[start + 1 : brace.start()]
     return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answer_areas import AREAS
 from answer_pairs import DIFFERENT, SAME
 
 from openvlt import AnswerVerifier, Claim, Example, Trace, Verdict
@@ -29,6 +30,10 @@ def judge(gold: str, said: str, verifier: AnswerVerifier | None = None, **known:
     return (verifier or Answer()).verify(claim)
 
 
+def right(gold: str, said: str) -> bool:
+    return judge(gold, said).status == "correct"
+
+
 @pytest.mark.parametrize(("gold", "said"), SAME)
 def test_accepts_every_spelling(gold: str, said: str) -> None:
     assert judge(gold, said).status == "correct"
@@ -39,6 +44,13 @@ def test_refuses_everything_else(gold: str, said: str) -> None:
     verdict = judge(gold, said)
     assert verdict.status in {"incorrect", "unparsed"}
     assert verdict.score == 0.0
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_an_area_and_its_near_misses(area: str) -> None:
+    refused = [(case.gold, said) for case in AREAS[area] for said in case.same if not right(case.gold, said)]
+    accepted = [(case.gold, said) for case in AREAS[area] for said in case.different if right(case.gold, said)]
+    assert (refused, accepted) == ([], [])
 
 
 def test_published_table_has_no_wrong_verdict() -> None:
@@ -121,6 +133,44 @@ def test_choice_by_letter_or_content(said: str) -> None:
 @pytest.mark.parametrize("said", ["B", "C or D", "A, B, C, D", "C. blue", "blue", "none", "cyan", "C and D", "ABCDE"])
 def test_choice_refuses_others_and_soup(said: str) -> None:
     assert judge("C", said, choices=SHAPES).status == "incorrect"
+
+
+LETTERS = ("a", "b", "c", "d", "none of them")
+TIMES = ("2:50 P.M.", "2:10 P.M.", "11:55 A.M.")
+
+
+@pytest.mark.parametrize(
+    ("gold", "said", "choices"),
+    [
+        ("C", "C 8/11", SHAPES),
+        ("C", "**(C)** 8/11", SHAPES),
+        ("C", "\uff23\u30018/11", SHAPES),
+        ("C", "C is the correct answer", SHAPES),
+        ("C", '"C"', SHAPES),
+        ("B", "a blue", SHAPES),
+        ("B", "2:10 pm", TIMES),
+        ("C", "C) $M$ and $T$", ("$L$ and $M$", "$K$ and $R$", "$M$ and $T$")),
+        ("A, C", "AC", ()),
+    ],
+)
+def test_choice_in_the_dresses_models_give_it(gold: str, said: str, choices: tuple[str, ...]) -> None:
+    assert judge(gold, said, choices=choices).status == "correct"
+
+
+@pytest.mark.parametrize(
+    ("gold", "said", "choices"),
+    [
+        ("C", "(C)(B)", SHAPES),
+        ("C", "C blue", SHAPES),
+        ("C", "C is incorrect", SHAPES),
+        ("B", "2:10 am", TIMES),
+        ("A", "A, B, C, D, E", LETTERS),
+        ("A, C", "A", ()),
+        ("A, C", "ABC", ()),
+    ],
+)
+def test_choice_with_something_else_beside_it(gold: str, said: str, choices: tuple[str, ...]) -> None:
+    assert judge(gold, said, choices=choices).status == "incorrect"
 
 
 def test_choices_with_one_content_are_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from hypothesis import example, given, settings, strategies as st
@@ -44,6 +45,57 @@ def test_what_can_be_read_equals_itself_with_spaces_around(text: str) -> None:
     assert verdict is None or verdict.status in {"correct", "bad_gold", "unparsed"} or not text.strip()
 
 
+FRAGMENTS = (
+    "\\sqrt",
+    "\\frac{1}",
+    "-",
+    "(",
+    "\\{",
+    "!",
+    "^",
+    "1/",
+    "sin ",
+    "1 and ",
+    "\u00b0",
+    "P(",
+    "x|",
+    "5 ft ",
+    "$",
+    "A, ",
+)
+
+
+@given(st.sampled_from(FRAGMENTS), st.integers(1, 1500), st.sampled_from(("", "1", ")")))
+def test_no_repetition_raises(fragment: str, times: int, tail: str) -> None:
+    text = fragment * times + tail
+    assert not correct("2", text)
+    quick(text, "2")
+
+
+SPELLINGS = (
+    lambda text: text.replace("\\frac", "\\dfrac"),
+    lambda text: text.replace("(", "\\left(").replace(")", "\\right)"),
+    lambda text: text.replace("-", "\u2212"),
+    lambda text: text.replace("\\sqrt{", "\\sqrt {"),
+    lambda text: text.replace(",", ",\\ ").replace("=", " = "),
+    lambda text: f"${text}$",
+    lambda text: f"\\({text}\\)",
+    lambda text: f" \n{text}\t",
+    lambda text: f"\\displaystyle {text}",
+)
+SHAPES = ("\\frac{%d}{%d}", "(%d, -%d)", "\\{%d, %d\\}", "%d\\sqrt{%d}", "x=%d, y=%d", "[-%d, %d)", "%dx^2-%d", "%d:%d")
+
+
+@given(st.sampled_from(SHAPES), st.tuples(*[st.integers(2, 99)] * 4), st.sampled_from(SPELLINGS))
+def test_spelling_changes_no_verdict(
+    shape: str, digits: tuple[int, int, int, int], spelled: Callable[[str], str]
+) -> None:
+    gold, said = shape % digits[:2], shape % digits[2:]
+    verdict = correct(gold, said)
+    assert verdict == correct(gold, spelled(said)) == correct(spelled(gold), said) == correct(said, gold)
+    assert correct(gold, spelled(gold))
+
+
 @given(NUMBERS)
 def test_a_fraction_equals_its_other_spellings(number: Fraction) -> None:
     top, bottom = abs(number.numerator), number.denominator
@@ -75,9 +127,11 @@ def test_sets_have_no_order_and_tuples_have(items: list[int], rng: object) -> No
 
 
 @given(st.lists(st.integers(0, 999), min_size=1, max_size=400), st.integers(0, 999))
+@example(decoys=list(range(400)), last=1000)
 def test_the_last_answer_wins(decoys: list[int], last: int) -> None:
     text = "".join(f"<answer>{decoy}</answer> \\boxed{{{decoy}}} no, " for decoy in decoys)
     assert parse(Completion(text=f"{text}<answer>\n{last}\n</answer>"), Format()).answer == str(last)
+    assert parse(Completion(text=f"{text}\\boxed{{{last}}}".replace("<", "[")), Format()).answer == str(last)
 
 
 @given(st.sampled_from("ABCDE"), st.lists(st.text("abcdef ", min_size=3), min_size=5, max_size=5, unique=True))

@@ -70,3 +70,29 @@ def test_file_keeps_order_and_goes_on_after_bad_lines(tmp_path: Path) -> None:
     assert list(rows[0]) == ["id", "status", "cause", "score", "extracted", "reason", "tier", "seconds"]
     for number in (2, 4, 6):
         assert f"claims.jsonl:{number}:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"gold": "7", "response": "7", "precision": Infinity}',
+        '{"gold": "7", "response": "7", "precision": 100000000}',
+        '{"gold": "7", "response": "7", "unit": ["cm"]}',
+        '{"gold": "7", "response": "7", "choices": "AB"}',
+        '{"gold": "7", "response": "7", "answer_type": ["float"]}',
+        "[" * 100_000,
+    ],
+)
+def test_a_line_that_makes_no_sense_is_left_out(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "claims.jsonl"
+    file.write_text(f'{line}\n{{"gold": "7", "response": "7"}}\n')
+    result = run("--file", str(file), "--bare")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+    assert "claims.jsonl:1: left out:" in result.stderr
+
+
+def test_what_no_terminal_can_print_is_escaped(tmp_path: Path) -> None:
+    file = tmp_path / "claims.jsonl"
+    file.write_text('{"gold": "7", "response": "\\ud800"}')
+    (row,) = map(json.loads, run("--file", str(file), "--bare").stdout.splitlines())
+    assert (row["status"], row["extracted"]) == ("incorrect", "\ud800")

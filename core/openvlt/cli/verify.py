@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TYPES = ("choice", "integer", "float", "list", "expression", "text", "yes_no")
 _CHUNK = 256
+_MOST_DECIMALS = 300
 
 
 @click.command()
@@ -32,7 +33,7 @@ _CHUNK = 256
     "--choices", multiple=True, metavar="TEXT", help="Contents of the choices, A first; repeat it, or give a JSON list."
 )
 @click.option("--type", "answer_type", type=click.Choice(TYPES), help="What the gold is; default: told from the gold.")
-@click.option("--precision", type=int, help="Decimals a numeric answer is rounded to.")
+@click.option("--precision", type=click.IntRange(0, _MOST_DECIMALS), help="Decimals a numeric answer is rounded to.")
 @click.option("--unit", help="Unit of the answer.")
 @click.option("--verifier", default="answer", show_default=True, metavar="NAME", help="The verifier that decides.")
 @click.option("--bare", is_flag=True, help="Take the whole response as the extracted answer.")
@@ -98,7 +99,7 @@ def _one(judge: Judge, claim: Claim, *, bare: bool) -> None:
         "why": verdict.reason or "-",
     }
     for name, text in lines.items():
-        click.echo(f"{name:<10} {text}")
+        click.echo(_printable(f"{name:<10} {text}"))
     if claim.answer is None and not bare:
         click.echo("The response has no <answer> and no \\boxed{}; --bare takes it whole.", err=True)
 
@@ -126,7 +127,7 @@ def _many(judge: Judge, file: Path, *, bare: bool, threads: int) -> None:
         bar = progress.add_task("verify", total=total)
         while chunk := list(islice(lines, _CHUNK)):
             for line, (verdict, seconds) in zip(chunk, pool.map(lambda x: _timed(judge, x.claim), chunk), strict=True):
-                click.echo(json.dumps(_told(line, verdict, seconds), ensure_ascii=False))
+                click.echo(_printable(json.dumps(_told(line, verdict, seconds), ensure_ascii=False)))
             progress.advance(bar, len(chunk))
     for concern in judge.tallies["verdict"].concerns:
         click.echo(f"Warning: {concern}.", err=True)
@@ -143,7 +144,7 @@ def _lines(file: Path, *, bare: bool) -> Iterator[_Line]:
                 if not isinstance(row, dict):
                     raise TypeError("it is no object")
                 yield _Line(number, row.get("id", number), _claim(row, bare=bare))
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
                 click.echo(f"{file}:{number}: left out: {what}", err=True)
 
@@ -156,17 +157,21 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
         TypeError, ValueError: a value is not what it must be.
     """
     from openvlt.extraction import parse
-    from openvlt.records import AnswerType, Claim, Completion, Example, Format, Trace
+    from openvlt.records import Claim, Completion, Example, Format, Trace
 
     gold, response, kind = row["gold"], row["response"], row.get("answer_type")
     if not isinstance(response, str) or not isinstance(gold, str | int | float):
         raise TypeError("gold and response must be text")
-    if kind is not None and kind not in get_args(AnswerType):
-        raise ValueError(f"answer_type {kind!r} is none of {', '.join(get_args(AnswerType))}")
+    if kind is not None and kind not in TYPES:
+        raise ValueError(f"answer_type {kind!r} is none of {', '.join(TYPES)}")
     choices = row.get("choices") or []
     if not isinstance(choices, list):
         raise TypeError("choices must be a list")
-    precision = row.get("precision")
+    precision, unit = row.get("precision"), row.get("unit")
+    if precision is not None and precision not in range(_MOST_DECIMALS + 1):
+        raise ValueError(f"precision must be a whole number from 0 to {_MOST_DECIMALS}")
+    if unit is not None and not isinstance(unit, str):
+        raise TypeError("unit must be text")
     example = Example(
         id=str(row.get("id", "")),
         question=str(row.get("question", "")),
@@ -174,10 +179,15 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
         choices=tuple(map(str, choices)),
         answer_type=cast("AnswerType | None", kind),
         precision=None if precision is None else int(precision),
-        unit=row.get("unit") or None,
+        unit=unit or None,
     )
     trace = Trace(think="", answer=response.strip() or None, raw=response)
     return Claim(trace=trace if bare else parse(Completion(text=response), Format()), example=example)
+
+
+def _printable(text: str) -> str:
+    """The text with lone surrogates, which a model can write and no terminal can print, as JSON writes them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _timed(judge: Judge, claim: Claim) -> tuple[Verdict, float]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.choice import Choice, letters_of
-from openvlt_plugins.answers.clock import Time, read_clock, read_date
+from openvlt_plugins.answers.clock import BARE_CLOCK, Time, is_moment, read_clock
 from openvlt_plugins.answers.comparison.policy import Order, Percent, RoundedGold, Units
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable
 from openvlt_plugins.answers.grammar.tree import Words
@@ -18,8 +17,6 @@ from openvlt_plugins.answers.number import Number
 from openvlt_plugins.answers.reading import read
 from openvlt_plugins.answers.wording import folded
 from openvlt_plugins.answers.words import Text, YesNo
-
-_BARE_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,7 @@ class Answer(AnswerVerifier):
     time if the answer is one, else a ratio.
     """
 
+    version: ClassVar[str] = "2"
     imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     units: Units = "convert"
@@ -58,7 +56,7 @@ class Answer(AnswerVerifier):
             case "list":
                 return List(order=self.order)
             case "text":
-                return Time() if _is_moment(example.answer) else Text()
+                return Time() if is_moment(example.answer) else Text()
             case "expression":
                 return self._math()
         return Choice() if example.choices else self._by_gold(example.answer, answer)
@@ -69,9 +67,9 @@ class Answer(AnswerVerifier):
             return Choice()
         if folded(gold) in {"yes", "no", "true", "false"}:
             return YesNo()
-        if _is_moment(gold):
+        if is_moment(gold):
             return Time()
-        if _BARE_CLOCK.fullmatch(gold.strip()) and (said := read_clock(answer)) and said.half:
+        if BARE_CLOCK.fullmatch(gold.strip()) and (said := read_clock(answer)) and said.half:
             return Time()
         try:
             return Text() if isinstance(read(gold), Words) else self._math()
@@ -80,11 +78,3 @@ class Answer(AnswerVerifier):
 
     def _math(self) -> Math:
         return Math(units=self.units, percent=self.percent, order=self.order, rounded_gold=self.rounded_gold)
-
-
-def _is_moment(gold: str) -> bool:
-    """True for a date, or a time of day that cannot be a ratio."""
-    if len(gold) > 40:
-        return False
-    clock = read_clock(gold)
-    return read_date(gold) is not None or (clock is not None and not _BARE_CLOCK.fullmatch(gold.strip()))

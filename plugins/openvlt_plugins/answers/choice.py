@@ -7,19 +7,27 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.clock import Time, is_moment
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.grammar.limits import CHARACTERS, LETTERS
 from openvlt_plugins.answers.reading import decide
 from openvlt_plugins.answers.wording import squeezed, undressed
+from openvlt_plugins.answers.words import plain
 
 _LEAD_IN = re.compile(
-    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?(?:answer|option|choice)s?"
+    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?"
+    r"(?:answer|option|choice|letter)s?"
     r"(?: (?:is|would be|must be))?\s*:?\s*(?:(?:option|choice|letter)\s*:?\s*)?",
     re.IGNORECASE,
 )
-_LETTERS = re.compile(
-    r"[\s(\[]*([A-Za-z])[\s)\].]*(?:(?:,|;|/|&|\band\b|\bor\b|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
+_TRAILER = re.compile(
+    r"\s+(?:is|would be) (?:the )?(?:correct|right|best)(?: (?:answer|option|choice|one))?\.?$", re.IGNORECASE
 )
+_LETTERS = re.compile(
+    r"[\s(\[{]*([A-Za-z])[\s)\]}.]*(?:(?:,|;|/|&|\band\b|\bor\b|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
+)
+_RUN = re.compile(r"[A-J]{2,}")
+_GLUED = re.compile(r"[(\[]?([A-Z])[)\]]?[\s.:,-]*(\S.*)", re.DOTALL)
 _MARKED = re.compile(
     r"(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Za-z])\s*[.):,](?=\s|$)|([A-Za-z])(?=\s*$))\s*[.:,-]?\s*(.*)", re.DOTALL
 )
@@ -45,6 +53,7 @@ class Choice(AnswerVerifier):
     them must be named. Refuses answer soup: naming another letter beside the right one.
     """
 
+    version: ClassVar[str] = "2"
     imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
@@ -60,6 +69,8 @@ class Choice(AnswerVerifier):
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
         if len(answer) > CHARACTERS:
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
+        if len(gold) > 1 and _RUN.fullmatch(undressed(answer)):
+            answer = " ".join(undressed(answer))
         said = _said_letters(answer, choices) or _by_value(answer, claim, deep=deep)
         if said is None:
             return None
@@ -89,25 +100,36 @@ def _gold_letters(gold: str, choices: tuple[str, ...]) -> str:
 
 
 def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
-    text = undressed(answer).strip()
+    text = undressed(answer).strip(" '\"")
     verbatim = [
         _letter(i) for i, choice in enumerate(choices) if undressed(choice) == text and not _PLAIN.fullmatch(text)
     ]
     if verbatim:
         return verbatim[0]
-    short = _LEAD_IN.sub("", text) or text
+    short = _TRAILER.sub("", _LEAD_IN.sub("", text)) or text
     by_content = [_letter(i) for i, choice in enumerate(choices) if squeezed(short) == squeezed(choice)]
+    if not by_content:
+        same_words = [_letter(i) for i, choice in enumerate(choices) if plain(short) == plain(choice)]
+        by_content = same_words if len(same_words) == 1 else []
+    marked = _MARKED.match(short)
+    if marked and marked.group(4) and _is_content(_marked_letter(marked), marked.group(4), choices):
+        return _marked_letter(marked)
     letters = letters_of(short)
     if by_content and len(letters) != 1:
         return by_content[0]
     if letters:
         return letters
-    marked = _MARKED.match(short)
     if not marked:
-        return None
+        glued = _GLUED.fullmatch(short)
+        return glued[1] if glued and _is_content(glued[1], glued[2], choices) else None
     letter, rest = _marked_letter(marked), marked.group(4)
     others = [_letter(i) for i, choice in enumerate(choices) if rest and squeezed(rest) == squeezed(choice)]
-    return letter if not others or letter in others else "".join(sorted({letter, *others}))
+    return letter if letter in others else "".join(sorted({letter, *others, *letters_of(rest)}))
+
+
+def _is_content(letter: str, text: str, choices: tuple[str, ...]) -> bool:
+    place = ord(letter) - ord("A")
+    return place < len(choices) and squeezed(text) == squeezed(choices[place])
 
 
 def _by_value(answer: str, claim: Claim, *, deep: bool) -> str | None:
@@ -115,7 +137,7 @@ def _by_value(answer: str, claim: Claim, *, deep: bool) -> str | None:
     found, open_ = "", False
     for index, choice in enumerate(claim.example.choices):
         item = replace(claim, example=replace(claim.example, answer=choice, unit=None))
-        verdict = decide(answer, item, Policy(), deep=deep)
+        verdict = Time().check(answer, item) if is_moment(choice) else decide(answer, item, Policy(), deep=deep)
         if verdict is None:
             open_ = True
         elif verdict.status == "correct":

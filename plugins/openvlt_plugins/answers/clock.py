@@ -14,6 +14,7 @@ _CLOCK = re.compile(
     r"(\d{1,2})(?:[:h](\d{2})(?::(\d{2}))?)?\s*(?:o'clock)?\s*([ap])?\.?(?:m\b)?\.?"
     r"(?:\s*in the (morning|afternoon|evening))?"
 )
+BARE_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _DATES = (
@@ -76,6 +77,14 @@ def read_date(text: str) -> Date | None:
                 return None
             return Date(int(found["y"]) if found["y"] else None, number, day)
     return None
+
+
+def is_moment(text: str) -> bool:
+    """True for a date, or a time of day that cannot be a ratio."""
+    if len(text) > 40:
+        return False
+    clock = read_clock(text)
+    return read_date(text) is not None or (clock is not None and not BARE_CLOCK.fullmatch(text.strip()))
 
 
 @dataclass(frozen=True)

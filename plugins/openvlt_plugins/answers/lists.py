@@ -27,6 +27,7 @@ class List(AnswerVerifier):
     an item that ``math`` accepts. Refuses missing and further items, and, unless the order is free, another order.
     """
 
+    version: ClassVar[str] = "2"
     imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     order: Order = "fixed"

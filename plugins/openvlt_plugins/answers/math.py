@@ -25,6 +25,7 @@ class Math(AnswerVerifier):
     never read as products of variables. Numbers, lengths and depths beyond the limits of the grammar are refused.
     """
 
+    version: ClassVar[str] = "2"
     imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     units: Units = "convert"

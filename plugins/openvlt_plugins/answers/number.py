@@ -27,6 +27,7 @@ class Number(AnswerVerifier):
     the example's precision with ``truncate``.
     """
 
+    version: ClassVar[str] = "2"
     imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
 
     units: Units = "convert"

@@ -10,12 +10,13 @@ _WRAPPER = re.compile(
 )
 _SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|~|\u200b|\ufeff")
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)(.+?)\*\*(?!\w)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
-_PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010", "''\"\"---")
+_PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010\u3001\u3002", "''\"\"---,.")
 _LEAD_IN = re.compile(
-    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)"
-    r"(?: (?:is|would be)|:):? ?"
-    r"|^(?:it|that|this) is ",
+    r"^(?:(?:so|therefore|thus|hence),? )?"
+    r"(?:(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)(?: (?:is|would be)|:):? ?"
+    r"|(?:it|that|this) (?:is|equals) |there (?:is|are) )?",
     re.IGNORECASE,
 )
 
@@ -27,7 +28,10 @@ def without_lead_in(text: str) -> str:
 
 def undressed(text: str) -> str:
     """The text without math delimiters, font commands, spacing commands and Markdown emphasis around it."""
-    text = _SPACING.sub(" ", _DOLLARS.sub(" ", text)).strip()
+    if text.isascii() and text.replace(" ", "").isalnum():
+        return " ".join(text.split())
+    text = unicodedata.normalize("NFKC", text).translate(_PUNCTUATION) if not text.isascii() else text
+    text = _BOLD.sub(r"\1", _SPACING.sub(" ", _DOLLARS.sub(" ", text))).strip()
     if emphasis := _EMPHASIS.fullmatch(text):
         text = emphasis.group(2)
     if text.startswith("\\boxed{") and text.endswith("}") and _closes_last(text):
@@ -51,9 +55,7 @@ def _closes_last(text: str) -> bool:
 
 def folded(text: str) -> str:
     """The undressed text in one case, with single spaces, plain quotes and no closing punctuation."""
-    text = unicodedata.normalize("NFKC", undressed(text)).casefold()
-    text = text.translate(_PUNCTUATION)
-    return " ".join(text.split()).strip(" .,;:!?'\"")
+    return " ".join(undressed(text).casefold().split()).strip(" .,;:!?'\"")
 
 
 def squeezed(text: str) -> str:

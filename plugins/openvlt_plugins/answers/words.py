@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
 from openvlt_plugins.answers.wording import folded, without_lead_in
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
-_FIRST = re.compile(r"(yes|no|true|false)(?![\w'-])(.*)", re.DOTALL)
-_OTHER = re.compile(r"[\s,/;]*(?:or|and|&|/|,)?[\s,]*(yes|no|true|false)(?![\w'-])")
-_HEDGE = re.compile(r"\s*(?:or|/)(?![a-z])")
+_FIRST = re.compile(r"(yes|no|true|false)(?![\w'])(.*)", re.DOTALL)
+# What may follow the word without a pause: "no idea" and "no solution" are no answer.
+_GOES_ON = re.compile(
+    r"\s*$|\s*[^\w\s/&]|\s+(?:because|since|as|for|it|they|he|she|we|you|i|this|that|these|those|there|the|not)(?!\w)"
+)
+_OPPOSITE = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
+_BESIDE = re.compile(r"[\s,/;.:-]*(?:or|and|&|/|,)?[\s,]*(yes|no|true|false)(?![\w'-])")
+_AND = re.compile(r",?\s+(?:and|&)\s+")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
 _ARTICLE = re.compile(r"^(?:an?|the) ")
 
 
@@ -21,11 +28,16 @@ def truth(text: str) -> bool | None:
     found = _FIRST.match(without_lead_in(folded(text)))
     if not found:
         return None
-    value, rest = _TRUTH[found.group(1)], found.group(2)
-    if _HEDGE.match(rest):
+    word, rest = found.groups()
+    beside = _BESIDE.match(rest)
+    if not _GOES_ON.match(rest) or (beside and _TRUTH[beside.group(1)] != _TRUTH[word] and _stands_alone(rest, beside)):
         return None
-    other = _OTHER.match(rest)
-    return None if other and _TRUTH[other.group(1)] != value else value
+    taken_back = re.search(rf"(?<!not )(?<!\w){_OPPOSITE[word]}(?=\s*(?:[.,;:!?]|$))", rest)
+    return None if taken_back else _TRUTH[word]
+
+
+def _stands_alone(rest: str, found: re.Match[str]) -> bool:
+    return _GOES_ON.match(rest, found.end()) is not None
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,11 @@ class YesNo(AnswerVerifier):
     """Yes or no. The first word decides, so "No, because ..." is no.
 
     Accepts yes and true, no and false as the same, in any case, with "The answer is" before and reasons after. Refuses
-    what does not begin with one of them ("Not sure") and what names both ("yes or no").
+    what does not begin with one of them ("Not sure"), what only begins a phrase with it ("No idea"), and what says both
+    ("yes or no", "Yes. No.").
     """
+
+    version: ClassVar[str] = "2"
 
     def check(self, answer: str, claim: Claim) -> Verdict:
         gold = truth(claim.example.answer)
@@ -52,14 +67,16 @@ class YesNo(AnswerVerifier):
 class Text(AnswerVerifier):
     """Words: the same text once case, white space, quotes, LaTeX dress and closing punctuation are folded.
 
-    Accepts a leading article and "The answer is" on either side. Refuses everything else: there is no partial credit
-    and a part of the gold is not the gold ("mon" is not "monday").
+    Accepts a leading article, "The answer is", and a hyphen or "and" for the space or comma between words. Refuses
+    everything else: there is no partial credit and a part of the gold is not the gold ("mon" is not "monday").
     """
+
+    version: ClassVar[str] = "2"
 
     def check(self, answer: str, claim: Claim) -> Verdict:
         if len(answer) > CHARACTERS + len(claim.example.answer):
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
-        gold, said = _bare(claim.example.answer), _bare(answer)
+        gold, said = plain(claim.example.answer), plain(answer)
         if not gold:
             return Verdict.bad_gold("the gold is empty")
         if said == gold or said.replace(" ", "") == gold.replace(" ", ""):
@@ -69,6 +86,7 @@ class Text(AnswerVerifier):
     quick = check
 
 
-def _bare(text: str) -> str:
-    text = without_lead_in(folded(text))
+def plain(text: str) -> str:
+    """The folded text without article and lead-in; hyphens and "and" between words are spaces and commas."""
+    text = _HYPHEN.sub(" ", _AND.sub(", ", without_lead_in(folded(text))))
     return _ARTICLE.sub("", text) or text

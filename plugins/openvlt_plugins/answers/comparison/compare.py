@@ -13,6 +13,7 @@ from openvlt_plugins.answers.comparison.shapes import (
     is_equation,
     labelled,
     labels_agree,
+    phrase_parts,
     solutions,
 )
 from openvlt_plugins.answers.grammar.limits import ITEMS
@@ -23,6 +24,7 @@ from openvlt_plugins.answers.grammar.tree import (
     Join,
     Matrix,
     Node,
+    Num,
     Phrase,
     Quantity,
     Ratio,
@@ -81,23 +83,25 @@ class Comparison(Expressions):
     # Words.
 
     def _phrases(self, gold: Node, said: Node) -> Truth:
-        if isinstance(gold, Phrase) and isinstance(said, Phrase) and len(gold.parts) == len(said.parts):
-            return every(self.same(g, s) for g, s in zip(gold.parts, said.parts, strict=True))
-        self.reached("text")
-        return isinstance(gold, Words) and isinstance(said, Words) and gold.text == said.text
+        if isinstance(gold, Words) or isinstance(said, Words):
+            self.reached("text")
+            return isinstance(gold, Words) and isinstance(said, Words) and gold.text == said.text
+        golds, saids = phrase_parts(gold), phrase_parts(said)
+        return len(golds) == len(saids) and every(self.same(g, s) for g, s in zip(golds, saids, strict=True))
 
     # Labels and relations.
 
     def _labelled_lists(self, gold: Node, said: Node) -> Truth:
         """Lists of labelled values, matched by label, or against a tuple in the labels' alphabetical order."""
         golds, saids = by_label(gold), by_label(said)
-        if golds is None or (saids is None and not isinstance(said, Group)):
-            if saids is None or not isinstance(gold, Group) or gold.opening == "{":
-                return None
-            return self._in_label_order(saids, gold, swapped=True)
+        if golds is None and saids is None:
+            return None
         self.reached("structure")
-        if saids is None:
-            return None if not isinstance(said, Group) else self._in_label_order(golds, said, swapped=False)
+        if golds is None or saids is None:
+            named, bare = (golds, labelled(said).value) if saids is None else (saids, labelled(gold).value)
+            if not isinstance(bare, Group) or bare.opening == "{":
+                return False
+            return self._in_label_order(named or {}, bare, swapped=golds is None)
         if len(golds) != len(saids):
             return False
         if golds.keys() == saids.keys():
@@ -199,6 +203,8 @@ class Comparison(Expressions):
 
     def _matched(self, golds: Sequence[Node], saids: Sequence[Node]) -> Truth:
         """Whether every gold item is among the said ones and every said one among the gold ones."""
+        if not golds or not saids:
+            return len(golds) == len(saids)
         if max(len(golds), len(saids)) > ITEMS:
             return len(golds) == len(saids) and self._ordered(golds, saids)
         table = [[self.same(g, s) for s in saids] for g in golds]
@@ -206,12 +212,12 @@ class Comparison(Expressions):
         return rows if rows is False else every([rows, *(any_of(column) for column in zip(*table, strict=True))])
 
     def _ratios(self, gold: Node, said: Node) -> Truth:
-        """Proportions: 1:2 is 2:4 and 1/2; with a zero in it, or as clock times, part by part."""
+        """Proportions: 1:2 is 2:4 and 1/2, but 2:1 is not 2; with a zero in it, or as clock times, part by part."""
         if isinstance(gold, Ratio) and isinstance(said, Ratio):
             if len(gold.parts) != len(said.parts):
                 return False
             straight = self._ordered(gold.parts, said.parts)
-            if straight is not False or _may_be_clock(gold, said):
+            if straight is not False or _may_be_clock(gold) or "0" in _texts(gold, said):
                 return straight
             firsts = gold.parts[0], said.parts[0]
             rest = zip(gold.parts[1:], said.parts[1:], strict=True)
@@ -219,6 +225,10 @@ class Comparison(Expressions):
         ratio, other = (gold, said) if isinstance(gold, Ratio) else (said, gold)
         if not isinstance(ratio, Ratio) or len(ratio.parts) != 2 or not isinstance(other, EXPRESSIONS):
             return False
+        if isinstance(other, Num) and other.decimals is None:
+            return False
+        if _may_be_clock(ratio):
+            return isinstance(other, Call) and other.op == "/" and self._ordered(ratio.parts, other.args)
         return self.same(Call("/", ratio.parts), other)
 
 
@@ -227,15 +237,14 @@ def _single(node: Node) -> Node:
     return node.items[0] if isinstance(node, Group) and len(node.items) == 1 else node
 
 
-def _may_be_clock(*ratios: Ratio) -> bool:
-    """True if both could be times of day, or a part is zero: then they are not cancelled."""
-    texts = [[str(getattr(part, "value", "?")) for part in ratio.parts] for ratio in ratios]
-    if any("0" in parts for parts in texts):
-        return True
-    return all(
-        parts[0].isdigit() and int(parts[0]) < 25 and all(part.isdigit() and 10 <= int(part) < 60 for part in parts[1:])
-        for parts in texts
-    )
+def _may_be_clock(ratio: Ratio) -> bool:
+    """True if it could be a time of day: then it is not cancelled."""
+    hour, *rest = _texts(ratio)
+    return hour.isdigit() and int(hour) < 25 and all(part.isdigit() and 10 <= int(part) < 60 for part in rest)
+
+
+def _texts(*ratios: Ratio) -> list[str]:
+    return [str(getattr(part, "value", "?")) for ratio in ratios for part in ratio.parts]
 
 
 def every(found: object) -> Truth:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from openvlt_plugins.answers.comparison.policy import Policy
-from openvlt_plugins.answers.comparison.units import Unit, conversion, known
+from openvlt_plugins.answers.comparison.units import Unit, agree, conversion
+from openvlt_plugins.answers.grammar.limits import DIGITS
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
@@ -35,8 +36,10 @@ class Expressions:
         g, s = (node.value if isinstance(node, Quantity) else node for node in (gold, said))
         if self.policy.units == "ignore" or gold_unit == said_unit:
             return self.expressions(g, s)
-        if not known(gold_unit) or not known(said_unit):
-            if self.policy.units == "require" and known(gold_unit):
+        if _is_percent(g) or _is_percent(s):
+            return False
+        if (agreed := agree(gold_unit, said_unit)) is not None:
+            if not agreed or (self.policy.units == "require" and gold_unit):
                 return False
             return self.expressions(g, s)
         if not self.deep:
@@ -54,7 +57,7 @@ class Expressions:
         if not (isinstance(gold, EXPRESSIONS) and isinstance(said, EXPRESSIONS)):
             return False
         self.reached("number")
-        if self.policy.percent == "lenient" and _is_percent(gold) != _is_percent(said):
+        if self.policy.percent == "lenient" and _is_percent(gold) != _is_percent(said) and not _is_share(gold):
             bare = [node.args[0] if isinstance(node, Call) and node.op == "%" else node for node in (gold, said)]
             if self._values(bare[0], bare[1]):
                 return True
@@ -92,8 +95,8 @@ class Expressions:
     def _close(self, gold: Node, said: Node, g: Fraction, s: Fraction) -> bool:
         """Whether two unequal rational numbers are equal by the policy's precision, tolerance or digits."""
         if self.policy.precision is not None:
-            half = Fraction(1, 2 * 10**self.policy.precision)
-            return abs(s - _rounded_to(g, self.policy.precision)) <= half
+            places = max(0, min(self.policy.precision, DIGITS))
+            return abs(s - _rounded_to(g, places)) <= Fraction(1, 2 * 10**places)
         if self.policy.tolerance and abs(s - g) <= Fraction(self.policy.tolerance) * abs(g):
             return True
         if isinstance(gold, Num):
@@ -108,7 +111,7 @@ class Expressions:
             return exact is not None and abs(exact - s) < _last_place(said)
         precision = self.policy.precision
         if isinstance(gold, Num) and (precision is not None or (self.policy.rounded_gold and gold.decimals)):
-            places = precision if precision is not None else gold.decimals or 0
+            places = gold.decimals or 0 if precision is None else max(0, min(precision, DIGITS))
             exact = _real(said)
             return exact is not None and abs(exact - gold.value) <= Fraction(1, 2 * 10**places)
         return False
@@ -123,6 +126,12 @@ class Expressions:
 
 def _is_percent(node: Node) -> bool:
     return isinstance(node, Call) and node.op == "%"
+
+
+def _is_share(node: Node) -> bool:
+    """True for a plain number up to one: a percent sign behind it makes another number."""
+    value = None if _is_percent(node) else rational(node)
+    return value is not None and abs(value) <= 1
 
 
 def _is_reduced(node: Node) -> bool:

@@ -11,6 +11,7 @@ from openvlt_plugins.answers.grammar.tree import (
     Join,
     Node,
     Num,
+    Phrase,
     Quantity,
     Ratio,
     Relation,
@@ -116,8 +117,6 @@ def solutions(node: Node) -> Node:
         if label is not None and has_plus_minus(value):
             return Relation(("=",), (label, solutions(value)))
     if isinstance(node, Group) and node.opening == "" and len(node.items) > 1:
-        if len(set(node.items)) == 1:
-            return node.items[0]
         parts = [labelled(item) for item in node.items]
         names = {part.label for part in parts}
         if len(names) == 1 and isinstance(name := parts[0].label, Sym):
@@ -136,8 +135,22 @@ def by_label(node: Node) -> dict[Node, Node] | None:
     return {k: v for k, v in found.items() if k} if None not in found and len(found) == len(node.items) else None
 
 
+def phrase_parts(node: Node) -> tuple[Node, ...]:
+    """What a phrase, or what could be written as one, is made of: ``radius: 5`` is ``radius 5``."""
+    match node:
+        case Phrase(parts=parts):
+            return parts
+        case Relation(ops=("=",), sides=(Words() as label, value)):
+            return label, value
+        case Group(opening="", items=items):
+            return tuple(part for item in items for part in phrase_parts(item))
+    return (node,)
+
+
 def interval(node: Node) -> tuple[str, Node] | None:
     """An inequality for one variable as that variable and its interval, or union of intervals."""
+    if isinstance(node, Relation) and node.ops == ("in",) and isinstance(node.sides[0], Sym):
+        return node.sides[0].name, node.sides[1]
     if isinstance(node, Relation) and set(node.ops) <= {"<", "<=", ">", ">="}:
         return _one_interval(node)
     if isinstance(node, Group) and node.opening == "" and len(node.items) > 1:

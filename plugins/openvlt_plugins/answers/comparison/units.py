@@ -14,9 +14,13 @@ _MONEY = frozenset({"dollar", "cent", "euro", "sterling", "yen"})
 _PINT = frozenset(UNITS.values()) - _MONEY - {"unit", "percent"}
 
 
-def known(unit: Unit) -> bool:
-    """False for no unit at all and for the generic ``square units``: these agree with every unit."""
-    return bool(unit) and {name for name, _ in unit} != {"unit"}
+def agree(one: Unit, other: Unit) -> bool | None:
+    """True if one is no unit at all, or the generic ``square units`` and the other has its power; None otherwise."""
+    if not one or not other:
+        return True
+    if any({name for name, _ in unit} == {"unit"} for unit in (one, other)):
+        return max(power for _, power in one) == max(power for _, power in other)
+    return None
 
 
 def conversion(source: Unit, target: Unit) -> Fraction | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from fractions import Fraction
 
-from openvlt_plugins.answers.grammar import limits
 from openvlt_plugins.answers.grammar.cursor import Cursor
-from openvlt_plugins.answers.grammar.limits import TooLarge
+from openvlt_plugins.answers.grammar.literals import int_of, number
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
 from openvlt_plugins.answers.grammar.vocabulary import (
@@ -48,32 +48,37 @@ class Expressions(Cursor, ABC):
         return terms[0] if len(terms) == 1 else Call("+", tuple(terms))
 
     def _signed(self) -> Node:
-        if self.take("+"):
-            return self._signed()
-        if self.take("-"):
-            return _negated(self._signed())
+        if self.at("+", "-"):
+            return self._after_sign(self._signed)
         if self.at("pm", "mp"):
             sign = self.next().text
             return Call(sign, (self._product(),))
         return self._product()
 
     def _product(self) -> Node:
-        result = self._power()
+        result, depth = self._power(), self._depth
         while True:
             if self.at(*_TIMES, "*"):
                 self.next()
                 result = _times(result, self._factor())
             elif self.take("/", "div"):
+                self.deeper()
                 result = _over(result, self._factor())
             elif self._begins_factor():
                 result = _times(result, self._power())
             else:
+                self._depth = depth
                 return result
 
     def _factor(self) -> Node:
-        if self.take("-"):
-            return _negated(self._factor())
-        return self._factor() if self.take("+") else self._power()
+        return self._after_sign(self._factor) if self.at("+", "-") else self._power()
+
+    def _after_sign(self, rest: Callable[[], Node]) -> Node:
+        minus = self.next().text == "-"
+        self.deeper()
+        value = rest()
+        self._depth -= 1
+        return _negated(value) if minus else value
 
     def _begins_factor(self) -> bool:
         token = self.peek()
@@ -81,10 +86,16 @@ class Expressions(Cursor, ABC):
             before = self._tokens[self._place - 1]
             return before.kind == "op" and before.text in ")}]"
         if token.kind == "word":
-            return not self.at_unit() and self._is_symbolic(token) and not self._at_compass()
+            return self._is_symbolic(token) and not (self.at_unit() or self._at_compass() or self.at_union())
         if token.kind == "op":
             return token.text in "({" or (token.text == "|" and not self._bars)
-        return token.kind == "command" and token.text in _FACTORS
+        return token.kind == "command" and token.text in _FACTORS and not self.at_unit()
+
+    def at_union(self) -> bool:
+        """True for a letter U between brackets: it stands for the union of two sets."""
+        if self.peek().text not in {"U", "u"} or self._place == 0:
+            return False
+        return self._tokens[self._place - 1].text in {")", "]", "}"} and self.peek(1).text in {"(", "[", "{"}
 
     def _at_compass(self) -> bool:
         """True behind degrees for the letter of a bearing, as in N 34 degrees W or 212 degrees T."""
@@ -103,7 +114,9 @@ class Expressions(Cursor, ABC):
         return base
 
     def _postfix(self, value: Node) -> Node:
+        depth = self._depth
         while True:
+            self.deeper()
             if self.at("!") or (self.at("!=") and not self.peek().spaced):
                 if self.take("!="):
                     self._place -= 1
@@ -116,6 +129,7 @@ class Expressions(Cursor, ABC):
             elif self.take("degree", "circ"):
                 value = self._minutes(Call("deg", (value,)))
             else:
+                self._depth = depth
                 return value
 
     def _degree_follows(self) -> bool:
@@ -299,7 +313,7 @@ class Expressions(Cursor, ABC):
         """The empty set."""
 
     def argument(self, *, split: bool = False) -> Node:
-        """What a command is applied to: braces, brackets, or the next value (`split`: only a number's first digit)."""
+        """What a command is applied to: braces, brackets, or the next value (`split`: its first digit or letter)."""
         token = self.peek()
         if token.kind == "number" and split and len(token.text) > 1 and token.text.isdigit():
             self._tokens[self._place] = Token("number", token.text[1:])
@@ -307,7 +321,13 @@ class Expressions(Cursor, ABC):
         if token.kind == "number":
             self.next()
             return number(token.text)
-        return self._atom()
+        if token.kind == "word" and split and not token.roman and len(token.text) == 2:
+            self._tokens[self._place] = Token("word", token.text[1])
+            return Sym(token.text[0])
+        self.deeper()
+        node = self._atom()
+        self._depth -= 1
+        return node
 
     def _function(self, name: str) -> Node:
         if name == "sqrt":
@@ -320,12 +340,12 @@ class Expressions(Cursor, ABC):
         power = self.exponent() if self.take("^", "**") else None
         inverse = power == Num(Fraction(-1)) and name in INVERSE
         inner = self._operand()
-        if name == "lg" or (name == "log" and base is not None):
+        if name in {"lg", "log"}:
             result = Call("/", (Call("log", (inner,)), Call("log", (base or Num(Fraction(10)),))))
         elif name == "exp":
             result = Call("^", (Sym("e"), inner))
         else:
-            result = Call(INVERSE[name] if inverse else name, (inner,))
+            result = Call(INVERSE[name] if inverse else "log" if name == "ln" else name, (inner,))
         return result if power is None or inverse else Call("^", (result, power))
 
     def _root(self) -> Node:
@@ -339,26 +359,12 @@ class Expressions(Cursor, ABC):
         """A function's argument without brackets goes on over what is multiplied, up to the next function or sign."""
         if self.at("("):
             return self.group()
+        self.deeper()
         result = self._power()
+        self._depth -= 1
         while self._begins_factor() and not self.at("(") and self.peek().text not in FUNCTIONS:
             result = _times(result, self._power())
         return result
-
-
-def number(text: str) -> Num:
-    """The exact value of a decimal literal, scientific notation included."""
-    mantissa, _, exponent = text.lower().partition("e")
-    if exponent and abs(int(exponent)) > limits.DIGITS:
-        raise TooLarge(f"a power of ten beyond {limits.DIGITS}")
-    point = mantissa.find(".")
-    decimals = None if point < 0 or point == len(mantissa) - 1 else len(mantissa) - point - 1
-    return Num(Fraction(mantissa.rstrip(".")) * Fraction(10) ** int(exponent or 0), decimals)
-
-
-def int_of(token: Token) -> int:
-    if not token.text.isdigit():
-        raise Unreadable("two numbers side by side")
-    return int(token.text)
 
 
 def _choose(n: Node, k: Node) -> Node:

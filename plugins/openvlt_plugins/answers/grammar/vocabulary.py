@@ -8,7 +8,7 @@ FUNCTIONS = {
     "sin": "sin", "cos": "cos", "tan": "tan", "tg": "tan", "cot": "cot", "ctg": "cot", "sec": "sec", "csc": "csc",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctg": "atan", "asin": "asin", "acos": "acos",
     "atan": "atan",
-    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "exp": "exp", "ln": "log", "log": "log", "lg": "lg",
+    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "exp": "exp", "ln": "ln", "log": "log", "lg": "lg",
     "abs": "abs", "sqrt": "sqrt", "cbrt": "cbrt",
 }  # fmt: skip
 INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan"}
@@ -19,12 +19,13 @@ RELATIONS = {
     "geqq": ">=", "gt": ">", "ne": "!=", "neq": "!=", "approx": "=", "thickapprox": "=", "simeq": "=", "equiv": "=",
     "in": "in",
 }  # fmt: skip
-JOINS = {"cup": "cup", "cap": "cap", "setminus": "minus", "backslash": "minus"}
+JOINS = {"cup": "cup", "cap": "cap", "bigcup": "cup", "bigcap": "cap", "setminus": "minus", "backslash": "minus"}
 GREEK = frozenset(
     _split(
         """
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron rho sigma
-    tau upsilon phi varphi chi psi omega lamda Alpha Beta Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell
+    tau upsilon phi varphi chi psi omega lamda Alpha Beta Gamma Delta Epsilon Zeta Eta Theta
+    Iota Kappa Lambda Mu Nu Omicron Rho Tau Upsilon Chi Xi Pi Sigma Phi Psi Omega ell
     """
     )
 )
@@ -69,6 +70,13 @@ _UNITS = {
     "kPa": "kPa",
     "V": "V volt volts",
     "mV": "mV",
+    "kV": "kV",
+    "kN": "kN",
+    "MJ": "MJ",
+    "MW": "MW",
+    "GHz": "GHz",
+    "kcal": "kcal",
+    "cal": "cal",
     "A": "A amp amps ampere amperes",
     "mA": "mA",
     "ohm": "ohm ohms Omega",
@@ -81,6 +89,7 @@ _UNITS = {
     "degree": "deg degs degree degrees",
     "radian": "rad rads radian radians",
     "mph": "mph",
+    "kph": "kph kmh kmph",
     "hectare": "ha hectare hectares",
     "acre": "acre acres",
     "dollar": "dollar dollars USD usd",
@@ -101,7 +110,16 @@ GLUED_UNITS = {
 }
 # A single letter can be a variable as well: these are units only where they end a value.
 LETTER_UNITS = frozenset("mgshlLNJWVAK")
-CURRENCIES = {"$": "dollar", "euro": "euro", "pounds": "sterling", "yen": "yen"}
+CURRENCIES = {
+    "$": "dollar", "USD": "dollar", "euro": "euro", "EUR": "euro", "pounds": "sterling", "GBP": "sterling",
+    "yen": "yen",
+}  # fmt: skip
+# A unit, the smaller one that may go on behind it, and how many of those it is.
+SMALLER = {
+    "week": ("day", 7), "day": ("hour", 24), "hour": ("minute", 60), "minute": ("s", 60), "year": ("month", 12),
+    "foot": ("inch", 12), "pound": ("ounce", 16), "m": ("cm", 100), "km": ("m", 1000), "cm": ("mm", 10),
+    "kg": ("g", 1000), "dollar": ("cent", 100), "euro": ("cent", 100),
+}  # fmt: skip
 
 SEPARATORS = frozenset({"and", "or"})
 # Letters side by side that are words even where letters are multiplied.
@@ -120,10 +138,13 @@ NUMBER_WORDS = {
         _split(
             """
         zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-        seventeen eighteen nineteen twenty
+        seventeen eighteen nineteen
         """
         )
     )
+} | {
+    name: 10 * value
+    for value, name in enumerate(_split("twenty thirty forty fifty sixty seventy eighty ninety"), start=2)
 }
 SCALES = {
     "dozen": 12,
@@ -133,12 +154,31 @@ SCALES = {
     "billion": 10**9,
     "trillion": 10**12,
 }
+PARTS = {
+    name + plural: value
+    for plural in ("", "s")
+    for name, value in {
+        "half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+        "ninth": 9, "tenth": 10, "hundredth": 100, "thousandth": 1000,
+    }.items()
+} | {"halves": 2}  # fmt: skip
+# Words behind a number that change it, or take it back: it is not what is counted.
+NOT_COUNTED = frozenset(
+    _split(
+        """
+    less more fewer greater smaller larger than not never wrong incorrect false no squared cubed factorial plus minus
+    over under divided multiplied point root mod modulo negative below above
+    """
+    )
+) | {*NUMBER_WORDS, *SCALES, *PARTS}
+# A value with one of these in its label is not what the label says it is.
+NEGATIONS = frozenset(_split("not no never isn wasn cannot can't wrong incorrect false except without"))
 # Words of a phrase that say nothing about its mathematics.
 FILLERS = frozenset(
     _split(
         """
     a an the is are was be it its of on in at to for with when where if then and or that this function value
-    values has have answer equals equal complete statement every approximately about roughly around
+    values has have answer equals equal complete statement every approximately about roughly around point points
     """
     )
 )

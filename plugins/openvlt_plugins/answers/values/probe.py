@@ -162,6 +162,8 @@ def _power(op: str, base: Value, exponent: Value, arithmetic: Arithmetic) -> Val
     logarithm = abs(arithmetic.module.log(base.at)) if base.at else 0
     if abs(exponent.at) * logarithm > MAGNITUDE:
         raise Undefined("a power beyond all measure")
+    if base.at == 0 and exponent.at.real <= 0:
+        raise Undefined("no power of zero")
     at = base.at**exponent.at
     if base.at == 0:
         return Value(at, base.error)
