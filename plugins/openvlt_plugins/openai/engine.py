@@ -15,6 +15,7 @@ import httpx
 
 from openvlt import Completion, ImageReader, Model, Rejected, RemoteError, Request, Sampling
 from openvlt_plugins.openai.backend import OpenAIBackend
+from openvlt_plugins.openai.connections import Connections
 from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
 from openvlt_plugins.openai.wire import Body, Failure, body, completion, seed
 
@@ -41,14 +42,12 @@ class OpenAIEngine:
         self._read = read
         self._key = key
         self._fleet = Fleet([Endpoint(url.rstrip("/"), backend.concurrency) for url in model.url], backend.patience)
+        self._urls = {each.url: httpx.URL(f"{each.url}/chat/completions") for each in self._fleet.endpoints}
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
         self._answered = False
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(backend.timeout, connect=_CONNECT),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=backend.concurrency * len(model.url)),
-        )
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._connections = Connections(_CONNECT)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -107,13 +106,14 @@ class OpenAIEngine:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._client.aclose()
+        await self._connections.aclose()
 
     async def _look(self, endpoint: Endpoint) -> bool:
         """True if the endpoint answers; what it serves decides what it is sent."""
         try:
-            response = await self._client.get(f"{endpoint.url}/models", timeout=_CONNECT)
-        except httpx.RequestError as error:
+            async with asyncio.timeout(_CONNECT):
+                response = await self._send("GET", httpx.URL(f"{endpoint.url}/models"))
+        except (TimeoutError, httpx.TransportError) as error:
             log.warning("%s does not answer (%s)", endpoint.url, type(error).__name__)
             return False
         if response.status_code in {401, 403}:
@@ -166,14 +166,12 @@ class OpenAIEngine:
         started = self._loop.time()
         try:
             async with asyncio.timeout(min(self._backend.timeout, max(0.0, deadline - started))):
-                response = await self._client.post(
-                    f"{endpoint.url}/chat/completions", content=content, headers={"Content-Type": "application/json"}
-                )
+                response = await self._send("POST", self._urls[endpoint.url], content)
             reply = completion(response, time.time())
-        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout) as error:
+        except TimeoutError as error:
             endpoint.slow_down(started=started, now=self._loop.time())
             raise Failure("the endpoint took too long") from error
-        except httpx.RequestError as error:
+        except httpx.TransportError as error:
             endpoint.broke(started=started, now=self._loop.time())
             raise Failure("the connection to the endpoint failed") from error
         except Failure as failure:
@@ -189,6 +187,12 @@ class OpenAIEngine:
         endpoint.succeeded()
         self._answered = True
         return reply
+
+    async def _send(self, method: str, url: httpx.URL, content: bytes | None = None) -> httpx.Response:
+        # Straight to the connections: a client would keep cookies, read ~/.netrc and log, none of which is wanted.
+        headers = self._headers | ({"Content-Type": "application/json"} if content else {})
+        request = httpx.Request(method, url, headers=headers, content=content)
+        return await self._connections.handle_async_request(request)
 
     def _refused(self, endpoint: Endpoint, failure: Failure) -> Failure:
         """A refusal lasts once the endpoint has answered anything; before, the fault may be in how it is asked."""

@@ -95,10 +95,10 @@ class Fleet:
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
-            free = [e for e in self.endpoints if e.paused_until <= now and e.in_flight < int(e.limit)]
-            if free:
-                endpoint = min(free, key=lambda e: e.in_flight / e.limit)
+            if (endpoint := self._free(now)) is not None:
                 endpoint.in_flight += 1
+                if self._waiting and self._free(now):
+                    self._wake()  # Its limit has grown.
                 return endpoint
             self._give_up_if_all_down(now)
             waiter = loop.create_future()
@@ -108,17 +108,30 @@ class Fleet:
                     await waiter
             except TimeoutError:
                 continue
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()  # What it was woken for is for another.
+                raise
             finally:
                 self._waiting.pop(waiter, None)
 
     def release(self, endpoint: Endpoint) -> None:
-        """Give a place back, and wake as many of those that wait as there are places."""
+        """Give a place back, and wake the one that has waited longest."""
         endpoint.in_flight -= 1
-        places = max(1, int(endpoint.limit) - endpoint.in_flight)
-        for waiter in list(self._waiting)[:places]:
+        self._wake()
+
+    def _free(self, now: float) -> Endpoint | None:
+        """The least loaded endpoint that has a place."""
+        free = [e for e in self.endpoints if e.paused_until <= now and e.in_flight < int(e.limit)]
+        return min(free, key=lambda e: e.in_flight / e.limit, default=None)
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = next(iter(self._waiting))
             del self._waiting[waiter]
             if not waiter.done():
                 waiter.set_result(None)
+                return
 
     def _until_resumed(self, now: float) -> float | None:
         """Seconds until an endpoint may be asked again or the patience ends; None: when a place is given back."""
@@ -130,4 +143,5 @@ class Fleet:
     def _give_up_if_all_down(self, now: float) -> None:
         since = [e.down_since for e in self.endpoints]
         if all(s is not None and now - s >= self.patience for s in since):
+            self._wake()  # The next gives up too.
             raise AllDownError

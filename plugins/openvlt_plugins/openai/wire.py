@@ -124,8 +124,9 @@ def completion(response: httpx.Response, now: float) -> Completion:
     if response.status_code != 200:
         raise _failure(response, now)
     try:
-        choice = response.json()["choices"][0]
-        message, usage = choice["message"], response.json().get("usage") or {}
+        reply = response.json()
+        choice, usage = reply["choices"][0], reply.get("usage") or {}
+        message = choice["message"]
         text, thoughts = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
         prompt_tokens, completion_tokens = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
