@@ -1,7 +1,8 @@
 """How near the openai backend comes to what latency and concurrency allow.
 
-Starts a stub endpoint that answers every request after 50 ms, asks it from several threads as the core does, and prints
-requests a second beside the ideal ``concurrency / latency``. Run: ``python tests/benchmarks/openai_throughput.py``.
+Starts a stub endpoint that answers every request after 50 ms, asks it from several threads as the core does, then with
+a whole distill stage (prompts, rows, parsing, the store), and prints requests a second beside the ideal
+``concurrency / latency``. Run: ``python tests/benchmarks/openai_throughput.py``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from openvlt import Image, Message, Model, Request, Sampling
+from openvlt.registry import Registry
+from openvlt.stages.workspace import Workspace
+from openvlt.store import Home
 from openvlt_plugins.openai.backend import OpenAIBackend
 
 REPLY = json.dumps(
@@ -77,6 +83,30 @@ def measure(url: str, concurrency: int, seconds: float, latency: float) -> tuple
     return count / taken / (concurrency / latency), 1000 * used / count
 
 
+def measure_stage(url: str, concurrency: int, seconds: float, latency: float, samples: int) -> tuple[float, float]:
+    """The same of a distill stage."""
+    from openvlt.stages.distill import distill
+    from openvlt.stages.load import load, load_step
+    from openvlt.stages.models import resolve
+
+    rows = int(concurrency / latency * seconds) // samples
+    registry = Registry.discover([Path(__file__).with_name("instant.py")])
+    source = registry.build("source", {"use": "sums", "count": rows})
+    backend = {"use": "openai", "concurrency": concurrency}
+    model = {"id": "stub", "url": [url], "backend": backend}
+    teacher = registry.build("teacher", {"use": "chat", "model": model, "k": samples, "prompt": "{caption} {question}"})
+    with TemporaryDirectory() as folder:
+        workspace = Workspace(Home(Path(folder)), registry)
+        step = load_step("load-1", 1, source, "train", None, frozenset())
+        loaded = load(workspace, step, source, "train", None, frozenset())
+        used = time.process_time()
+        made = distill(workspace, "distill-1", 1, loaded, teacher, resolve(teacher.component.model, workspace))
+        used = time.process_time() - used
+    assert made.record.out == rows
+    count = rows * samples
+    return count / made.record.counts["seconds"] / (concurrency / latency), 1000 * used / count
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--concurrency", type=int, nargs="+", default=[8, 16, 32, 64])
@@ -91,13 +121,17 @@ def main() -> None:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
         for concurrency in options.concurrency:
-            ratio, cpu = measure(url, concurrency, options.seconds, options.latency)
             ideal = concurrency / options.latency
-            print(
-                f"concurrency {concurrency:3}: {ratio * ideal:6.0f} requests/s, {ratio:.2f} of the ideal {ideal:.0f}, "
-                f"{cpu:.2f} ms of CPU time a request",
-                flush=True,
-            )
+            for what, (ratio, cpu) in (
+                ("backend alone", measure(url, concurrency, options.seconds, options.latency)),
+                ("stage, k = 1", measure_stage(url, concurrency, options.seconds, options.latency, 1)),
+                ("stage, k = 4", measure_stage(url, concurrency, options.seconds, options.latency, 4)),
+            ):
+                print(
+                    f"concurrency {concurrency:3}, {what:14} {ratio * ideal:5.0f} requests/s, {ratio:.2f} of the ideal "
+                    f"{ideal:.0f}, {cpu:.2f} ms of CPU time a request",
+                    flush=True,
+                )
         server.kill()
 
 
