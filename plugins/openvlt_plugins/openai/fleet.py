@@ -25,12 +25,12 @@ class Endpoint:
     Attributes:
         url: without a trailing slash.
         most: requests in flight at most.
-        extended: True if it takes vLLM's further decoding fields.
+        extended: True if it takes vLLM's further decoding fields; None until it was looked at.
     """
 
     url: str
     most: int
-    extended: bool = False
+    extended: bool | None = None
     in_flight: int = 0
     limit: float = field(default=0.0)
     threshold: float = field(default=0.0)
@@ -65,11 +65,14 @@ class Endpoint:
         self.failures, self.last_failure = self.failures + 1, now
         if self.failures < _BROKEN_AFTER:
             return
-        out = min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER))
+        self.leave_out(min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER)), now=now)
+
+    def leave_out(self, seconds: float, *, now: float) -> None:
+        """Ask it nothing for a while; if that is over and it still fails, it has been down since now."""
         if self.down_since is None:
             self.down_since = now
-            log.warning("%s does not answer and is left out for now", self.url)
-        self.paused_until = max(self.paused_until, now + out)
+            log.warning("%s is left out for %.0f s, and longer if it still fails then", self.url, seconds)
+        self.paused_until = max(self.paused_until, now + seconds)
         self.limit, self.threshold = 1.0, self.most / 2
 
 
