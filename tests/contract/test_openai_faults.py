@@ -188,6 +188,12 @@ def test_many_threads_share_the_endpoint(serve: Serve) -> None:
         assert not isinstance(reply, Rejected) and reply[0].text.startswith(f"echo chunk {chunk} row {row} ")
 
 
+def test_enough_chunks_are_under_way_for_every_concurrency() -> None:
+    for concurrency in (1, 8, 64, 512):
+        backend = OpenAIBackend(concurrency=concurrency)
+        assert backend.parallel * backend.chunk >= 4 * concurrency and backend.parallel >= 4
+
+
 def test_a_dead_endpoint_is_left_out_and_used_again(serve: Serve) -> None:
     stays, dies = serve("--latency", "0.01"), serve("--latency", "0.01")
     with OpenAIBackend(concurrency=4).open(model(stays, dies), picture) as engine:

@@ -34,7 +34,11 @@ class OpenAIBackend(Backend):
 
     capabilities = frozenset({"images", "seeds"})
     chunk = 16
-    parallel = 16
+
+    @property
+    def parallel(self) -> int:
+        """Enough that an endpoint is never idle while a chunk waits for its longest reply."""
+        return max(4, -(-4 * self.concurrency // self.chunk))
 
     @contextmanager
     def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:
