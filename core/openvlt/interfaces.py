@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from openvlt.records import (
     Claim,
@@ -322,6 +322,15 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class CountingEngine(Engine, Protocol):
+    """An engine that counts more than the core can see, to be shown beside the progress."""
+
+    def counts(self) -> Mapping[str, float]:
+        """Counts by name, such as ``in flight`` and ``retried``."""
+        ...
+
+
 class Backend(Component, ABC):
     """An inference engine.
 
@@ -329,13 +338,17 @@ class Backend(Component, ABC):
         capabilities: of ``images``, ``samples`` (several per prompt at the cost of one prefill), ``seeds``.
         deterministic: True if the same request gives the same bytes whatever else is in its chunk or came before.
         chunk: requests the core hands over at once.
-        parallel: chunks that may be in flight at the same time, each from its own thread.
+        parallel: chunks that may be in flight at the same time, each from its own thread; of a model with several
+            URLs, as many for each.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset()
     deterministic: ClassVar[bool] = False
     chunk: ClassVar[int] = 64
-    parallel: ClassVar[int] = 1
+
+    @property
+    def parallel(self) -> int:
+        return 1
 
     @abstractmethod
     def open(self, model: Model, read: ImageReader) -> AbstractContextManager[Engine]:

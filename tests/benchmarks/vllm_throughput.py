@@ -2,7 +2,8 @@
 
 Asks a text model 256 prompts with 4 samples each, three ways, and prints tokens a second and their ratios. The bare
 engine and the backend take turns on one engine, so that they meet the same machine.
-Run: ``python tests/benchmarks/vllm_throughput.py MODEL_FOLDER [--prompts 256] [--tokens 64]``.
+Run: ``python tests/benchmarks/vllm_throughput.py [--model FOLDER] [--prompts 256] [--tokens 64]``; without a folder the
+model is SmolLM2-135M-Instruct.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from smollm2 import save_plain
 
 from openvlt import Completion, Engine, Image, Message, Model, Rejected, Request, Sampling
 
@@ -67,26 +72,33 @@ def bare(llm: Any, requests: Sequence[Request], sampling: Sampling) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model")
+    parser.add_argument("--model", help="a folder; by default SmolLM2-135M-Instruct")
     parser.add_argument("--prompts", type=int, default=256)
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--shots", type=int, default=8, help="worked examples all prompts share")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--hf-rounds", type=int, default=1)
     parser.add_argument("--dtype", default="bfloat16")
     parser.add_argument("--eager", action="store_true")
     options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        if options.model is None:
+            save_plain(Path(folder), options.dtype)
+        measure(options, options.model or folder)
 
+
+def measure(options: argparse.Namespace, folder: str) -> None:
     from openvlt_plugins.hf.backend import HfBackend
     from openvlt_plugins.vllm.backend import VllmBackend
     from openvlt_plugins.vllm.engine import VllmEngine
 
-    model = Model(id=options.model, dtype=options.dtype, context=2048)
+    model = Model(id=folder, dtype=options.dtype, context=2048)
     requests = questions(options.prompts, options.samples, options.shots)
     sampling = Sampling(n=options.samples, temperature=0.7, top_p=0.95, max_tokens=options.tokens)
     with HfBackend().open(model, read) as engine:  # type: ignore[arg-type]
         through(engine, requests[:4], sampling)
-        hf = max(rate(lambda: through(engine, requests, sampling)) for _ in range(options.rounds))
+        hf = max(rate(lambda: through(engine, requests, sampling)) for _ in range(options.hf_rounds))
         print(f"hf                {hf:7.0f} tokens/s", flush=True)
     with VllmBackend(eager=options.eager, cache=2.0).open(model, read) as engine:  # type: ignore[arg-type]
         assert isinstance(engine, VllmEngine)
@@ -96,6 +108,8 @@ def main() -> None:
             (rate(lambda: bare(llm, requests, sampling)), rate(lambda: through(engine, requests, sampling)))
             for _ in range(options.rounds)
         ]
+        for alone, ours in pairs:
+            print(f"one after the other: bare {alone:.0f}, vllm {ours:.0f} tokens/s, ratio {ours / alone:.2f}")
     alone, ours = (max(figures) for figures in zip(*pairs, strict=True))
     print(f"bare LLM.chat     {alone:7.0f} tokens/s")
     print(f"vllm              {ours:7.0f} tokens/s, {ours / alone:.2f} of the bare engine, {ours / hf:.2f} times hf")

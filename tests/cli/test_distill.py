@@ -73,10 +73,12 @@ def test_distilling_again_computes_nothing(openvlt: Command, distilled: Path, tm
 
 
 def test_sharegpt_has_as_many_placeholders_as_images(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
     openvlt("export", "sums-distill", "--as", "sharegpt", "--out", tmp_path / "out")
     ((_, info),) = json.loads((tmp_path / "out" / "dataset_info.json").read_text()).items()
     assert info["formatting"] == "sharegpt"
-    records = [json.loads(line) for line in (tmp_path / "out" / info["file_name"]).read_text().splitlines()]
+    records = list(load_dataset("json", data_files=str(tmp_path / "out" / info["file_name"]), split="train"))
     assert len(records) == len(load(distilled))
     for record in records:
         user, assistant = record[info["columns"]["messages"]]
@@ -93,6 +95,23 @@ def test_easyr1_has_each_question_once(openvlt: Command, distilled: Path, tmp_pa
     for row in rows:
         assert row["problem"].startswith("<image>What is") and row["problem"].endswith("?")
         assert row["answer"] == answer_of(row["problem"]) and len(row["images"]) == 1
+
+
+def test_verl_has_the_columns_of_its_loader_and_of_its_reward(
+    openvlt: Command, distilled: Path, tmp_path: Path
+) -> None:
+    from openvlt import compute_score
+
+    openvlt("export", "sums-distill", "--as", "verl", "--out", tmp_path / "out")
+    rows = load(tmp_path / "out")
+    assert len(rows) > 20 and [row["extra_info"]["index"] for row in rows] == list(range(len(rows)))
+    for row in rows[:3]:
+        (turn,) = row["prompt"]
+        assert turn["role"] == "user" and turn["content"].count("<image>") == len(row["images"]) == 1
+        gold = row["reward_model"]["ground_truth"]
+        assert gold == answer_of(row["extra_info"]["question"])
+        scores = compute_score(row["data_source"], f"<answer>{gold}</answer>", gold, row["extra_info"])
+        assert scores["score"] == 1.0
 
 
 def test_trl_takes_prompt_completion_and_images(openvlt: Command, distilled: Path, tmp_path: Path) -> None:

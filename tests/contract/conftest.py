@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fault_server import Serve, Served, start
 
 from openvlt import Image, Model, Request
 from tiny_models import CONTEXT, FIGURES, Opened, picture, served
@@ -64,6 +65,20 @@ def opened(request: pytest.FixtureRequest) -> Opened:
     """Each backend in turn."""
     backend: Opened = request.getfixturevalue(request.param)
     return backend
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts fault servers; each is stopped when the test ends."""
+    started: list[Served] = []
+
+    def one_more(*options: str) -> Served:
+        started.append(start(*options))
+        return started[-1]
+
+    yield one_more
+    for each in started:
+        each.stop()
 
 
 @pytest.fixture(scope="session")

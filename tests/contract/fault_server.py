@@ -11,10 +11,16 @@ import json
 import re
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.request import urlopen
 
 FAULT = re.compile(r"^(\w+) x(\d+)")
 
@@ -67,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.fail(found.group(1), body)
             else:
                 time.sleep(self.server.options.latency)
-                self.send(200, self.reply(body, f"echo {prompt} seed {body['seed']}"))
+                self.send(200, self.reply(body, self.server.options.says or f"echo {prompt} seed {body['seed']}"))
         finally:
             with self.server.lock:
                 self.server.in_flight -= 1
@@ -75,6 +81,8 @@ class Handler(BaseHTTPRequestHandler):
     def fail(self, kind: str, body: dict[str, Any]) -> None:
         if kind == "after":
             self.send(429, {"error": "slow down"}, {"Retry-After": "0.6"})
+        elif kind == "tomorrow":
+            self.send(429, {"error": "come back tomorrow"}, {"Retry-After": "86400"})
         elif kind == "cut":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -87,10 +95,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", "100")
             self.end_headers()
-            for _ in range(30):
-                self.wfile.write(b" ")
-                time.sleep(0.1)
             self.close_connection = True
+            with suppress(ConnectionError):
+                for _ in range(30):
+                    self.wfile.write(b" ")
+                    time.sleep(0.1)
         elif kind == "malformed":
             self.send(200, '{"choices": [{"message": ')
         elif kind == "empty":
@@ -132,6 +141,34 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
 
 
+@dataclass
+class Served:
+    """A fault server that runs."""
+
+    url: str
+    process: subprocess.Popen[str]
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        with urlopen(self.url.removesuffix("/v1") + "/log") as response:
+            entries: list[dict[str, Any]] = json.load(response)
+            return entries
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+Serve = Callable[..., Served]
+
+
+def start(*options: str) -> Served:
+    """Start a server in a process of its own."""
+    process = subprocess.Popen([sys.executable, __file__, *options], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return Served(f"http://127.0.0.1:{process.stdout.readline().strip()}/v1", process)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
@@ -141,6 +178,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="requests in flight above which it answers 429")
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--key", default="")
+    parser.add_argument("--says", default="", help="the reply to every prompt, instead of its echo")
     server = Server(parser.parse_args())
     print(server.server_address[1], flush=True)
     server.serve_forever()

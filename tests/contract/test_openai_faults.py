@@ -3,64 +3,24 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
+import httpx
 import pytest
+from fault_server import Serve, Served
 from PIL import Image as Pictures
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
 from openvlt_plugins.openai.backend import OpenAIBackend
+from openvlt_plugins.openai.wire import Failure, completion
 from tiny_models import picture, request
 
 SAMPLING = Sampling(max_tokens=8, temperature=0.7)
 KEY = "sk-very-secret"
-
-
-@dataclass
-class Served:
-    url: str
-    process: subprocess.Popen[str]
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        with urlopen(self.url.removesuffix("/v1") + "/log") as response:
-            entries: list[dict[str, Any]] = json.load(response)
-            return entries
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-Serve = Callable[..., Served]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts servers; each is stopped when the test ends."""
-    started: list[Served] = []
-
-    def start(*options: str) -> Served:
-        script = Path(__file__).with_name("fault_server.py")
-        process = subprocess.Popen([sys.executable, str(script), *options], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        started.append(Served(f"http://127.0.0.1:{process.stdout.readline().strip()}/v1", process))
-        return started[-1]
-
-    yield start
-    for served in started:
-        served.stop()
 
 
 def model(*served: Served) -> Model:
@@ -111,6 +71,24 @@ def test_retry_after_is_honoured(serve: Serve) -> None:
     answers(served, [request("after x1 go")])
     first, second = (entry["time"] for entry in served.log)
     assert second - first >= 0.6
+
+
+def test_retry_after_may_be_a_date() -> None:
+    def pause(value: str) -> float:
+        with pytest.raises(Failure) as caught:
+            completion(httpx.Response(429, headers={"Retry-After": value}), 784_111_777.0)
+        return caught.value.pause
+
+    assert pause("Sun, 06 Nov 1994 08:49:57 GMT") == 20.0
+    assert pause("Sun, 06 Nov 1994 08:49:17 GMT") == 0.0
+    assert (pause("7"), pause("-7"), pause("soon"), pause("")) == (7.0, 0.0, 0.0, 0.0)
+
+
+def test_a_server_that_asks_to_wait_for_hours_is_given_up(serve: Serve) -> None:
+    start = time.monotonic()
+    replies = answers(serve(), [request(f"tomorrow x1 number {place}") for place in range(200)], patience=0.5)
+    assert all(rejected(reply).transient for reply in replies)
+    assert time.monotonic() - start < 20
 
 
 def test_a_busy_server_is_asked_less(serve: Serve) -> None:
@@ -210,6 +188,12 @@ def test_many_threads_share_the_endpoint(serve: Serve) -> None:
         assert not isinstance(reply, Rejected) and reply[0].text.startswith(f"echo chunk {chunk} row {row} ")
 
 
+def test_enough_chunks_are_under_way_for_every_concurrency() -> None:
+    for concurrency in (1, 8, 64, 512):
+        backend = OpenAIBackend(concurrency=concurrency)
+        assert backend.parallel * backend.chunk >= 4 * concurrency and backend.parallel >= 4
+
+
 def test_a_dead_endpoint_is_left_out_and_used_again(serve: Serve) -> None:
     stays, dies = serve("--latency", "0.01"), serve("--latency", "0.01")
     with OpenAIBackend(concurrency=4).open(model(stays, dies), picture) as engine:
@@ -233,6 +217,25 @@ def test_an_endpoint_that_dies_gives_transient_rejections_soon(serve: Serve) -> 
     assert time.monotonic() - start < 20
 
 
+def test_an_endpoint_that_starts_late_is_asked_as_what_it_is(serve: Serve) -> None:
+    first, late = serve("--latency", "0.05"), serve()
+    late.stop()
+    with OpenAIBackend(concurrency=2).open(model(first, late), picture) as engine:
+        started = serve("--port", late.url.split(":")[-1].removesuffix("/v1"), "--owner", "vllm", "--latency", "0.01")
+        engine.generate([request(f"number {place}") for place in range(40)], SAMPLING)
+    assert started.log and all("top_k" in entry["body"] for entry in started.log)
+
+
+def test_a_key_that_no_header_may_hold_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-se\ncret")
+    with (
+        pytest.raises(UsageError, match="OPENAI_API_KEY cannot be sent") as caught,
+        OpenAIBackend().open(Model(id="tiny", url=("http://127.0.0.1:9/v1",)), picture),
+    ):
+        pass
+    assert "cret" not in str(caught.value)
+
+
 def test_no_endpoint_at_all_is_said_at_once() -> None:
     nobody = Model(id="tiny", url=("http://127.0.0.1:9/v1",))
     with pytest.raises(RemoteError, match="No endpoint of 'tiny' answers"), OpenAIBackend().open(nobody, picture):
@@ -245,10 +248,6 @@ def test_a_model_without_url_is_a_usage_error() -> None:
 
 
 def test_reasoning_that_a_server_cut_out_is_put_back() -> None:
-    import httpx
-
-    from openvlt_plugins.openai.wire import completion
-
     def reply(**message: Any) -> str:
         choices = [{"message": message, "finish_reason": "stop"}]
         return completion(httpx.Response(200, json={"choices": choices}), 0.0).text

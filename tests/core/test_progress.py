@@ -1,26 +1,81 @@
-"""How fast a stage goes, and when it will end."""
+"""What is shown while a stage goes on, and when it has ended."""
 
 from __future__ import annotations
 
-import io
-import time
+from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 
-from openvlt.report.live import Plain
+from openvlt.records import StageRecord
+from openvlt.report.live import Plain, make_progress
 
 
-def test_rows_of_an_earlier_run_say_nothing_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    said = io.StringIO()
-    progress = Plain(said)
-    progress.begin("bench", 400, "rows")
-    for wait, rows in ((0.01, 100), (0.01, 100), (50.0, 50), (50.0, 50)):
-        clock[0] += wait
-        progress.advance(rows)
-    assert said.getvalue().splitlines()[-1].split(", ")[:3] == [
-        "bench                    300/400 rows",
-        "1.0/s",
-        "1 min 40 s left",
-    ]
+class Clock:
+    """Time as a test wants it."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    monkeypatch.setattr("openvlt.report.live.time", clock)
+    yield clock
+
+
+def told(clock: Clock, steps: int, rows: int, seconds: float, total: int | None = None) -> list[str]:
+    stream = StringIO()
+    progress = make_progress(stream)
+    assert isinstance(progress, Plain)
+    progress.begin("distill-1", total, "rows")
+    for step in range(1, steps + 1):
+        clock.now += seconds
+        counts = {"tokens": 100.0 * step, "rejected": 0.0, "in flight": 64.0, "retried": 3.0}
+        progress.advance(rows, **counts)
+    return stream.getvalue().splitlines()
+
+
+def test_a_line_tells_paces_what_is_in_flight_and_the_time_left(clock: Clock) -> None:
+    (line,) = told(clock, steps=31, rows=2, seconds=1.0, total=200)
+    assert line.split(None, 1)[0] == "distill-1"
+    for part in (
+        "60/200 rows",
+        "2.0/s",
+        "tokens 3,000",
+        "in flight 64",
+        "retried 3",
+        "100 tokens/s",
+        "1 min 10 s left",
+    ):
+        assert part in line
+    assert "rejected" not in line, "nothing was"
+
+
+def test_a_short_stage_is_one_line_and_a_day_is_a_dozen(clock: Clock) -> None:
+    assert told(clock, steps=29, rows=1, seconds=1.0) == []
+    assert len(told(clock, steps=24 * 60, rows=1, seconds=60.0)) <= 12
+    record = StageRecord(
+        kind="distill", name="distill-1", iteration=1, fingerprint="", folder="", seconds=11.0, taken=100, out=96,
+        rejected={"cut": 4}, counts={"tokens": 5000, "retried": 2, "seconds": 10.0},
+    )  # fmt: skip
+    stream = StringIO()
+    make_progress(stream).end(record)
+    said = "100 in, 96 out, 4 left out, tokens 5,000, retried 2, 10.0/s, 500 tokens/s, 11 s"
+    assert stream.getvalue().split(None, 1)[1] == f"{said}\n"
+
+
+def test_what_was_reused_does_not_count_as_pace(clock: Clock) -> None:
+    stream = StringIO()
+    progress = make_progress(stream)
+    progress.begin("caption-1", 10_000, "rows")
+    clock.now += 1
+    progress.advance(9_000)
+    for _ in range(200):
+        clock.now += 1
+        progress.advance(1)
+    last = stream.getvalue().splitlines()[-1]
+    assert "1.0/s" in last and "min" in last

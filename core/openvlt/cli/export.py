@@ -13,8 +13,8 @@ from openvlt.errors import UsageError
 @click.command()
 @click.argument("name")
 @click.option(
-    "--as", "form", type=click.Choice(["sharegpt", "easyr1", "trl", "model"]), required=True,
-    help="ShareGPT for LLaMA-Factory, Parquet for EasyR1 and verl, messages for TRL, or the model's folder.",
+    "--as", "form", type=click.Choice(["sharegpt", "easyr1", "verl", "trl", "model"]), required=True,
+    help="ShareGPT for LLaMA-Factory, questions for EasyR1 or verl, messages for TRL, or the model's folder.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder that is new or empty.")
 @click.option("--stage", metavar="STAGE", help="Whose output, such as select-1; by default the last.")
@@ -37,7 +37,7 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
 
     home = open_home()
     record, folder = find_stage(home, read_run(home, name), stage or "select")
-    kinds = ("load", "filter", "select") if form == "easyr1" else ("select",)
+    kinds = ("load", "filter", "select") if form in ("easyr1", "verl") else ("select",)
     if record.kind not in kinds:
         raise UsageError(
             f"The stage '{record.name}' holds nothing to export as {form}.",

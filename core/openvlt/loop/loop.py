@@ -46,6 +46,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self._measured: dict[str, dict[str, Measured]] = {}
+        self._said: set[str] = set()
         self._questions: dict[str, Output] = {}
         self.workspace.models["base"] = locate(self.recipe.base, self.workspace)
         self.workspace.models["policy"] = self.workspace.models["base"]
@@ -188,6 +189,10 @@ class Loop:
 
     def _resolve(self, model: Model, stage: str) -> Resolved:
         resolved = resolve(model, self.workspace)
+        said = f"The model {model.id} runs on {resolved.backend.entry.name}: {resolved.reason}."
+        if model.backend is None and said not in self._said:
+            self._said.add(said)
+            self.workspace.progress.note(said)
         self.run = replace(
             self.run, notes=(*self.run.notes, f"{stage}: {resolved.backend.entry.name}, because {resolved.reason}")
         )

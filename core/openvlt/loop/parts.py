@@ -10,6 +10,7 @@ from openvlt.interfaces import Captioner, Teacher
 from openvlt.recipe import Data, Iteration, Recipe
 from openvlt.records import Model
 from openvlt.registry import Built, Registry
+from openvlt.stages.choice import ENDPOINTS
 from openvlt.stages.train import Rewards
 
 
@@ -94,7 +95,10 @@ def served(built: Built, urls: Sequence[str]) -> Model:
     """What a captioner or teacher runs on: its own model, asked at endpoints where there are any."""
     assert isinstance(built.component, Captioner | Teacher)
     model = built.component.model
-    return replace(model, url=tuple(urls), backend="openai") if urls else model
+    if not urls:
+        return model
+    named = model.backend["use"] if isinstance(model.backend, Mapping) else model.backend
+    return replace(model, url=tuple(urls), backend=model.backend if named == ENDPOINTS else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ OVERHEAD = 1.2
 LARGEST_ON_CPU = 4e9
 """Parameters beyond which a model without a GPU is too slow to be of any use."""
 
+_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
 _PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
@@ -71,7 +72,13 @@ def packages(recipe: Recipe) -> None:
 
 
 def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
-    """Refuse one model that cannot run here; a served model is its server's concern."""
+    """Refuse one model that cannot run here; a served model is its server's concern, but for its address."""
+    for url in model.url:
+        if not _ADDRESS.fullmatch(url):
+            raise UsageError(
+                f"The {role} has a URL that is no plain address: {url.rpartition('@')[2].partition('?')[0]}",
+                "Write http://HOST:8000/v1; a key comes from the environment and stands in no URL.",
+            )
     if model.url or (model.id in ("base", "policy") and role != "base"):
         return
     located = locate(model, workspace)

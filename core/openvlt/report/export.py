@@ -1,7 +1,8 @@
 """Traces and questions in the formats other trainers read.
 
 Sources of the formats: LLaMA-Factory ``data/README.md`` (ShareGPT), EasyR1 ``verl/utils/dataset.py`` (``problem``,
-``answer``, ``images``), TRL ``docs/source/dataset_formats.md`` (conversational prompt and completion with images).
+``answer``, ``images``), verl ``examples/data_preprocess/geo3k.py`` and ``verl/utils/dataset/rl_dataset.py``, TRL
+``docs/source/dataset_formats.md`` (conversational prompt and completion with images).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, fol
 
 
 def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
-    """Write the questions for EasyR1 and verl, each once: Parquet with ``problem``, ``answer`` and ``images``.
+    """Write the questions for EasyR1, each once: Parquet with ``problem``, ``answer`` and ``images``.
 
     The problem holds no instruction how to answer: EasyR1 adds its own prompt template.
     """
@@ -71,6 +72,41 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
             }
 
     features = Features({"problem": Value("string"), "answer": Value("string"), "images": List(ImageColumn())})
+    return write_shards(folder / "data", features, records())
+
+
+def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+    """Write the questions for verl, each once, with the instruction how to answer: verl adds none.
+
+    ``extra_info`` holds what `openvlt.compute_score` wants to know of a question.
+    """
+    from datasets import Features, Image as ImageColumn, List, Value
+
+    def records() -> Iterator[dict[str, Any]]:
+        for index, row in enumerate(rows):
+            example = row.example
+            known = {field: getattr(example, field) for field in ("id", "question", "answer_type", "precision", "unit")}
+            yield {
+                "data_source": example.source,
+                "prompt": [_marked(turn) for turn in format.prompt(example)],
+                "images": _pictures(example, images),
+                "ability": "vqa",
+                "reward_model": {"style": "rule", "ground_truth": example.answer},
+                "extra_info": {"index": index, "split": "train", "choices": list(example.choices), **known},
+            }
+
+    text = Value("string")
+    features = Features({
+        "data_source": text,
+        "prompt": List({"role": text, "content": text}),
+        "images": List(ImageColumn()),
+        "ability": text,
+        "reward_model": {"style": text, "ground_truth": text},
+        "extra_info": {
+            "index": Value("int64"), "split": text, "id": text, "question": text, "choices": List(text),
+            "answer_type": text, "precision": Value("int32"), "unit": text,
+        },
+    })  # fmt: skip
     return write_shards(folder / "data", features, records())
 
 
@@ -97,6 +133,7 @@ def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: 
 EXPORTS: dict[str, Callable[[Iterable[Row], Format, ImageStore, Path, str], int]] = {
     "sharegpt": export_sharegpt,
     "easyr1": export_easyr1,
+    "verl": export_verl,
     "trl": export_trl,
 }
 

@@ -1,10 +1,11 @@
-"""Progress: a live line on a terminal, one plain line now and then elsewhere."""
+"""Progress: a live line on a terminal, elsewhere one plain line a stage, and a few more if it takes long."""
 
 from __future__ import annotations
 
 import atexit
 import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING, TextIO
 
 from openvlt.records import StageRecord
@@ -14,11 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-AT_ONCE = 0.2
-"""Seconds within which rows follow each other that are only read, not made."""
-
-PLAIN_EVERY = 15.0
-"""Seconds between two plain lines of one stage."""
+PLAIN_AFTER = 30.0
+"""Seconds until a stage that goes on is told of in a plain line; doubled after each, so a day is a dozen lines."""
+WINDOW = 60.0
+"""Seconds over which a pace is measured: what a stage reused at its start says nothing of what is to come."""
 
 
 def make_progress(stream: TextIO | None = None) -> Progress:
@@ -28,7 +28,7 @@ def make_progress(stream: TextIO | None = None) -> Progress:
 
 
 class Plain:
-    """One line when a stage begins to take time, one when it ends."""
+    """One line when a stage ends, and a few while a long one goes on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -36,12 +36,14 @@ class Plain:
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         self._pace = _Pace(stage or self._pace.stage, total, unit)
-        self._said = time.monotonic()
+        self._wait = PLAIN_AFTER
+        self._next = time.monotonic() + self._wait
 
     def advance(self, done: int, **counts: float) -> None:
         self._pace.advance(done, counts)
-        if time.monotonic() - self._said >= PLAIN_EVERY:
-            self._said = time.monotonic()
+        if time.monotonic() >= self._next:
+            self._wait *= 2
+            self._next = time.monotonic() + self._wait
             self._write(f"{self._pace.stage:<24} {self._pace.text()}")
 
     def end(self, record: StageRecord) -> None:
@@ -103,28 +105,25 @@ class _Pace:
         self._total = total
         self._unit = unit
         self._counts: dict[str, float] = {}
-        self._start = self._last = time.monotonic()
-        self._reused = 0
-        self._resumed = self._start
+        self._marks = deque([(time.monotonic(), 0, 0.0)])  # time, units and tokens done by then
 
     def advance(self, done: int, counts: dict[str, float]) -> None:
-        now, self.done = time.monotonic(), self.done + done
-        # what is there of an earlier run comes at once and in front; it says nothing of how fast the rest will go
-        if self._resumed == self._last and now - self._last < AT_ONCE:
-            self._resumed, self._reused = now, self.done
-        self._last = now
+        self.done += done
         self._counts.update(counts)
+        now = time.monotonic()
+        self._marks.append((now, self.done, self._counts.get("tokens", 0.0)))
+        while len(self._marks) > 2 and self._marks[1][0] < now - WINDOW:
+            self._marks.popleft()
 
     def text(self) -> str:
-        now = time.monotonic()
-        elapsed = max(now - self._start, 1e-6)
-        made = self.done - self._reused
-        rate = made / max(now - self._resumed, 1e-6) if made else self.done / elapsed
+        (since, units, tokens), (now, *_) = self._marks[0], self._marks[-1]
+        taken = max(now - since, 1e-6)
+        rate = (self.done - units) / taken
         of = f"{self.done}/{self._total}" if self._total else f"{self.done}"
         parts = [f"{of} {self._unit}", f"{rate:.1f}/s"]
-        parts += [f"{name.rsplit('/', 1)[-1]} {_number(value)}" for name, value in self._counts.items()]
+        parts += [f"{name.rsplit('/', 1)[-1]} {_number(value)}" for name, value in self._counts.items() if value]
         if "tokens" in self._counts:
-            parts.append(f"{self._counts['tokens'] / elapsed:.0f} tokens/s")
+            parts.append(f"{(self._counts['tokens'] - tokens) / taken:.0f} tokens/s")
         if self._total and rate > 0:
             parts.append(f"{_clock(max(0, self._total - self.done) / rate)} left")
         return ", ".join(parts)
@@ -137,9 +136,11 @@ def _summary(record: StageRecord) -> str:
     )
     if rejected:
         words.append(f"{rejected} left out")
-    words += [
-        f"{name} {_number(record.counts[name])}" for name in ("tokens", "correct", "traces") if name in record.counts
-    ]
+    told = [name for name in ("tokens", "correct", "traces", "retried") if name in record.counts]
+    words += [f"{name} {_number(record.counts[name])}" for name in told]
+    if (seconds := record.counts.get("seconds")) and not record.cached:
+        words.append(f"{record.taken / seconds:.1f}/s")
+        words += [f"{record.counts['tokens'] / seconds:.0f} tokens/s"] if "tokens" in told else []
     words.append("reused" if record.cached else _clock(record.seconds))
     return f"{record.name:<24} {', '.join(words)}"
 
@@ -150,6 +151,9 @@ def _number(value: float) -> str:
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
 
 

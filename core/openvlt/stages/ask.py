@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from openvlt.errors import Reject
-from openvlt.interfaces import Chat, Engine, Request
+from openvlt.interfaces import Chat, CountingEngine, Engine, Request
 from openvlt.records import Completion, Message, Rejected, Row, Sampling, Trace
 from openvlt.stages.chat import converse
 from openvlt.stages.map import Task, Value
@@ -49,6 +49,7 @@ class Ask:
     _stack: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
+    _told: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def identity(self) -> str:
@@ -75,9 +76,12 @@ class Ask:
         return values
 
     def counts(self) -> dict[str, float]:
-        return dict(self._counts)
+        if isinstance(self._engine, CountingEngine):
+            self._told = self._engine.counts()
+        return {**self._counts, **self._told}
 
     def close(self) -> None:
+        self.counts()  # The engine's last.
         self._stack.close()
         self._engine = None
 

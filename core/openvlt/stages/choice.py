@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from openvlt.records import Model
 
+ENDPOINTS = "openai"
+"""The backend of models that have a URL."""
 LARGE = 2_000_000_000
 """Bytes of weights from which vLLM's start-up (a minute) is worth it."""
 
@@ -20,7 +22,7 @@ def choose_backend(model: Model, installed: set[str], size_bytes: int | None) ->
         The backend's name, and the reason in half a sentence.
     """
     if model.url:
-        return "openai", "an endpoint is given"
+        return ENDPOINTS, "an endpoint is given"
     large = size_bytes is None or size_bytes >= LARGE
     if large and "vllm" in installed:
         return "vllm", "it is installed and the model is large"

@@ -37,7 +37,7 @@ class Local:
     """One engine of each model, in this process."""
 
     def parallel(self, model: Resolved) -> int:
-        return model.component.parallel
+        return model.component.parallel * max(1, len(model.model.url))
 
     def open(self, model: Resolved, images: ImageStore) -> AbstractContextManager[Engine]:
         return model.component.open(model.model, images.read)

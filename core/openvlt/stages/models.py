@@ -49,7 +49,9 @@ class Resolved:
 
 
 def locate(model: Model, workspace: Workspace) -> Model:
-    """Replace a name of the run's own or of a packaged model by its folder; other ids stay."""
+    """Replace a name of the run's own or of a packaged model by its folder; other ids stay, and so do served ones."""
+    if model.url:
+        return model
     packaged = packaged_models()
     if (known := workspace.models.get(model.id)) is not None:
         asked = {name: getattr(model, name) for name in ("backend", "pixels", "context") if getattr(model, name)}

@@ -34,7 +34,11 @@ class OpenAIBackend(Backend):
 
     capabilities = frozenset({"images", "seeds"})
     chunk = 16
-    parallel = 16
+
+    @property
+    def parallel(self) -> int:
+        """Enough that an endpoint is never idle while a chunk waits for its longest reply."""
+        return max(4, -(-4 * self.concurrency // self.chunk))
 
     @contextmanager
     def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:
@@ -48,9 +52,12 @@ class OpenAIBackend(Backend):
 
         if not model.url:
             raise UsageError(f"The model '{model.id}' has no URL.", "Give one, such as --teacher-url http://host/v1.")
-        if any("@" in url for url in model.url):
+        if any("@" in url or "?" in url for url in model.url):
             raise UsageError(
-                "An endpoint's URL holds a user name or password.", f"Put the key into ${self.api_key_env} instead."
+                "An endpoint's URL holds a password or a query.", f"Put the key into ${self.api_key_env} instead."
             )
-        with OpenAIEngine(self, model, read, os.environ.get(self.api_key_env, "")) as engine:
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise UsageError(f"The API key in ${self.api_key_env} cannot be sent.", "Set it without breaks or accents.")
+        with OpenAIEngine(self, model, read, key) as engine:
             yield engine

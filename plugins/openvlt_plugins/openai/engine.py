@@ -15,6 +15,7 @@ import httpx
 
 from openvlt import Completion, ImageReader, Model, Rejected, RemoteError, Request, Sampling
 from openvlt_plugins.openai.backend import OpenAIBackend
+from openvlt_plugins.openai.connections import Connections
 from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
 from openvlt_plugins.openai.wire import Body, Failure, body, completion, seed
 
@@ -41,14 +42,13 @@ class OpenAIEngine:
         self._read = read
         self._key = key
         self._fleet = Fleet([Endpoint(url.rstrip("/"), backend.concurrency) for url in model.url], backend.patience)
+        self._urls = {each.url: httpx.URL(f"{each.url}/chat/completions") for each in self._fleet.endpoints}
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
         self._answered = False
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(backend.timeout, connect=_CONNECT),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=backend.concurrency * len(model.url)),
-        )
+        self._retried = 0
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._connections = Connections(_CONNECT)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -79,6 +79,10 @@ class OpenAIEngine:
         replies = iter(self._run(_all(samples)))
         return [_joined(request, [next(replies) for _ in request.samples]) for request in requests]
 
+    def counts(self) -> dict[str, float]:
+        """Requests that are in flight now, and those that were repeated so far."""
+        return {"in flight": sum(each.in_flight for each in self._fleet.endpoints), "retried": self._retried}
+
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run on the loop and wait; an interrupted wait cancels the work."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -107,13 +111,14 @@ class OpenAIEngine:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._client.aclose()
+        await self._connections.aclose()
 
     async def _look(self, endpoint: Endpoint) -> bool:
         """True if the endpoint answers; what it serves decides what it is sent."""
         try:
-            response = await self._client.get(f"{endpoint.url}/models", timeout=_CONNECT)
-        except httpx.RequestError as error:
+            async with asyncio.timeout(_CONNECT):
+                response = await self._send("GET", httpx.URL(f"{endpoint.url}/models"))
+        except (TimeoutError, httpx.TransportError) as error:
             log.warning("%s does not answer (%s)", endpoint.url, type(error).__name__)
             return False
         if response.status_code in {401, 403}:
@@ -121,7 +126,7 @@ class OpenAIEngine:
         try:
             served = {str(entry["id"]): entry.get("owned_by") for entry in response.json()["data"]}
         except (ValueError, KeyError, TypeError, AttributeError):
-            return True  # No list of models; the first request will tell.
+            served = {}  # No list of models; the first request will tell.
         if served and self._model.id not in served:
             raise self._wrong_model(endpoint, sorted(served))
         endpoint.extended = served.get(self._model.id) in _EXTENDED
@@ -131,50 +136,55 @@ class OpenAIEngine:
         """One sample, repeated until it is answered or given up."""
         clock = self._loop.time
         deadline: float | None = None
+        failure = Failure("no endpoint answers")
         failed, limited = 0, True
         while True:
             try:
-                endpoint = await self._fleet.acquire()
-            except AllDownError:
-                return Failure("no endpoint answers")
+                async with asyncio.timeout_at(deadline):
+                    endpoint = await self._fleet.acquire()
+            except (AllDownError, TimeoutError):
+                return failure
             deadline = deadline or clock() + self._backend.total_timeout
-            content = body.encoded(extended=endpoint.extended, seed=seed, limited=limited)
             try:
-                return await self._post(endpoint, content, deadline)
-            except Failure as failure:
-                if failure.kind == "context" and limited:
-                    limited = False  # Prompt and limit together were over it: now the server ends the reply there.
-                    continue
-                if failure.kind in {"context", "refused"}:
-                    return self._refused(endpoint, failure)
-                failed += failure.kind != "busy"
-                if failed > self._backend.retries or clock() >= deadline:
-                    return failure
-                log.debug("repeating a request to %s: %s", endpoint.url, failure.reason)
+                return await self._post(endpoint, body, seed, deadline, limited=limited)
+            except Failure as raised:
+                failure = raised
             finally:
                 self._fleet.release(endpoint)
+            if failure.kind == "context" and limited:
+                limited = False  # Prompt and limit together were over it: now the server ends the reply there.
+                continue
+            if failure.kind in {"context", "refused"}:
+                return self._refused(endpoint, failure)
+            failed += failure.kind != "busy"
+            if failed > self._backend.retries or clock() >= deadline:
+                return failure
+            log.debug("repeating a request to %s: %s", endpoint.url, failure.reason)
+            self._retried += 1
             delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** max(0, failed - 1))
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
-    async def _post(self, endpoint: Endpoint, content: bytes, deadline: float) -> Completion:
+    async def _post(self, endpoint: Endpoint, body: Body, seed: int, deadline: float, *, limited: bool) -> Completion:
         """One request, and what it tells about the endpoint.
 
         Raises:
             Failure: it was not answered.
             RemoteError: no request to this endpoint will be.
         """
-        started = self._loop.time()
+        clock = self._loop.time
+        started = clock()
         try:
+            if endpoint.extended is None and not await self._look(endpoint):
+                raise Failure("the connection to the endpoint failed", "down")
+            content = body.encoded(extended=bool(endpoint.extended), seed=seed, limited=limited)
             async with asyncio.timeout(min(self._backend.timeout, max(0.0, deadline - started))):
-                response = await self._client.post(
-                    f"{endpoint.url}/chat/completions", content=content, headers={"Content-Type": "application/json"}
-                )
+                response = await self._send("POST", self._urls[endpoint.url], content)
             reply = completion(response, time.time())
-        except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout) as error:
-            endpoint.slow_down(started=started, now=self._loop.time())
+        except TimeoutError as error:
+            endpoint.slow_down(started=started, now=clock())
             raise Failure("the endpoint took too long") from error
-        except httpx.RequestError as error:
-            endpoint.broke(started=started, now=self._loop.time())
+        except httpx.TransportError as error:
+            endpoint.broke(started=started, now=clock())
             raise Failure("the connection to the endpoint failed") from error
         except Failure as failure:
             if failure.kind == "key":
@@ -182,18 +192,26 @@ class OpenAIEngine:
             if failure.kind == "model":
                 raise self._wrong_model(endpoint, []) from None
             if failure.kind == "down":
-                endpoint.broke(started=started, now=self._loop.time())
+                endpoint.broke(started=started, now=clock())
+            elif failure.pause > self._backend.patience:
+                endpoint.leave_out(failure.pause, now=clock())
             elif failure.kind in {"busy", "slow"}:
-                endpoint.slow_down(started=started, now=self._loop.time(), pause=failure.pause)
+                endpoint.slow_down(started=started, now=clock(), pause=failure.pause)
             raise
         endpoint.succeeded()
         self._answered = True
         return reply
 
+    async def _send(self, method: str, url: httpx.URL, content: bytes | None = None) -> httpx.Response:
+        # Straight to the connections: a client would keep cookies, read ~/.netrc and log, none of which is wanted.
+        headers = self._headers | ({"Content-Type": "application/json"} if content else {})
+        request = httpx.Request(method, url, headers=headers, content=content)
+        return await self._connections.handle_async_request(request)
+
     def _refused(self, endpoint: Endpoint, failure: Failure) -> Failure:
         """A refusal lasts once the endpoint has answered anything; before, the fault may be in how it is asked."""
         detail = failure.detail.replace(self._key, "***") if self._key else failure.detail
-        log.warning("%s: %s: %s", endpoint.url, failure.reason, detail)
+        log.warning("%s: %s: %s", endpoint.url, failure.reason, detail[:500])
         return failure if self._answered or failure.kind == "context" else Failure(failure.reason)
 
     def _refused_key(self, endpoint: Endpoint) -> RemoteError:

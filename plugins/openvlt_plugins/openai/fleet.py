@@ -25,12 +25,12 @@ class Endpoint:
     Attributes:
         url: without a trailing slash.
         most: requests in flight at most.
-        extended: True if it takes vLLM's further decoding fields.
+        extended: True if it takes vLLM's further decoding fields; None until it was looked at.
     """
 
     url: str
     most: int
-    extended: bool = False
+    extended: bool | None = None
     in_flight: int = 0
     limit: float = field(default=0.0)
     threshold: float = field(default=0.0)
@@ -65,11 +65,14 @@ class Endpoint:
         self.failures, self.last_failure = self.failures + 1, now
         if self.failures < _BROKEN_AFTER:
             return
-        out = min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER))
+        self.leave_out(min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER)), now=now)
+
+    def leave_out(self, seconds: float, *, now: float) -> None:
+        """Ask it nothing for a while; if that is over and it still fails, it has been down since now."""
         if self.down_since is None:
             self.down_since = now
-            log.warning("%s does not answer and is left out for now", self.url)
-        self.paused_until = max(self.paused_until, now + out)
+            log.warning("%s is left out for %.0f s, and longer if it still fails then", self.url, seconds)
+        self.paused_until = max(self.paused_until, now + seconds)
         self.limit, self.threshold = 1.0, self.most / 2
 
 
@@ -95,10 +98,10 @@ class Fleet:
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
-            free = [e for e in self.endpoints if e.paused_until <= now and e.in_flight < int(e.limit)]
-            if free:
-                endpoint = min(free, key=lambda e: e.in_flight / e.limit)
+            if (endpoint := self._free(now)) is not None:
                 endpoint.in_flight += 1
+                if self._waiting and self._free(now):
+                    self._wake()  # Its limit has grown.
                 return endpoint
             self._give_up_if_all_down(now)
             waiter = loop.create_future()
@@ -108,17 +111,30 @@ class Fleet:
                     await waiter
             except TimeoutError:
                 continue
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self._wake()  # What it was woken for is for another.
+                raise
             finally:
                 self._waiting.pop(waiter, None)
 
     def release(self, endpoint: Endpoint) -> None:
-        """Give a place back, and wake as many of those that wait as there are places."""
+        """Give a place back, and wake the one that has waited longest."""
         endpoint.in_flight -= 1
-        places = max(1, int(endpoint.limit) - endpoint.in_flight)
-        for waiter in list(self._waiting)[:places]:
+        self._wake()
+
+    def _free(self, now: float) -> Endpoint | None:
+        """The least loaded endpoint that has a place."""
+        free = [e for e in self.endpoints if e.paused_until <= now and e.in_flight < int(e.limit)]
+        return min(free, key=lambda e: e.in_flight / e.limit, default=None)
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = next(iter(self._waiting))
             del self._waiting[waiter]
             if not waiter.done():
                 waiter.set_result(None)
+                return
 
     def _until_resumed(self, now: float) -> float | None:
         """Seconds until an endpoint may be asked again or the patience ends; None: when a place is given back."""
@@ -130,4 +146,5 @@ class Fleet:
     def _give_up_if_all_down(self, now: float) -> None:
         since = [e.down_since for e in self.endpoints]
         if all(s is not None and now - s >= self.patience for s in since):
+            self._wake()  # The next gives up too.
             raise AllDownError

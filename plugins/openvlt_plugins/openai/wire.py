@@ -124,8 +124,9 @@ def completion(response: httpx.Response, now: float) -> Completion:
     if response.status_code != 200:
         raise _failure(response, now)
     try:
-        choice = response.json()["choices"][0]
-        message, usage = choice["message"], response.json().get("usage") or {}
+        reply = response.json()
+        choice, usage = reply["choices"][0], reply.get("usage") or {}
+        message = choice["message"]
         text, thoughts = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
         prompt_tokens, completion_tokens = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
@@ -148,7 +149,7 @@ def completion(response: httpx.Response, now: float) -> Completion:
 
 
 def _failure(response: httpx.Response, now: float) -> Failure:
-    status, detail = response.status_code, response.text[:500]
+    status, detail = response.status_code, response.text
     answers, pause = f"the endpoint answers {status}", _pause(response, now)
     if status in {401, 403}:
         return Failure("the endpoint refuses the API key", "key")
@@ -160,7 +161,7 @@ def _failure(response: httpx.Response, now: float) -> Failure:
         return Failure(answers, "slow", pause=pause, detail=detail)
     if status in {408, 409, 425}:
         return Failure(answers, detail=detail)
-    if status in {400, 413, 422} and _OVER_CONTEXT.search(response.text):
+    if status in {400, 413, 422} and _OVER_CONTEXT.search(detail):
         return Failure("the prompt is over the context of the endpoint", "context", detail=detail)
     return Failure(
         f"the endpoint refuses the request ({status})", "model" if status == 404 else "refused", detail=detail

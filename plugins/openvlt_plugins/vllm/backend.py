@@ -53,6 +53,11 @@ class VllmBackend(Backend):
     def _load(self, model: Model) -> LLM:
         if model.id.endswith(".gguf"):
             raise UsageError(f"vLLM does not read '{model.id}'.", "Use the backend hf, or save it as safetensors.")
+        if self.data_parallel > 1 and "distributed_executor_backend" not in self.extra:
+            raise UsageError(
+                f"vLLM runs no {self.data_parallel} copies of '{model.id}' from one process (data_parallel).",
+                "Start a server for each and give all their URLs, or set extra.distributed_executor_backend.",
+            )
         from vllm import LLM
 
         try:
