@@ -14,7 +14,7 @@ from openvlt_plugins.answers.grammar.tree import Words
 from openvlt_plugins.answers.lists import List
 from openvlt_plugins.answers.math import Math
 from openvlt_plugins.answers.number import Number
-from openvlt_plugins.answers.reading import read
+from openvlt_plugins.answers.reading import LAST_TIER, read
 from openvlt_plugins.answers.wording import folded
 from openvlt_plugins.answers.words import Text, YesNo
 
@@ -30,7 +30,7 @@ class Answer(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
-    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
+    imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     units: Units = "convert"
     percent: Percent = "lenient"

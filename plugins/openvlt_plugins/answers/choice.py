@@ -10,7 +10,7 @@ from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.clock import Time, is_moment
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.grammar.limits import CHARACTERS, LETTERS
-from openvlt_plugins.answers.reading import decide
+from openvlt_plugins.answers.reading import LAST_TIER, decide
 from openvlt_plugins.answers.wording import squeezed, undressed
 from openvlt_plugins.answers.words import plain
 
@@ -54,7 +54,7 @@ class Choice(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
-    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
+    imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
         return self._decide(answer, claim, deep=False)

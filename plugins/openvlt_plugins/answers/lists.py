@@ -12,7 +12,7 @@ from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.comparison.compare import any_of, every
 from openvlt_plugins.answers.comparison.policy import Order
 from openvlt_plugins.answers.grammar.limits import CHARACTERS, ITEMS
-from openvlt_plugins.answers.reading import decide
+from openvlt_plugins.answers.reading import LAST_TIER, decide
 from openvlt_plugins.answers.wording import undressed
 
 _AND = re.compile(r"\s*(?:;|\n|,?\s+and\s+|,\s+(?=\d{3}\b)|,(?!\d{3}(?:\D|$))|,(?=\d{3},))\s*")
@@ -28,7 +28,7 @@ class List(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
-    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
+    imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     order: Order = "fixed"
 

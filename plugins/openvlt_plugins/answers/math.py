@@ -8,7 +8,7 @@ from typing import ClassVar
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.comparison.policy import Brackets, Digits, Order, Percent, Reduced, RoundedGold, Units
-from openvlt_plugins.answers.reading import decide
+from openvlt_plugins.answers.reading import LAST_TIER, decide
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Math(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
-    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
+    imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     units: Units = "convert"
     percent: Percent = "lenient"

@@ -13,7 +13,7 @@ from openvlt_plugins.answers.comparison.policy import Digits, Percent, RoundedGo
 from openvlt_plugins.answers.comparison.shapes import labelled
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Node, Quantity, symbols
-from openvlt_plugins.answers.reading import decide, read
+from openvlt_plugins.answers.reading import LAST_TIER, decide, read
 from openvlt_plugins.answers.values.exact import rational
 
 
@@ -28,7 +28,7 @@ class Number(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
-    imports: ClassVar[tuple[str, ...]] = ("mpmath", "pint")
+    imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     units: Units = "convert"
     percent: Percent = "lenient"

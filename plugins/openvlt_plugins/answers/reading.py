@@ -13,6 +13,9 @@ from openvlt_plugins.answers.grammar.tree import Group, Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.wording import undressed, without_lead_in
 
+LAST_TIER = ("mpmath", "openvlt_plugins.answers.comparison.registry")
+"""Modules a worker imports before the clock of its first claim starts."""
+
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)")
 _SPACED_GROUPS = re.compile(r"[-\u2212]?[1-9]\d{0,2}(?:[,;] ?\d{3})+")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
 from typing import Any, TypeAlias
 
 from openvlt_plugins.answers.grammar.vocabulary import UNITS
@@ -32,9 +31,10 @@ def conversion(source: Unit, target: Unit) -> Fraction | None:
         return Fraction(100) if source[0][0] == "dollar" else Fraction(1, 100)
     if not names <= _PINT:
         return _same_noun(source, target)
-    registry = _registry()
-    one = _quantity(registry, source)
-    other = _quantity(registry, target)
+    from openvlt_plugins.answers.comparison.registry import REGISTRY
+
+    one = _quantity(REGISTRY, source)
+    other = _quantity(REGISTRY, target)
     if one.dimensionality != other.dimensionality:
         return None
     return Fraction((one / other).to_base_units().magnitude).limit_denominator(10**12)
@@ -46,13 +46,6 @@ def _same_noun(source: Unit, target: Unit) -> Fraction | None:
         return None
     one, other = set(source[0][0].split()), set(target[0][0].split())
     return Fraction(1) if one <= other or other <= one else None
-
-
-@cache
-def _registry() -> Any:
-    import pint
-
-    return pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
 
 
 def _quantity(registry: Any, unit: Unit) -> Any:
