@@ -1,0 +1,58 @@
+"""What a plugin author implements: one small class per kind, a frozen dataclass whose fields are its options.
+
+The core does the rest: batching, samples, retries, caching, resume, counting. None of these classes opens files of its
+own accord (a source reads its data), starts threads, retries or caches. Any method may raise `openvlt.Reject` to leave
+one row out. A component is built once per process, may be called from many threads and keeps no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openvlt.interfaces.benchmark import Benchmark
+from openvlt.interfaces.component import KINDS, Component, Kind, Option
+from openvlt.interfaces.data import Captioner, Chat, Source, Teacher
+from openvlt.interfaces.engine import Backend, CountingEngine, Engine, ImageReader, Request
+from openvlt.interfaces.filters import Drop, ExampleFilter, Keep, TraceFilter
+from openvlt.interfaces.training import Checkpoint, Rewarded, Trainer, TrainJob
+from openvlt.interfaces.verifiers import AnswerVerifier, Verifier
+
+INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
+    "source": (Source,),
+    "captioner": (Captioner,),
+    "teacher": (Teacher,),
+    "filter": (TraceFilter, ExampleFilter),
+    "verifier": (Verifier,),
+    "benchmark": (Benchmark,),
+    "backend": (Backend,),
+    "trainer": (Trainer,),
+}
+"""The base classes of each kind."""
+
+__all__ = [
+    "INTERFACES",
+    "KINDS",
+    "AnswerVerifier",
+    "Backend",
+    "Benchmark",
+    "Captioner",
+    "Chat",
+    "Checkpoint",
+    "Component",
+    "CountingEngine",
+    "Drop",
+    "Engine",
+    "ExampleFilter",
+    "ImageReader",
+    "Keep",
+    "Kind",
+    "Option",
+    "Request",
+    "Rewarded",
+    "Source",
+    "Teacher",
+    "TraceFilter",
+    "TrainJob",
+    "Trainer",
+    "Verifier",
+]

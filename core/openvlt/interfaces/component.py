@@ -1,0 +1,37 @@
+"""What all kinds of components share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["source", "captioner", "teacher", "filter", "verifier", "benchmark", "backend", "trainer"]
+KINDS: tuple[Kind, ...] = (
+    "source", "captioner", "teacher", "filter", "verifier", "benchmark", "backend", "trainer",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Describes a component's field where ``openvlt describe`` can see it: ``Annotated[int, Option("...")]``.
+
+    Attributes:
+        text: what the option does, half a sentence.
+        unit: unit of its value.
+        operational: True if it cannot change a row's output (a URL, a concurrency; a number of samples, which the core
+            counts by itself): it stays out of the identity.
+    """
+
+    text: str
+    unit: str = ""
+    operational: bool = False
+
+
+class Component:
+    """Base of all kinds.
+
+    Attributes:
+        version: raise it when the same options may give another output; it is part of every cache key.
+    """
+
+    version: ClassVar[str] = "1"

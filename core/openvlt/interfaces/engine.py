@@ -1,0 +1,83 @@
+"""What runs a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+from openvlt.interfaces.component import Component
+from openvlt.records import Completion, Image, Message, Model, Rejected, Sampling
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt for a backend.
+
+    Attributes:
+        messages: the chat turns.
+        key: hex digest of what is asked; seeds derive from it, so that a sample never depends on its neighbours.
+        samples: indices of the samples wanted, at least one.
+    """
+
+    messages: tuple[Message, ...]
+    key: str
+    samples: tuple[int, ...] = (0,)
+
+
+class ImageReader(Protocol):
+    """Decodes an image of the store."""
+
+    def __call__(self, image: Image) -> Picture: ...
+
+
+class Engine(Protocol):
+    """An open model."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Sequence[Sequence[Completion] | Rejected]:
+        """Answer the requests in order, one completion for each wanted sample; a request that cannot be answered is
+        `Rejected` (permanent: its prompt is too long; transient: the endpoint is down)."""
+        ...
+
+
+@runtime_checkable
+class CountingEngine(Engine, Protocol):
+    """An engine that counts more than the core can see, to be shown beside the progress."""
+
+    def counts(self) -> Mapping[str, float]:
+        """Counts by name, such as ``in flight`` and ``retried``."""
+        ...
+
+
+class Backend(Component, ABC):
+    """An inference engine.
+
+    Attributes:
+        capabilities: of ``images``, ``samples`` (several per prompt at the cost of one prefill), ``seeds``.
+        deterministic: True if the same request gives the same bytes whatever else is in its chunk or came before.
+        chunk: requests the core hands over at once.
+        parallel: chunks that may be in flight at the same time, each from its own thread; of a model with several
+            URLs, as many for each.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset()
+    deterministic: ClassVar[bool] = False
+    chunk: ClassVar[int] = 64
+
+    @property
+    def parallel(self) -> int:
+        return 1
+
+    @abstractmethod
+    def open(self, model: Model, read: ImageReader) -> AbstractContextManager[Engine]:
+        """Load the model; leaving the context frees it.
+
+        Args:
+            model: what to load; its id is a hub id, a local folder or the id an endpoint serves.
+            read: decodes the images of a request.
+        """

@@ -1,0 +1,94 @@
+"""What trains a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from openvlt.interfaces.component import Component
+from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained model: a folder that loads on its own, and what the training measured."""
+
+    folder: Path
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Rewarded(Protocol):
+    """What one claim earned: None leaves it out of the update; the verdicts say why."""
+
+    @property
+    def reward(self) -> float | None: ...
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]: ...
+
+
+class TrainJob(Protocol):
+    """What a trainer is given, inside a process of its own.
+
+    Attributes:
+        model: the folder training starts from, with the dtype and pixel limits to train with.
+        format: how the policy is asked and answers.
+        folder: where checkpoints and the result go; it may hold the checkpoints of a run that was interrupted.
+        seed: of everything random.
+    """
+
+    model: Model
+    format: Format
+    folder: Path
+    seed: int
+
+    def examples(self) -> Sequence[Example]:
+        """The examples to train on, in order."""
+        ...
+
+    def traces(self) -> Sequence[Trace]:
+        """For SFT: the trace of each example, in the same order; empty for RL."""
+        ...
+
+    def read(self, image: Image) -> Picture:
+        """Decode an image of the store."""
+        ...
+
+    def reward(self, claims: Sequence[Claim]) -> Sequence[Rewarded]:
+        """The composite reward of each claim, in order; it never raises for a claim."""
+        ...
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        """Record metrics of a step; they show in the progress and lie in ``metrics.jsonl``."""
+        ...
+
+
+class Trainer(Component, ABC):
+    """Trains a model.
+
+    Attributes:
+        needs: ``traces`` for supervised training, ``reward`` for reinforcement.
+    """
+
+    needs: ClassVar[Literal["traces", "reward"]] = "traces"
+
+    def preflight(self, examples: int) -> None:
+        """Refuse, before any work, a job that cannot be done, such as fewer examples than one batch.
+
+        Raises:
+            UsageError: what is wrong and what to change.
+        """
+
+    def processes(self) -> int:
+        """How many processes train together, each with its own share of the batch."""
+        return 1
+
+    @abstractmethod
+    def train(self, job: TrainJob) -> Checkpoint:
+        """Train to the end, or go on from the last checkpoint in ``job.folder``."""
