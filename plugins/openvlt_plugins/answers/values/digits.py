@@ -1,21 +1,24 @@
-"""The last tier: values to hundreds of digits at irregular points.
+"""The last tier: values to very many digits at irregular points.
 
-Two expressions that agree to 300 digits at eight such points, on both sides of zero, are taken for equal; a difference
-that is small but has digits is a difference. So an identity needs no proof, and nothing is ever simplified, which is
-what hangs computer algebra. Where an expression has no values (infinities, functions nobody has defined), it is equal
-to none but those with its normal form.
+Two expressions that agree to 100 digits at eight such points, on both sides of zero, are taken for equal, and so are
+two constants that agree to 300; a difference that is small but has digits is a difference. So an identity needs no
+proof, and nothing is ever simplified, which is what hangs computer algebra. Where an expression has no values
+(infinities, functions nobody has defined), it is equal to none but those with its normal form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
+from threading import get_ident
 
 from openvlt_plugins.answers.grammar.tree import Node, symbols
 from openvlt_plugins.answers.values.probe import Arithmetic, Point, Value, are_apart, pairs
 
-_DIGITS = 300
+_DIGITS = 100
+_CONSTANT_DIGITS = 300
 _TRIES = 16
 _ENOUGH = 8
 
@@ -40,18 +43,24 @@ def constant_ratio(one: Node, other: Node, *, signed: bool) -> bool:
 
 def _values(one: Node, other: Node) -> list[tuple[Value, Value]]:
     """Both values at the first `_ENOUGH` of some points at which both have one."""
-    import mpmath
-
-    context = mpmath.mp.clone()
-    context.dps = _DIGITS
-    arithmetic = Arithmetic(lambda value: context.mpf(value.numerator) / value.denominator, context, context.eps)
     names = sorted(symbols(one) | symbols(other))
+    arithmetic = _arithmetic(_DIGITS if names else _CONSTANT_DIGITS, get_ident())
 
     def points() -> Iterator[Point]:
         for turn in range(_TRIES if names else 1):
             yield {name: arithmetic.number(_place(turn, index)) for index, name in enumerate(names)}
 
     return list(islice(pairs(one, other, points(), arithmetic), _ENOUGH))
+
+
+@lru_cache(maxsize=64)
+def _arithmetic(digits: int, thread: int) -> Arithmetic:
+    """An arithmetic of so many digits, of one thread's own: mpmath changes a context's precision as it works."""
+    import mpmath
+
+    context = mpmath.mp.clone()
+    context.dps = digits
+    return Arithmetic(lambda value: context.mpf(value.numerator) / value.denominator, context, context.eps)
 
 
 def _place(turn: int, index: int) -> Fraction:
