@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from openvlt import Claim, Example, Format, Trace, UsageError
 from openvlt.registry import Built, Registry
 from openvlt.verification import Judge, Reward
+from openvlt.verification.pool import default_workers
 
 THIRD_PARTY = '''
 import os, time
@@ -124,6 +126,27 @@ def test_threads_share_the_workers(judge: Judge) -> None:
     for thread in threads:
         thread.join()
     assert found == ["correct"] * 8
+
+
+def test_asynchronous_code_may_call_it(judge: Judge) -> None:
+    def status(answer: str, gold: str) -> str:
+        return judge.verdicts([claim(answer, gold=gold)])[0]["odd"].status
+
+    async def work() -> list[str]:
+        there = [asyncio.to_thread(status, str(index), str(index)) for index in (91, 92, 93)]
+        return [status("94", "94"), *await asyncio.gather(*there)]
+
+    assert asyncio.run(work()) == ["correct"] * 4
+
+
+def test_ranks_of_one_machine_share_its_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert default_workers() == 2
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "64")
+    assert default_workers() == 1
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")
+    assert default_workers() == 16
 
 
 def test_a_forked_child_starts_its_own_workers(judge: Judge) -> None:
