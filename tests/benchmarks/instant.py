@@ -21,11 +21,14 @@ from openvlt import (
     Example,
     Image,
     ImageReader,
+    Message,
     Model,
     Option,
     Request,
     Sampling,
     Source,
+    Teacher,
+    Trace,
     Verdict,
     Verifier,
     hookimpl,
@@ -112,6 +115,30 @@ class Exact(Verifier):
 
     def verify(self, claim: Claim) -> Verdict:
         return Verdict.correct() if claim.answer == claim.example.answer else Verdict.incorrect("another text")
+
+
+@dataclass(frozen=True)
+class Scribe(Teacher):
+    """Takes down whatever its model says, and calls it 1."""
+
+    model: Model
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(n=2, temperature=0.8, max_tokens=24)
+
+    def messages(self, example: Example, caption: str | None) -> list[Message]:
+        return [Message.user(example.question)]
+
+    def parse(self, completion: Completion) -> Trace:
+        return Trace(think=completion.text, answer="1", raw=completion.text)
+
+    uses_caption: ClassVar[bool] = False
+
+
+@hookimpl
+def register_teachers(register):
+    register("scribe", Scribe, summary="takes down what a model says")
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import re
 import socket
 import struct
@@ -36,6 +37,10 @@ class Server(ThreadingHTTPServer):
         self.tries: dict[str, int] = {}
         self.log: list[dict[str, Any]] = []
         self.in_flight = 0
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # Whoever asked may have been killed.
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -73,7 +78,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.fail(found.group(1), body)
             else:
                 time.sleep(self.server.options.latency)
-                self.send(200, self.reply(body, self.server.options.says or f"echo {prompt} seed {body['seed']}"))
+                chance = random.random()
+                said = f"echo {prompt} seed {chance if chance < self.server.options.fickle else body['seed']}"
+                self.send(200, self.reply(body, self.server.options.says or said))
         finally:
             with self.server.lock:
                 self.server.in_flight -= 1
@@ -178,6 +185,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="requests in flight above which it answers 429")
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--key", default="")
+    parser.add_argument("--fickle", type=float, default=0.0, help="share of replies that do not depend on the seed")
     parser.add_argument("--says", default="", help="the reply to every prompt, instead of its echo")
     server = Server(parser.parse_args())
     print(server.server_address[1], flush=True)

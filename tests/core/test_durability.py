@@ -20,6 +20,13 @@ def test_ten_kills_at_random_moments_change_no_byte() -> None:
     assert done.stdout.startswith("10 kills") and "all outputs are byte-identical" in done.stdout
 
 
+def test_kills_while_an_endpoint_is_asked_change_no_finished_row() -> None:
+    command = [sys.executable, KILLS.with_name("kills_engines.py"), "openai", "4", "120"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "every key exactly once, no finished row changed" in done.stdout
+
+
 def test_the_lock_of_a_process_that_died_holds_nobody_up(stages: Bench) -> None:
     step = stages.load(n=10).record.fingerprint
     lock = stages.workspace.home.stages / f"{step}.lock"
