@@ -13,7 +13,7 @@ from openvlt_plugins.answers.grammar.tree import Group, Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.wording import undressed, without_lead_in
 
-LAST_TIER = ("mpmath", "openvlt_plugins.answers.comparison.registry")
+LAST_TIER = ("mpmath",)
 """Modules a worker imports before the clock of its first claim starts."""
 
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)")
@@ -47,7 +47,7 @@ def decide(answer: str, claim: Claim, policy: Policy, *, deep: bool, lowest: flo
         answer: what was extracted.
         claim: holds the gold and its unit.
         policy: how strict to be.
-        deep: False leaves what needs the symbolic tier or unit conversion undecided.
+        deep: False leaves what needs the symbolic tier undecided.
         lowest: score of an answer that cannot be read.
 
     Returns:

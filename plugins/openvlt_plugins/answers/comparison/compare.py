@@ -41,7 +41,7 @@ class Comparison(Expressions):
 
     Args:
         policy: how strict to be.
-        deep: False leaves what needs the symbolic tier or unit conversion undecided (None); True decides everything.
+        deep: False leaves what needs the symbolic tier undecided (None); True decides everything.
 
     Attributes:
         tier: the most expensive tier that was needed: ``text``, ``number``, ``structure``, ``algebra``, ``symbolic``.

@@ -42,9 +42,6 @@ class Expressions:
             if not agreed or (self.policy.units == "require" and gold_unit):
                 return False
             return self.expressions(g, s)
-        if not self.deep:
-            # A wrong number in the gold's own scale stays open: the other unit may make it right.
-            return None
         factor = conversion(said_unit, gold_unit)
         if factor is None or (self.policy.units == "require" and factor != 1):
             return False

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from openvlt_plugins.answers.grammar.vocabulary import UNITS
+from openvlt_plugins.answers.comparison.measures import MEASURES, Dimension
+from openvlt_plugins.answers.values.exact import power
 
 Unit: TypeAlias = tuple[tuple[str, int], ...]
-
-_MONEY = frozenset({"dollar", "cent", "euro", "sterling", "yen"})
-_PINT = frozenset(UNITS.values()) - _MONEY - {"unit", "percent"}
 
 
 def agree(one: Unit, other: Unit) -> bool | None:
@@ -23,21 +21,20 @@ def agree(one: Unit, other: Unit) -> bool | None:
 
 
 def conversion(source: Unit, target: Unit) -> Fraction | None:
-    """The exact factor that turns a value in `source` into one in `target`; None if they do not measure the same."""
+    """The exact factor that turns a value in `source` into one in `target`; None if they do not measure the same.
+
+    Raises:
+        TooLarge: the power of a unit is beyond the limits.
+    """
     if source == target:
         return Fraction(1)
     names = {name for name, _ in (*source, *target)}
     if names == {"dollar", "cent"} and len(source) == len(target) == 1:
         return Fraction(100) if source[0][0] == "dollar" else Fraction(1, 100)
-    if not names <= _PINT:
+    if not names <= MEASURES.keys():
         return _same_noun(source, target)
-    from openvlt_plugins.answers.comparison.registry import REGISTRY
-
-    one = _quantity(REGISTRY, source)
-    other = _quantity(REGISTRY, target)
-    if one.dimensionality != other.dimensionality:
-        return None
-    return Fraction((one / other).to_base_units().magnitude).limit_denominator(10**12)
+    (one, dimension), (other, wanted) = _measured(source), _measured(target)
+    return one / other if dimension == wanted else None
 
 
 def _same_noun(source: Unit, target: Unit) -> Fraction | None:
@@ -48,8 +45,13 @@ def _same_noun(source: Unit, target: Unit) -> Fraction | None:
     return Fraction(1) if one <= other or other <= one else None
 
 
-def _quantity(registry: Any, unit: Unit) -> Any:
-    result = registry.Quantity(Fraction(1))
-    for name, power in unit:
-        result = result * registry.Quantity(Fraction(1), name) ** power
-    return result
+def _measured(unit: Unit) -> tuple[Fraction, Dimension]:
+    """Value in base units and dimension of a product of powers of units."""
+    total = Fraction(1)
+    exponents: dict[str, int] = {}
+    for name, times in unit:
+        value, dimension = MEASURES[name]
+        total *= power(value, Fraction(times)) or 0
+        for base, exponent in dimension.items():
+            exponents[base] = exponents.get(base, 0) + exponent * times
+    return total, {base: exponent for base, exponent in exponents.items() if exponent}
