@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from openvlt.errors import DataError
 
@@ -25,6 +26,11 @@ CREATE TABLE IF NOT EXISTS shard (number INTEGER PRIMARY KEY, size INTEGER);
 """
 _TOGETHER = 500
 """Keys looked up with one query."""
+_INDEX_ROWS, _INDEX_SECONDS = 100_000, 5.0
+"""Rows and time after which the index is written: many at once, in order, cost the same however large it is."""
+
+_Place: TypeAlias = tuple[int, int, int]
+"""Shard, first byte and length of a row."""
 
 
 class RowStore:
@@ -41,6 +47,9 @@ class RowStore:
         self.folder = folder
         self._readers: dict[int, BinaryIO] = {}
         self._shard: tuple[int, FileIO] | None = None
+        self._pending: dict[bytes, _Place] = {}
+        self._sizes: dict[int, int] = {}
+        self._indexed = time.monotonic()
         self.corrupt = 0
         with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +74,8 @@ class RowStore:
         if self._shard:
             self._shard[1].close()
             self._shard = None
+        with suppress(sqlite3.OperationalError):  # What is not in the index is found in the shards next time.
+            self._write_index()
         self._index.close()
 
     def __contains__(self, key: str) -> bool:
@@ -89,12 +100,14 @@ class RowStore:
                 found[key] = row[1]
             else:
                 self.corrupt += 1
+                self._pending.pop(bytes.fromhex(key), None)
                 with self._index:
                     self._index.execute("DELETE FROM row WHERE key = ?", (bytes.fromhex(key),))
         return found
 
     def check(self) -> Iterator[str]:
         """Read every row of the index and yield what is wrong, one line each."""
+        self._write_index()
         for key, shard, start, length in self._index.execute("SELECT key, shard, start, length FROM row"):
             row = _parse(self._read(shard, start, length))
             if row is None or row[0] != key.hex():
@@ -140,9 +153,11 @@ class RowStore:
             self._index.close()
         for path in self.folder.glob("index.sqlite*"):
             path.unlink(missing_ok=True)
+        self._pending.clear()
+        self._sizes.clear()
         self._open_index()
 
-    def _places(self, keys: Sequence[str]) -> Mapping[str, tuple[int, int, int]]:
+    def _places(self, keys: Sequence[str]) -> Mapping[str, _Place]:
         try:
             return self._look_up(keys)
         except sqlite3.OperationalError:
@@ -151,10 +166,11 @@ class RowStore:
             self._rebuild_index()
             return self._look_up(keys)
 
-    def _look_up(self, keys: Sequence[str]) -> dict[str, tuple[int, int, int]]:
-        found: dict[str, tuple[int, int, int]] = {}
+    def _look_up(self, keys: Sequence[str]) -> dict[str, _Place]:
+        found: dict[str, _Place] = {}
         for at in range(0, len(keys), _TOGETHER):
             some = [bytes.fromhex(key) for key in keys[at : at + _TOGETHER]]
+            found.update({key.hex(): self._pending[key] for key in some if key in self._pending})
             query = f"SELECT key, shard, start, length FROM row WHERE key IN ({','.join('?' * len(some))})"
             for key, *place in self._index.execute(query, some):
                 found[key.hex()] = tuple(place)
@@ -181,13 +197,22 @@ class RowStore:
         return self._shard
 
     def _record(self, shard: int, start: int, keys: Sequence[str], lines: Sequence[bytes], size: int) -> None:
-        places = []
         for key, line in zip(keys, lines, strict=True):
-            places.append((bytes.fromhex(key), shard, start, len(line)))
+            self._pending.setdefault(bytes.fromhex(key), (shard, start, len(line)))
             start += len(line)
+        self._sizes[shard] = size
+        if len(self._pending) >= _INDEX_ROWS or time.monotonic() - self._indexed > _INDEX_SECONDS:
+            self._write_index()
+
+    def _write_index(self) -> None:
+        """Put what was recorded into the index, in the order of the keys."""
+        rows = sorted((key, *place) for key, place in self._pending.items())
         with self._index:
-            self._index.executemany("INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?)", places)
-            self._index.execute("INSERT OR REPLACE INTO shard VALUES (?, ?)", (shard, size))
+            self._index.executemany("INSERT OR IGNORE INTO row VALUES (?, ?, ?, ?)", rows)
+            self._index.executemany("INSERT OR REPLACE INTO shard VALUES (?, ?)", self._sizes.items())
+        self._pending.clear()
+        self._sizes.clear()
+        self._indexed = time.monotonic()
 
     def _catch_up(self) -> None:
         """Index what other processes, or one that was killed, have committed since the index was last written."""
@@ -200,6 +225,7 @@ class RowStore:
         for number, path in shards.items():
             if sizes[number] > known.get(number, 0):
                 self._scan(number, path, known.get(number, 0))
+        self._write_index()
 
     def _forget(self, shard: int) -> None:
         """Drop a shard that was lost or cut off from the index; what is left of it is read again."""
