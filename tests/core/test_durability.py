@@ -79,7 +79,7 @@ except DataError as error:
 """
 
 
-@pytest.mark.parametrize("limit", [30_000, 100_000])
+@pytest.mark.parametrize("limit", [70_000, 100_000])
 def test_a_disk_that_fills_up_ends_the_stage_and_keeps_its_rows(
     stages: Bench, tmp_path: Path, fake_plugin: Path, limit: int
 ) -> None:
