@@ -76,7 +76,37 @@ AREAS: dict[str, list[Case]] = {
         Case("1", ("x^0", "0!", "e^0"), ("0^0 + 0", "0^0", "0/0")),
         Case("\\frac{1}{2^{99}}", ("2^{-99}",), ("\\frac{1}{2^{98}}", "0")),
     ],
+    "small differences": [
+        Case("0", ("e^{-1000}-e^{-1000}",), ("e^{-1000}", "\\pi\\cdot10^{-400}", "\\ln(1+10^{-400})")),
+        Case("e^{-1000}", ("\\frac{1}{e^{1000}}",), ("e^{-1001}", "2e^{-1000}", "-e^{-1000}", "0")),
+        Case("1", ("\\sin^2 1+\\cos^2 1",), ("1+e^{-1000}", "\\tanh(1000)")),
+        Case("x^2", ("x^2+e^{-300}-e^{-300}",), ("x^2+e^{-300}", "x^2+10^{-120}")),
+    ],
+    "matrices": [
+        Case(
+            "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}",
+            ("\\begin{bmatrix}1&2\\\\3&4\\end{bmatrix}",),
+            ("\\begin{vmatrix}1&2\\\\3&4\\end{vmatrix}", "\\det\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}"),
+        ),
+    ],
+    "intervals in other notations": [
+        Case("(-2,1]", ("]-2, 1]", "\\left]-2, 1\\right]", "\\{x \\mid -2 < x \\le 1\\}"), ("]-2, 1[", "[-2, 1]")),
+        Case("[0, \\infty)", ("[0, \\infty[", "\\{x \\in \\mathbb{R} : x \\ge 0\\}"), ("]0, \\infty[",)),
+    ],
+    "degrees and radians": [
+        Case("90^\\circ", ("\\frac{\\pi}{2} radians", "90^o"), ("\\pi \\text{ rad}", "90 radians")),
+    ],
+    "thousands with dots": [
+        Case("1234567", ("1.234.567",), ("1.234567", "1.234")),
+        Case("1234567.5", ("1.234.567,5",), ("1.234.567",)),
+    ],
+    "dates": [
+        Case("March 25, 2015", ("25/03/2015", "03/25/2015", "Wednesday, March 25, 2015"), ("25/04/2015", "24/03/2015")),
+        Case("March 2015", ("Mar 2015",), ("April 2015", "March 2016", "March 1, 2015")),
+        Case("March 1, 2015", ("1 March 2015",), ("03/01/2015",)),
+    ],
     "labels and prose": [
+        Case("42", ("Therefore, the final answer is **42**.", "The answer is **42**."), ("The answer is **24**.",)),
         Case(
             "10", ("There are 10.", "Thus, 10", "value of x = 10"), ("not 10", "wrong: 10", "less than 10", "10 or 9")
         ),

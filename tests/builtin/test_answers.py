@@ -173,6 +173,27 @@ def test_choice_with_something_else_beside_it(gold: str, said: str, choices: tup
     assert judge(gold, said, choices=choices).status == "incorrect"
 
 
+SOUPS = (
+    "(A) 10 (B) 12 (C) 14 (D) 16", "A. 10\nB. 12\nC. 14\nD. 16", "A. 10, B. 12", "(A) 10 or (B) 12", "A. 10 or B. 12",
+    "(A) 10, or perhaps C", "(A) 10 or 14", "A: or B", "A. Or B. Or C.", "A, but B is also right", "(A) is wrong",
+    "(A) 10 is wrong", "A. not 10", "A, no wait, C", "A. Actually C.", "The answer is (A) 10 or (B) 12.",
+    "A: I guess, but it could be B", "(A) is not the answer",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("choices", [("10", "12", "14", "16"), ()])
+@pytest.mark.parametrize("said", SOUPS)
+def test_a_right_letter_in_front_hides_nothing_behind_it(said: str, choices: tuple[str, ...]) -> None:
+    named_by_content = {"(A) 10 or 14", "A. not 10", "(A) 10 is wrong"}
+    if choices or said not in named_by_content:
+        assert judge("A", said, choices=choices).status == "incorrect"
+
+
+@pytest.mark.parametrize("said", ["A - 10", "A. 10, since it is even", "(A) 10.", "A: the smallest", "A) 10 cm"])
+def test_what_stands_behind_a_letter_may_explain_it(said: str) -> None:
+    assert judge("A", said, choices=("10", "12", "14", "16")).status == "correct"
+
+
 def test_choices_with_one_content_are_one() -> None:
     assert judge("A", "D", choices=SHAPES).status == "correct"
     assert judge("D", "red", choices=SHAPES).status == "correct"

@@ -11,7 +11,7 @@ from openvlt_plugins.answers.clock import Time, is_moment
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.grammar.limits import CHARACTERS, LETTERS
 from openvlt_plugins.answers.reading import LAST_TIER, decide
-from openvlt_plugins.answers.wording import squeezed, undressed
+from openvlt_plugins.answers.wording import folded, squeezed, undressed
 from openvlt_plugins.answers.words import plain
 
 _LEAD_IN = re.compile(
@@ -29,8 +29,22 @@ _LETTERS = re.compile(
 _RUN = re.compile(r"[A-J]{2,}")
 _GLUED = re.compile(r"[(\[]?([A-Z])[)\]]?[\s.:,-]*(\S.*)", re.DOTALL)
 _MARKED = re.compile(
-    r"(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Za-z])\s*[.):,](?=\s|$)|([A-Za-z])(?=\s*$))\s*[.:,-]?\s*(.*)", re.DOTALL
+    r"(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Za-z])(?:\s*[.):,]|\s+[-\u2014])(?=\s|$)|([A-Za-z])(?=\s*$))"
+    r"\s*[.:,\u2014-]?\s*(.*)",
+    re.DOTALL,
 )
+# Another letter behind the first: marked, joined to it, or said to be something itself.
+_ALSO = re.compile(
+    r"[(\[]\s*([A-Ja-j])\s*[)\]]|(?<![A-Za-z])([A-J])\s*[.):](?=\s|$)|(?<![A-Za-z])([A-J]) (?:is|are|too|also)\b"
+    r"|\b(?:be|is) ([A-J])(?![A-Za-z'])"
+    r"|(?:\b(?:or|and|but|nor|not|also|maybe|perhaps|rather|actually|then)\b|[,;/&])\s*([A-J])(?![A-Za-z'])"
+)
+_DENIED = re.compile(
+    r"(?:is|was|would be|seems|looks)(?: \w+)? ?(?:not|wrong|incorrect|false|out)\b|cannot\b"
+    r"|(?:is|was|ca|wo|does)n't\b",
+    re.IGNORECASE,
+)
+_NOT = re.compile(r"\b(?:not|no|never|neither|wrong|incorrect|\w+n't)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\(?[A-Z][.)]*")
 _ALL_LETTERS = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
 
@@ -48,9 +62,10 @@ class Choice(AnswerVerifier):
     """One of several choices.
 
     Accepts the letter in any of its dresses (``B``, ``(B)``, ``b.``, ``Option B``, ``\\text{B}``), the letter with
-    content after it (``B. 8/11``) as long as that is not another choice's content, and the content alone if the
-    choices are known and it fits only one of them. A gold may be a letter, a content, or several letters: then all of
-    them must be named. Refuses answer soup: naming another letter beside the right one.
+    content after it (``B. 8/11``) as long as that names no other choice by letter or content, and the content alone if
+    the choices are known and it fits only one of them. A gold may be a letter, a content, or several letters: then all
+    of them must be named. Refuses answer soup (naming another choice beside the right one) and what is taken back
+    (``(B) is wrong``).
     """
 
     version: ClassVar[str] = "2"
@@ -123,8 +138,20 @@ def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
         glued = _GLUED.fullmatch(short)
         return glued[1] if glued and _is_content(glued[1], glued[2], choices) else None
     letter, rest = _marked_letter(marked), marked.group(4)
-    others = [_letter(i) for i, choice in enumerate(choices) if rest and squeezed(rest) == squeezed(choice)]
-    return letter if letter in others else "".join(sorted({letter, *others, *letters_of(rest)}))
+    if _DENIED.match(rest) or (choices and _NOT.search(rest) and not _is_content(letter, rest, choices)):
+        return ""
+    also = {name.upper() for names in _ALSO.findall(rest) for name in names if name}
+    return "".join(sorted({letter, *letters_of(rest), *also, *_contents_in(rest, letter, choices)}))
+
+
+def _contents_in(text: str, letter: str, choices: tuple[str, ...]) -> set[str]:
+    """The letters of the choices whose content stands in a text beside that of its own letter."""
+    place = ord(letter) - ord("A")
+    text = folded(text)
+    if place < len(choices) and (own := folded(choices[place])):
+        text = text.replace(own, " ")
+    words = {_letter(i): folded(choice) for i, choice in enumerate(choices) if i != place and folded(choice)}
+    return {other for other, word in words.items() if re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.]*\w)", text)}
 
 
 def _is_content(letter: str, text: str, choices: tuple[str, ...]) -> bool:

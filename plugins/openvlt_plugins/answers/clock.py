@@ -17,10 +17,13 @@ _CLOCK = re.compile(
 BARE_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
+_WEEKDAY = re.compile(r"^(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
+_EITHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
 _DATES = (
     re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"),
     re.compile(rf"(?P<m>{_MONTH}) (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<y>\d{{4}}))?"),
     re.compile(rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<m>{_MONTH})(?:,? (?P<y>\d{{4}}))?"),
+    re.compile(rf"(?P<m>{_MONTH}),? (?P<y>\d{{4}})(?P<d>)"),
 )
 
 
@@ -41,11 +44,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A day; the year is None where it is not stated."""
+    """A day, or a month of a year; year and day are None where they are not stated."""
 
     year: int | None
     month: int
-    day: int
+    day: int | None
 
 
 def read_clock(text: str) -> Clock | None:
@@ -67,16 +70,24 @@ def read_clock(text: str) -> Clock | None:
 
 def read_date(text: str) -> Date | None:
     """Read a date that is clear; None if the text is none, or could be two (03/01/2015)."""
-    text = _LEAD_IN.sub("", folded(text))
+    text = _WEEKDAY.sub("", _LEAD_IN.sub("", folded(text)))
+    if found := _EITHER.fullmatch(text):
+        return _either_first(int(found[1]), int(found[3]), int(found[4]))
     for pattern in _DATES:
         if found := pattern.fullmatch(text):
             month = found["m"]
             number = int(month) if month.isdigit() else _MONTHS.index(month[:3]) + 1
-            day = int(found["d"])
-            if not (1 <= number <= 12 and 1 <= day <= 31):
+            day = int(found["d"]) if found["d"] else None
+            if not (1 <= number <= 12 and (day is None or 1 <= day <= 31)):
                 return None
             return Date(int(found["y"]) if found["y"] else None, number, day)
     return None
+
+
+def _either_first(one: int, other: int, year: int) -> Date | None:
+    """The date of a day and a month in either order, if only one of the two orders is a date."""
+    orders = {(month, day) for month, day in ((one, other), (other, one)) if 1 <= month <= 12 and 1 <= day <= 31}
+    return Date(year, *orders.pop()) if len(orders) == 1 else None
 
 
 def is_moment(text: str) -> bool:

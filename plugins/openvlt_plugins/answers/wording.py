@@ -23,7 +23,8 @@ _LEAD_IN = re.compile(
 
 def without_lead_in(text: str) -> str:
     """The text without "The answer is" and the like before it."""
-    return _LEAD_IN.sub("", text.strip(" \n")) or text
+    bare = _BOLD.sub(r"\1", text) if "**" in text else text
+    return _LEAD_IN.sub("", bare.strip(" \n")) or text
 
 
 def undressed(text: str) -> str:

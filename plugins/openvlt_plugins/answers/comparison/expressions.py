@@ -12,6 +12,8 @@ from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
 from openvlt_plugins.answers.values.probe import NO_VALUE, differ, value
 
+_DEGREE: Unit = (("degree", 1),)
+_RADIAN: Unit = (("radian", 1),)
 TIERS = ("text", "number", "structure", "algebra", "symbolic")
 
 
@@ -36,6 +38,10 @@ class Expressions:
         g, s = (node.value if isinstance(node, Quantity) else node for node in (gold, said))
         if self.policy.units == "ignore" or gold_unit == said_unit:
             return self.expressions(g, s)
+        if {gold_unit, said_unit} == {_DEGREE, _RADIAN} and self.policy.units != "require":
+            return self.expressions(
+                *(Call("deg", (v,)) if u == _DEGREE else v for v, u in ((g, gold_unit), (s, said_unit)))
+            )
         if _is_percent(g) or _is_percent(s):
             return False
         if (agreed := agree(gold_unit, said_unit)) is not None:

@@ -186,7 +186,7 @@ class Parser(Quantities):
             return super()._command()
         self.next()
         name = self._subscript()
-        if not name.endswith("matrix") and name != "array":
+        if (not name.endswith("matrix") and name != "array") or name in {"vmatrix", "Vmatrix"}:
             raise Unreadable(f"{name} is not known")
         if name == "array" and self.at("{"):
             self._subscript()

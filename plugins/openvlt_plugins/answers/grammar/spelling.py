@@ -67,12 +67,28 @@ _SPELLINGS = tuple(
         ("\\rangle", r"\\rangle(?![A-Za-z])", ")"),
         ("<", r"^<([^<>]*,[^<>]*)>$", r"(\1)"),
         ("\\colon", r"\\colon(?![A-Za-z])", ":"),
+        ("\\det", r"\\det\s*\\begin\{[a-z]+\}", r"\\begin{vmatrix}"),
         ("\\prime", r"\^\s*\{?\s*\\prime(?![A-Za-z])\s*\}?", "'"),
         ("\\mathbb", r"\\mathbb\s*\{?\s*R\s*\}?", r" (-\\infty,\\infty) "),
         ("ll real", r"\b[Aa]ll real(?: number)?s\b", r" (-\\infty,\\infty) "),
         ("mpty set", r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
         ("per cent", r"\bper cent\b", "percent"),
         ("US", r"\bUS\s?(?=\\?\$)", ""),
+        # A set builder of one variable is what it says of the variable.
+        (
+            "\\{",
+            r"^\s*\\\{\s*([a-z])\s*(?:\\in\s*\(-\\infty,\\infty\)\s*)?(?:\||\\mid(?![A-Za-z])|:)"
+            r"(?=.*\1.*\\\}\s*$)(?=.*(?:[<>]|\\[lg]e))(.+)\\\}\s*$",
+            r"\2",
+        ),
+        # ]a, b[ is the open interval in ISO 31-11 and in French.
+        ("]", r"^\s*(?:\\left\s*)?\](?=[^\[\]]*[,;])([^\[\]]+?)(?:\\right\s*)?\[\s*$", r"(\1)"),
+        ("]", r"^\s*(?:\\left\s*)?\](?=[^\[\]]*[,;])([^\[\]]+?)(?:\\right\s*)?\]\s*$", r"(\1]"),
+        ("[", r"^\s*(?:\\left\s*)?\[(?=[^\[\]]*[,;])([^\[\]]+?)(?:\\right\s*)?\[\s*$", r"[\1)"),
+        ("^", r"(?<=\d)\s*\^\s*(?:\{\s*o\s*\}|o(?![A-Za-z]))", r" \\degree "),
+        # Two or more dots between groups of three digits set thousands apart, never decimals.
+        (".", r"(?<![\d.,])(\d{1,3})\.(\d{3})\.(\d{3})(?:,(?=\d))(?!\d{3}(?!\d))", r"\1\2\3."),
+        (".", r"(?<![\d.,])(\d{1,3})\.(\d{3})\.(\d{3})(?![\d.,])", r"\1\2\3"),
         (".", r"\b(sq|cu|ft|in|yd|lbs?|oz|hrs?|mins?|secs?)\.(?=\s*[A-Za-z\d])", r"\1 "),
     )
 )

@@ -1,7 +1,7 @@
 """The last tier: values to very many digits at irregular points.
 
-Two expressions that agree to 100 digits at eight such points, on both sides of zero, are taken for equal, and so are
-two constants that agree to 300; a difference that is small but has digits is a difference. So an identity needs no
+Two expressions that agree to 200 digits at eight such points, on both sides of zero, are taken for equal, and so are
+two constants that agree to 1000; a difference that is small but has digits is a difference. So an identity needs no
 proof, and nothing is ever simplified, which is what hangs computer algebra. Where an expression has no values
 (infinities, functions nobody has defined), it is equal to none but those with its normal form.
 """
@@ -17,8 +17,8 @@ from threading import get_ident
 from openvlt_plugins.answers.grammar.tree import Node, symbols
 from openvlt_plugins.answers.values.probe import Arithmetic, Point, Value, are_apart, pairs
 
-_DIGITS = 100
-_CONSTANT_DIGITS = 300
+_DIGITS = 200
+_CONSTANT_DIGITS = 1000
 _TRIES = 16
 _ENOUGH = 8
 
@@ -60,7 +60,7 @@ def _arithmetic(digits: int, thread: int) -> Arithmetic:
 
     context = mpmath.mp.clone()
     context.dps = digits
-    return Arithmetic(lambda value: context.mpf(value.numerator) / value.denominator, context, context.eps)
+    return Arithmetic(lambda value: context.mpf(value.numerator) / value.denominator, context, context.eps, 0.0)
 
 
 def _place(turn: int, index: int) -> Fraction:

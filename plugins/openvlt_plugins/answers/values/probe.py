@@ -30,14 +30,16 @@ class Arithmetic:
         number: turns a fraction into one.
         module: its functions and constants: ``cmath``, or a context of mpmath.
         eps: relative error of an operation.
+        least: numbers below it are not to be trusted.
     """
 
     number: Callable[[Fraction], Number]
     module: Any
     eps: Number
+    least: float
 
 
-DOUBLE = Arithmetic(lambda value: complex(float(value)), cmath, 2.3e-16)
+DOUBLE = Arithmetic(lambda value: complex(float(value)), cmath, 2.3e-16, 1e-300)
 
 
 class Value(NamedTuple):
@@ -67,7 +69,7 @@ def points(*nodes: Node) -> list[dict[str, Number]]:
 
 def differ(one: Node, other: Node) -> bool:
     """True if the expressions certainly have different values at some point where both are real."""
-    return any(are_apart(a, b) for a, b in pairs(one, other, points(one, other)))
+    return any(are_apart(a, b, DOUBLE.least) for a, b in pairs(one, other, points(one, other)))
 
 
 def pairs(
@@ -83,9 +85,9 @@ def pairs(
             yield a, b
 
 
-def are_apart(a: Value, b: Value) -> bool:
-    """True if the two values certainly differ."""
-    return bool(abs(a.at - b.at) > 1e3 * (a.error + b.error) + 1e-300)
+def are_apart(a: Value, b: Value, least: float = 0.0) -> bool:
+    """True if the two values certainly differ, by more than `least`."""
+    return bool(abs(a.at - b.at) > 1000 * (a.error + b.error) + least)
 
 
 def _is_real(found: Value) -> bool:
@@ -148,7 +150,7 @@ def _apply(op: str, args: list[Value], arithmetic: Arithmetic) -> Value:
             return _power(op, first, last, arithmetic)
     function = _function(op, first, arithmetic.module)
     at = function(first.at)
-    slope = abs(function(first.at + first.error + 1e-300) - at)
+    slope = abs(function(first.at + first.error + arithmetic.least) - at)
     return Value(at, slope + 4 * eps * (abs(at) + abs(first.at)))
 
 
