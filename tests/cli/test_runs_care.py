@@ -77,3 +77,24 @@ def test_a_forgotten_run_is_gone(openvlt: Command) -> None:
     openvlt("runs", "remove", "sums-distill")
     with pytest.raises(UsageError, match="no run 'sums-distill'"):
         openvlt("runs", "show", "sums-distill")
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden"])
+def test_no_name_leads_out_of_the_store(openvlt: Command, tmp_path: Path, name: str) -> None:
+    for words in (["distill", "RECIPE", "--name", name], ["runs", "remove", name], ["runs", "verify", name]):
+        if name or words[0] == "runs":
+            with pytest.raises(UsageError, match="cannot be the name of a run"):
+                openvlt(*words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_output_is_neither_exported_nor_a_riddle(openvlt: Command, tmp_path: Path) -> None:
+    for path in (tmp_path / "home").glob("stages/*/rows.jsonl"):
+        path.write_bytes(path.read_bytes().replace(b"What", b"That"))
+    for words in (["export", "sums-distill", "--as", "trl", "--out", str(tmp_path / "out")], ["distill", "RECIPE"]):
+        with pytest.raises(DataError, match=r"rows\.jsonl is damaged: it is not what the stage wrote"):
+            openvlt(*words)
+    for path in (tmp_path / "home").glob("stages/*/rows.jsonl"):
+        path.write_bytes(b"\n" + path.read_bytes())
+    with pytest.raises(DataError, match=r"rows\.jsonl is damaged: line 1 does not read"):
+        openvlt("runs", "prune")

@@ -96,3 +96,27 @@ def test_what_no_terminal_can_print_is_escaped(tmp_path: Path) -> None:
     file.write_text('{"gold": "7", "response": "\\ud800"}')
     (row,) = map(json.loads, run("--file", str(file), "--bare").stdout.splitlines())
     assert (row["status"], row["extracted"]) == ("incorrect", "\ud800")
+
+
+def test_a_shaping_verifier_knows_whether_the_answer_is_correct(tmp_path: Path) -> None:
+    plugin = tmp_path / "brevity.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\n"
+        "from openvlt import Claim, Verdict, Verifier, hookimpl\n"
+        "@dataclass(frozen=True)\n"
+        "class Brevity(Verifier):\n"
+        "    def verify(self, claim: Claim) -> Verdict:\n"
+        "        return Verdict.scored(float(claim.is_correct))\n"
+        "@hookimpl\n"
+        "def register_verifiers(register):\n"
+        "    register('brevity', Brevity, summary='brief')\n"
+    )
+    command = ["--plugin", str(plugin), "verify", "7", "<answer>7</answer>", "--verifier", "brevity"]
+    assert "scored (score 1)" in CliRunner().invoke(cli, command).stdout
+
+
+def test_a_file_of_which_nothing_can_be_judged(tmp_path: Path) -> None:
+    file = tmp_path / "claims.jsonl"
+    file.write_text("not json\n")
+    assert "Not one line of" in str(run("--file", str(file)).exception)
+    assert "say nothing of a --file" in str(run("--file", str(file), "--type", "integer").exception)

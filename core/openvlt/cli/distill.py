@@ -49,6 +49,7 @@ def _write(loop: Loop, run: Run, folder: Path) -> int:
     home, card = loop.workspace.home, _card(loop, run)
     _, judged = find_stage(home, run, "verify")
     _, chosen = find_stage(home, run, str(loop.until))
+    chosen.check()
     card.count(judged.rows(Row), chosen.rows(Row))
     return write_dataset(folder, chosen.rows(Row), loop.workspace.images, card.text())
 

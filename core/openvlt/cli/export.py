@@ -43,6 +43,7 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
             f"The stage '{record.name}' holds nothing to export as {form}.",
             f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
         )
+    folder.check()
     return EXPORTS[form](folder.rows(Row), read_format(home, name), ImageStore(home.images), out, name)
 
 

@@ -71,7 +71,7 @@ def _installed(name: str) -> Distribution:
     builtin = known.pop("openvlt", None)
     if normalized(name) in known:
         return known[normalized(name)]
-    found = [one for one in known.values() if name in one.plugins]
+    found = [one for one in known.values() if normalized(name) in map(normalized, one.plugins)]
     if len(found) == 1:
         return found[0]
     if found:

@@ -61,14 +61,23 @@ def verify(
     The answer is extracted from the last <answer> tag, else the last \\boxed{}. A response that has neither is
     unparsed, unless --bare takes it whole.
     """
+    from openvlt.interfaces import AnswerVerifier
     from openvlt.records import Format
     from openvlt.verification import Judge
 
-    built = registry().build("verifier", verifier, where="--verifier")
-    with Judge({"verdict": built}, format=Format(), workers=workers) as judge:
+    built = {"verdict": registry().build("verifier", verifier, where="--verifier")}
+    if not isinstance(built["verdict"].component, AnswerVerifier):
+        # A verifier of something else may ask whether the answer is correct.
+        built = {"answer": registry().build("verifier", "answer"), **built}
+    with Judge(built, format=Format(), workers=workers) as judge:
         if file is not None:
             if gold is not None:
                 raise UsageError("--file and GOLD RESPONSE are both given.", "Give one of them.")
+            if choices or answer_type or precision is not None or unit:
+                raise UsageError(
+                    "--choices, --type, --precision and --unit say nothing of a --file.",
+                    "Write choices, answer_type, precision and unit into its lines.",
+                )
             _many(judge, file, bare=bare, threads=workers or 4)
         elif gold is None or response is None:
             raise UsageError("GOLD and RESPONSE are not both given.", "Give both, or --file FILE.jsonl.")
@@ -129,6 +138,8 @@ def _many(judge: Judge, file: Path, *, bare: bool, threads: int) -> None:
             for line, (verdict, seconds) in zip(chunk, pool.map(lambda x: _timed(judge, x.claim), chunk), strict=True):
                 click.echo(_printable(json.dumps(_told(line, verdict, seconds), ensure_ascii=False)))
             progress.advance(bar, len(chunk))
+    if not judge.tallies["verdict"].claims:
+        raise DataError(f"Not one line of '{file}' could be judged.", "Give each line a gold and a response.")
     for concern in judge.tallies["verdict"].concerns:
         click.echo(f"Warning: {concern}.", err=True)
 

@@ -22,7 +22,7 @@ from openvlt.stages.select import select
 from openvlt.stages.train import Rewards, train, train_step
 from openvlt.stages.verify import verify
 from openvlt.stages.workspace import Output, Step, Workspace
-from openvlt.store import Home, claimed_run, digest, write_atomically, write_run
+from openvlt.store import Home, claimed_run, digest, run_folder, write_atomically, write_run
 
 
 @dataclass
@@ -221,10 +221,13 @@ def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:
 
     The same recipe goes on under the same name; one that was changed (``--set``) gets a name of its own, so that no
     record is lost. A name the user has given is taken as it is.
+
+    Raises:
+        UsageError: it can be no run's name.
     """
     resolved = json.dumps(recipe.model_dump(mode="json"), indent=1)
     for name in (given,) if given else (recipe.name, f"{recipe.name}-{digest(resolved)[:6]}"):
-        path = home.runs / name / "recipe.json"
+        path = run_folder(home, name) / "recipe.json"
         if given or not path.exists():
             write_atomically(path, resolved.encode())
         if path.read_text(encoding="utf-8") == resolved:

@@ -6,7 +6,7 @@ from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore, decode_image
 from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.rows import RowStore
-from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, write_run
+from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, run_folder, write_run
 from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "open_home",
     "read_format",
     "read_run",
+    "run_folder",
     "write_atomically",
     "write_run",
     "writing",

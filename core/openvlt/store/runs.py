@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,22 @@ from openvlt.store.codec import decode, encode
 from openvlt.store.home import Home
 from openvlt.store.stage import StageFolder, write_atomically
 
+_NAME = re.compile(r"\w[\w. +-]*")
+
+
+def run_folder(home: Home, name: str) -> Path:
+    """The folder of a run.
+
+    Raises:
+        UsageError: the name is none, such as one that leads out of the store.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot be the name of a run.",
+            "Use letters, digits, dots, dashes and underscores, and begin with a letter or a digit.",
+        )
+    return home.runs / name
+
 
 def write_run(home: Home, run: Run) -> None:
     """Write a run's record; readers see the old or the new one, never half.
@@ -22,7 +39,7 @@ def write_run(home: Home, run: Run) -> None:
     Raises:
         DataError: the disk is full or read-only.
     """
-    write_atomically(home.runs / run.name / "run.json", encode(run))
+    write_atomically(run_folder(home, run.name) / "run.json", encode(run))
 
 
 @contextmanager
@@ -32,7 +49,7 @@ def claimed_run(home: Home, name: str) -> Iterator[None]:
     Raises:
         UsageError: another process is carrying out the same run.
     """
-    lock = FileLock(home.runs / f"{name}.lock", timeout=0)
+    lock = FileLock(run_folder(home, f"{name}.lock"), timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -50,11 +67,11 @@ def read_run(home: Home, name: str) -> Run:
     """Read the record of a run.
 
     Raises:
-        UsageError: there is no such run.
+        UsageError: there is no such run, or it can be none's name.
         DataError: its record does not read.
     """
     try:
-        return _read(home.runs / name / "run.json")
+        return _read(run_folder(home, name) / "run.json")
     except FileNotFoundError:
         names = sorted(path.parent.name for path in home.runs.glob("*/run.json"))
         raise UsageError(f"There is no run '{name}' in {home.runs}.", closest(name, names)) from None
@@ -99,7 +116,7 @@ def read_format(home: Home, name: str) -> Format:
     Raises:
         DataError: the recipe is gone.
     """
-    path = home.runs / name / "recipe.json"
+    path = run_folder(home, name) / "recipe.json"
     try:
         return decode(Format, json.dumps(json.loads(path.read_bytes())["format"]))
     except (OSError, ValueError, KeyError) as error:

@@ -45,10 +45,34 @@ class StageFolder:
         return summary if made.exists() else None
 
     def rows(self, kind: type[T]) -> Iterator[T]:
-        """Read the output back, row by row."""
+        """Read the output back, row by row.
+
+        Raises:
+            DataError: a row does not read.
+        """
         with self.rows_file.open("rb") as lines:
-            for line in lines:
-                yield decode(kind, line)
+            for number, line in enumerate(lines, start=1):
+                try:
+                    row = decode(kind, line)
+                except ValueError as error:
+                    raise self._damaged(f"line {number} does not read") from error
+                yield row
+
+    def check(self) -> None:
+        """Make sure that the output is what the stage wrote.
+
+        Raises:
+            DataError: it was changed since.
+        """
+        summary = self.summary()
+        if summary is not None and file_digest(self.rows_file) != summary["digest"]:
+            raise self._damaged("it is not what the stage wrote")
+
+    def _damaged(self, how: str) -> DataError:
+        return DataError(
+            f"The output {self.rows_file} is damaged: {how}.",
+            "Delete the file and run the command again that made it; it is made anew from the rows.",
+        )
 
     def rejected(self) -> Iterator[Rejected]:
         """Read back what was left out."""
