@@ -21,6 +21,7 @@ from openvlt.store import (
     encode,
     file_digest,
     list_runs,
+    numbered,
     open_home,
     read_run,
     write_run,
@@ -163,3 +164,8 @@ def test_digests_do_not_depend_on_the_order_of_keys() -> None:
     assert digest({"a": 1, "b": [1, 2]}) == digest({"b": [1, 2], "a": 1})
     assert digest("a", "b") != digest("ab")
     assert digest({"a": 1}) != digest({"a": "1"})
+
+
+def test_a_numbered_digest_is_the_digest_of_both() -> None:
+    base = digest("anything")
+    assert [numbered(base, number) for number in (0, 7, 123)] == [digest(base, number) for number in (0, 7, 123)]

@@ -17,7 +17,7 @@ from openvlt.stages.chat import converse
 from openvlt.stages.map import Task, Value
 from openvlt.stages.models import Resolved
 from openvlt.stages.workspace import Workspace
-from openvlt.store import digest
+from openvlt.store import digest, numbered
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Ask:
 
     def keys(self, row: Row) -> list[str]:
         base = self._key(row)
-        return [digest(base, sample) for sample in range(self.sampling.n)]
+        return [numbered(base, sample) for sample in range(self.sampling.n)]
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         engine = self._open()

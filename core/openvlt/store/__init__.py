@@ -1,7 +1,7 @@
 """Where everything lies: images once, rows as the cache, stages as views of them, runs as their record."""
 
 from openvlt.store.check import check_run
-from openvlt.store.codec import decode, digest, encode
+from openvlt.store.codec import decode, digest, encode, numbered
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore, decode_image
 from openvlt.store.prune import Unneeded, find_unneeded, free
@@ -28,6 +28,7 @@ __all__ = [
     "free",
     "list_runs",
     "model_digest",
+    "numbered",
     "open_home",
     "read_format",
     "read_run",

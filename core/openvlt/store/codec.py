@@ -43,6 +43,11 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(_CANONICAL.encode(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def numbered(base: str, number: int) -> str:
+    """Return ``digest(base, number)`` for a hex digest, without an encoder: there is one for every sample of a row."""
+    return hashlib.sha256(f'["{base}",{number}]'.encode()).hexdigest()
+
+
 def _plain(value: Any) -> Any:
     # One level is enough: the encoder asks again for what is below.
     fields = getattr(value, "__dataclass_fields__", None)
