@@ -181,12 +181,15 @@ SOUPS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("choices", [("10", "12", "14", "16"), ()])
 @pytest.mark.parametrize("said", SOUPS)
-def test_a_right_letter_in_front_hides_nothing_behind_it(said: str, choices: tuple[str, ...]) -> None:
-    named_by_content = {"(A) 10 or 14", "A. not 10", "(A) 10 is wrong"}
-    if choices or said not in named_by_content:
-        assert judge("A", said, choices=choices).status == "incorrect"
+def test_a_right_letter_in_front_hides_nothing_behind_it(said: str) -> None:
+    assert judge("A", said, choices=("10", "12", "14", "16")).status == "incorrect"
+
+
+# Without the choices nobody knows that 14 is one, or that "not 10" is none.
+@pytest.mark.parametrize("said", sorted({*SOUPS} - {"(A) 10 or 14", "A. not 10", "(A) 10 is wrong"}))
+def test_nor_does_it_where_the_choices_are_not_known(said: str) -> None:
+    assert judge("A", said).status == "incorrect"
 
 
 @pytest.mark.parametrize("said", ["A - 10", "A. 10, since it is even", "(A) 10.", "A: the smallest", "A) 10 cm"])

@@ -79,12 +79,11 @@ def test_a_forgotten_run_is_gone(openvlt: Command) -> None:
         openvlt("runs", "show", "sums-distill")
 
 
-@pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden"])
+@pytest.mark.parametrize("name", ["../out", "a/b", ".hidden"])
 def test_no_name_leads_out_of_the_store(openvlt: Command, tmp_path: Path, name: str) -> None:
     for words in (["distill", "RECIPE", "--name", name], ["runs", "remove", name], ["runs", "verify", name]):
-        if name or words[0] == "runs":
-            with pytest.raises(UsageError, match="cannot be the name of a run"):
-                openvlt(*words)
+        with pytest.raises(UsageError, match="cannot be the name of a run"):
+            openvlt(*words)
     assert not (tmp_path / "out").exists()
 
 

@@ -139,11 +139,6 @@ def _key(value: Quotient) -> str:
     )
 
 
-def _hex(number: Fraction) -> str:
-    """Hexadecimal, since Python refuses to write very long decimals."""
-    return f"{number.numerator:x}:{number.denominator:x}"
-
-
 def _quotient(top: Poly, bottom: Poly) -> Quotient:
     if not bottom:
         raise Opaque("division by zero")
