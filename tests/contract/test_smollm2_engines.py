@@ -19,6 +19,11 @@ QUESTIONS = [
     for question in ("What colour is the shape?", "Is there a circle?")
 ]
 GREEDY = Sampling(max_tokens=32)
+DRAWN = {
+    "nucleus": Sampling(max_tokens=32, temperature=0.7, top_p=0.95),
+    "all tokens": Sampling(max_tokens=32, temperature=1.0, seed=3),
+    "top-k and a penalty": Sampling(max_tokens=32, temperature=0.8, top_k=20, repetition_penalty=1.2),
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +57,22 @@ def test_a_gguf_file_is_read_with_its_template_and_its_end_token(hf_engine: Engi
     assert sum("red" in reply.text.lower() for reply in replies[:6]) >= 2, "it does not speak of what it was asked"
 
 
-def test_vllm_writes_what_hf_writes(hf_engine: Engine, saved: Path, request: pytest.FixtureRequest) -> None:
+@pytest.fixture(scope="module")
+def vllm_opened(saved: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
     pytest.importorskip("vllm")
     from openvlt_plugins.vllm.backend import VllmBackend
     from tiny_models import FIGURES
 
     backend = VllmBackend(eager=True, cache=0.5)
     with backend.open(Model(id=str(saved), dtype="float32", context=CONTEXT), picture) as engine:
-        pairs = list(zip(completions(engine), completions(hf_engine), strict=True))
-        opened = Opened("vllm, SmolLM2", backend, engine, CONTEXT, request.config.stash[FIGURES])
+        yield Opened("vllm, SmolLM2", backend, engine, CONTEXT, request.config.stash[FIGURES])
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, *DRAWN.values()], ids=["greedy", *DRAWN])
+def test_vllm_writes_what_hf_writes(
+    hf_engine: Engine, vllm_opened: Opened, sampling: Sampling, request: pytest.FixtureRequest
+) -> None:
+    pairs = list(zip(completions(vllm_opened.engine, sampling), completions(hf_engine, sampling), strict=True))
     share = sum(ours == theirs for ours, theirs in pairs) / len(pairs)
-    opened.report("greedy replies identical to hf", share)
+    vllm_opened.report(f"replies identical to hf ({request.node.callspec.id})", share)
     assert share >= 0.75

@@ -35,29 +35,35 @@ def choose(logits: torch.Tensor, sampling: Sampling, draws: torch.Tensor) -> tor
     if sampling.temperature == 0:
         return logits.argmax(-1)
     logits = logits / sampling.temperature
-    ids, probabilities = _candidates(logits, sampling)
-    cumulative = probabilities.double().cumsum(-1)
-    places = torch.searchsorted(cumulative, (draws * cumulative[:, -1]).unsqueeze(1), right=True)
-    places = places.clamp(max=cumulative.shape[1] - 1)
-    return places.squeeze(1) if ids is None else ids.gather(1, places).squeeze(1)
-
-
-def _candidates(logits: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor | None, torch.Tensor]:
-    """Token ids that may be chosen, ascending (None: all of them), and their probabilities, 0 outside the nucleus."""
-    vocabulary = logits.shape[-1]
     if not sampling.top_k and sampling.top_p >= 1:
-        return None, logits.softmax(-1)
+        return _draw(logits.softmax(-1), draws)
     total = logits.logsumexp(-1, keepdim=True)
-    values, ids = logits.topk(min(sampling.top_k or _CANDIDATES, vocabulary))
+    values, ids = logits.topk(min(sampling.top_k or _CANDIDATES, logits.shape[-1]))
     if sampling.top_k:
         total = values.logsumexp(-1, keepdim=True)
-    elif (values - total).exp().sum(-1).min() < sampling.top_p:
-        values, ids = logits.sort(descending=True, stable=True)
-    probabilities = (values - total).exp()
+    tokens = _draw_among(values - total, ids, sampling.top_p, draws)
+    if not sampling.top_k:
+        wide = (values - total).exp().sum(-1) < sampling.top_p
+        if wide.any():
+            values, ids = logits[wide].sort(descending=True, stable=True)
+            tokens[wide] = _draw_among(values - total[wide], ids, sampling.top_p, draws[wide])
+    return tokens
+
+
+def _draw_among(logarithms: torch.Tensor, ids: torch.Tensor, top_p: float, draws: torch.Tensor) -> torch.Tensor:
+    """Draw from the nucleus of candidates; the likely ones come first in `logarithms` and `ids`, (rows, candidates)."""
+    probabilities = logarithms.exp()
     before = probabilities.cumsum(-1) - probabilities
-    probabilities = torch.where(before < sampling.top_p, probabilities, 0.0)
+    probabilities = torch.where(before < top_p, probabilities, 0.0)
     ids, order = ids.sort(-1)
-    return ids, probabilities.gather(1, order)
+    return ids.gather(1, _draw(probabilities.gather(1, order), draws).unsqueeze(1)).squeeze(1)
+
+
+def _draw(probabilities: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """The place in each row of (rows, candidates) where the cumulative distribution passes the row's draw."""
+    cumulative = probabilities.double().cumsum(-1)
+    places = torch.searchsorted(cumulative, (draws * cumulative[:, -1]).unsqueeze(1), right=True)
+    return places.clamp(max=cumulative.shape[1] - 1).squeeze(1)
 
 
 def penalise(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:

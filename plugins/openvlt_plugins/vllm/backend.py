@@ -20,7 +20,7 @@ class VllmBackend(Backend):
     """Runs text and image-text models with continuous batching; samples of one prompt share its prefill.
 
     A sample's seed derives from its request's key and its index, so more samples keep the first ones; since vLLM
-    batches by timing, bytes are not guaranteed.
+    batches by timing, bytes are not guaranteed. On a CPU a sample is drawn as the backend hf draws it.
     """
 
     tensor_parallel: Annotated[int, Option("GPUs a layer is split over", operational=True)] = 1
@@ -44,7 +44,7 @@ class VllmBackend(Backend):
 
         llm = self._load(model)
         try:
-            yield VllmEngine(llm, read)
+            yield VllmEngine(llm, read, draws=not _has_gpu())
         finally:
             llm.llm_engine.engine_core.shutdown()
             del llm
@@ -94,9 +94,9 @@ class VllmBackend(Backend):
             low, high = model.pixels
             arguments["mm_processor_kwargs"] = {"size": {"shortest_edge": low, "longest_edge": high}}
         if not _has_gpu():
-            # Seeds and prompts prefilled in parts do not go together there: "CPU Generator does not use offset".
-            limit = model.context or config.get_text_config().max_position_embeddings
-            arguments |= {"enable_chunked_prefill": False, "max_num_batched_tokens": max(4096, limit)}
+            # Prompts share whole blocks, and vLLM's 128 there leave most of a prompt to be read once a sample.
+            arguments |= {"block_size": 32, "max_num_seqs": 512}
+            arguments["logits_processors"] = ["openvlt_plugins.vllm.draws:Draws"]
         return {**arguments, **self.extra, "trust_remote_code": False}
 
 

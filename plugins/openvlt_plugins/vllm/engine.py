@@ -11,6 +11,7 @@ from vllm import SamplingParams
 from vllm.exceptions import VLLMClientError
 
 from openvlt import Completion, Image, ImageReader, Message, Rejected, Request, Sampling, UsageError
+from openvlt_plugins.vllm.draws import drawn
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput
@@ -26,11 +27,13 @@ class VllmEngine:
     Args:
         llm: the engine.
         read: decodes images.
+        draws: whether `llm` has the logits processor `Draws`.
     """
 
-    def __init__(self, llm: LLM, read: ImageReader) -> None:
+    def __init__(self, llm: LLM, read: ImageReader, *, draws: bool) -> None:
         self.llm = llm
         self._read = read
+        self._draws = draws
         config = llm.model_config.hf_config
         self._forbidden = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
 
@@ -44,8 +47,8 @@ class VllmEngine:
         waiting = [
             (place, run)
             for place, (request, turns) in enumerate(zip(requests, prompts, strict=True))
-            for run in _runs(request.samples)
-            if self._enqueue(turns, _parameters(request, run, sampling, self._forbidden))
+            for run in self._runs(request, sampling)
+            if self._enqueue(turns, self._parameters(request, run, sampling))
         ]
         outputs = self.llm.wait_for_completion(use_tqdm=False) if waiting else []
         replies: list[dict[int, Completion]] = [{} for _ in requests]
@@ -70,6 +73,36 @@ class VllmEngine:
                 return True
         return False
 
+    def _runs(self, request: Request, sampling: Sampling) -> list[tuple[int, ...]]:
+        """The samples that vLLM is asked for together."""
+        if self._drawn(sampling):
+            return [(sample,) for sample in request.samples]
+        return list(_consecutive(request.samples))
+
+    def _parameters(self, request: Request, run: Sequence[int], sampling: Sampling) -> SamplingParams:
+        """Every field explicit, or the model's own generation config counts.
+
+        vLLM adds a sample's place among the `n` to the seed, so a run of samples has the seeds it would have alone.
+        """
+        if self._drawn(sampling):
+            greedy = Sampling(max_tokens=sampling.max_tokens, stop=sampling.stop)
+            return drawn(self._parameters(request, run, greedy), request.key, run[0], sampling)
+        digest = sha256(f"{sampling.seed}:{request.key}".encode()).digest()
+        return SamplingParams(
+            n=len(run),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=sampling.max_tokens,
+            repetition_penalty=sampling.repetition_penalty,
+            stop=list(sampling.stop),
+            seed=(int.from_bytes(digest[:6]) + run[0]) if sampling.temperature else None,
+            logit_bias=self._forbidden or None,
+        )
+
+    def _drawn(self, sampling: Sampling) -> bool:
+        return self._draws and sampling.temperature > 0
+
     def _turn(self, turn: Message) -> dict[str, Any]:
         if not any(isinstance(part, Image) for part in turn.content):
             return {"role": turn.role, "content": "".join(str(part) for part in turn.content)}
@@ -87,28 +120,7 @@ class VllmEngine:
         return {"role": turn.role, "content": parts}
 
 
-def _parameters(
-    request: Request, run: Sequence[int], sampling: Sampling, forbidden: dict[int, float]
-) -> SamplingParams:
-    """Every field explicit, or the model's own generation config counts.
-
-    vLLM adds a sample's place among the `n` to the seed, so a run of samples has the seeds it would have alone.
-    """
-    digest = sha256(f"{sampling.seed}:{request.key}".encode()).digest()
-    return SamplingParams(
-        n=len(run),
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        max_tokens=sampling.max_tokens,
-        repetition_penalty=sampling.repetition_penalty,
-        stop=list(sampling.stop),
-        seed=(int.from_bytes(digest[:6]) + run[0]) if sampling.temperature else None,
-        logit_bias=forbidden or None,
-    )
-
-
-def _runs(samples: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def _consecutive(samples: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Split indices into runs of consecutive ones."""
     start = 0
     for end in range(1, len(samples) + 1):
