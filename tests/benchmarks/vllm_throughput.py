@@ -95,7 +95,7 @@ def measure(options: argparse.Namespace, folder: str) -> None:
         through(engine, requests[:4], sampling)
         hf = max(rate(lambda: through(engine, requests, sampling)) for _ in range(options.hf_rounds))
         print(f"hf                {hf:7.0f} tokens/s", flush=True)
-    with VllmBackend(eager=options.eager, cache=2.0).open(model, read) as engine:  # type: ignore[arg-type]
+    with VllmBackend(eager=options.eager, cache=4.0).open(model, read) as engine:  # type: ignore[arg-type]
         assert isinstance(engine, VllmEngine)
         llm = engine.llm
         through(engine, requests[:4], sampling)

@@ -158,6 +158,7 @@ def test_a_mistake_names_file_line_and_key(path: Path, old: str, new: str, messa
         ("seed=[1", "--set seed=[1: the value is not YAML."),
         ("seed=x", "--set seed=x: seed is 'x'. Input should be a valid integer"),
         ("data.limt=3", "--set data.limt=3: there is no key 'iterations.0.data.limt'. Did you mean 'limit'?"),
+        ("executor={cpu: 1}", "there is no key 'executor.cpu'. Did you mean 'cpus'?"),
         ("sed=3", "--set sed=3: there is no key 'sed'. Did you mean 'seed'?"),
         ("seed.x=3", "--set seed.x=3: 'seed' is a value, nothing lies below it."),
         ("select.7.use=x", "--set select.7.use=x: '7' must be a number below 2."),
@@ -166,6 +167,13 @@ def test_a_mistake_names_file_line_and_key(path: Path, old: str, new: str, messa
 )
 def test_a_mistake_in_a_setting_names_the_setting(path: Path, setting: str, message: str) -> None:
     assert message in error_of(path, TEXT.replace("name: small", "name: small\nseed: 1"), setting)
+
+
+def test_a_mistake_in_a_switch_names_the_switch(path: Path) -> None:
+    recipe = read_recipe(str(path), {"teacher": {"use": "r1distil"}, "source": {"use": "easyvqa"}})
+    assert recipe.place("iterations.0.teacher").startswith("--teacher r1distil: ")
+    assert recipe.place("iterations.0.data.source").startswith("--source easyvqa: ")
+    assert str(path) in recipe.place("base"), "what no switch replaced stands in the file"
 
 
 def test_unknown_recipes_offer_the_closest(tmp_path: Path) -> None:

@@ -19,14 +19,16 @@ class Places:
         path: the file.
         lines: line of every key in it, from 1.
         settings: the ``--set`` strings; they override the file.
+        switches: what the command line put in place of a block, as typed, such as ``--teacher chat``.
     """
 
     path: Path
     lines: Mapping[Key, int] = field(default_factory=dict)
     settings: Sequence[str] = ()
+    switches: Mapping[Key, str] = field(default_factory=dict)
 
     def of(self, key: Key) -> str:
-        """``file:line`` of a key, or of the nearest one above it; the setting, if it was one that set it.
+        """``file:line`` of a key, or of the nearest one above it; the setting or switch, if it was one that set it.
 
         What an iteration takes over from the top of the recipe stands at the top.
         """
@@ -35,6 +37,9 @@ class Places:
             steps = tuple(split(setting.partition("=")[0]))
             if steps in (key[: len(steps)], shared[: len(steps)]):
                 return f"--set {setting}"
+        for steps, switch in self.switches.items():
+            if steps in (key[: len(steps)], shared[: len(steps)]):
+                return switch
         depth, line = self._nearest(key)
         depth_shared, line_shared = self._nearest(shared)
         if depth_shared and depth_shared + 2 > depth:

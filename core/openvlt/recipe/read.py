@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from openvlt.errors import UsageError, closest
 from openvlt.recipe.places import Key, Places
-from openvlt.recipe.schema import Data, Iteration, Recipe, Reinforce
+from openvlt.recipe.schema import Data, ExecutorSpec, Iteration, Recipe, Reinforce
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 ITERATION_KEYS = tuple(Iteration.model_fields)
@@ -42,11 +42,11 @@ def read_recipe(
     """
     path = _path(name)
     tree, lines = _parse(path)
-    _override(tree, overrides or {})
+    switches = _override(tree, overrides or {})
     for setting in settings:
         _set(tree, setting)
     _spread(tree, iterations)
-    places = Places(path, lines, settings)
+    places = Places(path, lines, settings, switches)
     try:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
@@ -95,18 +95,26 @@ def _mark(node: Any, at: Key, lines: dict[Key, int]) -> None:
             _mark(value, (*at, index), lines)
 
 
-def _override(tree: dict[str, Any], overrides: Mapping[str, Any]) -> None:
-    """Replace whole blocks; a block of an iteration is replaced in the first one, the top's for all others too."""
+def _override(tree: dict[str, Any], overrides: Mapping[str, Any]) -> dict[Key, str]:
+    """Replace whole blocks; a block of an iteration is replaced in the first one, the top's for all others too.
+
+    Returns the switch that replaced each, as the command line has it.
+    """
+    switches: dict[Key, str] = {}
     turns = tree.get("iterations")
     first = turns[0] if isinstance(turns, list) and turns and isinstance(turns[0], dict) else None
     for key, block in overrides.items():
         if key == "source":
             target = first if first is not None and "data" in first else tree
             target["data"] = {**(target.get("data") or {}), "source": block}
-        elif first is not None and key in first:
-            first[key] = block
+            at: Key = ("data", "source")
         else:
-            tree[key] = block
+            target = first if first is not None and key in first else tree
+            target[key] = block
+            at = (key,)
+        named = block.get("use", block.get("id")) if isinstance(block, dict) else block
+        switches[at if target is tree else ("iterations", 0, *at)] = f"--{key} {named}"
+    return switches
 
 
 def _set(tree: dict[str, Any], setting: str) -> None:
@@ -202,6 +210,8 @@ def _valid(loc: Key) -> list[str]:
         block = Reinforce
     elif loc[0] == "format":
         return ["system", "suffix", "think", "answer"]
+    elif loc[0] == "executor":
+        block = ExecutorSpec
     elif loc[0] == "base":
         return ["id", "revision", "backend", "dtype", "pixels", "context", "url"]
     return list(block.model_fields)

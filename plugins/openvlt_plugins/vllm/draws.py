@@ -25,7 +25,7 @@ _FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "seed")
 
 
 def drawn(parameters: SamplingParams, key: str, sample: int, sampling: Sampling) -> SamplingParams:
-    """Leave the choice of one sample's tokens to `Draws`; vLLM takes what it left."""
+    """Leave the choice of one sample's tokens to `Draws`; `parameters` are greedy."""
     told = {name: getattr(sampling, name) for name in _FIELDS}
     parameters.extra_args = {"openvlt": {"key": key, "sample": sample, **told}}
     return parameters
@@ -49,13 +49,13 @@ class _Row:
 
 
 class Draws(LogitsProcessor):  # type: ignore[misc]
-    """Leaves each row of the batch the one token that `hf` would choose."""
+    """Puts the token that `hf` would choose first in each row of the batch."""
 
     def __init__(self, config: VllmConfig, device: torch.device, pinned: bool) -> None:
         self._rows: dict[int, _Row] = {}
 
     def is_argmax_invariant(self) -> bool:
-        """False: vLLM samples greedily, from what is left."""
+        """False: vLLM samples greedily, and so takes what was put first."""
         return False
 
     def update_state(self, update: BatchUpdate | None) -> None:
@@ -63,18 +63,17 @@ class Draws(LogitsProcessor):  # type: ignore[misc]
         process_dict_updates(self._rows, update, _row)
 
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
-        """Mask all tokens but the chosen one in `logits`, (rows, vocabulary) in float32, in place."""
+        """Raise the chosen token of each row above all others in `logits`, (rows, vocabulary) in float32, in place."""
         groups: dict[Sampling, list[int]] = {}
         for place, row in self._rows.items():
             groups.setdefault(row.sampling, []).append(place)
         for sampling, places in groups.items():
             rows = [self._rows[place] for place in places]
-            scores = logits[places]
+            scores = logits if places == list(range(len(logits))) else logits[places]
             if sampling.repetition_penalty != 1:
                 scores = penalise(scores, _seen(rows, scores), sampling.repetition_penalty)
             tokens = choose(scores, sampling, torch.stack([row.draws[len(row.written)] for row in rows]))
-            logits[places] = float("-inf")
-            logits[places, tokens] = 0.0
+            logits[places, tokens] = float("inf")
         return logits
 
 
