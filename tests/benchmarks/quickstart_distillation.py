@@ -40,12 +40,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--limit", type=int, default=144, help="questions; the recipe's own number by default")
     parser.add_argument("--dtype", default="float32", help="of the weights on both engines; auto is float32 on hf")
+    parser.add_argument("--engine", action="append", help="only this one; repeatable")
     options = parser.parse_args()
     with TemporaryDirectory() as name:
         folder = Path(name)
         save_plain(folder / "plain", options.dtype)
         models = {
             "hf": f"{{id: {gguf()}, dtype: {options.dtype}, backend: hf}}",
+            "hf, batch 256": f"{{id: {gguf()}, dtype: {options.dtype}, backend: {{use: hf, batch: 256}}}}",
             "vllm": f"{{id: {folder / 'plain'}, context: 2048, backend: {{use: vllm, cache: 1.0}}}}",
             "vllm, eager": f"{{id: {folder / 'plain'}, context: 2048, "
             "backend: {use: vllm, cache: 1.0, eager: true}}",
@@ -53,9 +55,11 @@ def main() -> None:
         best: dict[str, float] = {}
         for turn in range(options.rounds):
             for engine, model in models.items():
+                if options.engine and engine not in options.engine:
+                    continue
                 seconds, used, tokens = distilled(folder / f"{engine}-{turn}", model, options.limit)
                 best[engine] = min(seconds, best.get(engine, seconds))
-                print(f"{engine:12} {seconds:6.1f} s for {tokens} tokens ({used:.0f} s of CPU in all)", flush=True)
+                print(f"{engine:14} {seconds:6.1f} s for {tokens} tokens ({used:.0f} s of CPU in all)", flush=True)
         fastest = min(best, key=lambda engine: best[engine])
         print(
             f"fastest: {fastest}, " + ", ".join(f"{e} {s / best[fastest]:.2f}" for e, s in best.items()) + " times it"
