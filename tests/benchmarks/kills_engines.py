@@ -37,9 +37,9 @@ iterations: [{{}}]
 def model(engine: str, folder: Path) -> Iterator[str]:
     """What the teacher runs on, as a recipe has it."""
     if engine == "vllm":
-        from tiny_models import save_text_model
+        from tiny_models import save_vision_model
 
-        save_text_model(folder / "model")
+        save_vision_model(folder / "model")
         yield f"{{id: {folder / 'model'}, context: 256, backend: {{use: vllm, cache: 0.25, eager: true}}}}"
         return
     from fault_server import start
