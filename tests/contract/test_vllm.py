@@ -32,6 +32,9 @@ for _ in range(2):
     with VllmBackend(eager=True, cache=0.5).open(Model(id={model!r}, context=256), picture) as engine:
         assert len(engine.generate([request("Hello")], Sampling(max_tokens=4))[0]) == 1
     figures.append(left())
+import torch
+torch.set_num_threads(1)
+assert torch.get_num_threads() == 1, "threads can no longer be set"
 print(json.dumps(figures))
 """
 

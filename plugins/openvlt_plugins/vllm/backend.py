@@ -40,8 +40,11 @@ class VllmBackend(Backend):
         Raises:
             UsageError: there is no such model, or vLLM cannot run it.
         """
+        import torch
+
         from openvlt_plugins.vllm.engine import VllmEngine
 
+        set_threads = torch.set_num_threads  # vLLM replaces it on a CPU, and leaves it replaced
         llm = self._load(model)
         try:
             yield VllmEngine(llm, read, draws=not _has_gpu())
@@ -49,6 +52,7 @@ class VllmBackend(Backend):
             llm.llm_engine.engine_core.shutdown()
             del llm
             _free()
+            torch.set_num_threads = set_threads
 
     def _load(self, model: Model) -> LLM:
         if model.id.endswith(".gguf"):
