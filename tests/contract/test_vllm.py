@@ -62,6 +62,15 @@ def test_copies_of_a_model_are_for_servers(text_model: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["no-such.gguf", "broken.gguf"])
+def test_a_file_that_is_no_gguf_is_named(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("vllm")
+    (tmp_path / "broken.gguf").write_bytes(b"no weights")
+    path = str(tmp_path / name)
+    with pytest.raises(UsageError, match=f"{name}' cannot be loaded"), VllmBackend().open(Model(id=path), picture):
+        pass
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("engines")
 def test_no_process_and_no_memory_is_left(vision_model: Path) -> None:

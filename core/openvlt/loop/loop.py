@@ -190,7 +190,7 @@ class Loop:
     def _resolve(self, model: Model, stage: str) -> Resolved:
         resolved = resolve(model, self.workspace)
         said = f"The model {model.id} runs on {resolved.backend.entry.name}: {resolved.reason}."
-        if model.backend is None and said not in self._said:
+        if not isinstance(model.backend, str | Mapping) and said not in self._said:
             self._said.add(said)
             self.workspace.progress.note(said)
         self.run = replace(

@@ -97,7 +97,7 @@ def served(built: Built, urls: Sequence[str]) -> Model:
     model = built.component.model
     if not urls:
         return model
-    named = model.backend["use"] if isinstance(model.backend, Mapping) else model.backend
+    named = model.backend.get("use") if isinstance(model.backend, Mapping) else model.backend
     return replace(model, url=tuple(urls), backend=model.backend if named == ENDPOINTS else None)
 
 

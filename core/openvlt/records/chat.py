@@ -19,7 +19,8 @@ class Model:
         id: hub id, local folder, ``base``, ``policy``, ``run:NAME/grpo-2``, ``package:NAME/PATH`` (a file that an
             installed Python package holds) or the id an endpoint serves.
         revision: hub commit or branch.
-        backend: a backend's name, or ``{use: name, option: value}``; None lets the core choose.
+        backend: a backend's name, or ``{use: name, option: value}``, or several of them, of which the first counts
+            whose packages are installed; None lets the core choose.
         dtype: ``float32``, ``bfloat16`` or ``auto``.
         pixels: total pixels (width x height) every image is resized to fit between, or None for the model's own.
         context: tokens of prompt and reply together, or None for the model's own limit.
@@ -28,7 +29,7 @@ class Model:
 
     id: str
     revision: str | None = None
-    backend: str | Mapping[str, Any] | None = None
+    backend: str | Mapping[str, Any] | tuple[str | Mapping[str, Any], ...] | None = None
     dtype: str = "auto"
     pixels: tuple[int, int] | None = None
     context: int | None = None

@@ -90,7 +90,8 @@ def _unplaced(value: Any) -> Any:
     change replies count in the identity of the model."""
     if not isinstance(value, Model):
         return value
-    return replace(value, url=(), backend=_split("backend", value.backend)[0] if value.backend else None)
+    chosen = value.backend if value.backend and not isinstance(value.backend, tuple) else None
+    return replace(value, url=(), backend=_split("backend", chosen)[0] if chosen else None)
 
 
 def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Any]:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from openvlt.records import Model
+from openvlt.registry.targets import is_installed
+
+if TYPE_CHECKING:
+    from openvlt.registry import Registry
 
 ENDPOINTS = "openai"
 """The backend of models that have a URL."""
@@ -29,3 +36,14 @@ def choose_backend(model: Model, installed: set[str], size_bytes: int | None) ->
     if large:
         return "hf", "vLLM is not installed"
     return "hf", "the model is small"
+
+
+def first_installed(
+    specs: Sequence[str | Mapping[str, Any]], registry: Registry
+) -> tuple[str | Mapping[str, Any], str]:
+    """The first backend whose packages are installed, or the last, and the reason in half a sentence."""
+    names = [spec if isinstance(spec, str) else str(spec["use"]) for spec in specs]
+    for name, spec in zip(names, specs, strict=True):
+        if all(is_installed(package) for package in registry.find("backend", name).requires):
+            return spec, f"it is the first of {', '.join(names)} that is installed"
+    return specs[-1], f"none of {', '.join(names)} is installed"

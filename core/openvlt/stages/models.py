@@ -14,7 +14,7 @@ from openvlt.errors import UsageError
 from openvlt.interfaces import Backend
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.choice import choose_backend
+from openvlt.stages.choice import choose_backend, first_installed
 from openvlt.stages.workspace import Workspace
 from openvlt.store import digest, file_digest, model_digest, write_atomically
 
@@ -91,7 +91,9 @@ def resolve(model: Model, workspace: Workspace) -> Resolved:
     """
     located = locate(model, workspace)
     spec: str | Mapping[str, Any]
-    if located.backend:
+    if isinstance(located.backend, tuple):
+        spec, reason = first_installed(located.backend, workspace.registry)
+    elif located.backend:
         spec, reason = located.backend, "it was asked for"
     else:
         installed = {name for name in ("vllm",) if find_spec(name)}

@@ -43,20 +43,20 @@ class VllmBackend(Backend):
         import torch
 
         from openvlt_plugins.vllm.engine import VllmEngine
+        from openvlt_plugins.vllm.gguf import as_folder
 
         set_threads = torch.set_num_threads  # vLLM replaces it on a CPU, and leaves it replaced
-        llm = self._load(model)
-        try:
-            yield VllmEngine(llm, read, draws=not _has_gpu())
-        finally:
-            llm.llm_engine.engine_core.shutdown()
-            del llm
-            _free()
-            torch.set_num_threads = set_threads
+        with as_folder(model) as readable:
+            llm = self._load(readable)
+            try:
+                yield VllmEngine(llm, read, draws=not _has_gpu())
+            finally:
+                llm.llm_engine.engine_core.shutdown()
+                del llm
+                _free()
+                torch.set_num_threads = set_threads
 
     def _load(self, model: Model) -> LLM:
-        if model.id.endswith(".gguf"):
-            raise UsageError(f"vLLM does not read '{model.id}'.", "Use the backend hf, or save it as safetensors.")
         if self.data_parallel > 1 and "distributed_executor_backend" not in self.extra:
             raise UsageError(
                 f"vLLM runs no {self.data_parallel} copies of '{model.id}' from one process (data_parallel).",

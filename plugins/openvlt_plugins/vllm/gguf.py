@@ -1,0 +1,47 @@
+"""A GGUF file as a folder that vLLM reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from openvlt import Model, UsageError
+
+
+@contextmanager
+def as_folder(model: Model) -> Iterator[Model]:
+    """The model, its weights unpacked into safetensors for as long as it is open if they are a GGUF file.
+
+    Raises:
+        UsageError: there is no such file, or transformers does not know its architecture.
+    """
+    if not model.id.endswith(".gguf"):
+        yield model
+        return
+    with TemporaryDirectory(prefix="openvlt-gguf-") as folder:
+        try:
+            _unpack(Path(model.id), Path(folder), "float32" if model.dtype == "auto" else model.dtype)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UsageError(
+                f"The model '{model.id}' cannot be loaded: {reason}", "Give a GGUF file that transformers can read."
+            ) from error
+        yield replace(model, id=folder)
+
+
+def _unpack(path: Path, folder: Path, dtype: str) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    network = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    fields = {name: value for name, value in network.config.to_dict().items() if name != "quantization_config"}
+    # transformers refuses to save what it read from GGUF, so a plain network takes the weights over.
+    plain = type(network)(type(network.config)(**fields))
+    plain.load_state_dict(network.state_dict())
+    plain.generation_config.eos_token_id = network.config.eos_token_id
+    plain.to(getattr(torch, dtype)).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
