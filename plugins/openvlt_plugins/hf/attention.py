@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -37,6 +37,16 @@ class KeyValues(Cache):  # type: ignore[misc]
         """Keep these rows of the batch, in this order; a row may be named several times."""
         for layer in self.layers:
             layer.select(rows)
+
+    def replace(self, rows: torch.Tensor, other: KeyValues) -> None:
+        """Give `rows` the keys and values of `other`, as many, so that both end at the same position."""
+        for layer, new in zip(self.layers, other.layers, strict=True):
+            layer.replace(rows, new)
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` positions after the shared ones."""
+        for layer in self.layers:
+            layer.drop(count)
 
 
 class _Layer(CacheLayerMixin):  # type: ignore[misc]
@@ -74,6 +84,18 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
 
     def select(self, rows: torch.Tensor) -> None:
         self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
+
+    def replace(self, rows: torch.Tensor, new: _Layer) -> None:
+        if (missing := new.length - self.length) > 0:
+            self.keys, self.values = pad(self.keys, (0, 0, missing, 0)), pad(self.values, (0, 0, missing, 0))
+            self.length = new.length
+        own = slice(self.length - new.length, self.length)
+        self.keys[rows, :, own] = new.keys[:, :, : new.length]
+        self.values[rows, :, own] = new.values[:, :, : new.length]
+
+    def drop(self, count: int) -> None:
+        self.keys, self.values = self.keys[:, :, count:], self.values[:, :, count:]
+        self.length -= count
 
     def get_seq_length(self) -> int:
         return self.offset + self.length

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 
 from openvlt import Completion, ImageReader, Rejected, Request, Sampling
 from openvlt_plugins.hf.attention import KeyValues
+from openvlt_plugins.hf.decoding import Batch, Written
 from openvlt_plugins.hf.loading import Loaded
 from openvlt_plugins.hf.prompts import Prompt, collate, common_prefix, encode
-from openvlt_plugins.hf.sampling import choose, penalise, uniforms
+from openvlt_plugins.hf.sampling import uniforms
 
 _SHARE = 32  # a shared prefix is reused in multiples of this many tokens, so that chunks agree on it
 _CROWD = 0.9  # finished sequences leave the batch when less than this share of it is still being written
-
-
-@dataclass
-class _Sequence:
-    """One sample being written.
-
-    Attributes:
-        request: place of its request in the chunk.
-        prompt: what it answers.
-        draws: its random numbers, one a position.
-        limit: new tokens at most.
-        tokens: the reply so far.
-        text: the reply once it ended by a stop string.
-        finished: why it ended, empty while it has not.
-    """
-
-    request: int
-    sample: int
-    prompt: Prompt
-    draws: torch.Tensor
-    limit: int
-    tokens: list[int] = field(default_factory=list)
-    text: str | None = None
-    finished: str = ""
 
 
 class HfEngine:
@@ -70,8 +48,7 @@ class HfEngine:
         ]
         with torch.inference_mode():
             shared = self._share([prompt for prompt, fit in zip(prompts, fits, strict=True) if fit])
-            for start in range(0, len(sequences), self.batch):
-                self._decode(sequences[start : start + self.batch], sampling, shared)
+            self._decode(deque(sequences), sampling, shared)
         replies: list[dict[int, Completion]] = [{} for _ in requests]
         for sequence in sequences:
             replies[sequence.request][sequence.sample] = self._completion(sequence)
@@ -82,9 +59,9 @@ class HfEngine:
             for place, request in enumerate(requests)
         ]
 
-    def _sequence(self, place: int, sample: int, request: Request, prompt: Prompt, sampling: Sampling) -> _Sequence:
+    def _sequence(self, place: int, sample: int, request: Request, prompt: Prompt, sampling: Sampling) -> Written:
         limit = min(sampling.max_tokens, self.loaded.context - len(prompt.ids))
-        return _Sequence(place, sample, prompt, uniforms(request.key, sample, sampling.seed, limit), limit)
+        return Written(place, sample, prompt, uniforms(request.key, sample, sampling.seed, limit))
 
     def _share(self, prompts: Sequence[Prompt]) -> KeyValues | None:
         """Keys and values of the tokens all prompts begin with; those of the last chunk are kept."""
@@ -111,49 +88,68 @@ class HfEngine:
             logits[:, list(self.loaded.forbidden)] = float("-inf")
         return logits
 
-    def _decode(self, sequences: list[_Sequence], sampling: Sampling, shared: KeyValues | None) -> None:
-        """Write all sequences to their end."""
+    def _decode(self, waiting: deque[Written], sampling: Sampling, shared: KeyValues | None) -> None:
+        """Write all sequences to their end; those that wait take the rows of those that ended."""
+        batch = None
+        while batch or waiting:
+            batch = batch or self._read(_taken(waiting, self.batch), sampling, shared)
+            tokens = batch.choose(sampling)
+            alive = self._append(batch.sequences, tokens.tolist(), sampling.stop)
+            crowded = len(alive) > _CROWD * len(batch.sequences)
+            if not alive:
+                batch = None
+                continue
+            if not waiting and not crowded:
+                batch.keep(rows := torch.tensor(alive, device=tokens.device))
+                tokens = tokens[rows]
+            self._advance(batch, tokens)
+            if waiting and not crowded:
+                ended = [row for row, sequence in enumerate(batch.sequences) if sequence.finished]
+                new = self._read(_taken(waiting, len(ended)), sampling, shared)
+                batch.replace(torch.tensor(ended[: len(new.sequences)], device=tokens.device), new)
+
+    def _read(self, sequences: list[Written], sampling: Sampling, shared: KeyValues | None) -> Batch:
+        """Read the prompts of a batch, each once however many sequences answer it."""
         network = self.loaded.network
         unique = list({id(sequence.prompt): sequence.prompt for sequence in sequences}.values())
         places = {id(prompt): place for place, prompt in enumerate(unique)}
         rows = torch.tensor([places[id(sequence.prompt)] for sequence in sequences], device=network.device)
         cache = self._cache(shared)
-        inputs = collate(unique, shared.get_seq_length() if shared else 0, network.device)
+        inputs = collate(unique, cache.get_seq_length(), network.device)
         width = inputs["input_ids"].shape[1]
         # The one place that knows of rotary positions in several dimensions (Qwen-VL); the full mask counts the prefix.
         positions = network._prepare_position_ids_for_generation(inputs["input_ids"], dict(inputs))
         logits = self._forward(cache, **{**inputs, "position_ids": positions[..., -width:]})[rows]
         cache.select(rows)
-        mask, positions = inputs["attention_mask"][rows], positions[..., rows, -1:]
-        draws = torch.stack([_padded(sequence.draws, sampling.max_tokens) for sequence in sequences]).to(network.device)
-        seen = self._seen(sequences, logits) if sampling.repetition_penalty != 1 else None
-        for step in range(sampling.max_tokens):
-            if seen is not None:
-                logits = penalise(logits, seen, sampling.repetition_penalty)
-            tokens = choose(logits, sampling, draws[:, step])
-            if seen is not None:
-                seen.scatter_(1, tokens.unsqueeze(1), True)
-            alive = self._append(sequences, tokens.tolist(), sampling.stop)
-            if not alive:
-                return
-            if len(alive) <= _CROWD * len(sequences):
-                keep = torch.tensor(alive, device=network.device)
-                sequences = [sequences[row] for row in alive]
-                cache.select(keep)
-                tokens, mask, draws, positions = tokens[keep], mask[keep], draws[keep], positions[..., keep, :]
-                seen = seen[keep] if seen is not None else None
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-            positions = positions + 1
-            logits = self._forward(cache, input_ids=tokens.unsqueeze(1), attention_mask=mask, position_ids=positions)
+        return Batch(
+            sequences,
+            cache,
+            mask=inputs["attention_mask"][rows, -width:],
+            positions=positions[..., rows, -1:],
+            logits=logits,
+            seen=self._seen(sequences, logits) if sampling.repetition_penalty != 1 else None,
+        )
 
-    def _seen(self, sequences: Sequence[_Sequence], logits: torch.Tensor) -> torch.Tensor:
+    def _advance(self, batch: Batch, tokens: torch.Tensor) -> None:
+        """Read the tokens that were chosen, (rows,)."""
+        shared = batch.cache.shared.get_seq_length() if batch.cache.shared else 0
+        batch.mask = pad(batch.mask, (0, 1), value=1)
+        batch.positions = batch.positions + 1
+        batch.logits = self._forward(
+            batch.cache,
+            input_ids=tokens.unsqueeze(1),
+            attention_mask=pad(batch.mask, (shared, 0), value=1),
+            position_ids=batch.positions,
+        )
+
+    def _seen(self, sequences: Sequence[Written], logits: torch.Tensor) -> torch.Tensor:
         """Marks the tokens of each prompt, (rows, vocabulary)."""
         seen = torch.zeros_like(logits, dtype=torch.bool)
         for row, sequence in enumerate(sequences):
             seen[row, sequence.prompt.ids] = True
         return seen
 
-    def _append(self, sequences: Sequence[_Sequence], tokens: Sequence[int], stops: Sequence[str]) -> list[int]:
+    def _append(self, sequences: Sequence[Written], tokens: Sequence[int], stops: Sequence[str]) -> list[int]:
         """Add a token to each sequence that is being written; the rows that still are."""
         alive = []
         for row, (sequence, token) in enumerate(zip(sequences, tokens, strict=True)):
@@ -162,13 +158,13 @@ class HfEngine:
             sequence.tokens.append(token)
             if token in self.loaded.eos or (stops and self._stopped(sequence, stops)):
                 sequence.finished = "stop"
-            elif len(sequence.tokens) >= sequence.limit:
+            elif len(sequence.tokens) >= len(sequence.draws):
                 sequence.finished = "length"
             else:
                 alive.append(row)
         return alive
 
-    def _stopped(self, sequence: _Sequence, stops: Sequence[str]) -> bool:
+    def _stopped(self, sequence: Written, stops: Sequence[str]) -> bool:
         """Cut the reply at the first stop string; only its end can hold a new one."""
         tail = self._text(sequence.tokens[-max(map(len, stops)) - 4 :])
         if not any(stop in tail for stop in stops):
@@ -183,7 +179,7 @@ class HfEngine:
         text: str = self.loaded.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
-    def _completion(self, sequence: _Sequence) -> Completion:
+    def _completion(self, sequence: Written) -> Completion:
         tokens = sequence.tokens[:-1] if sequence.tokens[-1] in self.loaded.eos else sequence.tokens
         return Completion(
             # A character cut in half at the end is left out, as vLLM does.
@@ -194,8 +190,8 @@ class HfEngine:
         )
 
 
-def _padded(draws: torch.Tensor, length: int) -> torch.Tensor:
-    return torch.nn.functional.pad(draws, (0, length - len(draws)))
+def _taken(waiting: deque[Written], count: int) -> list[Written]:
+    return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
 
 def _slides(config: Any) -> bool:
