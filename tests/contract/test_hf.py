@@ -77,6 +77,39 @@ def test_a_chunk_does_not_change_a_reply(text_model: Path) -> None:
     assert together == alone
 
 
+def test_waiting_sequences_take_the_rows_of_those_that_ended(text_model: Path) -> None:
+    requests = [request(question + " really" * place) for place, question in enumerate(QUESTIONS * 6)]
+    sampling = Sampling(max_tokens=96, temperature=1.5)
+    passes = 0
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    with HfBackend(batch=6).open(Model(id=str(text_model)), picture) as engine:
+        engine.loaded.network.register_forward_hook(count)  # type: ignore[attr-defined]
+        replies = engine.generate(requests, sampling)
+    lengths = [reply[0].completion_tokens for reply in replies if isinstance(reply, list)]
+    batches = [lengths[start : start + 6] for start in range(0, len(lengths), 6)]
+    assert min(lengths) < max(lengths), "replies of one length show nothing"
+    assert passes < sum(map(max, batches)), "a batch was written to its end before the next began"
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.3])
+def test_rows_that_change_hands_keep_what_each_sequence_saw(text_model: Path, penalty: float) -> None:
+    """Short prompts before long ones and long before short, with and without a prefix that all share."""
+    shared = "Is there a red circle? yes. Is there a blue square? no. " * 4
+    sampling = Sampling(max_tokens=32, temperature=1.5, repetition_penalty=penalty)
+    for head in ("", shared):
+        requests = [
+            request(head + "Is it really " * (place % 4 * 20) + f"{place}?", samples=(0, 1)) for place in range(12)
+        ]
+        with HfBackend(batch=3).open(Model(id=str(text_model)), picture) as engine:
+            together = engine.generate(requests, sampling)
+            alone = [engine.generate([each], sampling)[0] for each in requests]
+        assert together == alone
+
+
 def test_a_nucleus_of_one_token_is_greedy(text_model: Path) -> None:
     requests = [request(question) for question in QUESTIONS]
     plain = greedy(text_model, requests)
