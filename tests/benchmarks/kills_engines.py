@@ -119,7 +119,7 @@ def ended(folder: Path, home: Path) -> dict[bytes, bytes]:
     process = start(folder, home)
     _, said = process.communicate()
     assert process.returncode == 0, said.decode()
-    stages = json.loads((home / "runs" / "kills-distill" / "run.json").read_bytes())["stages"]
+    stages = json.loads((home / "runs" / "kills-verify" / "run.json").read_bytes())["stages"]
     (distilled,) = [stage["folder"] for stage in stages if stage["kind"] == "distill"]
     return finished(home, json.loads((home / distilled / "stage.json").read_bytes())["rows"])
 

@@ -59,15 +59,23 @@ def test_the_card_tells_source_licence_prompt_counts_and_pass_rates(distilled: P
 
 
 def test_until_verify_keeps_the_wrong_traces_too(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
-    openvlt("distill", "RECIPE", "--until", "verify", "--name", "all", "--out", tmp_path / "all")
+    openvlt("distill", "RECIPE", "--until", "verify", "--out", tmp_path / "all")
+    assert "select-1" in openvlt("runs", "show", "sums-distill"), "the other run lost a stage"
     rows = load(tmp_path / "all")
     assert {row["correct"] for row in rows} == {True, False}
     assert len(rows) > len(load(distilled))
 
 
+def test_a_plan_ends_where_the_command_does(openvlt: Command, distilled: Path) -> None:
+    lines = openvlt("distill", "RECIPE", "--until", "verify", "--plan").split("\n")
+    planned = [line.split() for line in lines if "-1" in line]
+    assert [words[0] for words in planned] == ["load-1", "caption-1", "distill-1", "verify-1"]
+    assert all(words[-1] == "done" for words in planned)
+
+
 def test_distilling_again_computes_nothing(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
     openvlt("distill", "RECIPE", "--out", tmp_path / "again")
-    stages = json.loads(openvlt("runs", "--json"))[0]["stages"]
+    (stages,) = [run["stages"] for run in json.loads(openvlt("runs", "--json")) if run["name"] == "sums-distill"]
     assert [stage["kind"] for stage in stages] == ["load", "caption", "distill", "verify", "select"]
     assert all(stage["cached"] for stage in stages)
 

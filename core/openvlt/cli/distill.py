@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openvlt.cli.preparation import Asked, prepare, recipe_options
+from openvlt.cli.preparation import Asked, plan_option, prepare, recipe_options, show_plan
 
 if TYPE_CHECKING:
     from openvlt.loop import Loop
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     help="Keep all traces with their verdicts, or those the filters choose.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the data set; by default that of the run.")
-def distill(asked: Asked, until: str, out: Path | None) -> None:
+@plan_option
+def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None:
     """Make the traces of RECIPE's first iteration: caption, distill, verify, select; train nothing.
 
     The data set is a folder for datasets.load_dataset, with a card. Run the same command again to go on where it
     stopped; 'openvlt train' reuses all of it.
     """
+    # Of two data sets of one recipe neither takes the other's name.
+    loop = prepare(asked, until=until, check=not plan_only, suffix="-distill" if until == "select" else f"-{until}")
+    if plan_only:
+        show_plan(loop)
+        return
     from openvlt.report import make_progress
 
-    loop = prepare(asked, until=until, suffix="-distill")
     loop.workspace.progress = make_progress()
     run = loop.carry_out()
     folder = out or loop.workspace.home.runs / run.name / "dataset"

@@ -48,6 +48,11 @@ _OPTIONS = (
 )
 
 
+plan_option = click.option(
+    "--plan", "plan_only", is_flag=True, help="Show stages, counts, models and memory; run nothing."
+)
+
+
 def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the recipe argument and its overrides; it is called with all of them as one `Asked`."""
 
@@ -94,3 +99,11 @@ def prepare(
     named = recipe.model_copy(update={"name": recipe.name + suffix})
     name = claim_name(workspace.home, named, asked.name) if check else named.name
     return Loop(workspace, recipe, parts, Run(name=name, recipe=recipe.name, status="running"), until)
+
+
+def show_plan(loop: Loop) -> None:
+    """Print the stages of `loop`, those that are done marked as such."""
+    from openvlt.loop import plan
+    from openvlt.report import console, plan_table
+
+    console().print(plan_table((p.name, p.component, p.rows, p.model, p.memory, p.cached) for p in plan(loop)))

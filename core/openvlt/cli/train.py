@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openvlt.cli.preparation import Asked, prepare, recipe_options
+from openvlt.cli.preparation import Asked, plan_option, prepare, recipe_options, show_plan
 
 if TYPE_CHECKING:
     from openvlt.loop import Loop
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @recipe_options
 @click.option("--iterations", type=click.IntRange(1), help="Number of iterations.")
-@click.option("--plan", "plan_only", is_flag=True, help="Show stages, counts, models and memory; run nothing.")
+@plan_option
 def train(asked: Asked, iterations: int | None, plan_only: bool) -> None:
     """Run the whole loop of RECIPE (a name or a YAML file): caption, distill, verify, SFT, GRPO, bench.
 
@@ -24,19 +24,12 @@ def train(asked: Asked, iterations: int | None, plan_only: bool) -> None:
     """
     loop = prepare(asked, iterations=iterations, check=not plan_only)
     if plan_only:
-        _show_plan(loop)
+        show_plan(loop)
         return
     from openvlt.report import make_progress
 
     loop.workspace.progress = make_progress()
     _show_end(loop, loop.carry_out())
-
-
-def _show_plan(loop: Loop) -> None:
-    from openvlt.loop import plan
-    from openvlt.report import console, plan_table
-
-    console().print(plan_table((p.name, p.component, p.rows, p.model, p.memory, p.cached) for p in plan(loop)))
 
 
 def _show_end(loop: Loop, run: Run) -> None:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 from openvlt.interfaces import Teacher
 from openvlt.loop.loop import Loop
-from openvlt.loop.parts import Loaded
+from openvlt.loop.parts import Loaded, Turn
 from openvlt.loop.preflight import OVERHEAD, parameters
 from openvlt.records import Model
-from openvlt.registry import Built
 from openvlt.stages.models import locate, size_in_bytes
 from openvlt.stages.workspace import NotDone
 
@@ -50,36 +49,56 @@ def plan(loop: Loop) -> list[Planned]:
 
 
 def _listed(loop: Loop) -> list[Planned]:
+    parts = loop.parts
+    names = [built.entry.name for built, _ in parts.benchmarks]
+    if loop.until is not None:
+        traces = _traces(loop, 1, parts.turns[0])
+        wanted = traces[: [stage.name for stage in traces].index(f"{loop.until}-1") + 1]
+        return [Planned(f"load-{name}", name) for name in names] + wanted
     stages: list[Planned] = []
-    parts, base = loop.parts, loop.recipe.base
-    names = [(built.entry.name, built.component.baselines()) for built, _ in parts.benchmarks]
-    for name, baselines in names:
+    for built, _ in parts.benchmarks:
+        name = built.entry.name
         stages.append(Planned(f"load-{name}", name))
-        stages += [Planned(f"bench-{name}-{baseline}", baseline) for baseline in baselines]
-    stages += [_asked(loop, f"bench-{name}-base", name, base, None) for name, _ in names]
+        stages += [Planned(f"bench-{name}-{baseline}", baseline) for baseline in built.component.baselines()]
+    stages += _scored(loop, "base")
     for index, turn in enumerate(parts.turns, 1):
-        rows = turn.loaded.data.limit or _size(turn.loaded)
-        stages.append(Planned(f"load-{index}", turn.loaded.source.entry.name, rows))
-        teacher = turn.teacher.component
-        assert isinstance(teacher, Teacher)
-        if teacher.uses_caption and parts.captioner is not None:
-            captioner, model = parts.captioner
-            stages.append(_asked(loop, f"caption-{index}", captioner.entry.name, model, rows))
-        traces = rows * teacher.sampling.n if rows else None
-        stages.append(_asked(loop, f"distill-{index}", turn.teacher.entry.name, turn.model, traces))
-        stages.append(Planned(f"verify-{index}", ", ".join(parts.verifiers), traces))
-        stages.append(Planned(f"select-{index}", ", ".join(built.entry.name for built in turn.filters), traces))
-        trained: list[tuple[str, Built, int | None]] = [(f"sft-{index}", turn.sft, None)] if turn.sft else []
-        for number, each in enumerate(turn.grpo, 1):
-            suffix = f"{index}" if len(turn.grpo) == 1 else f"{index}.{number}"
-            trained.append((f"grpo-{suffix}", each.trainer, each.loaded.data.limit or _size(each.loaded)))
-        loaded = iter(turn.grpo)
-        for stage, trainer, count in trained:
-            if stage.startswith("grpo"):
-                stages.append(Planned(f"load-{stage}", next(loaded).loaded.source.entry.name, count))
-            stages.append(_asked(loop, stage, trainer.entry.name, base, count))
-            stages += [_asked(loop, f"bench-{name}-{stage}", name, base, None) for name, _ in names]
+        stages += _traces(loop, index, turn)
+        stages += _trainings(loop, index, turn)
     return stages
+
+
+def _traces(loop: Loop, index: int, turn: Turn) -> list[Planned]:
+    rows = turn.loaded.data.limit or _size(turn.loaded)
+    stages = [Planned(f"load-{index}", turn.loaded.source.entry.name, rows)]
+    teacher = turn.teacher.component
+    assert isinstance(teacher, Teacher)
+    if teacher.uses_caption and loop.parts.captioner is not None:
+        captioner, model = loop.parts.captioner
+        stages.append(_asked(loop, f"caption-{index}", captioner.entry.name, model, rows))
+    traces = rows * teacher.sampling.n if rows else None
+    stages.append(_asked(loop, f"distill-{index}", turn.teacher.entry.name, turn.model, traces))
+    stages.append(Planned(f"verify-{index}", ", ".join(loop.parts.verifiers), traces))
+    stages.append(Planned(f"select-{index}", ", ".join(built.entry.name for built in turn.filters), traces))
+    return stages
+
+
+def _trainings(loop: Loop, index: int, turn: Turn) -> list[Planned]:
+    stages: list[Planned] = []
+    if turn.sft:
+        stages.append(_asked(loop, f"sft-{index}", turn.sft.entry.name, loop.recipe.base, None))
+        stages += _scored(loop, f"sft-{index}")
+    for number, each in enumerate(turn.grpo, 1):
+        name = f"grpo-{index}" if len(turn.grpo) == 1 else f"grpo-{index}.{number}"
+        rows = each.loaded.data.limit or _size(each.loaded)
+        stages.append(Planned(f"load-{name}", each.loaded.source.entry.name, rows))
+        stages.append(_asked(loop, name, each.trainer.entry.name, loop.recipe.base, rows))
+        stages += _scored(loop, name)
+    return stages
+
+
+def _scored(loop: Loop, stage: str) -> list[Planned]:
+    names = (built.entry.name for built, _ in loop.parts.benchmarks)
+    return [_asked(loop, f"bench-{name}-{stage}", name, loop.recipe.base, None) for name in names]
 
 
 def _asked(loop: Loop, stage: str, component: str, model: Model, rows: int | None) -> Planned:
