@@ -47,7 +47,7 @@ def main() -> None:
         save_plain(folder / "plain", options.dtype)
         models = {
             "hf": f"{{id: {gguf()}, dtype: {options.dtype}, backend: hf}}",
-            "hf, batch 256": f"{{id: {gguf()}, dtype: {options.dtype}, backend: {{use: hf, batch: 256}}}}",
+            "hf, batch 128": f"{{id: {gguf()}, dtype: {options.dtype}, backend: {{use: hf, batch: 128}}}}",
             "vllm": f"{{id: {folder / 'plain'}, context: 2048, backend: {{use: vllm, cache: 1.0}}}}",
             "vllm, eager": f"{{id: {folder / 'plain'}, context: 2048, "
             "backend: {use: vllm, cache: 1.0, eager: true}}",

@@ -17,7 +17,7 @@ from openvlt_plugins.hf.prompts import Prompt, collate, common_prefix, encode
 from openvlt_plugins.hf.sampling import uniforms
 
 _SHARE = 32  # a shared prefix is reused in multiples of this many tokens, so that chunks agree on it
-_CROWD = 0.9  # finished sequences leave the batch when less than this share of it is still being written
+_CROWD = 0.9  # ended sequences give up their rows when less than this share of the batch is still being written
 
 
 class HfEngine:

@@ -279,18 +279,18 @@ class FakeEngine:
         return [self._reply(request, sampling) for request in requests]
 
     def _reply(self, request: Request, sampling: Sampling) -> list[Completion] | Rejected:
-        # By the words asked: a key also tells the code's version, and a test must not depend on that.
-        text = _text(request)
-        if share("down", text) < told("down", 0):
+        # By what is asked: a key also tells the code's version, and a test must not depend on that.
+        asked = repr(request.messages)
+        if share("down", asked) < told("down", 0):
             return Rejected(id="", reason="endpoint down", transient=True)
-        if share("over long", text) < told("over_long", 0):
+        if share("over long", asked) < told("over_long", 0):
             return Rejected(id="", reason="prompt over-long")
         return [self._complete(request, sample, sampling) for sample in request.samples]
 
     def _complete(self, request: Request, sample: int, sampling: Sampling) -> Completion:
         turn = request.messages[-1]
         images = [part for part in turn.content if isinstance(part, Image)]
-        text = _text(request)
+        text = "".join(part for message in request.messages for part in message.content if isinstance(part, str))
         colours = [self.read(image).getpixel((0, 0)) for image in images]
         if (log := told("log")) is not None:
             asked = {"text": text, "sample": sample, "temperature": sampling.temperature, "images": len(images)}
@@ -306,10 +306,6 @@ class FakeEngine:
         if text.endswith(BARE):
             return str(answer)
         return f"<think>{a} and {b}, chain {share('chain', key, sample):.6f}</think>\n<answer>{answer}</answer>"
-
-
-def _text(request: Request) -> str:
-    return "".join(part for message in request.messages for part in message.content if isinstance(part, str))
 
 
 @dataclass(frozen=True)
