@@ -50,11 +50,10 @@ def plan(loop: Loop) -> list[Planned]:
 
 def _listed(loop: Loop) -> list[Planned]:
     parts = loop.parts
-    names = [built.entry.name for built, _ in parts.benchmarks]
     if loop.until is not None:
+        questions = [Planned(f"load-{built.entry.name}", built.entry.name) for built, _ in parts.benchmarks]
         traces = _traces(loop, 1, parts.turns[0])
-        wanted = traces[: [stage.name for stage in traces].index(f"{loop.until}-1") + 1]
-        return [Planned(f"load-{name}", name) for name in names] + wanted
+        return questions + traces[: [stage.name for stage in traces].index(f"{loop.until}-1") + 1]
     stages: list[Planned] = []
     for built, _ in parts.benchmarks:
         name = built.entry.name
