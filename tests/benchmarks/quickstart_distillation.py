@@ -1,8 +1,7 @@
 """Which engine makes the quickstart's traces sooner, from its start to the last trace: hf or vllm?
 
-Distils the recipe quickstart with each engine in turn, every time in a process and a home of its own, and prints what
-its distill stage took, start-up included. vLLM does not read the teacher's GGUF file, so it is given the same weights
-as safetensors, which are written beforehand and not timed.
+Distils the recipe quickstart with each engine in turn, every time in a process and a home of its own, and prints what its
+distill stage took, start-up included.
 Run: ``python tests/benchmarks/quickstart_distillation.py [--rounds 2]``.
 """
 
@@ -17,7 +16,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from smollm2 import gguf, save_plain
+from smollm2 import gguf
 
 
 def distilled(home: Path, model: str, limit: int) -> tuple[float, float, int]:
@@ -44,19 +43,18 @@ def main() -> None:
     options = parser.parse_args()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        save_plain(folder / "plain", options.dtype)
-        models = {
-            "hf": f"{{id: {gguf()}, dtype: {options.dtype}, backend: hf}}",
-            "hf, batch 128": f"{{id: {gguf()}, dtype: {options.dtype}, backend: {{use: hf, batch: 128}}}}",
-            "vllm": f"{{id: {folder / 'plain'}, context: 2048, backend: {{use: vllm, cache: 1.0}}}}",
-            "vllm, eager": f"{{id: {folder / 'plain'}, context: 2048, "
-            "backend: {use: vllm, cache: 1.0, eager: true}}",
+        backends = {
+            "hf": "hf",
+            "hf, batch 128": "{use: hf, batch: 128}",
+            "vllm": "{use: vllm, cache: 1.0}",
+            "vllm, eager": "{use: vllm, cache: 1.0, eager: true}",
         }
         best: dict[str, float] = {}
         for turn in range(options.rounds):
-            for engine, model in models.items():
+            for engine, backend in backends.items():
                 if options.engine and engine not in options.engine:
                     continue
+                model = f"{{id: {gguf()}, dtype: {options.dtype}, context: 2048, backend: {backend}}}"
                 seconds, used, tokens = distilled(folder / f"{engine}-{turn}", model, options.limit)
                 best[engine] = min(seconds, best.get(engine, seconds))
                 print(f"{engine:14} {seconds:6.1f} s for {tokens} tokens ({used:.0f} s of CPU in all)", flush=True)

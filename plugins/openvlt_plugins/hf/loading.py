@@ -18,6 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from openvlt import Model, UsageError
 from openvlt_plugins.hf.attention import use_grouped_attention
+from openvlt_plugins.hf.linear import pack
 
 # Tokens that stand for pixels; a reply that holds one is no text, and TRL and vLLM forbid them too.
 _VISION_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
@@ -98,6 +99,7 @@ def _ready(model: Model, network: Any, tokenizer: Any, processor: Any) -> Loaded
         raise ValueError("it has no chat template")
     network.eval()
     use_grouped_attention(network)
+    pack(network)
     text = network.config.get_text_config()
     eos = network.generation_config.eos_token_id
     if eos is None:

@@ -21,6 +21,7 @@ from openvlt_plugins.hf.sampling import choose, penalise, uniforms
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
 
+_TOGETHER = 64  # rows; what is computed of so many stays in the processor's cache, and their memory is used again
 _FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "seed")
 
 
@@ -65,16 +66,19 @@ class Draws(LogitsProcessor):  # type: ignore[misc]
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
         """Raise the chosen token of each row above all others in `logits`, (rows, vocabulary) in float32, in place."""
         groups: dict[Sampling, list[int]] = {}
-        for place, row in self._rows.items():
-            groups.setdefault(row.sampling, []).append(place)
+        for place in sorted(self._rows):
+            groups.setdefault(self._rows[place].sampling, []).append(place)
         for sampling, places in groups.items():
-            rows = [self._rows[place] for place in places]
-            scores = logits if places == list(range(len(logits))) else logits[places]
-            if sampling.repetition_penalty != 1:
-                scores = penalise(scores, _seen(rows, scores), sampling.repetition_penalty)
-            tokens = choose(scores, sampling, torch.stack([row.draws[len(row.written)] for row in rows]))
-            logits[places, tokens] = float("inf")
+            for start in range(0, len(places), _TOGETHER):
+                self._choose(logits, sampling, places[start : start + _TOGETHER])
         return logits
+
+    def _choose(self, logits: torch.Tensor, sampling: Sampling, places: list[int]) -> None:
+        rows, scores = [self._rows[place] for place in places], logits[places]
+        if sampling.repetition_penalty != 1:
+            scores = penalise(scores, _seen(rows, scores), sampling.repetition_penalty)
+        tokens = choose(scores, sampling, torch.stack([row.draws[len(row.written)] for row in rows]))
+        logits[places, tokens] = float("inf")
 
 
 def _row(parameters: SamplingParams, prompt: Sequence[int] | None, written: Sequence[int]) -> _Row | None:

@@ -1,0 +1,39 @@
+"""Linear layers that are fast on a CPU.
+
+torch multiplies float32 by MKL there, which lays the weight out anew at every call; with the few rows of a decoding
+step that costs up to as much as the product. Here oneDNN gets the weight in its own layout, once.
+"""
+
+from __future__ import annotations
+
+import torch
+
+_PRODUCT = "_linear_pointwise"  # what torch.compile calls for frozen layers on a CPU
+
+
+class PackedLinear(torch.nn.Module):  # type: ignore[misc]
+    """A linear layer for inference whose weight lies as oneDNN reads it.
+
+    Args:
+        layer: float32, on the CPU; its weight is copied.
+    """
+
+    def __init__(self, layer: torch.nn.Linear) -> None:
+        super().__init__()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach())
+        self.bias = None if layer.bias is None else layer.bias.detach()
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """(..., inputs) to (..., outputs)."""
+        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, "none", [], "")
+        return product
+
+
+def pack(network: torch.nn.Module) -> None:
+    """Replace the linear layers of `network` that lie on the CPU in float32."""
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, _PRODUCT):
+        return
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if type(child) is torch.nn.Linear and child.weight.dtype == torch.float32 and child.weight.is_cpu:
+                setattr(module, name, PackedLinear(child))
