@@ -22,14 +22,14 @@ def reference(folder: Path, requests: list[Request], **decoding: Any) -> list[st
     from openvlt_plugins.hf.prompts import collate, encode
 
     loaded = load(Model(id=str(folder)))
-    loaded.network.set_attn_implementation("eager")
+    network = type(loaded.network).from_pretrained(folder, attn_implementation="eager")
     replies = []
     for each in requests:
         inputs = collate([encode(each.messages, loaded, picture)], 0, torch.device("cpu"))
         # Explicit, or the model's own generation config counts.
         plain = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None, "repetition_penalty": 1.0}
         forbidden = {"suppress_tokens": list(loaded.forbidden) or None}
-        ids = loaded.network.generate(**inputs, max_new_tokens=24, **{**plain, **forbidden, **decoding})
+        ids = network.generate(**inputs, max_new_tokens=24, **{**plain, **forbidden, **decoding})
         text = loaded.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         replies.append(text.rstrip("\ufffd"))
     return replies
@@ -131,6 +131,22 @@ def test_draws_follow_the_distribution() -> None:
     assert torch.allclose(nucleus, torch.tensor([0.0, 0.625, 0.0, 0.375]), atol=0.02)
     top = choose(rows, Sampling(temperature=1.0, top_k=3), draws).bincount(minlength=4) / len(draws)
     assert torch.allclose(top, torch.tensor([0.0, 0.5, 0.15, 0.3]) / 0.95, atol=0.02)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_packed_layer_multiplies_like_a_plain_one(bias: bool) -> None:
+    import torch
+
+    from openvlt_plugins.hf.linear import PackedLinear, pack
+
+    network = torch.nn.Sequential(torch.nn.Linear(48, 80, bias=bias), torch.nn.Linear(80, 16, dtype=torch.bfloat16))
+    plain = network[0]
+    pack(network)
+    assert isinstance(network[0], PackedLinear) and isinstance(network[1], torch.nn.Linear)
+    with torch.inference_mode():
+        for shape in ((1, 48), (70, 1, 48), (3, 5, 48)):
+            rows = torch.rand(shape)
+            assert torch.allclose(network[0](rows), plain(rows), atol=1e-5)
 
 
 def test_a_shorter_reply_draws_the_same_numbers() -> None:
