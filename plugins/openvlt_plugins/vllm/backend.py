@@ -68,7 +68,7 @@ class VllmBackend(Backend):
             # Without a GPU a process of its own gains nothing, and takes seven times as long to start.
             with _environment("VLLM_ENABLE_V1_MULTIPROCESSING", None if _has_gpu() else "0"):
                 return LLM(**self._arguments(model))
-        except (OSError, ValueError, RuntimeError) as error:  # vLLM's kernels say by the last what they cannot run
+        except (OSError, ValueError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UsageError(
                 f"The model '{model.id}' cannot be loaded: {reason}",
