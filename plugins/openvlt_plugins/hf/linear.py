@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import torch
 
-_PRODUCT = "_linear_pointwise"  # what torch.compile calls for frozen layers on a CPU
-
 
 class PackedLinear(torch.nn.Module):  # type: ignore[misc]
     """A linear layer for inference whose weight lies as oneDNN reads it.
@@ -31,9 +29,11 @@ class PackedLinear(torch.nn.Module):  # type: ignore[misc]
 
 def pack(network: torch.nn.Module) -> None:
     """Replace the linear layers of `network` that lie on the CPU in float32."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, _PRODUCT):
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return
-    for module in list(network.modules()):
+    # Without the layers themselves, so that each is freed before the next is copied.
+    holders = [module for module in network.modules() if not isinstance(module, torch.nn.Linear)]
+    for module in holders:
         for name, child in module.named_children():
             if type(child) is torch.nn.Linear and child.weight.dtype == torch.float32 and child.weight.is_cpu:
                 setattr(module, name, PackedLinear(child))
