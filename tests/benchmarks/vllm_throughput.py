@@ -3,8 +3,8 @@
 Asks a text model 256 prompts with 4 samples each, three ways, and prints tokens a second and their ratios. The bare
 engine and the backend take turns on one engine, so that they meet the same machine.
 Run: ``python tests/benchmarks/vllm_throughput.py [--model FOLDER] [--prompts 256] [--tokens 64]``; without a folder the
-model is SmolLM2-135M-Instruct. Every pass of vLLM begins with no prompt in its cache. The last line is what no engine
-can pass: as many tokens as the matrix products they need allow, were nothing else to do.
+model is SmolLM2-135M-Instruct. Every pass of vLLM begins with no prompt in its cache. The last line is about what an
+engine could reach at best: as many tokens as the matrix products allow, were nothing else to do.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ def fresh(llm: Any, ask: Callable[[], int]) -> float:
 
 
 def limit(folder: str, dtype: str, requests: Sequence[Request], written: int) -> float:
-    """Tokens a second if time went into matrix products alone, and no prompt token were read twice."""
+    """Tokens a second if time went into matrix products alone, and no prompt token were read twice.
+
+    Chat templates are not counted, and every written token is, though the last of a sample is not read.
+    """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -91,7 +94,7 @@ def limit(folder: str, dtype: str, requests: Sequence[Request], written: int) ->
 
 
 def products(dtype: Any) -> float:
-    """Operations a second of the matrix product that this machine does fastest, of several of the model's size."""
+    """Operations a second of a layer of SmolLM2, at the number of rows that this machine does fastest."""
     import torch
 
     best = 0.0
@@ -148,7 +151,7 @@ def measure(options: argparse.Namespace, folder: str) -> None:
     alone, ours = (max(figures) for figures in zip(*pairs, strict=True))
     print(f"bare LLM.chat     {alone:7.0f} tokens/s")
     print(f"vllm              {ours:7.0f} tokens/s, {ours / alone:.2f} of the bare engine, {ours / hf:.2f} times hf")
-    print(f"no engine passes  {limit(folder, options.dtype, requests, written):7.0f} tokens/s")
+    print(f"products alone    {limit(folder, options.dtype, requests, written):7.0f} tokens/s")
 
 
 if __name__ == "__main__":
