@@ -9,9 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openvlt.balance import (
-        shares as shares,
-    )
     from openvlt.errors import (
         DataError as DataError,
         OpenvltError as OpenvltError,
@@ -41,6 +38,7 @@ if TYPE_CHECKING:
         ImageReader as ImageReader,
         Keep as Keep,
         Option as Option,
+        Reads as Reads,
         Request as Request,
         Source as Source,
         Teacher as Teacher,
@@ -64,6 +62,9 @@ if TYPE_CHECKING:
         Trace as Trace,
         Verdict as Verdict,
     )
+    from openvlt.stratify import (
+        allocate as allocate,
+    )
     from openvlt.tables import (
         TableRow as TableRow,
         find_files as find_files,
@@ -75,14 +76,14 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "openvlt.balance": ("shares",),
+    "openvlt.stratify": ("allocate",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.interfaces": (
         "AnswerVerifier", "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine",
-        "ExampleFilter", "ImageReader", "Keep", "Option", "Request", "Source", "Teacher", "TraceFilter", "Trainer",
-        "TrainJob", "Verifier",
+        "ExampleFilter", "ImageReader", "Keep", "Option", "Reads", "Request", "Source", "Teacher", "TraceFilter",
+        "Trainer", "TrainJob", "Verifier",
     ),
     "openvlt.records": (
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",

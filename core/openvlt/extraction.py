@@ -39,13 +39,13 @@ class Extraction:
     reason: str = ""
 
 
-def extract(response: str, format: Format, *, phrases: bool = False) -> Extraction:
+def extract(response: str, format: Format, *, accept_phrases: bool = False) -> Extraction:
     """Find the answer in a response.
 
     Args:
         response: all of what the model wrote.
         format: names the answer tag.
-        phrases: also accept "the answer is ..." where there is neither tag nor box.
+        accept_phrases: also accept "the answer is ..." where there is neither tag nor box.
     """
     opening, closing = f"<{format.answer}>", f"</{format.answer}>"
     start = response.rfind(opening)
@@ -60,7 +60,7 @@ def extract(response: str, format: Format, *, phrases: bool = False) -> Extracti
         if content is None:
             return Extraction(None, "none", start, "\\boxed{ is never closed")
         return _found(content, "boxed", start)
-    if phrases and (matches := list(_PHRASE.finditer(response))):
+    if accept_phrases and (matches := list(_PHRASE.finditer(response))):
         last = matches[-1]
         stop = _SENTENCE_END.search(response, last.end())
         return _found(response[last.end() : stop.start() if stop else None], "phrase", last.start())

@@ -76,8 +76,8 @@ class Instant(Backend):
     capabilities: ClassVar[frozenset[str]] = frozenset({"images", "samples", "seeds"})
     deterministic: ClassVar[bool] = True
 
-    chunk: Annotated[int, Option("requests handed over at once", operational=True)] = 256
-    delay: Annotated[float, Option("time a chunk takes", unit="seconds", operational=True)] = 0.0
+    chunk: Annotated[int, Option("requests handed over at once", affects_output=False)] = 256
+    delay: Annotated[float, Option("time a chunk takes", unit="seconds", affects_output=False)] = 0.0
 
     @contextmanager
     def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:

@@ -63,7 +63,7 @@ def start(folder: Path, home: Path) -> subprocess.Popen[bytes]:
 def finished(home: Path, identity: str = "*") -> dict[bytes, bytes]:
     """The committed rows of all shards, or of one component's, by key; a key that is there twice is an error."""
     rows: dict[bytes, bytes] = {}
-    for shard in sorted(home.glob(f"rows/{identity}/*.jsonl")):
+    for shard in sorted(home.glob(f"values/{identity}/*.jsonl")):
         chunk: list[tuple[bytes, bytes]] = []
         for line in shard.read_bytes().splitlines():
             key, _, rest = line.partition(b"\t")
@@ -121,7 +121,7 @@ def ended(folder: Path, home: Path) -> dict[bytes, bytes]:
     assert process.returncode == 0, said.decode()
     stages = json.loads((home / "runs" / "kills-verify" / "run.json").read_bytes())["stages"]
     (distilled,) = [stage["folder"] for stage in stages if stage["kind"] == "distill"]
-    return finished(home, json.loads((home / distilled / "stage.json").read_bytes())["rows"])
+    return finished(home, json.loads((home / distilled / "stage.json").read_bytes())["values"])
 
 
 if __name__ == "__main__":

@@ -87,7 +87,6 @@ def measure_stage(url: str, concurrency: int, seconds: float, latency: float, sa
     """The same of a distill stage."""
     from openvlt.stages.distill import distill
     from openvlt.stages.load import load, load_step
-    from openvlt.stages.models import resolve
 
     rows = int(concurrency / latency * seconds) // samples
     registry = Registry.discover([Path(__file__).with_name("instant.py")])
@@ -100,7 +99,7 @@ def measure_stage(url: str, concurrency: int, seconds: float, latency: float, sa
         step = load_step("load-1", 1, source, "train", None, frozenset())
         loaded = load(workspace, step, source, "train", None, frozenset())
         used = time.process_time()
-        made = distill(workspace, "distill-1", 1, loaded, teacher, resolve(teacher.component.model, workspace))
+        made = distill(workspace, "distill-1", 1, loaded, teacher, workspace.resolve(teacher.component.model))
         used = time.process_time() - used
     assert made.record.out == rows
     count = rows * samples

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from openvlt import Claim, Example, Format, Trace
 from openvlt.registry import Registry
-from openvlt.verification import Judge
+from openvlt.verification import VerifierRunner
+from openvlt.verification.messages import Setup, Task
 from openvlt.verification.pool import Failed, Pool
-from openvlt.verification.wire import Setup, Task
 
 CANARY = Path(tempfile.gettempdir()) / f"openvlt-canary-{os.getpid()}"
 CODE = f"open('{CANARY}','w').write('x')"
@@ -71,7 +71,9 @@ def one_by_one(hostile: list[Claim]) -> dict[str, object]:
     """Through the judge, each in a call of its own."""
     statuses: Counter[str] = Counter()
     slowest, grown = 0.0, 0
-    with Judge({"answer": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1) as judge:
+    with VerifierRunner(
+        {"answer": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1
+    ) as judge:
         judge.verdicts([WARM])
         for index, claim in enumerate(hostile):
             if index == len(hostile) // 4:

@@ -17,7 +17,7 @@ from math_verify import parse as mv_parse, verify as mv_verify
 
 from openvlt import Claim, Example, Format, Trace
 from openvlt.registry import Registry
-from openvlt.verification import Judge
+from openvlt.verification import VerifierRunner
 
 PAIRS = int(os.environ.get("PAIRS", "2000"))
 Pair = tuple[str, str, bool]
@@ -86,7 +86,9 @@ def ours(pairs: list[Pair]) -> tuple[float, float, int]:
         Claim(trace=Trace(think="", answer=said, raw=said), example=Example(id=str(i), question="", answer=gold))
         for i, (gold, said, _) in enumerate(pairs)
     ]
-    with Judge({"answer": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1) as judge:
+    with VerifierRunner(
+        {"answer": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1
+    ) as judge:
         deep = Example(id="", question="", answer=r"\sin^2 x+\cos^2 x")
         judge.verdicts([Claim(trace=Trace(think="", answer="1", raw="1"), example=deep)])
         time.sleep(8)  # the spare worker starts beside the first, once in a training

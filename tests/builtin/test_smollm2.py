@@ -9,7 +9,6 @@ import pytest
 
 from openvlt import Completion, DataError, Example, Format, Model, Reject
 from openvlt.registry import Registry
-from openvlt.stages.models import locate
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home
 from openvlt_plugins.smollm2.teacher import SmolLM2
@@ -22,7 +21,7 @@ def test_the_weights_are_those_of_the_package(tmp_path: Path) -> None:
     registry = Registry.discover()
     workspace = Workspace(Home(tmp_path), registry, Format())
     built = registry.build("teacher", "smollm2")
-    assert Path(locate(built.component.model, workspace).id).read_bytes()[:4] == b"GGUF"
+    assert Path(workspace.locate(built.component.model).id).read_bytes()[:4] == b"GGUF"
     assert built.options["model"]["id"].startswith("package:"), "a path of this machine is no part of the identity"
 
 

@@ -30,7 +30,7 @@ def test_as_json(crowded: Cli) -> None:
             "default": 9,
             "text": "largest number to add",
             "unit": "",
-            "operational": False,
+            "affects_output": True,
         }
     ]
 

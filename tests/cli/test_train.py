@@ -281,7 +281,7 @@ def wait_for(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 
 def asked(home: Path) -> int:
-    return sum(path.read_bytes().count(b"commit\t") for path in (home / "rows").rglob("*.jsonl"))
+    return sum(path.read_bytes().count(b"commit\t") for path in (home / "values").rglob("*.jsonl"))
 
 
 def test_ctrl_c_interrupts_and_the_same_command_goes_on(

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import Model
+from openvlt.engines import content_digest
 from openvlt.interfaces import Kind
 from openvlt.records import StageRecord
 from openvlt.registry import Built, Registry
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
 from openvlt.stages.load import load, load_step
-from openvlt.stages.models import content_digest, resolve
 from openvlt.stages.select import select
 from openvlt.stages.train import Rewards, train, train_step
 from openvlt.stages.verify import verify
@@ -64,7 +64,7 @@ class Bench:
         verifiers = {name: self.build("verifier", name) for name in weights or {}}
         rewards = Rewards(verifiers, weights or {})
         model = Model(id=str(start), pixels=(32 * 32, 64 * 64))
-        digest = content_digest(model, self.workspace)
+        digest = content_digest(model, self.workspace.home)
         step = train_step(self.workspace, use, f"{use}-1", 1, rows, trainer, digest, rewards)
         return train(self.workspace, step, rows, trainer, model, rewards)
 
@@ -78,7 +78,7 @@ class Bench:
         return {"id": str(self.model), "backend": "fake"}
 
     def _resolved(self) -> Any:
-        return resolve(Model(id=str(self.model), backend="fake"), self.workspace)
+        return self.workspace.resolve(Model(id=str(self.model), backend="fake"))
 
 
 class Heard:

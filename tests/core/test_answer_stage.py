@@ -12,13 +12,12 @@ from openvlt.bench.measure import measure, versus
 from openvlt.errors import RemoteError
 from openvlt.records import Row
 from openvlt.stages.answer import answer, guess, questions, read_bare
-from openvlt.stages.models import resolve
 from openvlt.stages.workspace import Output
 
 
 def ask(stages: Bench, *, base: bool, n: int = 12) -> Output:
     benchmark = stages.build("benchmark", "made", n=n)
-    model = resolve(Model(id=str(stages.model), backend="fake"), stages.workspace)
+    model = stages.workspace.resolve(Model(id=str(stages.model), backend="fake"))
     asked = questions(stages.workspace, benchmark)
     return answer(stages.workspace, "bench-made", 0, asked, benchmark, model, Sampling(max_tokens=32), base=base)
 

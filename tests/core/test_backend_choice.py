@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from openvlt import Model
+from openvlt.engines.backend_choice import choose_backend, first_installed
 from openvlt.errors import PluginError
 from openvlt.registry import Registry
-from openvlt.stages.choice import choose_backend, first_installed
 
 GB = 10**9
 
@@ -32,7 +32,9 @@ def test_of_several_the_first_counts_whose_packages_are_installed(monkeypatch: p
     several = ({"use": "vllm", "eager": True}, "hf")
     registry = Registry.discover()
     for present, chosen in ((True, several[0]), (False, "hf")):
-        monkeypatch.setattr("openvlt.stages.choice.is_installed", lambda name, there=present: there or name != "vllm")
+        monkeypatch.setattr(
+            "openvlt.engines.backend_choice.is_installed", lambda name, there=present: there or name != "vllm"
+        )
         spec, reason = first_installed(several, registry)
         assert spec == chosen
         assert reason == "it is the first of vllm, hf that is installed"

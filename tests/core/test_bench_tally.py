@@ -30,7 +30,7 @@ class Small(Benchmark):
     scorings: Mapping[str, str] = field(default_factory=lambda: {"strict": "answer"})
     breakdown: tuple[str, ...] = ("task", "skills")
     clusters: str = ""
-    beside: Mapping[str, str] = field(default_factory=dict)
+    excluded_from_score: Mapping[str, str] = field(default_factory=dict)
 
     def messages(self, example: Example, format: Format) -> list[Message]:
         return [Message.user(example.question)]
@@ -81,7 +81,7 @@ def test_a_row_counts_once_for_each_of_its_skills() -> None:
 
 def test_questions_beside_the_score_are_only_in_the_breakdown() -> None:
     rows = [row("1", RIGHT, task="Text Only"), row("2", WRONG, task="Vision")]
-    found = tally(Small(beside={"task": "Text Only"}), rows, "strict")
+    found = tally(Small(excluded_from_score={"task": "Text Only"}), rows, "strict")
     assert (found["n"], found["correct"], found["breakdown"]["task"]["Text Only"]["n"]) == (1, 0, 1)
 
 

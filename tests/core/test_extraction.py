@@ -32,7 +32,7 @@ def test_the_table_is_there() -> None:
 def test_phrases_only_where_allowed() -> None:
     response = "First, the answer is 4? No. The final answer is: 5."
     assert extract(response, Format()).answer is None
-    assert extract(response, Format(), phrases=True).answer == "5"
+    assert extract(response, Format(), accept_phrases=True).answer == "5"
 
 
 def test_tags_are_the_formats() -> None:

@@ -172,7 +172,7 @@ def test_conversations_go_out_in_the_same_batches_every_time(stages: Bench) -> N
     assert 0 < first.record.rejected["given up"] < 30
     assert {a["temperature"] for a in asked} == {0.7, 0.1}
     assert all(trace.sample in (0, 1) for row in rows for trace in row.traces)
-    for path in stages.workspace.home.rows.rglob("*.jsonl"):
+    for path in stages.workspace.home.values.rglob("*.jsonl"):
         path.unlink()
     (first.folder.summary_file).unlink()
     again = stages.distill(loaded, "double-checker", k=2)
@@ -212,7 +212,7 @@ def test_another_weight_or_filter_judges_nothing_anew(stages: Bench) -> None:
 
 def test_a_row_lost_from_the_store_is_computed_anew(stages: Bench) -> None:
     first = stages.distill(stages.load(n=10))
-    (shard,) = (path for path in stages.workspace.home.rows.rglob("*.jsonl"))
+    (shard,) = (path for path in stages.workspace.home.values.rglob("*.jsonl"))
     content = shard.read_bytes()
     shard.write_bytes(content.replace(b"chain", b"\x00\x01hai", 4))
     first.folder.summary_file.unlink()
@@ -269,7 +269,7 @@ def test_killed_anywhere_the_output_is_the_same_to_the_byte(
         assert killed.returncode == -9, killed.stderr
         deaths += 1
         assert deaths < 12
-        shards = sorted((tmp_path / "killed" / "rows").rglob("*.jsonl"))
+        shards = sorted((tmp_path / "killed" / "values").rglob("*.jsonl"))
         torn = random.choice(shards)
         if random.random() < 0.3 and torn.stat().st_size > 50:
             os.truncate(torn, torn.stat().st_size - 40)

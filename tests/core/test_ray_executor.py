@@ -10,11 +10,10 @@ import pytest
 from made import Bench
 
 from openvlt import Model
+from openvlt.engines import Local, make_executor
 from openvlt.errors import OpenvltError, UsageError
 from openvlt.recipe import ExecutorSpec
 from openvlt.stages.caption import caption
-from openvlt.stages.executor import Local, make_executor
-from openvlt.stages.models import resolve
 from openvlt.stages.workspace import Output
 from openvlt.store import Home
 
@@ -37,7 +36,7 @@ def cluster() -> Iterator[None]:
 def spread(stages: Bench, engines: int = 2, home: str = "cluster") -> Bench:
     """The same workspace with a store of its own, whose models work in so many actors."""
     root = stages.workspace.home.root.parent / home
-    for folder in ("images", "rows", "stages", "runs"):
+    for folder in ("images", "values", "stages", "runs"):
         (root / folder).mkdir(parents=True)
     spec = ExecutorSpec(use="ray", engines=engines, address="local")
     workspace = type(stages.workspace)(
@@ -82,7 +81,7 @@ def test_images_reach_an_engine_wherever_it_is(stages: Bench, vision_model: Path
         spec = {"id": str(vision_model), "backend": "hf", "pixels": (32 * 32, 64 * 64)}
         captioner = bench.build("captioner", "qwen-vl", model=spec, prompt="Describe.")
         rows = bench.load(n=6)
-        return caption(bench.workspace, "caption-1", 1, rows, captioner, resolve(model, bench.workspace))
+        return caption(bench.workspace, "caption-1", 1, rows, captioner, bench.workspace.resolve(model))
 
     here, there = work(stages), work(spread(stages))
     assert len({row.caption for row in here.rows()}) > 1
@@ -99,7 +98,7 @@ def test_an_engine_that_cannot_open_its_model_says_why(stages: Bench) -> None:
     bench = spread(stages, engines=1)
     rows = bench.load(n=4)
     teacher = bench.build("teacher", "tutor", model={"id": str(stages.model), "backend": "fake"})
-    gone = resolve(Model(id=str(stages.model), backend="fake"), bench.workspace)
+    gone = bench.workspace.resolve(Model(id=str(stages.model), backend="fake"))
     stages.model.rename(stages.model.with_name("moved"))
     from openvlt.stages.distill import distill
 
@@ -108,11 +107,11 @@ def test_an_engine_that_cannot_open_its_model_says_why(stages: Bench) -> None:
 
 
 def test_a_served_model_is_asked_from_here(stages: Bench) -> None:
-    served = resolve(Model(id="served", url=("http://127.0.0.1:9/v1",)), stages.workspace)
+    served = stages.workspace.resolve(Model(id="served", url=("http://127.0.0.1:9/v1",)))
     assert spread(stages, engines=500).workspace.executor.parallel(served) == Local().parallel(served)
 
 
 def test_without_ray_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openvlt.stages.executor.find_spec", lambda name: None)
+    monkeypatch.setattr("openvlt.engines.executor.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"ray is not installed.*pip install 'openvlt\[ray\]'"):
         make_executor(ExecutorSpec(use="ray"))

@@ -39,7 +39,7 @@ class Full(Verifier):
     format: Format | None = None
     source: Source | None = None
     inner: Mapping[str, Verifier] = field(default_factory=dict)
-    url: Annotated[str, Option("where", operational=True)] | None = ""
+    url: Annotated[str, Option("where", affects_output=False)] | None = ""
     def __post_init__(self) -> None:
         if self.limit < 0:
             raise ValueError("limit is below 0")
@@ -175,7 +175,7 @@ def test_options_as_a_person_reads_them(registry: Registry) -> None:
     assert options["tags"].type == "tuple[str, ...]"
     assert options["inner"].type == "Mapping[str, Verifier]"
     assert (options["source"].type, options["source"].default) == ("Source | None", None)
-    assert (options["url"].operational, options["url"].text) == (True, "where")
+    assert (options["url"].affects_output, options["url"].text) == (False, "where")
     of_data = {option.name: option for option in registry.describe("verifier", "strict").options}
     assert (of_data["limit"].required, of_data["limit"].default) == (False, 5)
 
@@ -184,7 +184,7 @@ def test_what_changes_the_identity(registry: Registry) -> None:
     here = full(registry).identity
     assert full(registry).identity == here
     assert full(registry, share=0.5).identity == here, "a default that is written out changes nothing"
-    assert full(registry, url="elsewhere").identity == here, "operational options do not count"
+    assert full(registry, url="elsewhere").identity == here, "an option that does not affect the output does not count"
     others = [
         full(registry, limit=11).identity,
         full(registry, source="rows").identity,

@@ -9,7 +9,6 @@ import pytest
 
 from openvlt import Model
 from openvlt.registry import Registry
-from openvlt.stages.models import resolve
 from openvlt.stages.workspace import Workspace
 from openvlt.store import open_home
 
@@ -34,9 +33,9 @@ def test_a_teacher_stays_itself_on_other_servers(workspace: Workspace) -> None:
 
 
 def test_a_backend_takes_options_in_a_recipe(workspace: Workspace) -> None:
-    plain = resolve(Model(id="big", url=(HERE,)), workspace)
-    slow = resolve(Model(id="big", url=(THERE,), backend={"use": "openai", "concurrency": 2}), workspace)
+    plain = workspace.resolve(Model(id="big", url=(HERE,)))
+    slow = workspace.resolve(Model(id="big", url=(THERE,), backend={"use": "openai", "concurrency": 2}))
     assert slow.backend.component.concurrency == 2  # type: ignore[attr-defined]
     assert plain.identity == slow.identity
-    small = resolve(Model(id="big", backend={"use": "hf", "batch": 8}), workspace)
-    assert small.identity != resolve(Model(id="big", backend="hf"), workspace).identity, "batch can move the last bits"
+    small = workspace.resolve(Model(id="big", backend={"use": "hf", "batch": 8}))
+    assert small.identity != workspace.resolve(Model(id="big", backend="hf")).identity, "batch can move the last bits"

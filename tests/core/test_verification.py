@@ -16,7 +16,7 @@ import pytest
 
 from openvlt import Claim, Example, Format, Trace, UsageError
 from openvlt.registry import Built, Registry
-from openvlt.verification import Judge, Reward
+from openvlt.verification import Reward, VerifierRunner
 from openvlt.verification.pool import default_workers
 
 THIRD_PARTY = '''
@@ -59,10 +59,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def judge(registry: Registry) -> Iterator[Judge]:
+def judge(registry: Registry) -> Iterator[VerifierRunner]:
     names = {"answer": "text", "odd": "odd", "brevity": "brevity", "format": "format"}
     built = {name: registry.build("verifier", spec) for name, spec in names.items()}
-    with Judge(built, format=Format(), workers=1) as judge:
+    with VerifierRunner(built, format=Format(), workers=1) as judge:
         yield judge
 
 
@@ -72,49 +72,49 @@ def claim(answer: str | None, gold: str = "7", *, group: str = "", source: str =
     return Claim(trace=Trace(think="well", answer=answer, raw=raw), example=example, group=group)
 
 
-def test_later_verifiers_see_earlier_verdicts_even_in_workers(judge: Judge) -> None:
+def test_later_verifiers_see_earlier_verdicts_even_in_workers(judge: VerifierRunner) -> None:
     right, wrong = judge.verdicts([claim("7"), claim("8")])
     assert list(right) == ["answer", "odd", "brevity", "format"]
     assert (right["brevity"].score, wrong["brevity"].score) == (1.0, 0.0)
     assert (right["odd"].status, wrong["odd"].status) == ("correct", "incorrect")
 
 
-def test_no_answer_is_the_response_fault(judge: Judge) -> None:
+def test_no_answer_is_the_response_fault(judge: VerifierRunner) -> None:
     [verdicts] = judge.verdicts([claim(None)])
     for name in ("answer", "odd"):
         assert (verdicts[name].status, verdicts[name].score, verdicts[name].cause) == ("unparsed", 0.0, "response")
 
 
-def test_a_hang_scores_lowest_and_costs_once(judge: Judge) -> None:
+def test_a_hang_scores_lowest_and_costs_once(judge: VerifierRunner) -> None:
     start = time.monotonic()
     for verdicts in judge.verdicts([claim("loop")] * 50) + judge.verdicts([claim("loop")]):
         assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("timeout", 0.0, "response")
     assert time.monotonic() - start < 30
 
 
-def test_a_verifier_that_hangs_on_the_gold_itself_punishes_nobody(judge: Judge) -> None:
+def test_a_verifier_that_hangs_on_the_gold_itself_punishes_nobody(judge: VerifierRunner) -> None:
     [verdicts] = judge.verdicts([claim("loop", gold="loop")])
     assert (verdicts["odd"].score, verdicts["odd"].cause) == (None, "system")
 
 
-def test_a_crash_the_response_caused_scores_lowest(judge: Judge) -> None:
+def test_a_crash_the_response_caused_scores_lowest(judge: VerifierRunner) -> None:
     for answer in ("die", "memory"):
         [verdicts] = judge.verdicts([claim(answer)])
         assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", 0.0, "response")
 
 
-def test_an_error_of_ours_is_never_a_zero(judge: Judge) -> None:
+def test_an_error_of_ours_is_never_a_zero(judge: VerifierRunner) -> None:
     [verdicts] = judge.verdicts([claim("raise")])
     assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", None, "system")
     assert "on purpose" in verdicts["odd"].reason
 
 
-def test_any_string_can_be_sent_to_a_worker(judge: Judge) -> None:
+def test_any_string_can_be_sent_to_a_worker(judge: VerifierRunner) -> None:
     [verdicts] = judge.verdicts([claim("\ud800 \x00 \U0001f600")])
     assert verdicts["odd"].status == "incorrect"
 
 
-def test_threads_share_the_workers(judge: Judge) -> None:
+def test_threads_share_the_workers(judge: VerifierRunner) -> None:
     found: list[str] = []
 
     def work(index: int) -> None:
@@ -128,7 +128,7 @@ def test_threads_share_the_workers(judge: Judge) -> None:
     assert found == ["correct"] * 8
 
 
-def test_asynchronous_code_may_call_it(judge: Judge) -> None:
+def test_asynchronous_code_may_call_it(judge: VerifierRunner) -> None:
     def status(answer: str, gold: str) -> str:
         return judge.verdicts([claim(answer, gold=gold)])[0]["odd"].status
 
@@ -149,7 +149,7 @@ def test_ranks_of_one_machine_share_its_cpus(monkeypatch: pytest.MonkeyPatch) ->
     assert default_workers() == 16
 
 
-def test_a_forked_child_starts_its_own_workers(judge: Judge) -> None:
+def test_a_forked_child_starts_its_own_workers(judge: VerifierRunner) -> None:
     judge.verdicts([claim("7", gold="70")])
     child = os.fork()
     if child == 0:
@@ -161,7 +161,7 @@ def test_a_forked_child_starts_its_own_workers(judge: Judge) -> None:
 
 
 def test_symbols_are_judged_in_a_worker(registry: Registry) -> None:
-    with Judge({"answer": registry.build("verifier", "answer")}, format=Format(), workers=1) as judge:
+    with VerifierRunner({"answer": registry.build("verifier", "answer")}, format=Format(), workers=1) as judge:
         verdicts = judge.verdicts([claim("1", gold="\\sin^2 x+\\cos^2 x"), claim("50 cm", gold="0.5 m")])
     assert [row["answer"].status for row in verdicts] == ["correct", "correct"]
     assert verdicts[0]["answer"].tier == "symbolic"
@@ -173,8 +173,8 @@ def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
         import os, signal
         from openvlt import Claim, Example, Format, Trace
         from openvlt.registry import Registry
-        from openvlt.verification import Judge
-        judge = Judge({"a": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1)
+        from openvlt.verification import VerifierRunner
+        judge = VerifierRunner({"a": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1)
         example = Example(id="1", question="", answer="\\\\sin x")
         judge.verdicts([Claim(trace=Trace(think="", answer="\\\\cos(\\\\pi/2-x)", raw=""), example=example)])
         children = open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read()
@@ -200,14 +200,14 @@ def _runs(pid: int) -> bool:
 
 def test_groups_are_judged_whole(registry: Registry) -> None:
     built = {name: registry.build("verifier", name) for name in ("answer", "length")}
-    with Judge(built, format=Format()) as judge:
+    with VerifierRunner(built, format=Format()) as judge:
         claims = [claim("7", group="a"), claim("0 0 0 7", group="b"), claim("7", group="b"), claim("1 1 1", group="a")]
         scores = [row["length"].score for row in judge.verdicts(claims)]
     assert scores == [0.5, -0.5, 0.5, -0.5]
 
 
 def test_counts_and_concerns(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
-    with Judge({"answer": registry.build("verifier", "number")}, format=Format()) as judge:
+    with VerifierRunner({"answer": registry.build("verifier", "number")}, format=Format()) as judge:
         judge.verdicts([claim("7")] * 18 + [claim("7", gold="many")] * 2)
     tally = judge.tallies["answer"]
     assert (tally.claims, tally.statuses["correct"], tally.statuses["bad_gold"]) == (20, 18, 2)
@@ -220,7 +220,7 @@ def built_for(registry: Registry) -> dict[str, Built]:
 
 
 def test_reward_is_the_weighted_sum_or_nothing(registry: Registry) -> None:
-    with Judge(built_for(registry), format=Format()) as judge:
+    with VerifierRunner(built_for(registry), format=Format()) as judge:
         reward = Reward(judge, {"answer": 1.0, "format": 0.1})
         rows = reward.score([claim("7"), claim("8"), claim("7", gold="many"), claim(None)])
     assert [row.reward for row in rows] == [pytest.approx(1.1), pytest.approx(0.1), None, 0.0]
@@ -228,14 +228,14 @@ def test_reward_is_the_weighted_sum_or_nothing(registry: Registry) -> None:
 
 
 def test_sources_can_have_their_own_weights(registry: Registry) -> None:
-    with Judge(built_for(registry), format=Format()) as judge:
+    with VerifierRunner(built_for(registry), format=Format()) as judge:
         reward = Reward(judge, {"answer": 1.0}, {"chat": {"format": 2.0}})
         rows = reward.score([claim("7", source="maths"), claim("8", gold="many", source="chat")])
     assert [row.reward for row in rows] == [1.0, 2.0]
 
 
 def test_weights_name_verifiers_that_run(registry: Registry) -> None:
-    with Judge(built_for(registry), format=Format()) as judge, pytest.raises(UsageError, match="'anwser'"):
+    with VerifierRunner(built_for(registry), format=Format()) as judge, pytest.raises(UsageError, match="'anwser'"):
         Reward(judge, {"anwser": 1.0})
 
 
@@ -244,6 +244,6 @@ def test_a_worker_that_cannot_start_is_our_error(tmp_path: Path) -> None:
     file.write_text(THIRD_PARTY)
     built = Registry.discover([file]).build("verifier", "odd")
     file.write_text("raise RuntimeError('broken since')")
-    with Judge({"odd": built}, format=Format(), workers=1) as judge:
+    with VerifierRunner({"odd": built}, format=Format(), workers=1) as judge:
         [verdicts] = judge.verdicts([claim("7")])
     assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", None, "system")

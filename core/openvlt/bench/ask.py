@@ -11,9 +11,9 @@ from openvlt.bench.models import Asked
 from openvlt.bench.replies import ASK_AGAIN, AskAgain, replies
 from openvlt.bench.responses import Response
 from openvlt.bench.scoring import Questions, read_questions
+from openvlt.engines import Resolved
 from openvlt.records import Example, Sampling, Trace
 from openvlt.stages.answer import asking, questions
-from openvlt.stages.models import Resolved, resolve
 from openvlt.stages.workspace import Output, Step, Workspace
 
 
@@ -38,7 +38,7 @@ def ask(
     """
     loaded = questions(workspace, defined.built, limit)
     workspace.progress.end(loaded.record)
-    resolved = resolve(asked.model, workspace)
+    resolved = workspace.resolve(asked.model)
     workspace.progress.note(f"{resolved.model.id} runs on {resolved.backend.entry.name}: {resolved.reason}")
     work = asking(AskAgain, workspace, defined.built, resolved, sampling, base=not asked.trained)
     made_of = ("replies", work.identity, not asked.trained, workspace.format, loaded.digest)

@@ -16,7 +16,7 @@ from openvlt.bench.result import Result, summarise
 from openvlt.bench.scoring import Questions, Reading, score, unknown_ids, verifiers_of
 from openvlt.records import Example, Format, Row, Verdict
 from openvlt.registry import Registry
-from openvlt.verification import Judge
+from openvlt.verification import VerifierRunner
 
 
 def evaluate(
@@ -43,7 +43,7 @@ def evaluate(
     reading = reading_of(defined, answered)
     unknown = unknown_ids(questions.examples, answered.responses) if limit is None else []
     verifiers = verifiers_of(benchmark, registry, format)
-    with Judge(verifiers, format=format) as judge:
+    with VerifierRunner(verifiers, format=format) as judge:
         rows = score(examples, responses, judge, format, reading)
     rows = [_with_verdicts(row, answered.verdicts) for row in rows]
     stored = any(response.extraction is not None for response in responses.values())
@@ -103,7 +103,7 @@ def _failures(failed: Mapping[str, str], n: int) -> list[str]:
 
 def reading_of(defined: Defined, answered: Answered) -> Reading:
     """How the answers of these responses are found, where nobody extracted them."""
-    if defined.benchmark.phrases:
+    if defined.benchmark.accept_phrases:
         return "phrase"
     return "tag" if answered.asked == "trained" else "whole"
 

@@ -15,9 +15,9 @@ from openvlt.bench.definition import Defined
 from openvlt.bench.replies import ASK_AGAIN, AskAgain, Replies, replies
 from openvlt.bench.responses import Response
 from openvlt.bench.scoring import Questions, Reading, trace_of
+from openvlt.engines import Resolved
 from openvlt.errors import Reject, UsageError
 from openvlt.records import Completion, Example, Message, Model, Row, Sampling, Trace, Verdict
-from openvlt.stages.models import Resolved, resolve
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageFolder, StageWriter, digest
 
@@ -54,7 +54,7 @@ def ask_judge(
     asked = [example for example in questions.examples if _has(answered, example.id)]
     if asked and not (benchmark.judge_extraction(asked[0], "so it is") or benchmark.judge_score(asked[0], "1")):
         raise UsageError(f"The scorings of {defined.name} ask no judge.", "Leave --judge out.")
-    judge = resolve(model, workspace)
+    judge = workspace.resolve(model)
 
     def extraction(row: Row) -> list[Message] | None:
         response = answered.responses[row.example.id]

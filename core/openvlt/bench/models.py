@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from openvlt.engines import packaged_models
 from openvlt.errors import UsageError, closest
 from openvlt.records import Format, Model
-from openvlt.stages.models import packaged_models
 from openvlt.store import Home, StageFolder, decode, read_run
 
 

@@ -12,7 +12,7 @@ from openvlt.extraction import extract
 from openvlt.interfaces import Benchmark
 from openvlt.records import Claim, Example, Format, Judged, Rejected, Row, Trace, Verdict
 from openvlt.registry import Built, Registry
-from openvlt.verification import Judge
+from openvlt.verification import VerifierRunner
 
 BARE = 60
 """Characters at most of a one-line reply that is taken as nothing but the answer."""
@@ -68,7 +68,11 @@ def verifiers_of(benchmark: Benchmark, registry: Registry, format: Format) -> di
 
 
 def score(
-    examples: Sequence[Example], responses: Mapping[str, Response], judge: Judge, format: Format, reading: Reading
+    examples: Sequence[Example],
+    responses: Mapping[str, Response],
+    judge: VerifierRunner,
+    format: Format,
+    reading: Reading,
 ) -> list[Row]:
     """Judge every question's response by every scoring.
 
@@ -124,7 +128,7 @@ def answer_in(text: str, format: Format, reading: Reading, *, cut: bool = False)
             is", else a reply of one line of at most `BARE` characters; ``whole``: else all of the reply.
         cut: the token limit ended it, so it is never nothing but the answer.
     """
-    found = extract(text, format, phrases=reading == "phrase")
+    found = extract(text, format, accept_phrases=reading == "phrase")
     line = text.strip()
     if found.answer is not None or found.start >= 0 or cut or not line or reading == "tag":
         return found.answer

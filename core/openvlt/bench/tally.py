@@ -38,13 +38,13 @@ def tally(benchmark: Benchmark, rows: Sequence[Row], scoring: str) -> dict[str, 
 
 def in_score(benchmark: Benchmark, rows: Sequence[Row]) -> Sequence[Row]:
     """The rows that make the score; those to be shown beside it are in it only if there are no others."""
-    counted = [row for row in rows if not is_beside(benchmark, row.example)]
+    counted = [row for row in rows if not is_excluded(benchmark, row.example)]
     return counted or rows
 
 
-def is_beside(benchmark: Benchmark, example: Example) -> bool:
+def is_excluded(benchmark: Benchmark, example: Example) -> bool:
     """True if the question is shown in the breakdown, but is not part of the score."""
-    return any(example.metadata.get(key) == value for key, value in benchmark.beside.items())
+    return any(example.metadata.get(key) == value for key, value in benchmark.excluded_from_score.items())
 
 
 def verdict_of(row: Row, scoring: str) -> Verdict:

@@ -45,7 +45,7 @@ def _print(description: Description) -> None:
             option.name,
             option.type,
             option.unit,
-            option.text + (" (does not change the output)" if option.operational else ""),
+            option.text + ("" if option.affects_output else " (does not change the output)"),
             "required" if option.required else json.dumps(option.default, ensure_ascii=False),
         )
         for option in description.options

@@ -86,9 +86,8 @@ def _card(loop: Loop, run: Run) -> Card:
 
 
 def _model(loop: Loop, model: Model) -> str:
-    from openvlt.stages.models import resolve
 
-    found = resolve(model, loop.workspace)
+    found = loop.workspace.resolve(model)
     id = loop.recipe.base.id if model.id in ("base", "policy") else model.id
     revision = f", revision {model.revision}" if model.revision else ""
     # A folder's path says nothing elsewhere; its content's digest does.

@@ -79,10 +79,10 @@ def prepare(
         suffix: added to the recipe's name to name the run, unless the user names it.
     """
     from openvlt.cli import registry
+    from openvlt.engines import make_executor
     from openvlt.loop import Loop, build_parts, claim_name, packages, preflight
     from openvlt.recipe import read_recipe
     from openvlt.records import Run
-    from openvlt.stages.executor import make_executor
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 

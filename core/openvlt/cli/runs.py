@@ -90,7 +90,7 @@ def prune(yes: bool) -> None:
 
     unneeded = find_unneeded(open_home())
     gone = list(free(unneeded)) if yes else unneeded
-    for kind in ("stage", "rows", "image"):
+    for kind in ("stage", "values", "image"):
         some = [each for each in gone if each.kind == kind]
         if some:
             click.echo(f"{kind:<6} {len(some):>8}  {sum(each.size for each in some) / 1e6:12,.1f} MB")

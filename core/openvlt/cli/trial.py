@@ -16,10 +16,9 @@ from openvlt.records import Claim, Completion, Example, Image, Message, Model, R
 from openvlt.registry import Built, Registry
 from openvlt.stages.answer import questions
 from openvlt.stages.load import load, load_step
-from openvlt.stages.models import resolve
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, digest, encode
-from openvlt.verification import Judge
+from openvlt.verification import VerifierRunner
 
 Say = Callable[[str], None]
 
@@ -42,7 +41,7 @@ class Trial:
     def open(cls, registry: Registry, folder: Path, say: Say) -> Trial:
         """Begin a trial that keeps what it must keep in `folder`."""
         home = Home(folder)
-        for each in (home.images, home.rows, home.stages, home.runs):
+        for each in (home.images, home.values, home.stages, home.runs):
             each.mkdir(parents=True, exist_ok=True)
         return cls(Workspace(home, registry, reject_above=1.0), say)
 
@@ -109,7 +108,7 @@ class Trial:
         """Judge one response to each example, after the verifier `answer`, whose verdict a shaping one may look at."""
         verifiers = {"answer": self.build("verifier", "answer"), verifier.entry.name: verifier}
         format = self.workspace.format
-        with Judge(verifiers, format=format) as judge:
+        with VerifierRunner(verifiers, format=format) as judge:
             for example in examples:
                 self._head(example)
                 gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
@@ -124,7 +123,7 @@ class Trial:
         format = self.workspace.format
         with (
             self._chatting(_model(model, "a benchmark"), Sampling()) as chat,
-            Judge(verifiers, format=format) as judge,
+            VerifierRunner(verifiers, format=format) as judge,
         ):
             for example in examples:
                 self._head(example)
@@ -143,7 +142,7 @@ class Trial:
     @contextmanager
     def _chatting(self, model: Model, sampling: Sampling) -> Iterator[Chat]:
         """Open a model; each chat with it is shown."""
-        resolved = resolve(model, self.workspace)
+        resolved = self.workspace.resolve(model)
         self.say(f"model {resolved.model.id} on {resolved.backend.entry.name}, because {resolved.reason}")
         with self.workspace.executor.open(resolved, self.workspace.images) as engine:
             yield lambda messages, **changes: self._chat(engine, messages, replace(sampling, n=1, **changes))

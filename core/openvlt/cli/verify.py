@@ -19,7 +19,7 @@ from openvlt.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from openvlt.records import AnswerType, Claim, Verdict
-    from openvlt.verification import Judge
+    from openvlt.verification import VerifierRunner
 
 TYPES = ("choice", "integer", "float", "list", "expression", "text", "yes_no")
 _CHUNK = 256
@@ -63,13 +63,13 @@ def verify(
     """
     from openvlt.interfaces import AnswerVerifier
     from openvlt.records import Format
-    from openvlt.verification import Judge
+    from openvlt.verification import VerifierRunner
 
     built = {"verdict": registry().build("verifier", verifier, where="--verifier")}
     if not isinstance(built["verdict"].component, AnswerVerifier):
         # A verifier of something else may ask whether the answer is correct.
         built = {"answer": registry().build("verifier", "answer"), **built}
-    with Judge(built, format=Format(), workers=workers) as judge:
+    with VerifierRunner(built, format=Format(), workers=workers) as judge:
         if file is not None:
             if gold is not None:
                 raise UsageError("--file and GOLD RESPONSE are both given.", "Give one of them.")
@@ -98,7 +98,7 @@ def _split(choices: tuple[str, ...]) -> list[str]:
     return list(choices)
 
 
-def _one(judge: Judge, claim: Claim, *, bare: bool) -> None:
+def _one(judge: VerifierRunner, claim: Claim, *, bare: bool) -> None:
     verdict = judge.verdicts([claim])[0]["verdict"]
     score = "none" if verdict.score is None else f"{verdict.score:g}"
     lines = {
@@ -120,7 +120,7 @@ class _Line:
     claim: Claim
 
 
-def _many(judge: Judge, file: Path, *, bare: bool, threads: int) -> None:
+def _many(judge: VerifierRunner, file: Path, *, bare: bool, threads: int) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -201,7 +201,7 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _timed(judge: Judge, claim: Claim) -> tuple[Verdict, float]:
+def _timed(judge: VerifierRunner, claim: Claim) -> tuple[Verdict, float]:
     start = time.perf_counter()
     verdict = judge.verdicts([claim])[0]["verdict"]
     return verdict, time.perf_counter() - start

@@ -14,7 +14,7 @@ from openvlt.interfaces.component import KINDS, Component, Kind, Option
 from openvlt.interfaces.data import Captioner, Chat, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, Engine, ImageReader, Request
 from openvlt.interfaces.filters import Drop, ExampleFilter, Keep, TraceFilter
-from openvlt.interfaces.training import Checkpoint, Rewarded, Trainer, TrainJob
+from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
 from openvlt.interfaces.verifiers import AnswerVerifier, Verifier
 
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
@@ -47,6 +47,7 @@ __all__ = [
     "Keep",
     "Kind",
     "Option",
+    "Reads",
     "Request",
     "Rewarded",
     "Source",

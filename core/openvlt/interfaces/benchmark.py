@@ -20,8 +20,8 @@ class Benchmark(Component, ABC):
         scorings: scoring name to verifier name; the first is the headline.
         breakdown: metadata keys the score is broken down by.
         clusters: metadata key of the image or problem that questions share, empty if they are independent.
-        phrases: True if a reply without tag or box may say its answer in a phrase, or be nothing but the answer.
-        beside: metadata key to a value; questions that have it are shown in the breakdown but are not in the score.
+        accept_phrases: True if a reply without tag or box may say its answer in a phrase, or be nothing but the answer.
+        excluded_from_score: metadata key to a value; questions with it are reported in the breakdown but not scored.
     """
 
     source: Source
@@ -29,8 +29,8 @@ class Benchmark(Component, ABC):
     scorings: Mapping[str, str]
     breakdown: tuple[str, ...] = ()
     clusters: str = ""
-    phrases: bool = False
-    beside: Mapping[str, str] = MappingProxyType({})
+    accept_phrases: bool = False
+    excluded_from_score: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def messages(self, example: Example, format: Format) -> list[Message]:

@@ -18,13 +18,13 @@ class Option:
     Attributes:
         text: what the option does, half a sentence.
         unit: unit of its value.
-        operational: True if it cannot change a row's output (a URL, a concurrency; a number of samples, which the core
-            counts by itself): it stays out of the identity.
+        affects_output: False if it cannot change a row's output (a URL, a concurrency; a number of samples, which the
+            core counts by itself): then it stays out of the identity.
     """
 
     text: str
     unit: str = ""
-    operational: bool = False
+    affects_output: bool = True
 
 
 class Component:

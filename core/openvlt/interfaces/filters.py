@@ -26,7 +26,13 @@ class Keep:
 
 
 class TraceFilter(Component, ABC):
-    """Drops, rewrites or chooses among the traces of an example. It may rewrite think, never the answer."""
+    """Drops, rewrites or chooses among the traces of an example. It may rewrite think, never the answer.
+
+    Attributes:
+        keeps_incorrect: False if no incorrect trace passes it; a trainer that reads pairs cannot follow it.
+    """
+
+    keeps_incorrect: ClassVar[bool] = True
 
     @abstractmethod
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:

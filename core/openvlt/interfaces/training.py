@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from openvlt.interfaces.component import Component
 from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
@@ -21,6 +21,10 @@ class Checkpoint:
 
     folder: Path
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+Reads: TypeAlias = Literal["traces", "pairs", "prompts"]
+"""What a trainer learns from."""
 
 
 class Rewarded(Protocol):
@@ -53,7 +57,11 @@ class TrainJob(Protocol):
         ...
 
     def traces(self) -> Sequence[Trace]:
-        """For SFT: the trace of each example, in the same order; empty for RL."""
+        """For a trainer that reads traces: the trace of each example, in the same order."""
+        ...
+
+    def pairs(self) -> Sequence[tuple[Trace, Trace]]:
+        """For a trainer that reads pairs: a correct and an incorrect trace of each example, in the same order."""
         ...
 
     def read(self, image: Image) -> Picture:
@@ -72,14 +80,27 @@ class TrainJob(Protocol):
 class Trainer(Component, ABC):
     """Trains a model.
 
+    A field of type `Model` (a teacher for on-policy distillation, a reward model) is located before the training
+    starts: `train` finds a local folder, a hub id or the id an endpoint serves in it, and its content counts in the
+    stage's fingerprint.
+
     Attributes:
-        needs: ``traces`` for supervised training, ``reward`` for reinforcement.
+        reads: ``traces`` (examples with a trace each: supervised training), ``pairs`` (examples with a correct and an
+            incorrect trace each: preference optimisation) or ``prompts`` (examples alone: reinforcement).
+        rewarded: True if it calls ``job.reward``; then the rewards of the recipe count in the stage's fingerprint.
     """
 
-    needs: ClassVar[Literal["traces", "reward"]] = "traces"
+    reads: ClassVar[Reads] = "traces"
+    rewarded: ClassVar[bool] = False
 
-    def preflight(self, examples: int) -> None:
-        """Refuse, before any work, a job that cannot be done, such as fewer examples than one batch.
+    def check(self, rows: int) -> None:
+        """Refuse a job that cannot be done, such as fewer rows than one batch.
+
+        It is called before any work with the most rows there can be, where that is known, and again with the rows
+        there are.
+
+        Args:
+            rows: traces, pairs or examples, whichever the trainer reads.
 
         Raises:
             UsageError: what is wrong and what to change.

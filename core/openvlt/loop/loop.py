@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from openvlt.bench.measure import Measured, measure, versus
+from openvlt.engines import Resolved, content_digest
 from openvlt.interfaces import Benchmark, ExampleFilter, Teacher
 from openvlt.loop.parts import Loaded, Parts, Turn
 from openvlt.recipe import Recipe
@@ -17,7 +18,6 @@ from openvlt.stages.answer import answer, guess, questions
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
 from openvlt.stages.load import Facts, choose, image_digests, load, load_step
-from openvlt.stages.models import Resolved, content_digest, locate, resolve
 from openvlt.stages.select import select
 from openvlt.stages.train import Rewards, train, train_step
 from openvlt.stages.verify import verify
@@ -48,7 +48,7 @@ class Loop:
         self._measured: dict[str, dict[str, Measured]] = {}
         self._said: set[str] = set()
         self._questions: dict[str, Output] = {}
-        self.workspace.models["base"] = locate(self.recipe.base, self.workspace)
+        self.workspace.models["base"] = self.workspace.locate(self.recipe.base)
         self.workspace.models["policy"] = self.workspace.models["base"]
 
     def carry_out(self) -> Run:
@@ -76,18 +76,18 @@ class Loop:
     def _all(self) -> None:
         for benchmark, scorings in self.parts.benchmarks:
             self._prepare(benchmark, scorings)
-        forbidden = frozenset().union(*(image_digests(asked.rows()) for asked in self._questions.values()))
+        held_out_images = frozenset().union(*(image_digests(asked.rows()) for asked in self._questions.values()))
         if self.until is not None:
-            traces = self._traces(1, self.parts.turns[0], forbidden)
+            traces = self._traces(1, self.parts.turns[0], held_out_images)
             next(made for made in traces if made.record.kind == self.until)
             return
         self._bench("base", 0, base=True)
         for index, turn in enumerate(self.parts.turns, 1):
-            self._turn(index, turn, forbidden)
+            self._turn(index, turn, held_out_images)
 
-    def _traces(self, index: int, turn: Turn, forbidden: frozenset[str]) -> Iterator[Output]:
+    def _traces(self, index: int, turn: Turn, held_out_images: frozenset[str]) -> Iterator[Output]:
         """Yield what each stage from load to select makes."""
-        yield (data := self._load(turn.loaded, f"load-{index}", index, forbidden))
+        yield (data := self._load(turn.loaded, f"load-{index}", index, held_out_images))
         teacher = turn.teacher.component
         assert isinstance(teacher, Teacher)
         if teacher.uses_caption:
@@ -100,29 +100,29 @@ class Loop:
         yield (judged := self._done(verify(self.workspace, f"verify-{index}", index, traces, self.parts.verifiers)))
         yield self._done(select(self.workspace, f"select-{index}", index, judged, turn.filters))
 
-    def _turn(self, index: int, turn: Turn, forbidden: frozenset[str]) -> None:
-        *_, chosen = self._traces(index, turn, forbidden)
+    def _turn(self, index: int, turn: Turn, held_out_images: frozenset[str]) -> None:
+        *_, chosen = self._traces(index, turn, held_out_images)
         if turn.sft is None:
             return
         start = self.workspace.models["base"]
         self._train("sft", f"sft-{index}", index, chosen, turn.sft, start, Rewards())
         for number, reinforced in enumerate(turn.grpo, 1):
             suffix = f"{index}" if len(turn.grpo) == 1 else f"{index}.{number}"
-            rows = self._load(reinforced.loaded, f"load-grpo-{suffix}", index, forbidden)
+            rows = self._load(reinforced.loaded, f"load-grpo-{suffix}", index, held_out_images)
             start = self.workspace.models["policy"]
             self._train("grpo", f"grpo-{suffix}", index, rows, reinforced.trainer, start, reinforced.rewards)
 
-    def _load(self, loaded: Loaded, name: str, index: int, forbidden: frozenset[str]) -> Output:
+    def _load(self, loaded: Loaded, name: str, index: int, held_out_images: frozenset[str]) -> Output:
         data = loaded.data
         limit = None if loaded.filters else data.limit
-        step = load_step(name, index, loaded.source, data.split, limit, forbidden)
-        rows = self._done(load(self.workspace, step, loaded.source, data.split, limit, forbidden))
+        step = load_step(name, index, loaded.source, data.split, limit, held_out_images)
+        rows = self._done(load(self.workspace, step, loaded.source, data.split, limit, held_out_images))
         if not loaded.filters:
             return rows
         needs = {need for built in loaded.filters for need in _needs(built)}
         facts = dict(self._facts(needs, rows, name, index))
         if "benchmark_images" in needs:
-            facts["benchmark_images"] = dict.fromkeys(sorted(forbidden), 1.0)
+            facts["benchmark_images"] = dict.fromkeys(sorted(held_out_images), 1.0)
         identities = [built.identity for built in loaded.filters]
         step = Step(
             "filter", f"filter-{name.removeprefix('load-')}", index, (identities, data.limit, rows.digest, facts)
@@ -145,7 +145,7 @@ class Loop:
         self, kind: str, name: str, index: int, rows: Output, trainer: Built, start: Model, rewards: Rewards
     ) -> None:
         step = train_step(
-            self.workspace, kind, name, index, rows, trainer, content_digest(start, self.workspace), rewards
+            self.workspace, kind, name, index, rows, trainer, content_digest(start, self.workspace.home), rewards
         )
         made, folder = train(self.workspace, step, rows, trainer, start, rewards)
         self.workspace.models["policy"] = replace(self.workspace.models["base"], id=str(folder), revision=None)
@@ -188,7 +188,7 @@ class Loop:
         self._record()
 
     def _resolve(self, model: Model, stage: str) -> Resolved:
-        resolved = resolve(model, self.workspace)
+        resolved = self.workspace.resolve(model)
         said = f"The model {model.id} runs on {resolved.backend.entry.name}: {resolved.reason}."
         if not isinstance(model.backend, str | Mapping) and said not in self._said:
             self._said.add(said)

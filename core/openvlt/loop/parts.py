@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from openvlt.engines.backend_choice import ENDPOINTS
 from openvlt.interfaces import Captioner, Teacher
 from openvlt.recipe import Data, Iteration, Recipe
 from openvlt.records import Model
 from openvlt.registry import Built, Registry
-from openvlt.stages.choice import ENDPOINTS
 from openvlt.stages.train import Rewards
 
 

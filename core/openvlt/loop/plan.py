@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from openvlt.engines import size_in_bytes
 from openvlt.interfaces import Teacher
 from openvlt.loop.loop import Loop
 from openvlt.loop.parts import Loaded, Turn
 from openvlt.loop.preflight import OVERHEAD, parameters
 from openvlt.records import Model
-from openvlt.stages.models import locate, size_in_bytes
 from openvlt.stages.workspace import NotDone
 
 
@@ -102,7 +102,7 @@ def _scored(loop: Loop, stage: str) -> list[Planned]:
 
 def _asked(loop: Loop, stage: str, component: str, model: Model, rows: int | None) -> Planned:
     where = loop.recipe.base if model.id in ("base", "policy") else model
-    located = locate(where, loop.workspace)
+    located = loop.workspace.locate(where)
     size = size_in_bytes(located)
     if size is None and (count := parameters(located.id)) is not None:
         size = int(count * (4 if located.dtype == "float32" else 2))

@@ -13,7 +13,6 @@ from openvlt.errors import UsageError
 from openvlt.loop.parts import Loaded, Parts
 from openvlt.recipe import Recipe
 from openvlt.records import Model
-from openvlt.stages.models import locate
 from openvlt.stages.workspace import Workspace
 
 OVERHEAD = 1.2
@@ -48,7 +47,7 @@ def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool
         check(role, model, workspace, name)
     for reinforced in (each for turn in turns for each in turn.grpo if train):
         if (most := _most(reinforced.loaded)) is not None:
-            reinforced.trainer.component.preflight(most)
+            reinforced.trainer.component.check(most)
 
 
 def _most(loaded: Loaded) -> int | None:
@@ -81,7 +80,7 @@ def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None
             )
     if model.url or (model.id in ("base", "policy") and role != "base"):
         return
-    located = locate(model, workspace)
+    located = workspace.locate(model)
     if Path(located.id).exists():
         return
     who = f"The {role} {name}".strip()

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from openvlt.errors import UsageError, closest
-from openvlt.recipe.places import Key, Places
+from openvlt.recipe.positions import Key, SourcePositions
 from openvlt.recipe.schema import Data, ExecutorSpec, Iteration, Recipe, Reinforce
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
@@ -46,7 +46,7 @@ def read_recipe(
     for setting in settings:
         _set(tree, setting)
     _spread(tree, iterations)
-    places = Places(path, lines, settings, switches)
+    places = SourcePositions(path, lines, settings, switches)
     try:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
@@ -186,7 +186,7 @@ def _merge(below: Any, above: Any) -> Any:
     return merged
 
 
-def _explain(error: ValidationError, places: Places) -> UsageError:
+def _explain(error: ValidationError, places: SourcePositions) -> UsageError:
     """Tell the first mistake; an unknown key first, for a misspelt one is often missing as well."""
     first = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN)
     loc = first["loc"]

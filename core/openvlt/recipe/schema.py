@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
-from openvlt.recipe.places import Places, split
+from openvlt.recipe.positions import SourcePositions, split
 from openvlt.records import Format, Model
 
 
@@ -135,9 +135,9 @@ class Recipe(_Block):
     reject_above: float = Field(0.1, ge=0, le=1)
     executor: Annotated[ExecutorSpec, BeforeValidator(_executor)] = ExecutorSpec()
 
-    _places: Places | None = PrivateAttr(None)
+    _places: SourcePositions | None = PrivateAttr(None)
 
-    def placed(self, places: Places) -> None:
+    def placed(self, places: SourcePositions) -> None:
         """Remember where its keys stand."""
         self._places = places
 

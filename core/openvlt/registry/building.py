@@ -80,8 +80,8 @@ def _instantiate(registry: Registry, entry: Entry, given: Mapping[str, Any], for
         ) from error
     resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
     as_specs = {name: as_json(value, _spec_of(nested)) for name, value in resolved.items()}
-    operational = {option.name for option in known if option.operational}
-    counted = {n: as_json(_unplaced(v), _identity_of(nested)) for n, v in resolved.items() if n not in operational}
+    counting = {option.name for option in known if option.affects_output}
+    counted = {n: as_json(_unplaced(v), _identity_of(nested)) for n, v in resolved.items() if n in counting}
     return Built(instance, entry, as_specs, identity(entry.id, component, counted, editable=entry.editable))
 
 

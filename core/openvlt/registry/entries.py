@@ -98,7 +98,7 @@ class Built:
         component: the instance.
         entry: what was registered.
         options: all its options, resolved, as JSON; building ``{"use": entry.id, **options}`` gives the same again.
-        identity: hex sha256 of all that can change its output: id, class version, options that are not operational,
+        identity: hex sha256 of all that can change its output: id, class version, options that affect it,
             and the code itself where that can change without the version changing.
     """
 

@@ -17,7 +17,7 @@ def identity(id: str, component: type[Component], options: dict[str, Any], *, ed
     Args:
         id: ``distribution/name``.
         component: its class, whose `version` counts.
-        options: its options as JSON, without operational ones; nested components as their identities.
+        options: its options as JSON, those that affect the output; nested components as their identities.
         editable: True if the code may change without the version changing; then the code counts too.
 
     Returns:

@@ -25,7 +25,7 @@ class OptionInfo:
         default: the default value as JSON, None if it is required.
         text: what it does.
         unit: unit of its value.
-        operational: True if it cannot change the output.
+        affects_output: False if it cannot change the output.
     """
 
     name: str
@@ -35,11 +35,11 @@ class OptionInfo:
     default: Any = None
     text: str = ""
     unit: str = ""
-    operational: bool = False
+    affects_output: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """The option as ``openvlt describe --json`` shows it."""
-        keys = ("name", "type", "required", "default", "text", "unit", "operational")
+        keys = ("name", "type", "required", "default", "text", "unit", "affects_output")
         return {key: getattr(self, key) for key in keys}
 
 
@@ -79,7 +79,7 @@ def _option(field: Field[Any], hint: Any) -> OptionInfo:
         default=None if default is MISSING else as_json(default),
         text=described.text,
         unit=described.unit,
-        operational=described.operational,
+        affects_output=described.affects_output,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from openvlt.engines import Resolved
 from openvlt.extraction import extract, parse
 from openvlt.interfaces import Benchmark, Source
 from openvlt.records import Completion, Example, Format, Message, Rejected, Row, Sampling, Trace
@@ -14,7 +15,6 @@ from openvlt.registry import Built
 from openvlt.stages.ask import Ask
 from openvlt.stages.load import load, load_step
 from openvlt.stages.map import Value, map_stage
-from openvlt.stages.models import Resolved
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from openvlt.engines import Resolved
+from openvlt.engines.conversation import converse
 from openvlt.errors import Reject
 from openvlt.interfaces import Chat, CountingEngine, Engine, Request
 from openvlt.records import Completion, Message, Rejected, Row, Sampling, Trace
-from openvlt.stages.chat import converse
 from openvlt.stages.map import Task, Value
-from openvlt.stages.models import Resolved
 from openvlt.stages.workspace import Workspace
 from openvlt.store import digest, numbered
 

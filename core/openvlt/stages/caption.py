@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from openvlt.engines import Resolved
 from openvlt.interfaces import Captioner
 from openvlt.records import Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
 from openvlt.stages.map import Value, map_stage
-from openvlt.stages.models import Resolved
 from openvlt.stages.workspace import Output, Step, Workspace
 
 

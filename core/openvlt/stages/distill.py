@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from openvlt.engines import Resolved
 from openvlt.interfaces import Teacher
 from openvlt.records import Rejected, Row, Trace
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
 from openvlt.stages.map import Value, map_stage
-from openvlt.stages.models import Resolved
 from openvlt.stages.workspace import Output, Step, Workspace
 
 

@@ -18,18 +18,18 @@ Facts = Mapping[str, Mapping[str, float]]
 
 
 def load_step(
-    name: str, iteration: int, source: Built, split: str, limit: int | None, forbidden: frozenset[str]
+    name: str, iteration: int, source: Built, split: str, limit: int | None, held_out_images: frozenset[str]
 ) -> Step:
-    """The step that reads a split; `forbidden` are the digests of images nothing may be trained on."""
+    """The step that reads a split; `held_out_images` are the digests of images nothing may be trained on."""
     reader = _source(source)
     if split not in reader.splits:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(reader.splits)))
-    made_of = (source.identity, reader.revision(), split, limit, sorted(forbidden))
+    made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
     return Step("load", name, iteration, (digest(*made_of),))
 
 
 def load(
-    workspace: Workspace, step: Step, source: Built, split: str, limit: int | None, forbidden: frozenset[str]
+    workspace: Workspace, step: Step, source: Built, split: str, limit: int | None, held_out_images: frozenset[str]
 ) -> Output:
     """Read a split: bad rows are left out with a reason, images are checked and stored by digest.
 
@@ -44,7 +44,7 @@ def load(
         workspace.progress.begin(step.name, limit or reader.size(split), "rows")
         writer = StageWriter(folder)
         try:
-            taken = _read(workspace, reader.examples(split), source.entry.name, limit, forbidden, writer)
+            taken = _read(workspace, reader.examples(split), source.entry.name, limit, held_out_images, writer)
         finally:
             writer.close()
         _check(workspace, step, source, taken, writer)
@@ -97,7 +97,7 @@ def _read(
     examples: Iterable[Example | Rejected],
     source: str,
     limit: int | None,
-    forbidden: frozenset[str],
+    held_out_images: frozenset[str],
     writer: StageWriter,
 ) -> int:
     taken = 0
@@ -107,7 +107,7 @@ def _read(
             break
         taken += 1
         try:
-            writer.row(_accept(workspace, item, source, seen, forbidden))
+            writer.row(_accept(workspace, item, source, seen, held_out_images))
             workspace.progress.advance(1)
         except Reject as reject:
             writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient))
@@ -115,7 +115,7 @@ def _read(
 
 
 def _accept(
-    workspace: Workspace, item: Example | Rejected, source: str, seen: set[str], forbidden: frozenset[str]
+    workspace: Workspace, item: Example | Rejected, source: str, seen: set[str], held_out_images: frozenset[str]
 ) -> Row:
     if isinstance(item, Rejected):
         raise Reject(item.reason, transient=item.transient)
@@ -126,7 +126,7 @@ def _accept(
     if not item.question.strip() and not item.images:
         raise Reject("neither question nor image")
     example = replace(item, source=source, images=tuple(workspace.images.add(image) for image in item.images))
-    if any(image.sha256 in forbidden for image in example.images):
+    if any(image.sha256 in held_out_images for image in example.images):
         raise Reject("image is in a benchmark")
     seen.add(item.id)
     return Row(example=example)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from openvlt.errors import DataError, RemoteError
 from openvlt.records import Rejected, Row
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import RowStore, StageWriter, decode, encode
+from openvlt.store import StageWriter, ValueStore, decode, encode
 
 READ_TOGETHER = 256
 """Rows whose values are looked up at once when the output is written."""
@@ -85,7 +85,7 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
         if summary is not None:
             return output(step, folder, summary, cached=True, started=started)
         workspace.progress.begin(step.name, total, "rows")
-        with RowStore(workspace.home.rows / work.identity) as store:
+        with ValueStore(workspace.home.values / work.identity) as store:
             filling = _Filling(workspace, work, store)
             try:
                 filling.run(inputs.rows())
@@ -100,7 +100,7 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
                 writer.close()
             counts = {key: value for key, value in work.counts().items() if value}
             counts["seconds"] = round(filling.seconds, 3)
-            made = writer.finish({"in": taken, "counts": counts, "rows": work.identity})
+            made = writer.finish({"in": taken, "counts": counts, "values": work.identity})
         return output(step, folder, made, cached=filling.computed == 0, started=started)
 
 
@@ -110,7 +110,7 @@ class _Filling:
 
     workspace: Workspace
     work: Work
-    store: RowStore
+    store: ValueStore
     computed: int = 0
     seconds: float = 0.0
     transient: dict[str, Rejected] = field(default_factory=dict)
@@ -193,7 +193,7 @@ def _unpack(kind: Any, line: bytes) -> Value | Rejected:
 def _write(
     rows: Iterable[Row],
     work: Work,
-    store: RowStore,
+    store: ValueStore,
     transient: dict[str, Rejected],
     finish: Finish,
     writer: StageWriter,

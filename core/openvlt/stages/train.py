@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import errors
+from openvlt.engines import content_digest
 from openvlt.errors import OpenvltError
 from openvlt.interfaces import Trainer
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.models import content_digest
+from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import digest, encode, write_atomically
 
@@ -63,8 +64,8 @@ def train(
     started = time.monotonic()
     with claimed(workspace, step) as (folder, known):
         if known is None:
-            examples = inputs.record.counts.get("traces", 0) if component.needs == "traces" else inputs.record.out
-            component.preflight(int(examples))
+            examples = sum(1 for _ in training_rows(inputs.rows(), component.reads))
+            component.check(int(examples))
             workspace.progress.begin(step.name, None, "steps")
             job = _write_job(workspace, folder.path, inputs, trainer, start, rewards)
             _run(workspace, folder.path, _command(component, job), step)
@@ -73,7 +74,7 @@ def train(
                 workspace.progress.note(f"Warning: {step.name}: {concern}")
             trained = str(Path(result["folder"]).relative_to(folder.path))
             made = {
-                "digest": content_digest(Model(id=result["folder"]), workspace),
+                "digest": content_digest(Model(id=result["folder"]), workspace.home),
                 "in": int(examples),
                 "out": 1,
                 "model": trained,
@@ -104,6 +105,7 @@ def _write_job(
 ) -> Path:
     job = {
         "trainer": _spec(trainer),
+        "reads": trainer.component.reads,
         "model": json.loads(encode(start)),
         "format": json.loads(encode(workspace.format)),
         "seed": workspace.seed,

@@ -15,8 +15,9 @@ from openvlt.errors import OpenvltError
 from openvlt.interfaces import Trainer
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace
 from openvlt.registry import Registry
+from openvlt.stages.training_rows import training_rows
 from openvlt.store import ImageStore, StageFolder, decode, write_atomically
-from openvlt.verification import Judge, Reward, RewardRow
+from openvlt.verification import Reward, RewardRow, VerifierRunner
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -41,27 +42,26 @@ class Job:
         self._rank = int(os.environ.get("RANK", "0"))
 
     @cached_property
-    def _rows(self) -> list[Row]:
-        return list(StageFolder(Path(self._told["rows"]).parent).rows(Row))
-
-    @cached_property
-    def _pairs(self) -> list[tuple[Example, Trace]]:
-        return [(row.example, judged.trace) for row in self._rows for judged in row.judged]
+    def _rows(self) -> list[tuple[Example, tuple[Trace, ...]]]:
+        return list(training_rows(StageFolder(Path(self._told["rows"]).parent).rows(Row), self._told["reads"]))
 
     @cached_property
     def _examples(self) -> list[Example]:
-        return [example for example, _ in self._pairs] if self._pairs else [row.example for row in self._rows]
+        return [example for example, _ in self._rows]
 
     @cached_property
     def _reward(self) -> Reward:
         built = {name: self._registry.build("verifier", spec) for name, spec in self._told["verifiers"].items()}
-        return Reward(Judge(built, format=self.format), self._told["weights"], self._told["routes"])
+        return Reward(VerifierRunner(built, format=self.format), self._told["weights"], self._told["routes"])
 
     def examples(self) -> Sequence[Example]:
         return self._examples
 
     def traces(self) -> Sequence[Trace]:
-        return [trace for _, trace in self._pairs]
+        return [trace for _, (trace,) in self._rows]
+
+    def pairs(self) -> Sequence[tuple[Trace, Trace]]:
+        return [(chosen, rejected) for _, (chosen, rejected) in self._rows]
 
     def read(self, image: Image) -> Picture:
         return self._images.read(image)
@@ -81,7 +81,7 @@ class Job:
         """What a person must know of the verifiers: golds that cannot be read, failures of ours."""
         if "_reward" not in self.__dict__:
             return []
-        tallies = self._reward.judge.tallies.items()
+        tallies = self._reward.runner.tallies.items()
         return [f"verifier '{name}': {concern}" for name, tally in tallies for concern in tally.concerns]
 
     def tallies(self) -> dict[str, float]:
@@ -90,7 +90,7 @@ class Job:
             return {}
         return {
             f"{name}/{status}": float(count)
-            for name, tally in self._reward.judge.tallies.items()
+            for name, tally in self._reward.runner.tallies.items()
             for status, count in tally.statuses.items()
         }
 

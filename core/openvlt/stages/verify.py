@@ -13,7 +13,7 @@ from openvlt.registry import Built
 from openvlt.stages.map import Task, Value, map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 from openvlt.store import digest
-from openvlt.verification import Judge
+from openvlt.verification import VerifierRunner
 
 
 @dataclass
@@ -25,7 +25,7 @@ class _Judging:
     kind: Any = dict[str, Verdict]
     chunk: int = 256
     parallel: int = 1
-    _judge: Judge | None = None
+    _judge: VerifierRunner | None = None
     _counts: Counter[str] = field(default_factory=Counter)
 
     @cached_property
@@ -39,7 +39,7 @@ class _Judging:
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         if self._judge is None:
-            self._judge = Judge(self.verifiers, format=self.workspace.format)
+            self._judge = VerifierRunner(self.verifiers, format=self.workspace.format)
         claims = [
             Claim(trace=task.row.traces[index], example=task.row.example, group=task.row.example.id)
             for task in tasks

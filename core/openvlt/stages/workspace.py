@@ -10,10 +10,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from openvlt.engines import Executor, Local, Resolved, locate, resolve
 from openvlt.errors import UsageError
 from openvlt.records import Format, Model, Row, StageRecord
 from openvlt.registry import Registry
-from openvlt.stages.executor import Executor, Local
 from openvlt.stages.progress import Progress, Quiet
 from openvlt.store import Home, ImageStore, StageFolder, digest, writing
 
@@ -47,6 +47,14 @@ class Workspace:
 
     def __post_init__(self) -> None:
         self.images = ImageStore(self.home.images)
+
+    def locate(self, model: Model) -> Model:
+        """The model with a folder, a hub id or a served id for id."""
+        return locate(model, self.models)
+
+    def resolve(self, model: Model) -> Resolved:
+        """The model with its content's digest and the backend it runs on."""
+        return resolve(model, self.models, self.registry, self.home)
 
 
 @dataclass(frozen=True, slots=True)

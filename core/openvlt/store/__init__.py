@@ -5,17 +5,17 @@ from openvlt.store.codec import decode, digest, encode, numbered
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore, decode_image
 from openvlt.store.prune import Unneeded, find_unneeded, free
-from openvlt.store.rows import RowStore
 from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, run_folder, write_run
 from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
+from openvlt.store.values import ValueStore
 
 __all__ = [
     "Home",
     "ImageStore",
-    "RowStore",
     "StageFolder",
     "StageWriter",
     "Unneeded",
+    "ValueStore",
     "check_run",
     "claimed_run",
     "decode",

@@ -9,8 +9,8 @@ from pathlib import Path
 from openvlt.records import Image, Row, Run, StageRecord
 from openvlt.store.home import Home
 from openvlt.store.images import ImageStore
-from openvlt.store.rows import RowStore
 from openvlt.store.stage import StageFolder, file_digest, model_digest
+from openvlt.store.values import ValueStore
 
 TRAINED = ("sft", "grpo")
 """Kinds of stages whose output is a model."""
@@ -24,7 +24,7 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
         run: whose stages are read.
     """
     images: set[Image] = set()
-    rows: set[str] = set()
+    values: set[str] = set()
     for stage in run.stages:
         folder = StageFolder(home.root / stage.folder)
         summary = folder.summary()
@@ -34,12 +34,12 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
             yield from _check_model(stage, folder.path / str(summary.get("model", "")), summary["digest"])
         else:
             yield from _check_rows(stage, folder, summary["digest"], images)
-            rows.update([summary["rows"]] if "rows" in summary else [])
+            values.update([summary["values"]] if "values" in summary else [])
     yield from _check_images(home, images)
-    for identity in sorted(rows):
-        if not (home.rows / identity).is_dir():
-            continue  # pruned rows only cost time
-        with RowStore(home.rows / identity) as store:
+    for identity in sorted(values):
+        if not (home.values / identity).is_dir():
+            continue  # pruned values only cost time
+        with ValueStore(home.values / identity) as store:
             yield from store.check()
 
 

@@ -21,8 +21,8 @@ class Home:
         return self.root / "images"
 
     @property
-    def rows(self) -> Path:
-        return self.root / "rows"
+    def values(self) -> Path:
+        return self.root / "values"
 
     @property
     def stages(self) -> Path:
@@ -44,7 +44,8 @@ def open_home() -> Home:
     root = Path(os.environ.get("OPENVLT_HOME") or platformdirs.user_data_dir("openvlt", appauthor=False)).expanduser()
     home = Home(root.absolute())
     try:
-        for folder in (home.images, home.rows, home.stages, home.runs):
+        _rename_rows(home)
+        for folder in (home.images, home.values, home.stages, home.runs):
             folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home.root):
             pass
@@ -54,3 +55,9 @@ def open_home() -> Home:
             "Make it writable, or set OPENVLT_HOME to a folder that is.",
         ) from error
     return home
+
+
+def _rename_rows(home: Home) -> None:
+    """Keep the cached values of a home whose folder still has its first name, ``rows``."""
+    if (home.root / "rows").is_dir() and not home.values.exists():
+        (home.root / "rows").rename(home.values)

@@ -20,7 +20,7 @@ class Unneeded:
     """Something no run needs.
 
     Attributes:
-        kind: ``stage``, ``rows`` or ``image``.
+        kind: ``stage``, ``values`` or ``image``.
         path: the folder or file.
         size: in bytes.
     """
@@ -40,7 +40,7 @@ def find_unneeded(home: Home) -> list[Unneeded]:
     needed = {Path(stage.folder).name for run in runs for stage in run.stages if stage.folder}
     needed |= _bases(home, runs)
     found: list[Unneeded] = []
-    rows: set[str] = set()
+    values: set[str] = set()
     images: set[str] = set()
     for path in sorted(home.stages.iterdir()):
         if not path.is_dir():
@@ -50,10 +50,12 @@ def find_unneeded(home: Home) -> list[Unneeded]:
         if path.name not in needed and not (unfinished and summary is None):
             found.append(Unneeded("stage", path, _size(path)))
         elif summary is not None and folder.rows_file.exists():
-            rows.add(str(summary.get("rows", "")))
+            values.add(str(summary.get("values", "")))
             images.update(image.sha256 for row in folder.rows(Row) for image in row.example.images)
     if not unfinished:
-        found += [Unneeded("rows", each, _size(each)) for each in sorted(home.rows.iterdir()) if each.name not in rows]
+        found += [
+            Unneeded("values", each, _size(each)) for each in sorted(home.values.iterdir()) if each.name not in values
+        ]
         files = (path for path in sorted(home.images.glob("*/*")) if path.name not in images)
         found += [Unneeded("image", path, path.stat().st_size) for path in files]
     return found
@@ -64,7 +66,7 @@ def free(unneeded: Iterable[Unneeded]) -> Iterator[Unneeded]:
     for each in unneeded:
         if each.kind == "image":
             each.path.unlink(missing_ok=True)
-        elif each.kind == "rows":
+        elif each.kind == "values":
             shutil.rmtree(each.path)
         elif not _freed(each.path):
             continue

@@ -1,6 +1,6 @@
 """Claims go in, verdicts and rewards come out: the same for data, reward and benchmark."""
 
-from openvlt.verification.judge import Judge, Tally
 from openvlt.verification.reward import Reward, RewardRow
+from openvlt.verification.runner import Tally, VerifierRunner
 
-__all__ = ["Judge", "Reward", "RewardRow", "Tally"]
+__all__ = ["Reward", "RewardRow", "Tally", "VerifierRunner"]

@@ -14,8 +14,8 @@ from openvlt.errors import UsageError
 from openvlt.extraction import parse
 from openvlt.records import AnswerType, Claim, Completion, Example, Format
 from openvlt.registry import Registry
-from openvlt.verification.judge import Judge
 from openvlt.verification.reward import Reward, RewardRow
+from openvlt.verification.runner import VerifierRunner
 
 GOLD_COLUMNS = ("answer", "solution", "ground_truth", "gold")
 
@@ -103,7 +103,7 @@ class RewardFunction:
                 name: registry.build("verifier", spec, format=self._format, where="openvlt.reward")
                 for name, spec in self._specs.items()
             }
-            self._reward = Reward(Judge(built, format=self._format, workers=self._workers), self._weights)
+            self._reward = Reward(VerifierRunner(built, format=self._format, workers=self._workers), self._weights)
         return self._reward.score(claims)
 
     def claim(self, response: str, gold: str, known: Mapping[str, Any], **more: Any) -> Claim:

@@ -16,7 +16,7 @@ from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Literal, TypeAlias
 
 from openvlt.verification.limits import BACKSTOP_SECONDS, BATCH_SECONDS, IDLE_SECONDS, START_SECONDS, TASKS_A_WORKER
-from openvlt.verification.wire import Reply, Setup, Task, frame, read_frame
+from openvlt.verification.messages import Reply, Setup, Task, frame, read_frame
 
 Failure: TypeAlias = Literal["timeout", "stalled", "died", "memory", "budget", "start"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from openvlt.errors import UsageError, closest
 from openvlt.records import Claim, Verdict
-from openvlt.verification.judge import Judge
+from openvlt.verification.runner import VerifierRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +28,35 @@ class Reward:
     """The composite reward of a recipe.
 
     Args:
-        judge: runs the verifiers.
+        runner: runs the verifiers.
         weights: verifier name to its weight in the sum.
         routes: source name to the weights used for its examples instead.
 
     Raises:
-        UsageError: a weight names a verifier the judge does not run.
+        UsageError: a weight names a verifier that is not run.
     """
 
     def __init__(
-        self, judge: Judge, weights: Mapping[str, float], routes: Mapping[str, Mapping[str, float]] | None = None
+        self,
+        runner: VerifierRunner,
+        weights: Mapping[str, float],
+        routes: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
-        self.judge = judge
+        self.runner = runner
         self._weights = dict(weights)
         self._routes = {source: dict(route) for source, route in (routes or {}).items()}
         for name in {name for route in (self._weights, *self._routes.values()) for name in route}:
-            if name not in judge.tallies:
+            if name not in runner.tallies:
                 raise UsageError(
                     f"The rewards give a weight to '{name}', which is not among the verifiers.",
-                    closest(name, list(judge.tallies)),
+                    closest(name, list(runner.tallies)),
                 )
 
     def score(self, claims: Sequence[Claim]) -> list[RewardRow]:
         """The reward of each claim, in order."""
         return [
             RewardRow(self._sum(verdicts, self._routes.get(claim.example.source, self._weights)), verdicts)
-            for claim, verdicts in zip(claims, self.judge.verdicts(claims), strict=True)
+            for claim, verdicts in zip(claims, self.runner.verdicts(claims), strict=True)
         ]
 
     @staticmethod

@@ -17,7 +17,7 @@ from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Verdict
 from openvlt.registry import Registry
 from openvlt.verification.limits import CPU_SECONDS, MEMORY_BYTES, WALL_SECONDS
-from openvlt.verification.wire import Reply, Setup, Task, frame, read_frame
+from openvlt.verification.messages import Reply, Setup, Task, frame, read_frame
 
 
 def main() -> None:

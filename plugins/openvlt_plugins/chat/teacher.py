@@ -41,7 +41,7 @@ class Chat(Teacher):
     system: Annotated[str, Option("the system turn; empty for none")] = ""
     think_tag: Annotated[str, Option("name of the reasoning tag in the reply")] = "think"
     answer_tag: Annotated[str, Option("name of the answer tag in the reply")] = "answer"
-    k: Annotated[int, Option("chains an example", unit="samples", operational=True)] = 4
+    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.7
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
     max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 2048

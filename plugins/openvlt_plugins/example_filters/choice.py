@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated
 
-from openvlt import Drop, Example, ExampleFilter, Keep, Option, shares
+from openvlt import Drop, Example, ExampleFilter, Keep, Option, allocate
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class BalanceExamples(ExampleFilter):
         cells: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
         for row in sorted(range(len(rows)), key=lambda row: _order(rows[row], self.seed)):
             cells[tuple(_value(rows[row], key) for key in self.by)].append(row)
-        wanted = shares({cell: len(members) for cell, members in cells.items()}, total=self.total, ratio=self.ratio)
+        wanted = allocate({cell: len(members) for cell, members in cells.items()}, total=self.total, ratio=self.ratio)
         drawn = {row for cell, members in cells.items() for row in members[: wanted[cell]]}
         return _decided(rows, drawn, f"enough of its {' and '.join(self.by)}")
 

@@ -19,16 +19,17 @@ class OpenAIBackend(Backend):
     keep the first ones where the server honours seeds. The API key comes from the environment and goes nowhere else.
     """
 
-    concurrency: Annotated[int, Option("requests in flight at one endpoint", operational=True)] = 64
-    timeout: Annotated[float, Option("limit of one request", unit="seconds", operational=True)] = 600.0
-    total_timeout: Annotated[float, Option("limit of a request and its repeats", unit="seconds", operational=True)] = (
+    concurrency: Annotated[int, Option("requests in flight at one endpoint", affects_output=False)] = 64
+    timeout: Annotated[float, Option("limit of one request", unit="seconds", affects_output=False)] = 600.0
+    total_timeout: Annotated[float, Option("limit of it and its retries", unit="seconds", affects_output=False)] = (
         1800.0
     )
-    retries: Annotated[int, Option("repeats after errors other than 429", operational=True)] = 5
+    retries: Annotated[int, Option("repeats after errors other than 429", affects_output=False)] = 5
     patience: Annotated[
-        float, Option("time all endpoints may be down before requests are given up", unit="seconds", operational=True)
+        float,
+        Option("time all endpoints may be down before giving up", unit="seconds", affects_output=False),
     ] = 120.0
-    api_key_env: Annotated[str, Option("environment variable that holds the API key", operational=True)] = (
+    api_key_env: Annotated[str, Option("environment variable that holds the API key", affects_output=False)] = (
         "OPENAI_API_KEY"
     )
 

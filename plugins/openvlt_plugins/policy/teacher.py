@@ -19,7 +19,7 @@ class Policy(Teacher):
     model: Annotated[Model, Option("what is asked; 'policy' is the model the iteration before led to")] = Model(
         id="policy"
     )
-    k: Annotated[int, Option("chains an example", unit="samples", operational=True)] = 4
+    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 1.0
     top_p: Annotated[float, Option("nucleus mass")] = 1.0
     max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 2048

@@ -28,18 +28,19 @@ class Qa(Benchmark):
     prompt_key: Annotated[str, Option("metadata key that holds the ready-made prompt, where a row has one")] = ""
     system: Annotated[str, Option("system text")] = ""
     markers: Annotated[str, Option("pattern of an image's place in the text, its number as group 1")] = ""
-    breakdown: Annotated[tuple[str, ...], Option("metadata keys the score is broken down by", operational=True)] = ()
-    clusters: Annotated[str, Option("metadata key of the image or problem that questions share", operational=True)] = ""
-    beside: Annotated[
-        Mapping[str, str], Option("metadata key to the value that is shown but is not in the score", operational=True)
+    breakdown: Annotated[tuple[str, ...], Option("metadata keys of the breakdown", affects_output=False)] = ()
+    clusters: Annotated[str, Option("metadata key of what questions share", affects_output=False)] = ""
+    excluded_from_score: Annotated[
+        Mapping[str, str],
+        Option("metadata key to a value: reported but not scored", affects_output=False),
     ] = field(default_factory=dict)
     groups: Annotated[
-        Mapping[str, tuple[str, ...]], Option("further figure to keys: share of groups all right", operational=True)
+        Mapping[str, tuple[str, ...]], Option("further figure to the keys of its groups", affects_output=False)
     ] = field(default_factory=dict)
-    phrases: Annotated[bool, Option("a reply without tag or box may say its answer in a phrase, or be bare")] = True
+    accept_phrases: Annotated[bool, Option("accept a phrase or a bare reply as the answer")] = True
     extract_prompt: Annotated[str, Option("asks a judge for the answer: {prompt}, {response}")] = ""
     score_prompt: Annotated[str, Option("asks a judge for 1 or 0: {question}, {gold}, {answer}")] = ""
-    contamination: Annotated[str, Option("what is known of the data in training sets", operational=True)] = ""
+    contamination: Annotated[str, Option("what is known of the data in training sets", affects_output=False)] = ""
 
     version: ClassVar[str] = "2"
 

@@ -28,7 +28,7 @@ class Table(Source):
     dataset: Annotated[str, Option("hub id")] = ""
     configs: Annotated[tuple[str, ...], Option("configurations of the dataset, read one after the other")] = ()
     hub_revision: Annotated[str | None, Option("commit or tag on the hub")] = None
-    path: Annotated[str, Option("a local file or folder instead of the hub", operational=True)] = ""
+    path: Annotated[str, Option("a local file or folder instead of the hub", affects_output=False)] = ""
     sizes: Annotated[Mapping[str, int], Option("split to number of rows")] = field(default_factory=dict)
     unlabelled: Annotated[tuple[str, ...], Option("splits whose answers are not public")] = ()
     parts: Annotated[
@@ -42,8 +42,8 @@ class Table(Source):
     golds: Annotated[Mapping[str, str], Option("pattern to replacement, for gold answers that are known to be bad")] = (
         field(default_factory=dict)
     )
-    licence: Annotated[str, Option("licence of the data", operational=True)] = ""  # type: ignore[misc]
-    note: Annotated[str, Option("what a reader of the score should know of the data", operational=True)] = ""
+    licence: Annotated[str, Option("licence of the data", affects_output=False)] = ""  # type: ignore[misc]
+    note: Annotated[str, Option("what a reader of the score should know of the data", affects_output=False)] = ""
 
     version: ClassVar[str] = "2"
 

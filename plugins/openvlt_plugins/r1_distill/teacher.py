@@ -51,7 +51,7 @@ class R1Distill(_Reasoner):
 
     size: Annotated[Size, Option("which distillation")] = "14b"
     model: Annotated[Model | None, Option("another model, instead of that of the size")] = None  # type: ignore[assignment]
-    k: Annotated[int, Option("chains an example", unit="samples", operational=True)] = 4
+    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.6
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
     max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 4096
@@ -76,7 +76,7 @@ class Qwq(_Reasoner):
     """
 
     model: Annotated[Model, Option("what reasons")] = Model(id="Qwen/QwQ-32B")
-    k: Annotated[int, Option("chains an example", unit="samples", operational=True)] = 4
+    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.6
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
     top_k: Annotated[int, Option("tokens considered; 0 for all")] = 30

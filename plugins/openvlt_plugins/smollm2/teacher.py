@@ -34,7 +34,7 @@ class SmolLM2(Teacher):
     """
 
     model: Annotated[Model, Option("the weights")] = WEIGHTS
-    k: Annotated[int, Option("chains an example", unit="samples", operational=True)] = 4
+    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.7
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
     max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 80

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
 
-from openvlt import Drop, Example, Judged, Option, TraceFilter, shares
+from openvlt import Drop, Example, Judged, Option, TraceFilter, allocate
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Balance(TraceFilter):
         cells: defaultdict[tuple[str, ...], list[tuple[int, str, int]]] = defaultdict(list)
         for row, (example, judged) in enumerate(kept_rows):
             cells[self._cell(example)].extend((place, self._order(example), row) for place in range(len(judged)))
-        wanted = shares({cell: len(places) for cell, places in cells.items()}, total=self.total, ratio=self.ratio)
+        wanted = allocate({cell: len(places) for cell, places in cells.items()}, total=self.total, ratio=self.ratio)
         taken = {(row, place) for cell, places in cells.items() for place, _, row in sorted(places)[: wanted[cell]]}
         for row, (example, judged) in enumerate(kept_rows):
             chosen = [one for place, one in enumerate(judged) if (row, place) in taken]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from openvlt import Checkpoint, Claim, Completion, DataError, Option, Trainer, TrainJob, UsageError, parse
+from openvlt import Checkpoint, Claim, Completion, DataError, Option, Reads, Trainer, TrainJob, UsageError, parse
 from openvlt_plugins.trl import dataset, policy, reporting
 
 
@@ -19,7 +19,8 @@ class Grpo(Trainer):
     log-probabilities are renormalised and the trainer's are not.
     """
 
-    needs: ClassVar[Literal["traces", "reward"]] = "reward"
+    reads: ClassVar[Reads] = "prompts"
+    rewarded: ClassVar[bool] = True
 
     learning_rate: Annotated[float, Option("peak learning rate")] = 1e-6
     steps: Annotated[int | None, Option("generations; overrides epochs", unit="generations")] = None
@@ -45,17 +46,17 @@ class Grpo(Trainer):
     lora_rank: Annotated[int, Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
     devices: Annotated[int, Option("processes that train together")] = 1
     vllm: Annotated[Literal["off", "colocate", "server"], Option("who writes the rollouts")] = "off"
-    vllm_url: Annotated[str | None, Option("address of the vLLM server", operational=True)] = None
-    save_every: Annotated[int, Option("generations between checkpoints", unit="generations", operational=True)] = 10
-    report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", operational=True)] = ()
+    vllm_url: Annotated[str | None, Option("address of the vLLM server", affects_output=False)] = None
+    save_every: Annotated[int, Option("generations between checkpoints", unit="generations", affects_output=False)] = 10
+    report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", affects_output=False)] = ()
 
     def processes(self) -> int:
         return self.devices
 
-    def preflight(self, examples: int) -> None:
-        if examples < self.prompts:
+    def check(self, rows: int) -> None:
+        if rows < self.prompts:
             raise UsageError(
-                f"GRPO has {examples} examples, fewer than the {self.prompts} prompts of one batch.",
+                f"GRPO has {rows} examples, fewer than the {self.prompts} prompts of one batch.",
                 "Load more examples, or lower the option prompts.",
             )
         rollouts = self.prompts * self.generations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 from openvlt import Checkpoint, Option, Trainer, TrainJob
 from openvlt_plugins.trl import dataset, policy, reporting
@@ -16,8 +16,6 @@ class Sft(Trainer):
     The defaults are the published ones of OpenVLThinker (arXiv 2503.17352 v3, Table 13).
     """
 
-    needs: ClassVar[Literal["traces", "reward"]] = "traces"
-
     learning_rate: Annotated[float, Option("peak learning rate")] = 5e-7
     epochs: Annotated[int, Option("times each trace is seen")] = 1
     batch: Annotated[int, Option("traces per update, over all processes", unit="traces")] = 32
@@ -29,9 +27,9 @@ class Sft(Trainer):
     freeze: Annotated[tuple[str, ...], Option("parts not trained: vision, projector")] = ("vision", "projector")
     lora_rank: Annotated[int, Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
     devices: Annotated[int, Option("processes that train together")] = 1
-    save_steps: Annotated[int, Option("updates between checkpoints", unit="updates", operational=True)] = 100
-    workers: Annotated[int, Option("processes that decode images", operational=True)] = 0
-    report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", operational=True)] = ()
+    save_steps: Annotated[int, Option("updates between checkpoints", unit="updates", affects_output=False)] = 100
+    workers: Annotated[int, Option("processes that decode images", affects_output=False)] = 0
+    report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", affects_output=False)] = ()
 
     def processes(self) -> int:
         return self.devices

@@ -23,11 +23,11 @@ class VllmBackend(Backend):
     batches by timing, bytes are not guaranteed. On a CPU a sample is drawn as the backend hf draws it.
     """
 
-    tensor_parallel: Annotated[int, Option("GPUs a layer is split over", operational=True)] = 1
-    data_parallel: Annotated[int, Option("copies of the model, each on GPUs of its own", operational=True)] = 1
-    memory: Annotated[float, Option("share of each GPU's memory to use", operational=True)] = 0.9
-    cache: Annotated[float, Option("memory of keys and values; 0 takes what is left", "GiB", operational=True)] = 0.0
-    eager: Annotated[bool, Option("start faster and decode slower", operational=True)] = False
+    tensor_parallel: Annotated[int, Option("GPUs a layer is split over", affects_output=False)] = 1
+    data_parallel: Annotated[int, Option("copies of the model, each on GPUs of its own", affects_output=False)] = 1
+    memory: Annotated[float, Option("share of each GPU's memory to use", affects_output=False)] = 0.9
+    cache: Annotated[float, Option("key-value cache; 0 takes what is left", "GiB", affects_output=False)] = 0.0
+    eager: Annotated[bool, Option("start faster and decode slower", affects_output=False)] = False
     extra: Annotated[Mapping[str, Any], Option("further arguments of vllm.LLM")] = field(default_factory=dict)
 
     capabilities = frozenset({"images", "samples", "seeds"})

@@ -45,6 +45,7 @@ from openvlt import (
     Message,
     Model,
     Option,
+    Reads,
     Reject,
     Rejected,
     Request,
@@ -195,7 +196,7 @@ class Tutor(Teacher):
     """Reads the caption and adds."""
 
     model: Model
-    k: Annotated[int, Option("chains an example", operational=True)] = 2
+    k: Annotated[int, Option("chains an example", affects_output=False)] = 2
     refuse: Annotated[str, Option("reject replies that hold this")] = ""
 
     @property
@@ -314,7 +315,7 @@ class CopySft(Trainer):
 
     steps: int = 4
     skill: float = 0.7
-    seconds: Annotated[float, Option("time of a step", operational=True)] = 0.0
+    seconds: Annotated[float, Option("time of a step", affects_output=False)] = 0.0
 
     def train(self, job: TrainJob) -> Checkpoint:
         assert job.examples()
@@ -346,7 +347,8 @@ class CopySft(Trainer):
 class CopyGrpo(CopySft):
     """The same, with a reward for each example's own answer and for a wrong one."""
 
-    needs: ClassVar[Literal["traces", "reward"]] = "reward"
+    reads: ClassVar[Reads] = "prompts"
+    rewarded: ClassVar[bool] = True
     skill: float = 0.95
 
     def _step(self, job: TrainJob, step: int) -> None:

@@ -10,8 +10,8 @@ from typing import TypeVar
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Format, Trace, Verdict
 from openvlt.registry import Built
+from openvlt.verification.messages import Reply, Setup, Task
 from openvlt.verification.pool import Failed, Pool
-from openvlt.verification.wire import Reply, Setup, Task
 
 T = TypeVar("T")
 Group = tuple[Claim, ...]
@@ -36,7 +36,7 @@ def guarded_group(verifier: Verifier, claims: Group) -> list[Verdict]:
     return [found] * len(claims) if isinstance(found, Verdict) else found
 
 
-class Workbench:
+class Isolation:
     """Where verifiers work that are not trusted to be quick; its workers start when they are first needed.
 
     Args:

@@ -15,18 +15,17 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Any
 
+from openvlt.engines.executor import Local
+from openvlt.engines.resolution import Resolved
 from openvlt.errors import OpenvltError, RemoteError, UsageError
 from openvlt.interfaces import Backend, Engine, Request
 from openvlt.recipe import ExecutorSpec
 from openvlt.records import Completion, Image, Model, Rejected, Sampling
 from openvlt.registry import Registry
-from openvlt.stages.executor import Local
 from openvlt.store import ImageStore, decode_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-
-    from openvlt.stages.models import Resolved
 
 TRIES = 3
 """Times a chunk is tried again when the actor at work on it dies; then the chunk is the likely cause."""

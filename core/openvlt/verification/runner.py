@@ -12,8 +12,8 @@ from typing import Self
 from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Claim, Format, Verdict
 from openvlt.registry import Built
+from openvlt.verification.isolation import Isolation, guarded, guarded_group, is_builtin
 from openvlt.verification.memo import Memo, memo_key
-from openvlt.verification.workbench import Workbench, guarded, guarded_group, is_builtin
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Tally:
         return found
 
 
-class Judge:
+class VerifierRunner:
     """Runs verifiers over claims. A context manager; leaving it ends its workers.
 
     Args:
@@ -69,7 +69,7 @@ class Judge:
     def __init__(self, verifiers: Mapping[str, Built], *, format: Format, workers: int | None = None) -> None:
         self._verifiers = dict(verifiers)
         self._memo = Memo()
-        self._workbench = Workbench(self._verifiers.values(), format, workers)
+        self._isolation = Isolation(self._verifiers.values(), format, workers)
         self._warned: set[str] = set()
         self.tallies: dict[str, Tally] = {name: Tally() for name in self._verifiers}
 
@@ -83,7 +83,7 @@ class Judge:
 
     def close(self) -> None:
         """End the workers."""
-        self._workbench.close()
+        self._isolation.close()
 
     def verdicts(self, claims: Sequence[Claim]) -> list[dict[str, Verdict]]:
         """The verdict of every verifier on every claim, claims in order, verifiers in recipe order."""
@@ -105,7 +105,7 @@ class Judge:
             return self._answers(built, verifier, claims)
         if inline:
             return [guarded(lambda claim=claim: verifier.verify(claim)) for claim in claims]  # type: ignore[misc]
-        return [verdict for (verdict,) in self._workbench.judge(built, [(claim,) for claim in claims], "verify")]
+        return [verdict for (verdict,) in self._isolation.judge(built, [(claim,) for claim in claims], "verify")]
 
     def _by_group(self, built: Built, claims: Sequence[Claim], *, inline: bool) -> list[Verdict]:
         groups: defaultdict[str, list[int]] = defaultdict(list)
@@ -115,7 +115,7 @@ class Judge:
         if inline:
             found = [guarded_group(built.component, group) for group in members]
         else:
-            found = self._workbench.judge(built, members, "group")
+            found = self._isolation.judge(built, members, "group")
         verdicts = {
             i: v for group, row in zip(groups.values(), found, strict=True) for i, v in zip(group, row, strict=True)
         }
@@ -142,7 +142,7 @@ class Judge:
             else:
                 verdicts[index] = known
         first = [(claims[indices[0]],) for indices in waiting.values()]
-        found = self._workbench.judge(built, first, "check" if builtin else "verify")
+        found = self._isolation.judge(built, first, "check" if builtin else "verify")
         for (key, indices), (verdict,) in zip(waiting.items(), found, strict=True):
             if verdict.cause != "system":
                 self._memo.put(key, verdict)

@@ -12,7 +12,7 @@ Key: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class SourcePositions:
     """Where the keys of one recipe stand.
 
     Attributes:

@@ -12,7 +12,7 @@ from zlib import crc32
 import pytest
 
 from openvlt.errors import DataError
-from openvlt.store import RowStore, digest
+from openvlt.store import ValueStore, digest
 
 KEYS = [digest("row", index) for index in range(100)]
 
@@ -27,7 +27,7 @@ def rows(*indices: int) -> list[tuple[str, bytes]]:
 
 def present(folder: Path) -> list[int]:
     """The rows a fresh process finds, each read and compared."""
-    with RowStore(folder) as store:
+    with ValueStore(folder) as store:
         found = [index for index, key in enumerate(KEYS) if key in store]
         read = {index: store.get(KEYS[index]) for index in found}
     assert all(line in (value(index), None) for index, line in read.items())
@@ -37,7 +37,7 @@ def present(folder: Path) -> list[int]:
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
     """A store of rows 0 to 5 in two chunks."""
-    with RowStore(tmp_path / "rows") as store:
+    with ValueStore(tmp_path / "rows") as store:
         store.put(rows(0, 1, 2))
         store.put(rows(3, 4, 5))
     return tmp_path / "rows"
@@ -55,13 +55,13 @@ def forget_index(folder: Path) -> None:
 
 def test_rows_are_read_back_by_key(filled: Path) -> None:
     assert present(filled) == [0, 1, 2, 3, 4, 5]
-    with RowStore(filled) as store:
+    with ValueStore(filled) as store:
         assert store.missing(KEYS[4:8]) == KEYS[6:8]
         assert store.get(KEYS[6]) is None
 
 
 def test_a_row_that_was_written_twice_keeps_its_first_value(filled: Path) -> None:
-    with RowStore(filled) as store:
+    with ValueStore(filled) as store:
         store.put([(KEYS[0], b'{"value":"another"}')])
     assert present(filled) == [0, 1, 2, 3, 4, 5]
 
@@ -90,7 +90,7 @@ def test_a_torn_end_costs_the_last_chunk_at_most(filled: Path, lost: int, kept_i
         forget_index(filled)
     left = present(filled)
     assert left[:3] == [0, 1, 2]
-    with RowStore(filled) as store:
+    with ValueStore(filled) as store:
         store.put(rows(*[index for index in range(6) if index not in left]))
     assert present(filled) == [0, 1, 2, 3, 4, 5]
 
@@ -111,14 +111,14 @@ def test_a_damaged_line_costs_no_row_of_another_chunk(filled: Path, kept_index: 
     left = present(filled)
     assert 1 not in left
     assert left[-3:] == [3, 4, 5]
-    with RowStore(filled) as store:
+    with ValueStore(filled) as store:
         assert KEYS[1] not in store
         store.put(rows(*[index for index in range(6) if index not in left]))
     assert present(filled) == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_lost_shard_is_lost_and_nothing_else(filled: Path) -> None:
-    with RowStore(filled) as store:
+    with ValueStore(filled) as store:
         store.put(rows(6, 7))
     (filled / "000001.jsonl").unlink()
     assert present(filled) == [6, 7]
@@ -127,8 +127,8 @@ def test_a_lost_shard_is_lost_and_nothing_else(filled: Path) -> None:
 APPEND = """
 import sys
 from pathlib import Path
-from openvlt.store import RowStore, digest
-with RowStore(Path(sys.argv[1])) as store:
+from openvlt.store import ValueStore, digest
+with ValueStore(Path(sys.argv[1])) as store:
     for start in range(int(sys.argv[2]), 100, 2):
         store.put([(digest("row", start), b'{"value": "row %d"}' % start)])
     print(len(store.missing([digest("row", index) for index in range(100)])))
@@ -147,9 +147,9 @@ FILL = """
 import resource, sys
 from pathlib import Path
 from openvlt.errors import DataError
-from openvlt.store import RowStore, digest
+from openvlt.store import ValueStore, digest
 try:
-    with RowStore(Path(sys.argv[1])) as store:
+    with ValueStore(Path(sys.argv[1])) as store:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
         for index in range(100):
             store.put([(digest("row", index), b'{"value": "row %d", "padding": "%s"}' % (index, b"x" * 30_000))])
@@ -163,7 +163,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_keeps_what_was_finished(tmp_pa
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Rows cannot be written to {tmp_path / 'rows'}: File too large. Free some space")
-    with RowStore(tmp_path / "rows") as store:
+    with ValueStore(tmp_path / "rows") as store:
         kept = [key in store for key in KEYS]
     assert kept == [True] * 3 + [False] * 97
 
@@ -171,4 +171,4 @@ def test_a_full_disk_is_an_error_that_says_so_and_keeps_what_was_finished(tmp_pa
 def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
-        RowStore(tmp_path / "file" / "rows")
+        ValueStore(tmp_path / "file" / "rows")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
-def shares(
+def allocate(
     sizes: Mapping[tuple[str, ...], int], *, total: int | None = None, ratio: float | None = None
 ) -> dict[tuple[str, ...], int]:
     """Share a total over cells: evenly over the first key, then within each of its values over the next key.

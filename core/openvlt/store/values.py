@@ -33,7 +33,7 @@ _Place: TypeAlias = tuple[int, int, int]
 """Shard, first byte and length of a row."""
 
 
-class RowStore:
+class ValueStore:
     """The rows of one component, by key (hex digest). Safe for several processes, each appending to its own shard.
 
     Args:
@@ -60,7 +60,7 @@ class RowStore:
             except sqlite3.DatabaseError:
                 self._rebuild_index()
 
-    def __enter__(self) -> RowStore:
+    def __enter__(self) -> ValueStore:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

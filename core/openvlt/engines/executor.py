@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from openvlt.errors import UsageError
+from openvlt.engines.resolution import Resolved
 from openvlt.interfaces import Engine
-from openvlt.recipe import ExecutorSpec
 from openvlt.store import ImageStore
-
-if TYPE_CHECKING:
-    from openvlt.stages.models import Resolved
 
 
 class Executor(Protocol):
@@ -41,25 +34,3 @@ class Local:
 
     def open(self, model: Resolved, images: ImageStore) -> AbstractContextManager[Engine]:
         return model.component.open(model.model, images.read)
-
-
-def make_executor(spec: ExecutorSpec, files: Sequence[Path] = ()) -> Executor:
-    """The executor a recipe asks for.
-
-    Args:
-        spec: what the recipe says.
-        files: one-file plugins, which an engine elsewhere needs too.
-
-    Raises:
-        UsageError: Ray is not installed.
-    """
-    if spec.use == "local":
-        return Local()
-    if find_spec("ray") is None:
-        raise UsageError(
-            "The recipe runs its models on Ray (executor), and the package ray is not installed.",
-            "Add it (pip install 'openvlt[ray]'), or leave the key executor out.",
-        )
-    from openvlt.stages.ray import Ray
-
-    return Ray(spec, tuple(files))

@@ -1,0 +1,47 @@
+"""Where a model is, which backend runs it, and where its engine works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from openvlt.engines.executor import Executor, Local
+from openvlt.engines.models import content_digest, locate, packaged_models, size_in_bytes
+from openvlt.engines.resolution import Resolved, resolve
+from openvlt.errors import UsageError
+from openvlt.recipe import ExecutorSpec
+
+__all__ = [
+    "Executor",
+    "Local",
+    "Resolved",
+    "content_digest",
+    "locate",
+    "make_executor",
+    "packaged_models",
+    "resolve",
+    "size_in_bytes",
+]
+
+
+def make_executor(spec: ExecutorSpec, files: Sequence[Path] = ()) -> Executor:
+    """The executor a recipe asks for.
+
+    Args:
+        spec: what the recipe says.
+        files: one-file plugins, which an engine elsewhere needs too.
+
+    Raises:
+        UsageError: Ray is not installed.
+    """
+    if spec.use == "local":
+        return Local()
+    if find_spec("ray") is None:
+        raise UsageError(
+            "The recipe runs its models on Ray (executor), and the package ray is not installed.",
+            "Add it (pip install 'openvlt[ray]'), or remove the key executor.",
+        )
+    from openvlt.engines.ray import Ray
+
+    return Ray(spec, tuple(files))

@@ -1,0 +1,90 @@
+"""From what a recipe calls a model to a folder, its size and its content's digest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from openvlt.errors import UsageError
+from openvlt.records import Model
+from openvlt.store import Home, digest, file_digest, model_digest, write_atomically
+
+
+def locate(model: Model, known: Mapping[str, Model]) -> Model:
+    """Replace a name of the run's own or of a packaged model by its folder; other ids stay, and so do served ones.
+
+    Args:
+        model: what a recipe names.
+        known: the run's own models by name, ``base`` and ``policy``.
+
+    Raises:
+        UsageError: the name is one of a run's own models, and there is no run.
+    """
+    if model.url:
+        return model
+    packaged = packaged_models()
+    if (own := known.get(model.id)) is not None:
+        asked = {name: getattr(model, name) for name in ("backend", "pixels", "context") if getattr(model, name)}
+        return replace(own, **asked, dtype=own.dtype if model.dtype == "auto" else model.dtype)
+    if model.id in packaged:
+        return replace(model, id=str(packaged[model.id]))
+    if model.id.startswith("package:"):
+        return replace(model, id=str(_in_package(model.id)))
+    if model.id in ("base", "policy"):
+        raise UsageError(
+            f"The model '{model.id}' is one a training run leads to, and there is none here.",
+            "Give a folder, a hub id or run:NAME/STAGE.",
+        )
+    return model
+
+
+def _in_package(id: str) -> Path:
+    """The file or folder that ``package:NAME/PATH`` stands for; the package is found, not imported."""
+    package, _, path = id.removeprefix("package:").partition("/")
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UsageError(f"The model {id} lies in the package '{package}', which is not installed.", "Install it.")
+    return Path(spec.origin).parent / path
+
+
+def packaged_models() -> dict[str, Path]:
+    """The models that come with openvlt, by name."""
+    folder = Path(str(files("openvlt_tasks"))) / "models"
+    return {path.parent.name.replace("_", "-"): path.parent for path in sorted(folder.glob("*/config.json"))}
+
+
+def size_in_bytes(model: Model) -> int | None:
+    """Size of a local model's weights, or None if the model is not here."""
+    path = Path(model.id)
+    if path.is_file():
+        return path.stat().st_size
+    weights = list(path.glob("*.safetensors")) if path.is_dir() else []
+    return sum(file.stat().st_size for file in weights) if weights else None
+
+
+def content_digest(model: Model, home: Home) -> str:
+    """Digest of a local model's files, remembered by their size and time; else of the id and the revision."""
+    path = Path(model.id)
+    if model.url or not path.exists():
+        return digest("unseen", model.id, model.revision)
+    memory = home.root / "digests.json"
+    try:
+        digests: dict[str, str] = json.loads(memory.read_bytes())
+    except (FileNotFoundError, ValueError):
+        digests = {}
+    before = len(digests)
+
+    def remembered(file: Path) -> str:
+        stat = file.stat()
+        mark = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        digests[mark] = digests.get(mark) or file_digest(file)
+        return digests[mark]
+
+    found = model_digest(path, remembered)
+    if len(digests) != before:
+        write_atomically(memory, json.dumps(digests).encode())
+    return found
