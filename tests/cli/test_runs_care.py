@@ -25,7 +25,7 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("what", ["stages/*/rows.jsonl", "rows/*/*.jsonl", "images/*/*"])
+@pytest.mark.parametrize("what", ["stages/*/rows.jsonl", "values/*/*.jsonl", "images/*/*"])
 def test_one_changed_byte_is_found_and_the_file_is_named(openvlt: Command, tmp_path: Path, what: str) -> None:
     assert "are what they were" in openvlt("runs", "verify", "sums-distill")
     for path in sorted((tmp_path / "home").glob(what)):

@@ -133,7 +133,15 @@ def test_the_home_is_the_users_data_folder_or_what_the_environment_says(
     assert open_home().root.is_relative_to(tmp_path)
     monkeypatch.setenv("OPENVLT_HOME", "~/elsewhere")
     assert open_home().root == tmp_path / "elsewhere"
-    assert (tmp_path / "elsewhere" / "rows").is_dir()
+    assert (tmp_path / "elsewhere" / "values").is_dir()
+
+
+def test_cached_values_of_a_home_from_before_they_were_called_so_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rows" / "identity").mkdir(parents=True)
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path))
+    assert (open_home().values / "identity").is_dir()
 
 
 def test_a_home_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
