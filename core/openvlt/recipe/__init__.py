@@ -1,6 +1,6 @@
-"""Recipes: the components and numbers of a whole loop, as a YAML file."""
+"""What a recipe may say, where it is found, and what is said of a mistake in it."""
 
-from openvlt.recipe.read import find_recipes, read_recipe
-from openvlt.recipe.schema import Data, ExecutorSpec, Iteration, Recipe, Reinforce, Spec
+from openvlt.recipe.reading import find_recipes, read_recipe
+from openvlt.recipe.schema import TRACES, Data, ExecutorSpec, Iteration, Phase, Recipe, Traces
 
-__all__ = ["Data", "ExecutorSpec", "Iteration", "Recipe", "Reinforce", "Spec", "find_recipes", "read_recipe"]
+__all__ = ["TRACES", "Data", "ExecutorSpec", "Iteration", "Phase", "Recipe", "Traces", "find_recipes", "read_recipe"]

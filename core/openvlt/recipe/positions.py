@@ -1,41 +1,41 @@
-"""Where the keys of a recipe stand, so that a mistake can be found."""
+"""Where the keys of a recipe are written, so that a mistake can be found."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-Key: TypeAlias = tuple[Any, ...]
-"""A key's path: names, and numbers in lists, such as ``("iterations", 0, "data", "limit")``."""
+Key: TypeAlias = tuple[str | int, ...]
+"""A key's path: names, and numbers in lists, such as ``("iterations", 0, "traces", "data", "limit")``."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourcePositions:
-    """Where the keys of one recipe stand.
+    """Where the keys of one recipe are written.
 
     Attributes:
         path: the file.
         lines: line of every key in it, from 1.
-        settings: the ``--set`` strings; they override the file.
+        settings: the ``--set`` strings with the key each sets; they override the file.
         switches: what the command line put in place of a block, as typed, such as ``--teacher chat``.
     """
 
     path: Path
     lines: Mapping[Key, int] = field(default_factory=dict)
-    settings: Sequence[str] = ()
+    settings: Sequence[tuple[Key, str]] = ()
     switches: Mapping[Key, str] = field(default_factory=dict)
 
     def of(self, key: Key) -> str:
         """``file:line`` of a key, or of the nearest one above it; the setting or switch, if it was one that set it.
 
-        What an iteration takes over from the top of the recipe stands at the top.
+        What an iteration takes over from the top of the recipe is written at the top.
         """
         shared = key[2:] if key[:1] == ("iterations",) else ()
-        for setting in reversed(self.settings):
-            steps = tuple(split(setting.partition("=")[0]))
-            if steps in (key[: len(steps)], shared[: len(steps)]):
+        for steps, setting in reversed(self.settings):
+            created = key not in self.lines and steps[: len(key)] == key
+            if created or steps in (key[: len(steps)], shared[: len(steps)]):
                 return f"--set {setting}"
         for steps, switch in self.switches.items():
             if steps in (key[: len(steps)], shared[: len(steps)]):
@@ -52,12 +52,12 @@ class SourcePositions:
         for step in key:
             if (*at, step) in self.lines:
                 at = (*at, step)
-            elif step != 0:  # the one item of a list may stand without its list
+            elif step != 0:  # the one item of a list may be written without its list
                 break
             depth += 1
         return depth, self.lines.get(at)
 
 
-def split(key: str) -> list[Any]:
-    """Split ``iterations.0.data`` into its steps."""
-    return [int(step) if step.isdigit() else step for step in key.split(".")]
+def split(key: str) -> Key:
+    """Split ``iterations.0.traces`` into its steps."""
+    return tuple(int(step) if step.isdigit() else step for step in key.split("."))

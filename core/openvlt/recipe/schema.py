@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PrivateAttr, Tag, field_validator
 
 from openvlt.recipe.positions import SourcePositions, split
 from openvlt.records import Format, Model
@@ -26,16 +26,18 @@ def _list(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _executor(value: Any) -> Any:
+    return {"use": value} if isinstance(value, str) else value
+
+
 Spec = Annotated[dict[str, Any], BeforeValidator(_spec)]
 """A component: its name, or ``{use: name, option: value}``."""
+ModelSpec = Annotated[Model, BeforeValidator(_model)]
+"""A model: its id, or the keys of a model."""
 
 
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-def _executor(value: Any) -> Any:
-    return {"use": value} if isinstance(value, str) else value
 
 
 class ExecutorSpec(_Block):
@@ -72,30 +74,68 @@ class Data(_Block):
     filters: list[Spec] = []
 
 
-class Reinforce(_Block):
-    """One reinforcement run: its own data, its trainer, and its rewards where they differ from the recipe's."""
-
-    data: Data
-    trainer: Spec
-    rewards: dict[str, float] | None = None
-
-
-class Iteration(_Block):
-    """One turn of the loop.
+class Traces(_Block):
+    """How the chains of an iteration are made.
 
     Attributes:
-        data: the examples traces are made for.
-        teacher: who writes the traces; ``policy`` is the model the iteration before led to.
+        data: the examples they are made for.
+        teacher: who writes them; ``policy`` is the model trained last, else the base.
         select: trace filters, in order.
-        sft: the trainer that starts from the base model.
-        grpo: reinforcement runs, one after the other.
     """
 
     data: Data
     teacher: Spec
     select: list[Spec] = []
-    sft: Spec | None = None
-    grpo: Annotated[list[Reinforce], BeforeValidator(_list)] = []
+
+
+TRACES = "traces"
+"""In place of a phase's data: the traces its iteration has selected."""
+BLOCK = "block"
+"""Tag of a data block, by which pydantic names it in an error's location."""
+
+
+class Phase(_Block):
+    """One training.
+
+    Attributes:
+        trainer: who trains.
+        start: ``base``, ``previous`` (the model of the phase before, else of the iteration before, else the base) or
+            any model; None is ``base`` for trainers that read traces, ``previous`` for the others.
+        data: ``traces``, or a data block of its own; None is ``traces`` for trainers that read traces or pairs.
+        rewards: weights, where they differ from the recipe's.
+    """
+
+    trainer: Spec
+    start: ModelSpec | None = None
+    data: (
+        Annotated[
+            Annotated[Literal["traces"], Tag(TRACES)] | Annotated[Data, Tag(BLOCK)],
+            Discriminator(lambda value: TRACES if value == TRACES else BLOCK),
+        ]
+        | None
+    ) = None
+    rewards: dict[str, float] | None = None
+
+
+class Iteration(_Block):
+    """One round of the loop; both halves are optional.
+
+    Attributes:
+        traces: how chains are made.
+        train: phases by name, in the order they are carried out; one that is null is taken away.
+    """
+
+    traces: Traces | None = None
+    train: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9-]*$")], Phase] = {}
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _without_null(cls, phases: Any) -> Any:
+        if phases is None:
+            return {}
+        if not isinstance(phases, dict):
+            return phases
+        return {name: phase for name, phase in phases.items() if phase is not None}
 
 
 class Recipe(_Block):
@@ -105,13 +145,13 @@ class Recipe(_Block):
         name: names the run, unless the run is given a name of its own.
         summary: half a sentence for listings.
         requires: packages it needs beyond openvlt's own, by import name, with the command that adds each.
-        base: the model every SFT starts from.
+        base: the model training starts from.
         format: how the policy is asked and answers.
         captioner: captions the images for teachers that cannot see them.
         verifiers: reward name to verifier; names that are missing here are the verifiers of that name.
-        rewards: reward name to weight; the weighted sum is what GRPO maximises.
+        rewards: reward name to weight; reinforcement maximises the weighted sum.
         routes: source name to the weights used for its examples.
-        iterations: the turns of the loop.
+        iterations: the rounds of the loop; none only scores the base.
         bench: the benchmarks of every model.
         bench_tokens: longest answer to a benchmark, in tokens.
         seed: of everything random.
@@ -122,31 +162,31 @@ class Recipe(_Block):
     name: str
     summary: str = ""
     requires: dict[str, str] = {}
-    base: Annotated[Model, BeforeValidator(_model)]
+    base: ModelSpec
     format: Format = Format()
-    captioner: Spec = {"use": "qwen-vl"}
+    captioner: Spec | None = None
     verifiers: dict[str, Spec] = {}
-    rewards: dict[str, float] = {"answer": 1.0}
+    rewards: dict[str, float] = {}
     routes: dict[str, dict[str, float]] = {}
-    iterations: Annotated[list[Iteration], Field(min_length=1)]
+    iterations: list[Iteration] = []
     bench: Annotated[list[Spec], BeforeValidator(_list)] = []
     bench_tokens: int = Field(2048, ge=1)
     seed: int = 0
     reject_above: float = Field(0.1, ge=0, le=1)
     executor: Annotated[ExecutorSpec, BeforeValidator(_executor)] = ExecutorSpec()
 
-    _places: SourcePositions | None = PrivateAttr(None)
+    _positions: SourcePositions | None = PrivateAttr(None)
 
-    def placed(self, places: SourcePositions) -> None:
-        """Remember where its keys stand."""
-        self._places = places
+    def record_positions(self, positions: SourcePositions) -> None:
+        """Remember where its keys are written."""
+        self._positions = positions
 
-    def place(self, key: str) -> str:
-        """Where a key stands, for messages: ``recipe.yaml:12: iterations.0.teacher``."""
-        return f"{self._places.of(tuple(split(key)))}: {key}" if self._places else f"recipe {self.name}: {key}"
+    def position(self, key: str) -> str:
+        """Where a key is written, for messages: ``recipe.yaml:12: iterations.0.traces.teacher``."""
+        return f"{self._positions.of(tuple(split(key)))}: {key}" if self._positions else f"recipe {self.name}: {key}"
 
     def verifier_specs(self) -> dict[str, dict[str, Any]]:
-        """The verifiers in the order they are asked: those named, then those only rewarded."""
+        """The verifiers in the order they run: those named, then those only rewarded."""
         names = [*self.verifiers, *(name for name in self.rewards if name not in self.verifiers)]
         for route in self.routes.values():
             names += [name for name in route if name not in names]

@@ -1,43 +1,58 @@
-"""Load: a source's rows are validated and their images stored, once."""
+"""Load: a source's rows are validated and their images stored once."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from openvlt.errors import DataError, Reject, UsageError, closest
-from openvlt.interfaces import Drop, ExampleFilter, Source
+from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter, digest
 
-Facts = Mapping[str, Mapping[str, float]]
+def check_split(source: Built, split: str) -> None:
+    """Refuse a split the source does not have.
 
-
-def load_step(
-    name: str, iteration: int, source: Built, split: str, limit: int | None, held_out_images: frozenset[str]
-) -> Step:
-    """The step that reads a split; `held_out_images` are the digests of images nothing may be trained on."""
-    reader = _source(source)
-    if split not in reader.splits:
-        raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(reader.splits)))
-    made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
-    return Step("load", name, iteration, (digest(*made_of),))
+    Raises:
+        UsageError: the splits it has.
+    """
+    splits = _source(source).splits
+    if split not in splits:
+        raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(splits)))
 
 
 def load(
-    workspace: Workspace, step: Step, source: Built, split: str, limit: int | None, held_out_images: frozenset[str]
+    workspace: Workspace,
+    name: str,
+    iteration: int,
+    source: Built,
+    split: str,
+    limit: int | None = None,
+    held_out_images: frozenset[str] = frozenset(),
 ) -> Output:
-    """Read a split: bad rows are left out with a reason, images are checked and stored by digest.
+    """Read a split: bad rows are rejected with a reason, images are checked and stored by digest.
+
+    Args:
+        workspace: the run's means.
+        name: of the stage.
+        iteration: of the stage.
+        source: the component.
+        split: which of its splits.
+        limit: take at most so many rows.
+        held_out_images: digests of images nothing may be trained on; rows that have one are rejected.
 
     Raises:
+        UsageError: the source has no such split.
         DataError: more rows were rejected than the recipe allows, or none is left.
     """
+    check_split(source, split)
     started = time.monotonic()
     reader = _source(source)
+    made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
+    step = Step("load", name, iteration, (digest(*made_of),))
     with claimed(workspace, step) as (folder, known):
         if known is not None:
             return output(step, folder, known, cached=True, started=started)
@@ -50,36 +65,6 @@ def load(
         _check(workspace, step, source, taken, writer)
         summary = writer.finish({"in": taken})
         return output(step, folder, summary, cached=False, started=started)
-
-
-def choose(
-    workspace: Workspace, step: Step, inputs: Output, filters: Sequence[Built], limit: int | None, facts: Facts
-) -> Output:
-    """Apply example filters in order, then take the first `limit`."""
-    started = time.monotonic()
-    with claimed(workspace, step) as (folder, known):
-        if known is not None:
-            return output(step, folder, known, cached=True, started=started)
-        workspace.progress.begin(step.name, inputs.record.out, "rows")
-        writer = StageWriter(folder)
-        try:
-            examples: Iterator[Example] = (row.example for row in inputs.rows())
-            for built in filters:
-                examples = _filtered(built, examples, facts, writer)
-            for example in examples:
-                if limit is not None and writer.out >= limit:
-                    writer.reject(Rejected(id=example.id, reason="beyond the limit"))
-                    continue
-                writer.row(Row(example=example))
-                workspace.progress.advance(1)
-        finally:
-            writer.close()
-        if not writer.out:
-            told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
-            raise DataError(
-                f"Stage {step.name}: no example is left after filtering ({told}).", "Loosen the filters in the recipe."
-            )
-        return output(step, folder, writer.finish({"in": inputs.record.out}), cached=False, started=started)
 
 
 def image_digests(rows: Iterable[Row]) -> frozenset[str]:
@@ -132,20 +117,6 @@ def _accept(
     return Row(example=example)
 
 
-def _filtered(
-    built: Built, examples: Iterable[Example], facts: Mapping[str, Any], writer: StageWriter
-) -> Iterator[Example]:
-    chosen = built.component
-    assert isinstance(chosen, ExampleFilter)
-    for decision in chosen.decide(examples, facts):
-        if isinstance(decision, tuple):
-            example, drop = decision
-            assert isinstance(drop, Drop)
-            writer.reject(Rejected(id=example.id, reason=f"{built.entry.name}: {drop.reason}"))
-        else:
-            yield decision.example
-
-
 def _check(workspace: Workspace, step: Step, source: Built, taken: int, writer: StageWriter) -> None:
     lost = taken - writer.out
     told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
@@ -153,5 +124,5 @@ def _check(workspace: Workspace, step: Step, source: Built, taken: int, writer: 
         raise DataError(
             f"Stage {step.name}: source {source.entry.name} lost {lost} of {taken} rows, over the limit of "
             f"{workspace.reject_above:.0%} ({told}).",
-            f"Look at {writer.folder.path / 'rejected.jsonl'}, mend the data, or raise reject_above in the recipe.",
+            f"Look at {writer.folder.path / 'rejected.jsonl'}, fix the data, or raise reject_above in the recipe.",
         )

@@ -11,13 +11,13 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from openvlt import errors
 from openvlt.engines import content_digest
-from openvlt.errors import OpenvltError
+from openvlt.errors import DataError, OpenvltError
 from openvlt.interfaces import Trainer
 from openvlt.records import Model
 from openvlt.registry import Built
@@ -40,18 +40,33 @@ class Rewards:
         return digest(identities, self.weights, self.routes)
 
 
+def model_options(trainer: Built) -> dict[str, Model]:
+    """The options of a trainer that are models, such as a teacher for on-policy distillation."""
+    values = {each.name: getattr(trainer.component, each.name) for each in fields(trainer.component)}
+    return {name: value for name, value in values.items() if isinstance(value, Model)}
+
+
 def train(
-    workspace: Workspace, step: Step, inputs: Output, trainer: Built, start: Model, rewards: Rewards
+    workspace: Workspace,
+    name: str,
+    iteration: int,
+    inputs: Output,
+    trainer: Built,
+    start: Model,
+    rewards: Rewards = Rewards(),  # noqa: B008 - frozen
 ) -> tuple[Output, Path]:
     """Train a model in a child process, or reuse the one that was trained.
 
+    The fingerprint is made of the trainer, its data, the contents of all models, format, seed and rewards.
+
     Args:
         workspace: the run's means.
-        step: made by `train_step`.
-        inputs: selected rows for supervised training, loaded ones for reinforcement.
+        name: of the stage.
+        iteration: of the stage.
+        inputs: selected rows for a trainer that reads traces or pairs, loaded ones for one that reads prompts.
         trainer: the component.
         start: the model training starts from; its id is a folder.
-        rewards: for reinforcement.
+        rewards: for a trainer that asks for them.
 
     Returns:
         The stage's output, and the folder of the trained model.
@@ -62,12 +77,15 @@ def train(
     component = trainer.component
     assert isinstance(component, Trainer)
     started = time.monotonic()
+    models = {option: workspace.locate(model) for option, model in model_options(trainer).items()}
+    contents = [content_digest(model, workspace.home) for model in (start, *models.values())]
+    made_of = (trainer.identity, inputs.digest, contents, workspace.format, workspace.seed, rewards.identity)
+    step = Step("train", name, iteration, made_of)
     with claimed(workspace, step) as (folder, known):
         if known is None:
-            examples = sum(1 for _ in training_rows(inputs.rows(), component.reads))
-            component.check(int(examples))
+            count = _count(step, inputs, component)
             workspace.progress.begin(step.name, None, "steps")
-            job = _write_job(workspace, folder.path, inputs, trainer, start, rewards)
+            job = _write_job(workspace, folder.path, inputs, trainer, start, models, rewards)
             _run(workspace, folder.path, _command(component, job), step)
             result = json.loads((folder.path / "result.json").read_bytes())
             for concern in result["concerns"]:
@@ -75,7 +93,7 @@ def train(
             trained = str(Path(result["folder"]).relative_to(folder.path))
             made = {
                 "digest": content_digest(Model(id=result["folder"]), workspace.home),
-                "in": int(examples),
+                "in": count,
                 "out": 1,
                 "model": trained,
                 "counts": result["metrics"],
@@ -85,26 +103,35 @@ def train(
         return output(step, folder, known, cached=True, started=started), folder.path / str(known["model"])
 
 
-def train_step(
-    workspace: Workspace,
-    kind: str,
-    name: str,
-    iteration: int,
-    inputs: Output,
-    trainer: Built,
-    start: str,
-    rewards: Rewards,
-) -> Step:
-    """The step of a training: of its trainer, data, start (a digest), format, seed and rewards."""
-    made_of = (trainer.identity, inputs.digest, start, workspace.format, workspace.seed, rewards.identity)
-    return Step(kind, name, iteration, made_of)
+def _count(step: Step, inputs: Output, trainer: Trainer) -> int:
+    """Rows the trainer learns from.
+
+    Raises:
+        DataError: there is none.
+        UsageError: the trainer refuses so many.
+    """
+    count = sum(1 for _ in training_rows(inputs.rows(), trainer.reads))
+    if not count:
+        raise DataError(
+            f"Stage {step.name}: {inputs.record.name} has no {trainer.reads} to learn from.",
+            "Give the teacher more samples or easier questions; pairs need a correct and an incorrect trace of one "
+            "question.",
+        )
+    trainer.check(count)
+    return count
 
 
 def _write_job(
-    workspace: Workspace, folder: Path, inputs: Output, trainer: Built, start: Model, rewards: Rewards
+    workspace: Workspace,
+    folder: Path,
+    inputs: Output,
+    trainer: Built,
+    start: Model,
+    models: Mapping[str, Model],
+    rewards: Rewards,
 ) -> Path:
     job = {
-        "trainer": _spec(trainer),
+        "trainer": {**_spec(trainer), **{option: json.loads(encode(model)) for option, model in models.items()}},
         "reads": trainer.component.reads,
         "model": json.loads(encode(start)),
         "format": json.loads(encode(workspace.format)),

@@ -1,4 +1,4 @@
-"""Before any work: can every model of the recipe run here at all?"""
+"""Before any work: can a model of the recipe run here at all, and how much memory does it need?"""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from openvlt.engines import size_in_bytes
 from openvlt.errors import UsageError
-from openvlt.loop.parts import Loaded, Parts
+from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
 from openvlt.stages.workspace import Workspace
@@ -24,39 +27,7 @@ _ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
 _PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
-def preflight(workspace: Workspace, recipe: Recipe, parts: Parts, *, train: bool = True) -> None:
-    """Refuse a recipe whose models cannot run on this machine.
-
-    Args:
-        workspace: finds the models.
-        recipe: names the base model.
-        parts: name the others.
-        train: False if only the first iteration's traces are wanted; then only what makes them must run.
-
-    Raises:
-        UsageError: what the model needs, and what to do instead.
-    """
-    turns = parts.turns if train else parts.turns[:1]
-    asked = [("teacher", turn.model, turn.teacher.entry.name) for turn in turns]
-    if parts.captioner is not None:
-        captioner, model = parts.captioner
-        asked.insert(0, ("captioner", model, captioner.entry.name))
-    if train or any(model.id in ("base", "policy") for _, model, _ in asked):
-        check("base", recipe.base, workspace)
-    for role, model, name in asked:
-        check(role, model, workspace, name)
-    for reinforced in (each for turn in turns for each in turn.grpo if train):
-        if (most := _most(reinforced.loaded)) is not None:
-            reinforced.trainer.component.check(most)
-
-
-def _most(loaded: Loaded) -> int | None:
-    """Examples there can be at most, or None if only the work tells."""
-    known = (loaded.data.limit, loaded.source.component.size(loaded.data.split))
-    return min((count for count in known if count is not None), default=None)
-
-
-def packages(recipe: Recipe) -> None:
+def check_packages(recipe: Recipe) -> None:
     """Refuse a recipe whose packages are not installed, all of them at once.
 
     Raises:
@@ -70,16 +41,39 @@ def packages(recipe: Recipe) -> None:
         )
 
 
-def check(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
-    """Refuse one model that cannot run here; a served model is its server's concern, but for its address."""
+def describe_model(component: str, rows: int | None, model: Model, workspace: Workspace) -> Description:
+    """What a plan shows of a stage that runs a model; a policy needs the memory of the base."""
+    located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
+    if model.url:
+        return Description(component, rows, f"{model.id} at {', '.join(model.url)}")
+    size = size_in_bytes(located)
+    if size is None and (count := parameters(located.id)) is not None:
+        size = int(count * (4 if located.dtype == "float32" else 2))
+    shown = model.id.rsplit("/site-packages/", 1)[-1]
+    return Description(component, rows, shown, None if size is None else size * OVERHEAD)
+
+
+def check_model(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
+    """Refuse a model that cannot run here; a served model is its server's concern, but for its address.
+
+    Args:
+        role: ``base``, ``captioner``, ``teacher``, or the option of a trainer; for messages.
+        model: what is asked or trained; a ``policy`` has the size of the base, which has a check of its own.
+        workspace: finds the model.
+        name: of the component that asks it.
+
+    Raises:
+        UsageError: what the model needs, and what to do instead.
+    """
     for url in model.url:
         if not _ADDRESS.fullmatch(url):
             raise UsageError(
                 f"The {role} has a URL that is no plain address: {url.rpartition('@')[2].partition('?')[0]}",
                 "Write http://HOST:8000/v1; a key comes from the environment and stands in no URL.",
             )
-    if model.url or (model.id in ("base", "policy") and role != "base"):
+    if model.url or model.id == "policy":
         return
+    role, name = ("base", "") if model.id == "base" else (role, name)
     located = workspace.locate(model)
     if Path(located.id).exists():
         return
@@ -116,6 +110,7 @@ def parameters(id: str) -> float | None:
     return max(float(number) for number in found) * 1e9 if found else None
 
 
+@cache
 def gpu_memory() -> int:
     """Bytes of memory of all GPUs together, 0 without one; asked of the driver, for importing torch takes seconds."""
     if not shutil.which("nvidia-smi"):
@@ -134,6 +129,7 @@ def downloaded(model: Model) -> bool:
     return isinstance(try_to_load_from_cache(model.id, "config.json", revision=model.revision), str)
 
 
+@cache
 def reachable() -> bool:
     """Does the model hub answer?"""
     import httpx

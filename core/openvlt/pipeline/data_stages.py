@@ -1,0 +1,91 @@
+"""Stages that load examples and choose among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from openvlt.errors import UsageError, closest
+from openvlt.interfaces import ExampleFilter, Source
+from openvlt.pipeline.stage import Context, Description, Made, Stage
+from openvlt.recipe import Data
+from openvlt.registry import Built
+from openvlt.stages.filter import Facts, filter_examples
+from openvlt.stages.load import check_split, load
+from openvlt.stages.workspace import Workspace
+
+PASS_RATE = "pass_rate"
+BENCHMARK_IMAGES = "benchmark_images"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Load(Stage):
+    """Reads a split of a source; images of the benchmarks are held out."""
+
+    data: Data
+    source: Built[Source]
+    limit: int | None
+    questions: tuple[Stage, ...]
+
+    stage_kind: ClassVar[str] = "load"
+
+    def most(self) -> int | None:
+        known = (self.limit, self.source.component.size(self.data.split))
+        return min((count for count in known if count is not None), default=None)
+
+    def describe(self, workspace: Workspace) -> Description:
+        return Description(self.source.entry.name, self.most())
+
+    def check(self, workspace: Workspace) -> None:
+        check_split(self.source, self.data.split)
+
+    def run(self, context: Context) -> Made:
+        held_out = context.held_out_images(self.questions)
+        return Made(
+            load(context.workspace, self.name, self.iteration, self.source, self.data.split, self.limit, held_out)
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Filter(Stage):
+    """Chooses among loaded examples; `rates` is the stage that judged the policy's samples of them, if one is needed."""
+
+    rows: Stage
+    filters: tuple[Built[ExampleFilter], ...]
+    limit: int | None
+    rates: Stage | None
+    questions: tuple[Stage, ...]
+
+    stage_kind: ClassVar[str] = "filter"
+
+    def most(self) -> int | None:
+        known = (self.limit, self.rows.most())
+        return min((count for count in known if count is not None), default=None)
+
+    def describe(self, workspace: Workspace) -> Description:
+        return Description(", ".join(built.entry.name for built in self.filters), self.most())
+
+    def check(self, workspace: Workspace) -> None:
+        for built in self.filters:
+            for fact in built.component.needs:
+                if fact not in (PASS_RATE, BENCHMARK_IMAGES):
+                    raise UsageError(
+                        f"Stage {self.name}: the filter {built.entry.name} needs the fact '{fact}', which is not known.",
+                        closest(fact, [PASS_RATE, BENCHMARK_IMAGES]),
+                    )
+
+    def run(self, context: Context) -> Made:
+        rows = context.output(self.rows)
+        facts = self._facts(context)
+        return Made(filter_examples(context.workspace, self.name, self.iteration, rows, self.filters, self.limit, facts))
+
+    def _facts(self, context: Context) -> Facts:
+        facts: dict[str, dict[str, float]] = {}
+        if self.rates is not None:
+            judged = context.output(self.rates).rows()
+            facts[PASS_RATE] = {
+                row.example.id: sum(each.is_correct for each in row.judged) / len(row.judged) for row in judged
+            }
+        if any(BENCHMARK_IMAGES in built.component.needs for built in self.filters):
+            facts[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(self.questions)), 1.0)
+        return facts

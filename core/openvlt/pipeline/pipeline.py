@@ -1,0 +1,137 @@
+"""A recipe being carried out: its stages in order, what is recorded of each, and what a plan shows of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from openvlt.errors import UsageError
+from openvlt.pipeline.stage import Context, Description, Stage, needed_by
+from openvlt.recipe import Recipe
+from openvlt.records import Run, RunStatus
+from openvlt.registry import notify
+from openvlt.stages.workspace import NotDone, Workspace
+from openvlt.store import Home, claimed_run, digest, run_folder, write_atomically, write_run
+
+
+@dataclass
+class Pipeline:
+    """A compiled recipe with the means to carry it out.
+
+    Attributes:
+        workspace: the run's means; its models hold the base.
+        recipe: what was compiled.
+        stages: in the order they are carried out.
+        run: the record, written after every stage.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    stages: tuple[Stage, ...]
+    run: Run
+    context: Context = field(init=False)
+
+    def __post_init__(self) -> None:
+        base = self.workspace.locate(self.recipe.base)
+        self.workspace.models |= {"base": base, "policy": base}
+        self.context = Context(self.workspace)
+
+    def up_to(self, stage_kind: str) -> Stage:
+        """Keep the first stage of a kind, and the stages it needs; returns it.
+
+        Raises:
+            UsageError: the recipe has no such stage.
+        """
+        last = next((stage for stage in self.stages if stage.stage_kind == stage_kind), None)
+        if last is None:
+            raise UsageError(f"The recipe {self.recipe.name} has no {stage_kind} stage.", "Add traces to the recipe.")
+        names = needed_by(last)
+        self.stages = tuple(stage for stage in self.stages if stage.name in names)
+        return last
+
+    def check(self) -> None:
+        """Refuse, before any work, what cannot be carried out here.
+
+        Raises:
+            UsageError: what is missing, and what to do instead.
+        """
+        for stage in self.stages:
+            stage.check(self.workspace)
+
+    def plan(self) -> Iterator[tuple[Stage, Description, bool]]:
+        """Yield every stage with its description, and whether it is done already; nothing is carried out."""
+        self.workspace.dry_run = True
+        for stage in self.stages:
+            cached = all(each.name in self.context.made for each in stage.inputs)
+            try:
+                if cached:
+                    self.context.made[stage.name] = stage.run(self.context)
+            except NotDone:
+                cached = False
+            yield stage, stage.describe(self.workspace), cached
+
+    def carry_out(self) -> Run:
+        """Carry out all stages; whatever ends the run, its record says how it ended.
+
+        Raises:
+            UsageError: another process is carrying out the same run.
+        """
+        with claimed_run(self.workspace.home, self.run.name), self._recorded():
+            for stage in self.stages:
+                self._carry_out(stage)
+        return self.run
+
+    def _carry_out(self, stage: Stage) -> None:
+        made = self.context.made[stage.name] = stage.run(self.context)
+        record = made.output.record
+        self.run = replace(
+            self.run,
+            stages=(*self.run.stages, record),
+            scores=(*self.run.scores, *([made.result] if made.result else [])),
+            model=made.model.id if made.model else self.run.model,
+            notes=tuple(self.context.notes),
+        )
+        write_run(self.workspace.home, self.run)
+        self.workspace.progress.end(record)
+        notify(self.workspace.registry, "on_stage_end", run=self.run, stage=record)
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """Write in the record how the run ends."""
+        self._record("running")
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._record("interrupted")
+            raise
+        except BaseException:
+            self._record("failed")
+            raise
+        self._record("done")
+
+    def _record(self, status: RunStatus) -> None:
+        self.run = replace(self.run, status=status)
+        write_run(self.workspace.home, self.run)
+        if status != "running":
+            notify(self.workspace.registry, "on_run_end", run=self.run)
+
+
+def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:
+    """Name a run after its recipe, and keep the recipe next to its record.
+
+    The same recipe goes on under the same name; one that was changed (``--set``) gets a name of its own, so that no
+    record is lost. A name the user has given is taken as it is.
+
+    Raises:
+        UsageError: it can be no run's name.
+    """
+    resolved = json.dumps(recipe.model_dump(mode="json"), indent=1)
+    for name in (given,) if given else (recipe.name, f"{recipe.name}-{digest(resolved)[:6]}"):
+        path = run_folder(home, name) / "recipe.json"
+        if given or not path.exists():
+            write_atomically(path, resolved.encode())
+        if path.read_text(encoding="utf-8") == resolved:
+            break
+    return name

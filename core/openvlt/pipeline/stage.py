@@ -1,0 +1,143 @@
+"""A stage: one entry of the list that a recipe is compiled to, and that everything else walks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import ClassVar
+
+from openvlt.engines import Resolved
+from openvlt.records import Model, Score
+from openvlt.stages.load import image_digests
+from openvlt.stages.workspace import Output, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a plan shows of a stage.
+
+    Attributes:
+        component: what carries it out.
+        rows: rows it gives at most, None where only the work tells.
+        model: what runs.
+        memory: bytes the model needs, about; None where nobody knows, or none runs here.
+    """
+
+    component: str
+    rows: int | None = None
+    model: str = ""
+    memory: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a stage has made.
+
+    Attributes:
+        output: its record and rows.
+        model: of a training, the model.
+        result: of a scoring, the result.
+    """
+
+    output: Output
+    model: Model | None = None
+    result: Score | None = None
+
+
+@dataclass
+class Context:
+    """What a stage is carried out with.
+
+    Attributes:
+        workspace: the run's means.
+        made: what the stages before it have made, by name.
+        notes: choices made on the user's behalf, with their reasons.
+    """
+
+    workspace: Workspace
+    made: dict[str, Made] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    _held_out: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+
+    def output(self, stage: Stage) -> Output:
+        """The rows a stage has made."""
+        return self.made[stage.name].output
+
+    def policy(self, trained: Stage | None) -> Model:
+        """The model a training stage has made; the base where nothing has been trained yet."""
+        model = self.made[trained.name].model if trained else None
+        return model or self.workspace.models["base"]
+
+    def resolve(self, stage: str, model: Model, trained: Stage | None) -> Resolved:
+        """What a stage's model runs on; ``policy`` is the model of `trained`."""
+        self.workspace.models["policy"] = self.policy(trained)
+        resolved = self.workspace.resolve(model)
+        note = f"The model {model.id} runs on {resolved.backend.entry.name}: {resolved.reason}."
+        if model.backend is None and note not in self.notes:
+            self.workspace.progress.note(note)
+            self.notes.append(note)
+        return resolved
+
+    def held_out_images(self, questions: Sequence[Stage]) -> frozenset[str]:
+        """Digests of the images of benchmarks, which nothing may be trained on."""
+        names = tuple(stage.name for stage in questions)
+        if names not in self._held_out:
+            digests = (image_digests(self.output(stage).rows()) for stage in questions)
+            self._held_out[names] = frozenset().union(*digests)
+        return self._held_out[names]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stage(ABC):
+    """A stage, compiled: its components are built and its inputs known; nothing has been carried out.
+
+    Fields that hold stages are its inputs.
+
+    Attributes:
+        name: unique within the run, such as ``grpo-2``.
+        iteration: 1 for the first; 0 for what precedes it.
+    """
+
+    name: str
+    iteration: int
+
+    stage_kind: ClassVar[str]
+
+    @property
+    def inputs(self) -> tuple[Stage, ...]:
+        """The stages whose output it needs."""
+        values = (getattr(self, each.name) for each in fields(self))
+        flat = (item for value in values for item in (value if isinstance(value, tuple) else (value,)))
+        return tuple(item for item in flat if isinstance(item, Stage))
+
+    def most(self) -> int | None:
+        """Rows it gives at most, None where only the work tells."""
+        return None
+
+    @abstractmethod
+    def describe(self, workspace: Workspace) -> Description:
+        """What a plan shows of it."""
+
+    def check(self, workspace: Workspace) -> None:
+        """Refuse, before any work, what cannot be carried out here.
+
+        Raises:
+            UsageError: what is missing, and what to do instead.
+        """
+
+    @abstractmethod
+    def run(self, context: Context) -> Made:
+        """Carry it out, or reuse what it made before.
+
+        Raises:
+            NotDone: in a dry run, where its output is not complete.
+        """
+
+
+def needed_by(stage: Stage) -> set[str]:
+    """Names of a stage and of all stages it needs, directly or through others."""
+    names = {stage.name}
+    for each in stage.inputs:
+        names |= needed_by(each)
+    return names

@@ -1,0 +1,111 @@
+"""Stages that make traces: caption, distill, verify, select."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from openvlt.interfaces import Captioner, Teacher, TraceFilter, Verifier
+from openvlt.pipeline.model_checks import check_model, describe_model
+from openvlt.pipeline.stage import Context, Description, Made, Stage
+from openvlt.records import Model
+from openvlt.registry import Built
+from openvlt.stages.caption import caption
+from openvlt.stages.distill import distill
+from openvlt.stages.select import select
+from openvlt.stages.verify import verify
+from openvlt.stages.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Caption(Stage):
+    """Captions the images of each example."""
+
+    rows: Stage
+    captioner: Built[Captioner]
+    model: Model
+    trained: Stage | None
+
+    stage_kind: ClassVar[str] = "caption"
+
+    def most(self) -> int | None:
+        return self.rows.most()
+
+    def describe(self, workspace: Workspace) -> Description:
+        return describe_model(self.captioner.entry.name, self.most(), self.model, workspace)
+
+    def check(self, workspace: Workspace) -> None:
+        check_model("captioner", self.model, workspace, self.captioner.entry.name)
+
+    def run(self, context: Context) -> Made:
+        model = context.resolve(self.name, self.model, self.trained)
+        rows = context.output(self.rows)
+        return Made(caption(context.workspace, self.name, self.iteration, rows, self.captioner, model))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Distill(Stage):
+    """Samples chains of a teacher for each example."""
+
+    rows: Stage
+    teacher: Built[Teacher]
+    model: Model
+    trained: Stage | None
+
+    stage_kind: ClassVar[str] = "distill"
+
+    def most(self) -> int | None:
+        rows = self.rows.most()
+        return None if rows is None else rows * self.teacher.component.sampling.n
+
+    def describe(self, workspace: Workspace) -> Description:
+        return describe_model(self.teacher.entry.name, self.most(), self.model, workspace)
+
+    def check(self, workspace: Workspace) -> None:
+        check_model("teacher", self.model, workspace, self.teacher.entry.name)
+
+    def run(self, context: Context) -> Made:
+        model = context.resolve(self.name, self.model, self.trained)
+        rows = context.output(self.rows)
+        return Made(distill(context.workspace, self.name, self.iteration, rows, self.teacher, model))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Verify(Stage):
+    """Gives every trace the verdicts of the recipe's verifiers."""
+
+    traces: Distill
+    verifiers: Mapping[str, Built[Verifier]]
+
+    stage_kind: ClassVar[str] = "verify"
+
+    def most(self) -> int | None:
+        return self.traces.most()
+
+    def describe(self, workspace: Workspace) -> Description:
+        return Description(", ".join(self.verifiers), self.most())
+
+    def run(self, context: Context) -> Made:
+        traces = context.output(self.traces)
+        return Made(verify(context.workspace, self.name, self.iteration, traces, self.verifiers))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Select(Stage):
+    """Applies the trace filters in order."""
+
+    judged: Verify
+    filters: tuple[Built[TraceFilter], ...]
+
+    stage_kind: ClassVar[str] = "select"
+
+    def most(self) -> int | None:
+        return self.judged.most()
+
+    def describe(self, workspace: Workspace) -> Description:
+        return Description(", ".join(built.entry.name for built in self.filters), self.most())
+
+    def run(self, context: Context) -> Made:
+        judged = context.output(self.judged)
+        return Made(select(context.workspace, self.name, self.iteration, judged, self.filters))

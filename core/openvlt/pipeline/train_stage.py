@@ -1,0 +1,56 @@
+"""The stage that trains a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from openvlt.interfaces import Trainer
+from openvlt.pipeline.model_checks import check_model, describe_model
+from openvlt.pipeline.stage import Context, Description, Made, Stage
+from openvlt.records import Model
+from openvlt.registry import Built
+from openvlt.stages.train import Rewards, model_options, train
+from openvlt.stages.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Train(Stage):
+    """One phase.
+
+    Attributes:
+        rows: what it learns from.
+        trainer: the component.
+        start: the model training starts from; ``base`` and ``policy`` are the run's own.
+        trained: the training stage before it, whose model is ``policy``; None where there is none.
+        rewards: for a trainer that asks for them.
+    """
+
+    rows: Stage
+    trainer: Built[Trainer]
+    start: Model
+    trained: Stage | None
+    rewards: Rewards
+
+    stage_kind: ClassVar[str] = "train"
+
+    def most(self) -> int | None:
+        return self.rows.most()
+
+    def describe(self, workspace: Workspace) -> Description:
+        return describe_model(self.trainer.entry.name, self.most(), self.start, workspace)
+
+    def check(self, workspace: Workspace) -> None:
+        check_model("base" if self.start.id == "base" else "start", self.start, workspace, self.name)
+        for option, model in model_options(self.trainer).items():
+            check_model(option, model, workspace, self.name)
+        if (most := self.most()) is not None:
+            self.trainer.component.check(most)
+
+    def run(self, context: Context) -> Made:
+        workspace = context.workspace
+        workspace.models["policy"] = context.policy(self.trained)
+        rows = context.output(self.rows)
+        start = workspace.locate(self.start)
+        made, folder = train(workspace, self.name, self.iteration, rows, self.trainer, start, self.rewards)
+        return Made(made, model=replace(start, id=str(folder), revision=None))

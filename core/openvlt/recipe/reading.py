@@ -1,0 +1,91 @@
+"""Find a recipe, read it with the position of each key, and apply what the command line changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from openvlt.errors import UsageError, closest
+from openvlt.recipe.mistakes import explain
+from openvlt.recipe.overrides import replace_blocks, set_key, spread
+from openvlt.recipe.positions import Key, SourcePositions
+from openvlt.recipe.schema import Recipe
+
+
+def find_recipes() -> dict[str, Path]:
+    """The recipes that come with openvlt, by name."""
+    folder = Path(str(files("openvlt_tasks"))) / "train"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_recipe(
+    name: str, overrides: Mapping[str, Any] | None = None, settings: Sequence[str] = (), iterations: int | None = None
+) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        name: name of a recipe that comes with openvlt, or a path.
+        overrides: whole blocks by switch (``{"teacher": {"use": "r1-distill"}}``), for the first traces.
+        settings: ``a.b=c`` strings, applied last; values are YAML.
+        iterations: how many; more than the recipe has repeat its last.
+
+    Raises:
+        UsageError: file, line and key of what is wrong, what was expected, and the closest valid name.
+    """
+    path = _path(name)
+    tree, lines = _parse(path)
+    switches = replace_blocks(tree, overrides or {})
+    keys = [(set_key(tree, setting), setting) for setting in settings]
+    spread(tree, iterations)
+    positions = SourcePositions(path, lines, keys, switches)
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise explain(error, positions) from error
+    recipe.record_positions(positions)
+    return recipe
+
+
+def _path(name: str) -> Path:
+    known = find_recipes()
+    if name in known:
+        return known[name]
+    if (path := Path(name)).is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or "/" in name:
+        raise UsageError(f"The recipe file {name} does not exist.", f"Recipes by name: {', '.join(known)}.")
+    raise UsageError(f"There is no recipe '{name}'.", closest(name, list(known)))
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason}.", "Name a YAML file.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise UsageError(f"{at}: this is not YAML: {getattr(error, 'problem', error)}.", "Fix the line.") from error
+    if not isinstance(tree, dict):
+        raise UsageError(f"{path} holds no recipe: it must be a mapping.", "See docs/recipes.md.")
+    lines: dict[Key, int] = {}
+    _record_lines(node, (), lines)
+    return tree, lines
+
+
+def _record_lines(node: Any, at: Key, lines: dict[Key, int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines[(*at, key.value)] = key.start_mark.line + 1
+            _record_lines(value, (*at, key.value), lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*at, index)] = value.start_mark.line + 1
+            _record_lines(value, (*at, index), lines)

@@ -1,0 +1,73 @@
+"""Filter: example filters choose among loaded examples, by what they say and by facts found out about them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from openvlt.errors import DataError
+from openvlt.interfaces import Drop, ExampleFilter
+from openvlt.records import Example, Rejected, Row
+from openvlt.registry import Built
+from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
+from openvlt.store import StageWriter
+
+Facts: TypeAlias = Mapping[str, Mapping[str, float]]
+"""Fact to example id to value."""
+
+
+def filter_examples(
+    workspace: Workspace,
+    name: str,
+    iteration: int,
+    inputs: Output,
+    filters: Sequence[Built],
+    limit: int | None,
+    facts: Facts,
+) -> Output:
+    """Apply example filters in order, then take the first `limit`.
+
+    Raises:
+        DataError: no example is left.
+    """
+    started = time.monotonic()
+    identities = [built.identity for built in filters]
+    step = Step("filter", name, iteration, (identities, limit, inputs.digest, facts))
+    with claimed(workspace, step) as (folder, known):
+        if known is not None:
+            return output(step, folder, known, cached=True, started=started)
+        workspace.progress.begin(step.name, inputs.record.out, "rows")
+        writer = StageWriter(folder)
+        try:
+            examples: Iterator[Example] = (row.example for row in inputs.rows())
+            for built in filters:
+                examples = _filtered(built, examples, facts, writer)
+            for example in examples:
+                if limit is not None and writer.out >= limit:
+                    writer.reject(Rejected(id=example.id, reason="beyond the limit"))
+                    continue
+                writer.row(Row(example=example))
+                workspace.progress.advance(1)
+        finally:
+            writer.close()
+        if not writer.out:
+            told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
+            raise DataError(
+                f"Stage {step.name}: no example is left after filtering ({told}).", "Loosen the filters in the recipe."
+            )
+        return output(step, folder, writer.finish({"in": inputs.record.out}), cached=False, started=started)
+
+
+def _filtered(
+    built: Built, examples: Iterable[Example], facts: Facts, writer: StageWriter
+) -> Iterator[Example]:
+    chosen = built.component
+    assert isinstance(chosen, ExampleFilter)
+    for decision in chosen.decide(examples, facts):
+        if isinstance(decision, tuple):
+            example, drop = decision
+            assert isinstance(drop, Drop)
+            writer.reject(Rejected(id=example.id, reason=f"{built.entry.name}: {drop.reason}"))
+        else:
+            yield decision.example
