@@ -45,11 +45,11 @@ class Trial:
             each.mkdir(parents=True, exist_ok=True)
         return cls(Workspace(home, registry, reject_above=1.0), say)
 
-    def build(self, kind: Kind, spec: Any) -> Built:
+    def build(self, kind: Kind, spec: Any) -> Built[Any]:
         """Build a component with the default format."""
         return self.workspace.registry.build(kind, spec, format=self.workspace.format)
 
-    def examples(self, tried: Built, source: Any, split: str | None, limit: int) -> list[Example]:
+    def examples(self, tried: Built[Any], source: Any, split: str | None, limit: int) -> list[Example]:
         """Read the first examples, and show what was rejected on the way.
 
         Raises:
@@ -65,7 +65,7 @@ class Trial:
             self.say(f"rejected {count}: {reason}")
         return [row.example for row in made.rows()]
 
-    def _source(self, tried: Built, source: Any) -> Built:
+    def _source(self, tried: Built[Any], source: Any) -> Built[Source]:
         if source is None:
             raise UsageError(
                 f"To try a {tried.entry.kind}, examples are needed.", "Add --source NAME; see 'openvlt list-plugins'."
@@ -104,7 +104,7 @@ class Trial:
                 self._head(example)
                 self._result(_tried(lambda: teacher.run(example, captions[example.id], chat)))  # noqa: B023
 
-    def verify(self, verifier: Built, examples: Sequence[Example], response: str | None) -> None:
+    def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:
         """Judge one response to each example, after the verifier `answer`, whose verdict a shaping one may look at."""
         verifiers = {"answer": self.build("verifier", "answer"), verifier.entry.name: verifier}
         format = self.workspace.format

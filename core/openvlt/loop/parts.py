@@ -11,6 +11,7 @@ from openvlt.interfaces import Captioner, Teacher
 from openvlt.recipe import Data, Iteration, Recipe
 from openvlt.records import Model
 from openvlt.registry import Built, Registry
+from openvlt.registry.filters import example_filter, trace_filter
 from openvlt.stages.train import Rewards
 
 
@@ -117,7 +118,12 @@ class _Builder:
         }
 
     def loaded(self, data: Data, where: str) -> Loaded:
-        filters = (self.build("filter", spec, f"{where}.filters.{i}") for i, spec in enumerate(data.filters))
+        filters = (
+            example_filter(
+                self.build("filter", spec, f"{where}.filters.{i}"), self.recipe.place(f"{where}.filters.{i}")
+            )
+            for i, spec in enumerate(data.filters)
+        )
         return Loaded(data, self.build("source", data.source, f"{where}.source"), tuple(filters))
 
     def turn(
@@ -125,7 +131,10 @@ class _Builder:
     ) -> Turn:
         where = f"iterations.{index}"
         teacher = self.build("teacher", iteration.teacher, f"{where}.teacher")
-        filters = (self.build("filter", spec, f"{where}.select.{i}") for i, spec in enumerate(iteration.select))
+        filters = (
+            trace_filter(self.build("filter", spec, f"{where}.select.{i}"), self.recipe.place(f"{where}.select.{i}"))
+            for i, spec in enumerate(iteration.select)
+        )
         return Turn(
             loaded=self.loaded(iteration.data, f"{where}.data"),
             teacher=teacher,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from openvlt.errors import DataError, Reject, UsageError, closest
-from openvlt.interfaces import Drop, ExampleFilter, Source
+from openvlt.interfaces import ExampleFilter, Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
@@ -18,10 +18,10 @@ Facts = Mapping[str, Mapping[str, float]]
 
 
 def load_step(
-    name: str, iteration: int, source: Built, split: str, limit: int | None, held_out_images: frozenset[str]
+    name: str, iteration: int, source: Built[Source], split: str, limit: int | None, held_out_images: frozenset[str]
 ) -> Step:
     """The step that reads a split; `held_out_images` are the digests of images nothing may be trained on."""
-    reader = _source(source)
+    reader = source.component
     if split not in reader.splits:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(reader.splits)))
     made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
@@ -29,7 +29,12 @@ def load_step(
 
 
 def load(
-    workspace: Workspace, step: Step, source: Built, split: str, limit: int | None, held_out_images: frozenset[str]
+    workspace: Workspace,
+    step: Step,
+    source: Built[Source],
+    split: str,
+    limit: int | None,
+    held_out_images: frozenset[str],
 ) -> Output:
     """Read a split: bad rows are left out with a reason, images are checked and stored by digest.
 
@@ -37,7 +42,7 @@ def load(
         DataError: more rows were rejected than the recipe allows, or none is left.
     """
     started = time.monotonic()
-    reader = _source(source)
+    reader = source.component
     with claimed(workspace, step) as (folder, known):
         if known is not None:
             return output(step, folder, known, cached=True, started=started)
@@ -53,7 +58,12 @@ def load(
 
 
 def choose(
-    workspace: Workspace, step: Step, inputs: Output, filters: Sequence[Built], limit: int | None, facts: Facts
+    workspace: Workspace,
+    step: Step,
+    inputs: Output,
+    filters: Sequence[Built[ExampleFilter]],
+    limit: int | None,
+    facts: Facts,
 ) -> Output:
     """Apply example filters in order, then take the first `limit`."""
     started = time.monotonic()
@@ -85,11 +95,6 @@ def choose(
 def image_digests(rows: Iterable[Row]) -> frozenset[str]:
     """Digests of all images of the rows."""
     return frozenset(image.sha256 for row in rows for image in row.example.images)
-
-
-def _source(built: Built) -> Source:
-    assert isinstance(built.component, Source)
-    return built.component
 
 
 def _read(
@@ -133,20 +138,17 @@ def _accept(
 
 
 def _filtered(
-    built: Built, examples: Iterable[Example], facts: Mapping[str, Any], writer: StageWriter
+    built: Built[ExampleFilter], examples: Iterable[Example], facts: Mapping[str, Any], writer: StageWriter
 ) -> Iterator[Example]:
-    chosen = built.component
-    assert isinstance(chosen, ExampleFilter)
-    for decision in chosen.decide(examples, facts):
+    for decision in built.component.decide(examples, facts):
         if isinstance(decision, tuple):
             example, drop = decision
-            assert isinstance(drop, Drop)
             writer.reject(Rejected(id=example.id, reason=f"{built.entry.name}: {drop.reason}"))
         else:
             yield decision.example
 
 
-def _check(workspace: Workspace, step: Step, source: Built, taken: int, writer: StageWriter) -> None:
+def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, writer: StageWriter) -> None:
     lost = taken - writer.out
     told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
     if not writer.out or lost / taken > workspace.reject_above:
