@@ -30,7 +30,7 @@ class Bench:
     model: Path
     log: Path
 
-    def build(self, kind: Kind, use: str, **options: Any) -> Built:
+    def build(self, kind: Kind, use: str, **options: Any) -> Built[Any]:
         return self.workspace.registry.build(kind, {"use": use, **options}, format=self.workspace.format)
 
     def load(

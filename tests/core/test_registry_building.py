@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from openvlt import Format, Model, OpenvltError, PluginError, UsageError
+from openvlt.interfaces import Kind
 from openvlt.registry import Registry
+from openvlt.registry.filters import example_filter, trace_filter
 
 PLUGIN = '''
 from __future__ import annotations
@@ -211,3 +213,30 @@ def test_a_raised_class_version_changes_the_identity(tmp_path: Path, monkeypatch
     before = full(registry)
     monkeypatch.setattr(type(before.component), "version", "4")
     assert full(registry).identity != before.identity
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "identity"),
+    [
+        ("verifier", "answer", "a6b2ef2b68294a09695da69789295d67f64e71a5a1e9ff37d6150a291dec477e"),
+        ("source", "easy-vqa", "57258c7be80d401ee4a714638f239390ec0c65ad3fb80697c32776569c5e0b74"),
+        ("backend", "hf", "e02b73d53621471a38fa177a9bca55d9d1354f154e5addaa30aab65645ecf5c8"),
+        (
+            "filter",
+            {"use": "per-question", "count": 2},
+            "e14dbdd15b608c7877fc0ecda873289a9afc7ad9478d5cdb7b1a026ccb77065f",
+        ),
+    ],
+)
+def test_the_identities_of_built_ins_stay(kind: Kind, spec: Any, identity: str) -> None:
+    """Every cached row hangs on them: raise a class's `version` where its output changes, and only then edit these."""
+    assert Registry.discover().build(kind, spec, format=Format()).identity == identity
+
+
+def test_a_filter_in_the_wrong_place_is_named_with_what_it_is() -> None:
+    registry = Registry.discover()
+    assert trace_filter(registry.build("filter", "per-question"), "").entry.name == "per-question"
+    with pytest.raises(UsageError, match=r"recipe\.yaml:7 select: The filter 'contamination' chooses examples"):
+        trace_filter(registry.build("filter", "contamination"), "recipe.yaml:7 select")
+    with pytest.raises(UsageError, match="The filter 'per-question' chooses traces"):
+        example_filter(registry.build("filter", "per-question"), "recipe.yaml:3 data.filters")

@@ -10,13 +10,15 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from openvlt import Claim, Example, Format, Trace, UsageError
+from openvlt import Claim, Example, Format, Trace, UsageError, Verifier
 from openvlt.registry import Built, Registry
 from openvlt.verification import Reward, VerifierRunner
+from openvlt.verification.memo import memo_key
 from openvlt.verification.pool import default_workers
 
 THIRD_PARTY = '''
@@ -44,8 +46,28 @@ class Brevity(Verifier):
     def verify(self, claim):
         return Verdict.scored(1.0 if claim.is_correct and len(claim.response.split()) <= self.limit else 0.0)
 
+@dataclass(frozen=True)
+class Where(AnswerVerifier):
+    """Correct if `quick` ran in the process that asked; `check` would say incorrect."""
+    inline = True
+    context_free = True
+    home: int = 0
+    def quick(self, answer, claim):
+        if answer == "hard": return None
+        if answer == "raise": raise ValueError("on purpose")
+        return Verdict.scored(float(os.getpid() == self.home), claim.example.id)
+    def check(self, answer, claim): return Verdict.scored(float(os.getpid() != self.home), "checked")
+
+@dataclass(frozen=True)
+class Careful(Where):
+    """The same without a promise."""
+    inline = False
+    context_free = False
+
 @hookimpl
 def register_verifiers(register):
+    register("where", Where, summary="runs inline")
+    register("careful", Careful, summary="runs in a worker")
     register("odd", Odd, summary="does what the answer says")
     register("brevity", Brevity, summary="few words")
 '''
@@ -107,6 +129,29 @@ def test_an_error_of_ours_is_never_a_zero(judge: VerifierRunner) -> None:
     [verdicts] = judge.verdicts([claim("raise")])
     assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", None, "system")
     assert "on purpose" in verdicts["odd"].reason
+
+
+def test_a_third_party_verifier_runs_inline_where_it_promises_to_be_bounded(registry: Registry) -> None:
+    built = {name: registry.build("verifier", {"use": name, "home": os.getpid()}) for name in ("where", "careful")}
+    with VerifierRunner(built, format=Format(), workers=1) as runner:
+        [quick, hard, failed] = runner.verdicts([claim("7"), claim("hard"), claim("raise")])
+    assert (quick["where"].score, quick["careful"].score) == (1.0, 0.0)
+    assert (hard["where"].score, hard["where"].reason) == (1.0, "checked"), "what `quick` leaves open goes to a worker"
+    for verdict in failed.values():
+        assert (verdict.status, verdict.score, verdict.cause) == ("error", None, "system")
+
+
+def test_only_a_context_free_verdict_is_shared_among_examples(registry: Registry) -> None:
+    built = {name: registry.build("verifier", name) for name in ("where", "careful")}
+    one = claim("7")
+    other = replace(one, example=replace(one.example, id="another"))
+    unnamed = [replace(one, example=replace(one.example, id="", question=asked)) for asked in ("a", "b")]
+    with VerifierRunner(built, format=Format(), workers=1) as runner:
+        verdicts = runner.verdicts([one, other])
+    assert [row["where"].reason for row in verdicts] == ["7", "7"]
+    assert [row["careful"].reason for row in verdicts] == ["7", "another"]
+    keys = [{memo_key("", each, context_free=free) for each in unnamed} for free in (True, False)]
+    assert list(map(len, keys)) == [1, 2], "questions without an id are told apart by their text"
 
 
 def test_any_string_can_be_sent_to_a_worker(judge: VerifierRunner) -> None:
@@ -211,11 +256,11 @@ def test_counts_and_concerns(registry: Registry, caplog: pytest.LogCaptureFixtur
         judge.verdicts([claim("7")] * 18 + [claim("7", gold="many")] * 2)
     tally = judge.tallies["answer"]
     assert (tally.claims, tally.statuses["correct"], tally.statuses["bad_gold"]) == (20, 18, 2)
-    assert tally.concerns == ["2 of 20 gold answers cannot be read; they reward nobody"]
+    assert tally.concerns == ["2 of 20 gold answers cannot be read; their claims are not scored"]
     assert "cannot be read" in caplog.text
 
 
-def built_for(registry: Registry) -> dict[str, Built]:
+def built_for(registry: Registry) -> dict[str, Built[Verifier]]:
     return {"answer": registry.build("verifier", "number"), "format": registry.build("verifier", "format")}
 
 

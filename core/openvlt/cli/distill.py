@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openvlt.cli.preparation import Asked, plan_option, prepare, recipe_options, show_plan
 
 if TYPE_CHECKING:
-    from openvlt.loop import Loop
+    from openvlt.pipeline import Pipeline
+    from openvlt.pipeline.trace_stages import Verify
     from openvlt.records import Message, Model, Run
+    from openvlt.registry import Built
     from openvlt.report import Card
 
 
@@ -25,70 +27,77 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the data set; by default that of the run.")
 @plan_option
 def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None:
-    """Make the traces of RECIPE's first iteration: caption, distill, verify, select; train nothing.
+    """Make the first traces of RECIPE: caption, distill, verify, select; nothing is carried out that they do not need.
 
     The data set is a folder for datasets.load_dataset, with a card. Run the same command again to go on where it
     stopped; 'openvlt train' reuses all of it.
     """
     # Of two data sets of one recipe neither takes the other's name.
-    loop = prepare(asked, until=until, check=not plan_only, suffix="-distill" if until == "select" else f"-{until}")
+    pipeline = prepare(asked, until=until, check=not plan_only, suffix="-distill" if until == "select" else f"-{until}")
     if plan_only:
-        show_plan(loop)
+        show_plan(pipeline)
         return
     from openvlt.report import make_progress
 
-    loop.workspace.progress = make_progress()
-    run = loop.carry_out()
-    folder = out or loop.workspace.home.runs / run.name / "dataset"
-    count = _write(loop, run, folder)
+    pipeline.workspace.progress = make_progress()
+    run = pipeline.carry_out()
+    folder = out or pipeline.workspace.home.runs / run.name / "dataset"
+    count = _write(pipeline, run, folder)
     click.echo(f"traces  {count}")
     click.echo(f"data    {folder}")
-    click.echo(f"run     {loop.workspace.home.runs / run.name / 'run.json'}")
+    click.echo(f"run     {pipeline.workspace.home.runs / run.name / 'run.json'}")
 
 
-def _write(loop: Loop, run: Run, folder: Path) -> int:
+def _write(pipeline: Pipeline, run: Run, folder: Path) -> int:
+    from openvlt.pipeline.trace_stages import Verify
     from openvlt.records import Row
     from openvlt.report import write_dataset
-    from openvlt.store import find_stage
 
-    home, card = loop.workspace.home, _card(loop, run)
-    _, judged = find_stage(home, run, "verify")
-    _, chosen = find_stage(home, run, str(loop.until))
+    last = pipeline.stages[-1]
+    verify = next(stage for stage in pipeline.stages if isinstance(stage, Verify) and stage in (last, *last.inputs))
+    card, context = _card(pipeline, run, verify), pipeline.context
+    chosen = context.output(last).folder
     chosen.check()
-    card.count(judged.rows(Row), chosen.rows(Row))
-    return write_dataset(folder, chosen.rows(Row), loop.workspace.images, card.text())
+    card.count(context.output(verify).rows(), chosen.rows(Row))
+    return write_dataset(folder, chosen.rows(Row), pipeline.workspace.images, card.text())
 
 
-def _card(loop: Loop, run: Run) -> Card:
-    from openvlt.records import Row
+def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
+    from openvlt.pipeline.data_stages import Load
+    from openvlt.pipeline.trace_stages import Caption, Select
     from openvlt.report import Card
-    from openvlt.store import find_stage
 
-    turn = loop.parts.turns[0]
-    source, teacher = turn.loaded.source, turn.teacher.component
-    row = next(find_stage(loop.workspace.home, run, "distill")[1].rows(Row))
-    asked, models = {"teacher": turn.teacher}, {"teacher": turn.model}
-    prompts = {"teacher": teacher.messages(row.example, row.caption)}
-    if loop.parts.captioner is not None and teacher.uses_caption:
-        asked["captioner"], models["captioner"] = loop.parts.captioner
-        prompts["captioner"] = asked["captioner"].component.messages(row.example.images)
-    named = [("source", source), *asked.items(), *(("verifier", each) for each in loop.parts.verifiers.values())]
-    named += [("filter", each) for each in turn.filters]
+    stages, distill = pipeline.stages, verify.traces
+    source = next(stage.source for stage in stages if isinstance(stage, Load))
+    teacher = distill.teacher.component
+    row = next(pipeline.context.output(distill).rows())
+    asking: dict[str, tuple[Built[Any], Model, list[Message]]] = {
+        "teacher": (distill.teacher, distill.model, teacher.messages(row.example, row.caption))
+    }
+    for stage in stages:
+        if isinstance(stage, Caption):
+            messages = stage.captioner.component.messages(row.example.images)
+            asking["captioner"] = stage.captioner, stage.model, messages
+    named: list[tuple[str, Built[Any]]] = [
+        ("source", source),
+        *((role, built) for role, (built, _, _) in asking.items()),
+    ]
+    named += [("verifier", each) for each in verify.verifiers.values()]
+    named += [("filter", each) for stage in stages if isinstance(stage, Select) for each in stage.filters]
     return Card(
         name=run.name,
         sources={source.entry.name: (source.component.licence or "not stated", source.component.revision())},
         components=[(role, built.entry.id, built.options) for role, built in named],
-        models={role: _model(loop, model) for role, model in models.items()},
-        prompts={role: _prompt(messages) for role, messages in prompts.items()},
+        models={role: _model(pipeline, model) for role, (_, model, _) in asking.items()},
+        prompts={role: _prompt(messages) for role, (_, _, messages) in asking.items()},
         stages=run.stages,
         k=teacher.sampling.n,
     )
 
 
-def _model(loop: Loop, model: Model) -> str:
-
-    found = loop.workspace.resolve(model)
-    id = loop.recipe.base.id if model.id in ("base", "policy") else model.id
+def _model(pipeline: Pipeline, model: Model) -> str:
+    found = pipeline.workspace.resolve(model)
+    id = pipeline.recipe.base.id if model.id in ("base", "policy") else model.id
     revision = f", revision {model.revision}" if model.revision else ""
     # A folder's path says nothing elsewhere; its content's digest does.
     named = f"{Path(id).name}, content {found.digest[:12]}" if Path(id).exists() else f"{id}{revision}"

@@ -1,16 +1,16 @@
-"""What the commands that carry out a recipe share: their options, and the way from a recipe's name to a loop."""
+"""What the commands that carry out a recipe share: their options, and the way from a recipe's name to a pipeline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from openvlt.loop import Loop
+    from openvlt.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Asked:
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Whole blocks of the recipe, by key."""
+        """Whole blocks of the recipe, by switch."""
         blocks = {"teacher": self.teacher, "captioner": self.captioner, "source": self.source}
         overrides: dict[str, Any] = {key: {"use": value} for key, value in blocks.items() if value}
         return {**overrides, "base": {"id": self.base}} if self.base else overrides
@@ -68,42 +68,48 @@ def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def prepare(
     asked: Asked, *, iterations: int | None = None, until: str | None = None, check: bool = True, suffix: str = ""
-) -> Loop:
-    """Read the recipe, build its components and check its models; nothing is computed yet.
+) -> Pipeline:
+    """Read the recipe, compile it and check its stages; nothing is computed yet.
 
     Args:
         asked: the recipe.
-        iterations: how many turns, if not the recipe's.
-        until: kind of stage after which to stop.
-        check: refuse models that cannot run here, and keep the name of the run for it.
+        iterations: how many, if not the recipe's.
+        until: kind of stage after whose first the pipeline ends.
+        check: refuse what cannot be carried out here, and keep the name of the run for it.
         suffix: added to the recipe's name to name the run, unless the user names it.
     """
     from openvlt.cli import registry
     from openvlt.engines import make_executor
-    from openvlt.loop import Loop, build_parts, claim_name, packages, preflight
+    from openvlt.pipeline import Pipeline, check_packages, claim_name, compile_recipe
     from openvlt.recipe import read_recipe
     from openvlt.records import Run
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
     recipe = read_recipe(asked.recipe, asked.overrides, asked.settings, iterations)
-    packages(recipe)
+    check_packages(recipe)
     plugins = registry()
-    parts = build_parts(recipe, plugins, {"teacher": asked.teacher_url, "captioner": asked.captioner_url})
+    stages = compile_recipe(recipe, plugins, {"teacher": asked.teacher_url, "captioner": asked.captioner_url})
     workspace = Workspace(
         open_home(), plugins, recipe.format, executor=make_executor(recipe.executor, plugins.files),
         reject_above=recipe.reject_above, seed=recipe.seed,
     )  # fmt: skip
-    if check:
-        preflight(workspace, recipe, parts, train=until is None)
     named = recipe.model_copy(update={"name": recipe.name + suffix})
-    name = claim_name(workspace.home, named, asked.name) if check else named.name
-    return Loop(workspace, recipe, parts, Run(name=name, recipe=recipe.name, status="running"), until)
+    pipeline = Pipeline(workspace, recipe, stages, Run(name=named.name, recipe=recipe.name, status="running"))
+    if until is not None:
+        pipeline.up_to(until)
+    if check:
+        pipeline.check()
+        pipeline.run = replace(pipeline.run, name=claim_name(workspace.home, named, asked.name))
+    return pipeline
 
 
-def show_plan(loop: Loop) -> None:
-    """Print the stages of `loop`, those that are done marked as such."""
-    from openvlt.loop import plan
+def show_plan(pipeline: Pipeline) -> None:
+    """Print the stages of a pipeline, those that are done marked as such."""
     from openvlt.report import console, plan_table
 
-    console().print(plan_table((p.name, p.component, p.rows, p.model, p.memory, p.cached) for p in plan(loop)))
+    lines = (
+        (stage.name, each.component, each.rows, each.model, each.memory, cached)
+        for stage, each, cached in pipeline.plan()
+    )
+    console().print(plan_table(lines))

@@ -9,7 +9,7 @@ import click
 from openvlt.cli.preparation import Asked, plan_option, prepare, recipe_options, show_plan
 
 if TYPE_CHECKING:
-    from openvlt.loop import Loop
+    from openvlt.pipeline import Pipeline
     from openvlt.records import Run
 
 
@@ -18,29 +18,30 @@ if TYPE_CHECKING:
 @click.option("--iterations", type=click.IntRange(1), help="Number of iterations.")
 @plan_option
 def train(asked: Asked, iterations: int | None, plan_only: bool) -> None:
-    """Run the whole loop of RECIPE (a name or a YAML file): caption, distill, verify, SFT, GRPO, bench.
+    """Run the whole loop of RECIPE (a name or a YAML file): make traces, train, score, and around again.
 
     Run the same command again to go on where it stopped; what is done is reused.
     """
-    loop = prepare(asked, iterations=iterations, check=not plan_only)
+    pipeline = prepare(asked, iterations=iterations, check=not plan_only)
     if plan_only:
-        show_plan(loop)
+        show_plan(pipeline)
         return
     from openvlt.report import make_progress
 
-    loop.workspace.progress = make_progress()
-    _show_end(loop, loop.carry_out())
+    pipeline.workspace.progress = make_progress()
+    _show_end(pipeline, pipeline.carry_out())
 
 
-def _show_end(loop: Loop, run: Run) -> None:
+def _show_end(pipeline: Pipeline, run: Run) -> None:
     from openvlt.report import console, gains, scores_table
 
-    home = loop.workspace.home
+    home = pipeline.workspace.home
     console().print(scores_table(run.scores))
     for line in gains(run.scores[-1]) if run.scores else ():
         click.echo(line)
     selected = [stage for stage in run.stages if stage.kind == "select"]
-    click.echo(f"model   {run.model}")
+    if run.model:
+        click.echo(f"model   {run.model}")
     for stage in selected:
         click.echo(f"traces  {home.root / stage.folder / 'rows.jsonl'}")
     click.echo(f"run     {home.runs / run.name / 'run.json'}")

@@ -15,14 +15,12 @@ from openvlt.interfaces import Benchmark, Captioner, Chat, Engine, Kind, Request
 from openvlt.records import Claim, Completion, Example, Image, Message, Model, Rejected, Sampling, Trace, Verdict
 from openvlt.registry import Built, Registry
 from openvlt.stages.answer import questions
-from openvlt.stages.load import load, load_step
+from openvlt.stages.load import load
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, digest, encode
 from openvlt.verification import VerifierRunner
 
 Say = Callable[[str], None]
-
-_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,11 @@ class Trial:
             each.mkdir(parents=True, exist_ok=True)
         return cls(Workspace(home, registry, reject_above=1.0), say)
 
-    def build(self, kind: Kind, spec: Any) -> Built:
+    def build(self, kind: Kind, spec: Any) -> Built[Any]:
         """Build a component with the default format."""
         return self.workspace.registry.build(kind, spec, format=self.workspace.format)
 
-    def examples(self, tried: Built, source: Any, split: str | None, limit: int) -> list[Example]:
+    def examples(self, tried: Built[Any], source: Any, split: str | None, limit: int) -> list[Example]:
         """Read the first examples, and show what was rejected on the way.
 
         Raises:
@@ -60,12 +58,12 @@ class Trial:
         else:
             reader = tried if isinstance(tried.component, Source) else self._source(tried, source)
             split = split or reader.component.splits[0]
-            made = load(self.workspace, load_step("try", 0, reader, split, limit, _NONE), reader, split, limit, _NONE)
+            made = load(self.workspace, "try", 0, reader, split, limit)
         for reason, count in made.record.rejected.items():
             self.say(f"rejected {count}: {reason}")
         return [row.example for row in made.rows()]
 
-    def _source(self, tried: Built, source: Any) -> Built:
+    def _source(self, tried: Built[Any], source: Any) -> Built[Source]:
         if source is None:
             raise UsageError(
                 f"To try a {tried.entry.kind}, examples are needed.", "Add --source NAME; see 'openvlt list-plugins'."
@@ -104,7 +102,7 @@ class Trial:
                 self._head(example)
                 self._result(_tried(lambda: teacher.run(example, captions[example.id], chat)))  # noqa: B023
 
-    def verify(self, verifier: Built, examples: Sequence[Example], response: str | None) -> None:
+    def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:
         """Judge one response to each example, after the verifier `answer`, whose verdict a shaping one may look at."""
         verifiers = {"answer": self.build("verifier", "answer"), verifier.entry.name: verifier}
         format = self.workspace.format

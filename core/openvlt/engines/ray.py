@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from openvlt.engines.executor import Local
 from openvlt.engines.resolution import Resolved
 from openvlt.errors import OpenvltError, RemoteError, UsageError
-from openvlt.interfaces import Backend, Engine, Request
+from openvlt.interfaces import Engine, Request
 from openvlt.recipe import ExecutorSpec
 from openvlt.records import Completion, Image, Model, Rejected, Sampling
 from openvlt.registry import Registry
@@ -62,8 +62,9 @@ class Ray:
             num_cpus=self.spec.cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=TRIES,
             runtime_env={"env_vars": switches},
         )  # fmt: skip
-        backend = {"use": model.backend.entry.id, **model.backend.options}
-        actors = [actor.remote(backend, model.backend.identity, model.model, self.files) for _ in range(count)]
+        actors = [
+            actor.remote(model.backend.spec, model.backend.identity, model.model, self.files) for _ in range(count)
+        ]
         try:
             yield _Actors(actors, images)
         finally:
@@ -183,7 +184,6 @@ class EngineActor:
                 f"The model {model.id} is not on the node {node} of the Ray cluster.",
                 "Put it on storage that all nodes share, or name a model of the hub.",
             )
-        assert isinstance(built.component, Backend)
         return self._stack.enter_context(built.component.open(model, self._read))
 
     def _read(self, image: Image) -> Picture:

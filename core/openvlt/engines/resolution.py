@@ -28,13 +28,12 @@ class Resolved:
 
     model: Model
     digest: str
-    backend: Built
+    backend: Built[Backend]
     reason: str
 
     @property
     def component(self) -> Backend:
         """The backend itself."""
-        assert isinstance(self.backend.component, Backend)
         return self.backend.component
 
     @property

@@ -15,7 +15,9 @@ class Verifier(Component, ABC):
 
     Attributes:
         range: the lowest and the highest score it gives; what the response caused (a hang) scores lowest.
-        inline: True only for bounded work on bounded input; all else runs in a worker that can be killed.
+        inline: True if `verify` (of an `AnswerVerifier`, `quick` alone) may run in the process that asks, instead of in
+            a worker. Nothing there can stop it, so set it only if that code is bounded for every response a model can
+            write: no regular expression that backtracks, no number or power of any size, no recursion over nesting.
         grouped: True if a score depends on the other claims of the same group.
     """
 
@@ -37,12 +39,15 @@ class AnswerVerifier(Verifier):
 
     Attributes:
         imports: modules `check` needs; a worker imports them before the clock of its first claim starts.
+        context_free: True if a verdict depends on nothing but the answer and what the example says of its gold (the
+            gold, choices, answer type, precision and unit). An answer that several examples share is then checked once.
     """
 
     imports: ClassVar[tuple[str, ...]] = ()
+    context_free: ClassVar[bool] = False
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
-        """Decide inline with bounded work, or return None to leave it to `check`."""
+        """Decide with bounded work, or return None to leave it to `check`."""
         return None
 
     @abstractmethod

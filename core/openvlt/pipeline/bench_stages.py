@@ -14,7 +14,7 @@ from openvlt.records import Example, Model, Sampling
 from openvlt.registry import Built
 from openvlt.stages.answer import answer, guess, questions
 from openvlt.stages.verify import verify
-from openvlt.stages.workspace import Workspace
+from openvlt.stages.workspace import Output, Workspace
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -110,5 +110,12 @@ class Score(Stage):
         answers = context.output(self.answers)
         judged = verify(context.workspace, self.name, self.iteration, answers, self.scorings)
         found = self._measured(context, judged)
-        others = {other.model_name: other._measured(context) for other in self.others}
+        others = {other.model_name: other._measured(context, context.output(other)) for other in self.others}
         return Made(judged, result=versus(found, others).score)
+
+    def _measured(self, context: Context, judged: Output) -> Measured:
+        benchmark = self.answers.questions.benchmark
+        seconds = float(context.output(self.answers).record.counts.get("seconds", 0))
+        kind = next(iter(benchmark.component.breakdown), "")
+        headline = next(iter(benchmark.component.scorings))
+        return measure(judged.rows(), self.model_name, benchmark.entry.name, headline, kind, seconds)

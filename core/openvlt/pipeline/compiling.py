@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from openvlt.engines.backend_choice import ENDPOINTS
 from openvlt.errors import UsageError
-from openvlt.interfaces import Benchmark, ExampleFilter, Teacher, TraceFilter, Trainer, Verifier
+from openvlt.interfaces import (
+    Benchmark,
+    Captioner,
+    Component,
+    ExampleFilter,
+    Kind,
+    Source,
+    Teacher,
+    TraceFilter,
+    Trainer,
+    Verifier,
+)
 from openvlt.pipeline.bench_stages import Ask, Guess, Questions, Score
 from openvlt.pipeline.data_stages import PASS_RATE, Filter, Load
 from openvlt.pipeline.stage import Stage
@@ -16,9 +28,11 @@ from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Phase, Recipe, Traces
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
+from openvlt.registry.filters import example_filter, trace_filter
 from openvlt.stages.train import Rewards
 
 S = TypeVar("S", bound=Stage)
+C = TypeVar("C", bound=Component)
 
 POLICY_TEACHER = "policy"
 """The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
@@ -58,6 +72,8 @@ class _Compiler:
     trained: Train | None = None
     questions: list[Questions] = field(default_factory=list)
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
+    _verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
+    _scorings: dict[str, Mapping[str, Built[Verifier]]] = field(default_factory=dict)
 
     def compiled(self) -> tuple[Stage, ...]:
         self._verifiers = self._build_verifiers(self.recipe.verifier_specs(), "rewards")
@@ -82,7 +98,7 @@ class _Compiler:
 
     def _traces(self, index: int, traces: Traces, position: str) -> Select:
         rows: Stage = self._load(str(index), index, traces.data, f"{position}.data")
-        teacher = self._build("teacher", traces.teacher, f"{position}.teacher")
+        teacher: Built[Teacher] = self._build("teacher", traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
         distilled = self._add(
@@ -96,12 +112,8 @@ class _Compiler:
                 f"{self.recipe.position(position)}: the traces cannot be verified, for the recipe has no verifiers.",
                 "Name one with its weight, such as rewards: {answer: 1.0}.",
             )
-        judged = self._add(
-            Verify(name=f"verify-{index}", iteration=index, traces=distilled, verifiers=self._verifiers)
-        )
-        filters = tuple(
-            self._filter(TraceFilter, spec, f"{position}.select.{i}") for i, spec in enumerate(traces.select)
-        )
+        judged = self._add(Verify(name=f"verify-{index}", iteration=index, traces=distilled, verifiers=self._verifiers))
+        filters = self._filters(trace_filter, traces.select, f"{position}.select")
         return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
 
     def _caption(self, index: int, rows: Stage, position: str) -> Caption:
@@ -110,14 +122,14 @@ class _Compiler:
                 f"{self.recipe.position(position)}: the teacher reads captions, and the recipe has no captioner.",
                 "Name one, such as captioner: qwen-vl.",
             )
-        captioner = self._build("captioner", self.recipe.captioner, "captioner")
+        captioner: Built[Captioner] = self._build("captioner", self.recipe.captioner, "captioner")
         model = self._model(captioner.component.model, "captioner")
         return Caption(
             name=f"caption-{index}", iteration=index, rows=rows, captioner=captioner, model=model, trained=self.trained
         )
 
     def _load(self, name: str, index: int, data: Data, position: str) -> Stage:
-        source = self._build("source", data.source, f"{position}.source")
+        source: Built[Source] = self._build("source", data.source, f"{position}.source")
         questions = tuple(self.questions)
         rows: Stage = self._add(
             Load(
@@ -127,9 +139,7 @@ class _Compiler:
         )  # fmt: skip
         if not data.filters:
             return rows
-        filters = tuple(
-            self._filter(ExampleFilter, spec, f"{position}.filters.{i}") for i, spec in enumerate(data.filters)
-        )
+        filters = self._filters(example_filter, data.filters, f"{position}.filters")
         rates = None
         if any(PASS_RATE in built.component.needs for built in filters):
             rates = self._rates(name, index, rows)
@@ -149,12 +159,10 @@ class _Compiler:
                 model=self._model(teacher.component.model),
             )
         )  # fmt: skip
-        return self._add(
-            Verify(name=f"rate-verify-{name}", iteration=index, traces=samples, verifiers=self._verifiers)
-        )
+        return self._add(Verify(name=f"rate-verify-{name}", iteration=index, traces=samples, verifiers=self._verifiers))
 
     def _phase(self, index: int, name: str, phase: Phase, selected: Select | None, position: str) -> None:
-        trainer = self._build("trainer", phase.trainer, f"{position}.trainer")
+        trainer: Built[Trainer] = self._build("trainer", phase.trainer, f"{position}.trainer")
         rows = self._rows(index, name, phase, selected, trainer, position)
         start = phase.start or Model(id="base" if trainer.component.reads == "traces" else "previous")
         start = replace(start, id="policy") if start.id == "previous" else start
@@ -249,10 +257,24 @@ class _Compiler:
             model = replace(model, id="base")
         if not (urls := self.urls.pop(role, ())):
             return model
-        return replace(model, url=tuple(urls), backend=model.backend if is_endpoint(model, self.registry) else None)
+        named = model.backend.get("use") if isinstance(model.backend, Mapping) else model.backend
+        return replace(model, url=tuple(urls), backend=model.backend if named == ENDPOINTS else None)
 
     def _build(self, kind: Kind, spec: str | Mapping[str, object], position: str) -> Built[Any]:
         return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.position(position))
+
+    def _filters(
+        self,
+        narrowed: Callable[[Built[TraceFilter | ExampleFilter], str], Built[C]],
+        specs: Sequence[Mapping[str, object]],
+        position: str,
+    ) -> tuple[Built[C], ...]:
+        """Build the filters of a place that takes only one of their two interfaces."""
+        at = [f"{position}.{index}" for index in range(len(specs))]
+        return tuple(
+            narrowed(self._build("filter", spec, where), self.recipe.position(where))
+            for spec, where in zip(specs, at, strict=True)
+        )
 
     def _build_verifiers(self, specs: Mapping[str, Mapping[str, object]], position: str) -> dict[str, Built[Verifier]]:
         """Build verifiers; those without an entry of their own in the recipe are named at `position`."""

@@ -48,7 +48,7 @@ class Load(Stage):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Filter(Stage):
-    """Chooses among loaded examples; `rates` is the stage that judged the policy's samples of them, if one is needed."""
+    """Chooses among loaded examples; `rates` verifies the policy's samples of them, where a filter needs that."""
 
     rows: Stage
     filters: tuple[Built[ExampleFilter], ...]
@@ -70,14 +70,14 @@ class Filter(Stage):
             for fact in built.component.needs:
                 if fact not in (PASS_RATE, BENCHMARK_IMAGES):
                     raise UsageError(
-                        f"Stage {self.name}: the filter {built.entry.name} needs the fact '{fact}', which is not known.",
+                        f"Stage {self.name}: the filter {built.entry.name} needs '{fact}', which is no known fact.",
                         closest(fact, [PASS_RATE, BENCHMARK_IMAGES]),
                     )
 
     def run(self, context: Context) -> Made:
-        rows = context.output(self.rows)
-        facts = self._facts(context)
-        return Made(filter_examples(context.workspace, self.name, self.iteration, rows, self.filters, self.limit, facts))
+        rows, facts = context.output(self.rows), self._facts(context)
+        made = filter_examples(context.workspace, self.name, self.iteration, rows, self.filters, self.limit, facts)
+        return Made(made)
 
     def _facts(self, context: Context) -> Facts:
         facts: dict[str, dict[str, float]] = {}

@@ -119,7 +119,7 @@ class Stage(ABC):
     def describe(self, workspace: Workspace) -> Description:
         """What a plan shows of it."""
 
-    def check(self, workspace: Workspace) -> None:
+    def check(self, workspace: Workspace) -> None:  # noqa: B027 - most stages have nothing to check
         """Refuse, before any work, what cannot be carried out here.
 
         Raises:

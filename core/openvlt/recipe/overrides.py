@@ -44,7 +44,7 @@ def replace_blocks(tree: dict[str, Any], blocks: Mapping[str, Any]) -> dict[Key,
             key = (*_home_of_traces(tree, key, f"--{switch} {named}"), *key)
         at: Any = tree
         for step in key[:-1]:
-            at = at[step] if isinstance(at, list) else _below(at, step)
+            at = at[int(step)] if isinstance(at, list) else _below(at, step)
         at[key[-1]] = block
         switches[key] = f"--{switch} {named}"
     return switches

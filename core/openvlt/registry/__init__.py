@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from openvlt.registry.entries import Built, Entry, EntryStatus, Origin, Plugin, PluginStatus
+from openvlt.registry.entries import Built, Entry, EntryStatus, Finder, Origin, Plugin, PluginStatus, Spec
 from openvlt.registry.events import notify
 from openvlt.registry.registry import Registry
 from openvlt.registry.targets import resolve
 
-__all__ = ["Built", "Entry", "EntryStatus", "Origin", "Plugin", "PluginStatus", "Registry", "notify", "resolve"]
+__all__ = [
+    "Built",
+    "Entry",
+    "EntryStatus",
+    "Finder",
+    "Origin",
+    "Plugin",
+    "PluginStatus",
+    "Registry",
+    "Spec",
+    "notify",
+    "resolve",
+]

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind
 from openvlt.records import Format, Model
-from openvlt.registry.entries import Built, Entry
+from openvlt.registry.entries import Built, Entry, Finder, Spec
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
 from openvlt.registry.targets import component_class, is_data, is_installed, read_data
 
-if TYPE_CHECKING:
-    from openvlt.registry.registry import Registry
 
-
-def build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], *, format: Format | None, where: str) -> Built:
+def build(finder: Finder, kind: Kind, spec: Spec, *, format: Format | None, where: str) -> Built[Component]:
     """See `Registry.build`."""
     try:
-        return _build(registry, kind, spec, format)
+        return _build(finder, kind, spec, format)
     except OpenvltError as error:
         if not where:
             raise
         raise type(error)(f"{where}: {error.problem}", error.remedy) from error
 
 
-def _build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], format: Format | None) -> Built:
+def _build(finder: Finder, kind: Kind, spec: Spec, format: Format | None) -> Built[Component]:
     name, options = _split(kind, spec)
-    entry = registry.find(kind, name)
+    entry = finder.find(kind, name)
     for package in entry.requires:
         if not is_installed(package):
             raise PluginError(f"The {kind} '{name}' needs the package '{package}'.", "Install it and try again.")
     if is_data(entry.target):
         data = read_data(entry.target)
-        if is_data(registry.find(kind, data["use"]).target):
+        if is_data(finder.find(kind, data["use"]).target):
             raise PluginError(f"'{entry.target}' uses '{data['use']}', which is data too.", "Name a class in 'use'.")
-        base = _build(registry, kind, {**data, **options}, format)
+        base = _build(finder, kind, {**data, **options}, format)
         return Built(base.component, entry, base.options, digest_of([entry.id, base.identity]))
-    return _instantiate(registry, entry, options, format)
+    return _instantiate(finder, entry, options, format)
 
 
 def _split(kind: Kind, spec: object) -> tuple[str, dict[str, Any]]:
@@ -54,7 +51,7 @@ def _split(kind: Kind, spec: object) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _instantiate(registry: Registry, entry: Entry, given: Mapping[str, Any], format: Format | None) -> Built:
+def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, Any], format: Format | None) -> Built[Component]:
     from openvlt.registry.validation import validated
 
     component = component_class(entry)
@@ -63,12 +60,12 @@ def _instantiate(registry: Registry, entry: Entry, given: Mapping[str, Any], for
         if name not in [option.name for option in known]:
             valid = closest(name, [option.name for option in known])
             raise UsageError(f"The {entry.kind} '{entry.name}' has no option '{name}'.", valid)
-    nested: dict[int, Built] = {}
+    nested: dict[int, Built[Component]] = {}
 
-    def build_nested(kind: Kind, spec: str | Mapping[str, Any]) -> Component:
-        built = _build(registry, kind, spec, format)
+    def build_nested(kind: Kind, spec: Spec) -> Component:
+        built = _build(finder, kind, spec, format)
         nested[id(built.component)] = built
-        return built.component  # type: ignore[no-any-return]
+        return built.component
 
     values = validated(entry, component, {**_filled(known, format), **given}, build_nested)
     try:
@@ -85,7 +82,7 @@ def _instantiate(registry: Registry, entry: Entry, given: Mapping[str, Any], for
     return Built(instance, entry, as_specs, identity(entry.id, component, counted, editable=entry.editable))
 
 
-def _unplaced(value: Any) -> Any:
+def _unplaced(value: object) -> object:
     """A model without the address and the engine's options, which do not change what the component is; those that
     change replies count in the identity of the model."""
     if not isinstance(value, Model):
@@ -99,16 +96,16 @@ def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, A
     return {} if format is None else {option.name: format for option in known if "Format" in option.type.split(" | ")}
 
 
-def _spec_of(nested: Mapping[int, Built]) -> Any:
-    def spec(component: Component) -> Any:
+def _spec_of(nested: Mapping[int, Built[Component]]) -> Callable[[Component], object]:
+    def spec(component: Component) -> object:
         built = nested.get(id(component))
-        return as_json(component) if built is None else {"use": built.entry.id, **built.options}
+        return as_json(component) if built is None else built.spec
 
     return spec
 
 
-def _identity_of(nested: Mapping[int, Built]) -> Any:
-    def key(component: Component) -> Any:
+def _identity_of(nested: Mapping[int, Built[Component]]) -> Callable[[Component], object]:
+    def key(component: Component) -> object:
         built = nested.get(id(component))
         return [as_json(component), component.version] if built is None else built.identity
 

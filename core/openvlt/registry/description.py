@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from openvlt.registry.entries import Entry
+from openvlt.registry.entries import Entry, Finder
 from openvlt.registry.options import OptionInfo, as_json, options_of
 from openvlt.registry.targets import component_class, is_data, read_data
-
-if TYPE_CHECKING:
-    from openvlt.registry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +39,11 @@ class Description:
         }
 
 
-def describe(registry: Registry, entry: Entry) -> Description:
+def describe(finder: Finder, entry: Entry) -> Description:
     """See `Registry.describe`."""
     if is_data(entry.target):
         data = read_data(entry.target)
-        base = describe(registry, registry.find(entry.kind, data["use"]))
+        base = describe(finder, finder.find(entry.kind, data["use"]))
         options = tuple(
             replace(option, required=False, default=as_json(data[option.name])) if option.name in data else option
             for option in base.options

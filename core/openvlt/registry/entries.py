@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     # listing plugins must not import the interfaces: they cost a fifth of its time
-    from openvlt.interfaces import Kind
+    from openvlt.interfaces import Component, Kind
 
+C_co = TypeVar("C_co", bound="Component", covariant=True)
+Spec: TypeAlias = str | Mapping[str, Any]
+"""What a recipe writes for a component: its name, or ``{"use": name, option: value}``."""
 Origin: TypeAlias = Literal["builtin", "dist", "file"]
 PluginStatus: TypeAlias = Literal["ok", "disabled", "broken", "incompatible"]
 EntryStatus: TypeAlias = Literal["ok", "shadowed", "missing-extra"]
@@ -90,19 +94,32 @@ class Plugin:
         }
 
 
+class Finder(Protocol):
+    """Finds what was registered; all that building and describing a component ask of the registry."""
+
+    def find(self, kind: Kind, name: str) -> Entry:
+        """Find a component by its bare name or its id; see `Registry.find`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Built:
+class Built(Generic[C_co]):
     """A component, ready for use.
 
     Attributes:
         component: the instance.
         entry: what was registered.
-        options: all its options, resolved, as JSON; building ``{"use": entry.id, **options}`` gives the same again.
+        options: all its options, resolved, as JSON.
         identity: hex sha256 of all that can change its output: id, class version, options that affect it,
             and the code itself where that can change without the version changing.
     """
 
-    component: Any
+    component: C_co
     entry: Entry
     options: dict[str, Any]
     identity: str
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What builds the same component again, in this process or another."""
+        return {"use": self.entry.id, **self.options}

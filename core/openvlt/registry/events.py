@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from openvlt.registry.registry import Registry
 
 
-def notify(registry: Registry, hook_name: str, **event: Any) -> None:
+def notify(registry: Registry, hook_name: str, **event: object) -> None:
     """Call an event hook of every loaded plugin; an exception is logged and never fails the run.
 
     Args:

@@ -29,7 +29,7 @@ def identity(id: str, component: type[Component], options: dict[str, Any], *, ed
     return digest_of(facts)
 
 
-def digest_of(facts: Any) -> str:
+def digest_of(facts: object) -> str:
     """Hex sha256 of the canonical JSON of `facts`."""
     text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

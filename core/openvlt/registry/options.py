@@ -109,7 +109,7 @@ def type_text(hint: Any) -> str:
     return f"{name}[{', '.join(map(type_text, args))}]" if args else name
 
 
-def as_json(value: Any, component: Callable[[Component], Any] | None = None) -> Any:
+def as_json(value: object, component: Callable[[Component], object] | None = None) -> Any:
     """Turn an option's value into what JSON holds.
 
     Args:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
 import pluggy
 
 from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
 from openvlt.registry import discovery, registration
-from openvlt.registry.entries import Built, Entry, Plugin
+from openvlt.registry.entries import Built, Entry, Plugin, Spec
 from openvlt.registry.targets import is_installed
 
 if TYPE_CHECKING:
-    from openvlt.interfaces import Kind
+    from openvlt import interfaces
+    from openvlt.interfaces import Component, Kind
     from openvlt.records import Format
     from openvlt.registry.description import Description
 
@@ -93,16 +94,57 @@ class Registry:
             hints += f" Not loaded: {names}; 'openvlt list-plugins' says why."
         raise PluginError(f"There is no {kind} '{name}'.", hints)
 
+    @overload
     def build(
-        self, kind: Kind, spec: str | Mapping[str, Any], *, format: Format | None = None, where: str = ""
-    ) -> Built:
+        self, kind: Literal["source"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.Source]: ...
+
+    @overload
+    def build(
+        self, kind: Literal["captioner"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.Captioner]: ...
+
+    @overload
+    def build(
+        self, kind: Literal["teacher"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.Teacher]: ...
+
+    @overload
+    def build(
+        self, kind: Literal["filter"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.TraceFilter | interfaces.ExampleFilter]: ...
+
+    @overload
+    def build(
+        self, kind: Literal["verifier"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.Verifier]: ...
+
+    @overload
+    def build(
+        self, kind: Literal["benchmark"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.Benchmark]: ...
+
+    @overload
+    def build(
+        self, kind: Literal["backend"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.Backend]: ...
+
+    @overload
+    def build(
+        self, kind: Literal["trainer"], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[interfaces.Trainer]: ...
+
+    @overload
+    def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: str = "") -> Built[Component]: ...
+
+    def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: str = "") -> Built[Component]:
         """Build a component.
 
         Args:
             kind: what it must be.
             spec: its name, or ``{"use": name, option: value}``.
             format: fills an option of type `Format`.
-            where: where the spec stands (``recipe.yaml:12 teacher``), for error messages.
+            where: source position of the spec (``recipe.yaml:12 teacher``), for error messages.
 
         Raises:
             PluginError: there is no such component, or it cannot be imported.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,10 +14,10 @@ from typing_extensions import TypedDict
 from openvlt.errors import PluginError, UsageError, closest
 from openvlt.interfaces import INTERFACES, Component, Kind, Option
 from openvlt.records import Model
-from openvlt.registry.entries import Entry
+from openvlt.registry.entries import Entry, Spec
 from openvlt.registry.options import default_of, options_of
 
-BuildNested = Callable[[Kind, Any], Component]
+BuildNested: TypeAlias = Callable[[Kind, Spec], Component]
 
 
 def validated(

@@ -13,7 +13,7 @@ from openvlt.interfaces import Benchmark, Source
 from openvlt.records import Completion, Example, Format, Message, Rejected, Row, Sampling, Trace
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
-from openvlt.stages.load import load, load_step
+from openvlt.stages.load import load
 from openvlt.stages.map import Value, map_stage
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
@@ -25,8 +25,7 @@ def questions(workspace: Workspace, benchmark: Built, limit: int | None = None) 
     """Load the questions of a benchmark, as its `choose` chooses them."""
     component = _benchmark(benchmark)
     source = replace(benchmark, component=_Chosen(component))
-    step = load_step(f"load-{benchmark.entry.name}", 0, source, component.split, limit, frozenset())
-    return load(workspace, step, source, component.split, limit, frozenset())
+    return load(workspace, f"load-{benchmark.entry.name}", 0, source, component.split, limit)
 
 
 def answer(

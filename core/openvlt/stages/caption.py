@@ -12,11 +12,10 @@ from openvlt.stages.workspace import Output, Step, Workspace
 
 
 def caption(
-    workspace: Workspace, name: str, iteration: int, inputs: Output, captioner: Built, model: Resolved
+    workspace: Workspace, name: str, iteration: int, inputs: Output, captioner: Built[Captioner], model: Resolved
 ) -> Output:
     """Caption each distinct tuple of images once."""
     component = captioner.component
-    assert isinstance(component, Captioner)
     work = Ask(
         workspace,
         captioner.identity,

@@ -13,10 +13,11 @@ from openvlt.stages.map import Value, map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 
 
-def distill(workspace: Workspace, name: str, iteration: int, inputs: Output, teacher: Built, model: Resolved) -> Output:
+def distill(
+    workspace: Workspace, name: str, iteration: int, inputs: Output, teacher: Built[Teacher], model: Resolved
+) -> Output:
     """Sample k chains an example; a sample that is no trace is counted, an example with no trace at all is left out."""
     component = teacher.component
-    assert isinstance(component, Teacher)
     talks = type(component).run is not Teacher.run
     work = Ask(
         workspace,

@@ -22,7 +22,7 @@ def filter_examples(
     name: str,
     iteration: int,
     inputs: Output,
-    filters: Sequence[Built],
+    filters: Sequence[Built[ExampleFilter]],
     limit: int | None,
     facts: Facts,
 ) -> Output:
@@ -60,11 +60,9 @@ def filter_examples(
 
 
 def _filtered(
-    built: Built, examples: Iterable[Example], facts: Facts, writer: StageWriter
+    built: Built[ExampleFilter], examples: Iterable[Example], facts: Facts, writer: StageWriter
 ) -> Iterator[Example]:
-    chosen = built.component
-    assert isinstance(chosen, ExampleFilter)
-    for decision in chosen.decide(examples, facts):
+    for decision in built.component.decide(examples, facts):
         if isinstance(decision, tuple):
             example, drop = decision
             assert isinstance(drop, Drop)

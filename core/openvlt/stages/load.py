@@ -13,13 +13,14 @@ from openvlt.registry import Built
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter, digest
 
-def check_split(source: Built, split: str) -> None:
+
+def check_split(source: Built[Source], split: str) -> None:
     """Refuse a split the source does not have.
 
     Raises:
         UsageError: the splits it has.
     """
-    splits = _source(source).splits
+    splits = source.component.splits
     if split not in splits:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(splits)))
 
@@ -28,7 +29,7 @@ def load(
     workspace: Workspace,
     name: str,
     iteration: int,
-    source: Built,
+    source: Built[Source],
     split: str,
     limit: int | None = None,
     held_out_images: frozenset[str] = frozenset(),
@@ -50,7 +51,7 @@ def load(
     """
     check_split(source, split)
     started = time.monotonic()
-    reader = _source(source)
+    reader = source.component
     made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
     step = Step("load", name, iteration, (digest(*made_of),))
     with claimed(workspace, step) as (folder, known):
@@ -70,11 +71,6 @@ def load(
 def image_digests(rows: Iterable[Row]) -> frozenset[str]:
     """Digests of all images of the rows."""
     return frozenset(image.sha256 for row in rows for image in row.example.images)
-
-
-def _source(built: Built) -> Source:
-    assert isinstance(built.component, Source)
-    return built.component
 
 
 def _read(
@@ -117,7 +113,7 @@ def _accept(
     return Row(example=example)
 
 
-def _check(workspace: Workspace, step: Step, source: Built, taken: int, writer: StageWriter) -> None:
+def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, writer: StageWriter) -> None:
     lost = taken - writer.out
     told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
     if not writer.out or lost / taken > workspace.reject_above:

@@ -15,7 +15,9 @@ from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
 
 
-def select(workspace: Workspace, name: str, iteration: int, inputs: Output, filters: Sequence[Built]) -> Output:
+def select(
+    workspace: Workspace, name: str, iteration: int, inputs: Output, filters: Sequence[Built[TraceFilter]]
+) -> Output:
     """Apply the trace filters in order.
 
     Raises:
@@ -51,9 +53,7 @@ def select(workspace: Workspace, name: str, iteration: int, inputs: Output, filt
         return output(step, folder, summary, cached=False, started=started)
 
 
-def _filtered(built: Built, rows: Iterable[Row], writer: StageWriter) -> Iterator[Row]:
-    component = built.component
-    assert isinstance(component, TraceFilter)
+def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWriter) -> Iterator[Row]:
     waiting: deque[Row] = deque()
 
     def pairs() -> Iterator[tuple[Example, Sequence[Judged]]]:
@@ -61,7 +61,7 @@ def _filtered(built: Built, rows: Iterable[Row], writer: StageWriter) -> Iterato
             waiting.append(row)
             yield row.example, row.judged
 
-    for _, kept in component.choose_all(pairs()):
+    for _, kept in built.component.choose_all(pairs()):
         row = waiting.popleft()
         if isinstance(kept, Drop):
             writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: {kept.reason}"))
@@ -78,7 +78,7 @@ def _filtered(built: Built, rows: Iterable[Row], writer: StageWriter) -> Iterato
         )
 
 
-def _guard(built: Built, row: Row, kept: Sequence[Judged]) -> None:
+def _guard(built: Built[TraceFilter], row: Row, kept: Sequence[Judged]) -> None:
     """A filter may rewrite reasoning, never an answer."""
     answers = {judged.trace.answer for judged in row.judged}
     if any(judged.trace.answer not in answers for judged in kept):

@@ -11,14 +11,14 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from openvlt import errors
 from openvlt.engines import content_digest
 from openvlt.errors import DataError, OpenvltError
-from openvlt.interfaces import Trainer
+from openvlt.interfaces import Trainer, Verifier
 from openvlt.records import Model
 from openvlt.registry import Built
 from openvlt.stages.training_rows import training_rows
@@ -30,7 +30,7 @@ from openvlt.store import digest, encode, write_atomically
 class Rewards:
     """What a reinforcement run is rewarded by: verifiers in order, weights, and weights by source."""
 
-    verifiers: Mapping[str, Built] = field(default_factory=dict)
+    verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     routes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -40,9 +40,9 @@ class Rewards:
         return digest(identities, self.weights, self.routes)
 
 
-def model_options(trainer: Built) -> dict[str, Model]:
+def model_options(trainer: Built[Trainer]) -> dict[str, Model]:
     """The options of a trainer that are models, such as a teacher for on-policy distillation."""
-    values = {each.name: getattr(trainer.component, each.name) for each in fields(trainer.component)}
+    values = {name: getattr(trainer.component, name) for name in trainer.options}
     return {name: value for name, value in values.items() if isinstance(value, Model)}
 
 
@@ -51,9 +51,9 @@ def train(
     name: str,
     iteration: int,
     inputs: Output,
-    trainer: Built,
+    trainer: Built[Trainer],
     start: Model,
-    rewards: Rewards = Rewards(),  # noqa: B008 - frozen
+    rewards: Rewards = Rewards(),
 ) -> tuple[Output, Path]:
     """Train a model in a child process, or reuse the one that was trained.
 
@@ -75,7 +75,6 @@ def train(
         OpenvltError: what the trainer said, or how the child died; the next run goes on from its checkpoints.
     """
     component = trainer.component
-    assert isinstance(component, Trainer)
     started = time.monotonic()
     models = {option: workspace.locate(model) for option, model in model_options(trainer).items()}
     contents = [content_digest(model, workspace.home) for model in (start, *models.values())]
@@ -125,7 +124,7 @@ def _write_job(
     workspace: Workspace,
     folder: Path,
     inputs: Output,
-    trainer: Built,
+    trainer: Built[Trainer],
     start: Model,
     models: Mapping[str, Model],
     rewards: Rewards,
@@ -149,7 +148,7 @@ def _write_job(
     return path
 
 
-def _spec(built: Built) -> dict[str, Any]:
+def _spec(built: Built[Any]) -> dict[str, Any]:
     return {"use": built.entry.id, **built.options}
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openvlt.errors import OpenvltError
-from openvlt.interfaces import Trainer
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace
 from openvlt.registry import Registry
 from openvlt.stages.training_rows import training_rows
@@ -119,7 +118,6 @@ def run(path: Path) -> None:
     try:
         registry = Registry.discover([Path(file) for file in told["files"]])
         trainer = registry.build("trainer", told["trainer"]).component
-        assert isinstance(trainer, Trainer)
         job = Job(told, registry)
         checkpoint = trainer.train(job)
     except OpenvltError as error:

@@ -31,7 +31,7 @@ class Workspace:
         progress: who is told how far the work is.
         reject_above: share of rejected rows at which a stage stops.
         seed: of everything random.
-        dry: True to look only: the first stage that is not complete raises `NotDone`.
+        dry_run: True to look only: the first stage that is not complete raises `NotDone`.
     """
 
     home: Home
@@ -42,7 +42,7 @@ class Workspace:
     progress: Progress = field(default_factory=Quiet)
     reject_above: float = 0.1
     seed: int = 0
-    dry: bool = False
+    dry_run: bool = False
     images: ImageStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,7 +106,7 @@ def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dic
         UsageError: another process is working on the same stage.
     """
     folder = StageFolder(workspace.home.stages / step.fingerprint)
-    if workspace.dry:
+    if workspace.dry_run:
         if (summary := folder.summary()) is None:
             raise NotDone(step)
         yield folder, summary

@@ -1,4 +1,4 @@
-"""Who is to blame when no verdict comes: runs verifiers in workers and turns their failures into verdicts."""
+"""Runs verifiers in workers, or inline, and turns their failures into verdicts."""
 
 from __future__ import annotations
 
@@ -17,35 +17,30 @@ T = TypeVar("T")
 Group = tuple[Claim, ...]
 
 
-def is_builtin(built: Built) -> bool:
-    """True for our own verifiers, whose quick look is bounded."""
-    return built.entry.id.startswith("openvlt/")
-
-
-def guarded(judge: Callable[[], T]) -> T | Verdict:
-    """Call a verifier here; what it raises is an error of ours."""
+def run_inline(verify: Callable[[], T]) -> T | Verdict:
+    """Call a verifier in this process; an exception it raises is an internal error, which scores nothing."""
     try:
-        return judge()
-    except Exception as error:  # noqa: BLE001 (the boundary to a component: an error of ours is a verdict, not a crash)
+        return verify()
+    except Exception as error:  # noqa: BLE001 (the boundary to a component)
         return Verdict.error(f"{type(error).__name__}: {error}"[:500])
 
 
-def guarded_group(verifier: Verifier, claims: Group) -> list[Verdict]:
-    """Call a verifier on a group here; what it raises is an error of ours."""
-    found = guarded(lambda: verifier.verify_group(claims))
+def run_group_inline(verifier: Verifier, claims: Group) -> list[Verdict]:
+    """Call a verifier on a group in this process; see `run_inline`."""
+    found = run_inline(lambda: verifier.verify_group(claims))
     return [found] * len(claims) if isinstance(found, Verdict) else found
 
 
 class Isolation:
-    """Where verifiers work that are not trusted to be quick; its workers start when they are first needed.
+    """The workers of verifiers that do not run inline; they start when they are first needed.
 
     Args:
-        verifiers: all that may come to work here.
+        verifiers: all that may run in the workers.
         format: names the tags.
-        workers: how many work at once.
+        workers: how many run at once.
     """
 
-    def __init__(self, verifiers: Iterable[Built], format: Format, workers: int | None) -> None:
+    def __init__(self, verifiers: Iterable[Built[Verifier]], format: Format, workers: int | None) -> None:
         self._verifiers = {built.identity: built for built in verifiers}
         self._format = format
         self._workers = workers
@@ -59,7 +54,7 @@ class Isolation:
             if self._pool is not None:
                 self._pool.close()
 
-    def judge(self, built: Built, groups: Sequence[Group], how: str) -> list[list[Verdict]]:
+    def run(self, built: Built[Verifier], groups: Sequence[Group], how: str) -> list[list[Verdict]]:
         """The verdicts on the claims of each group, in order; `how` as in `Task`."""
         if not groups:
             return []
@@ -73,25 +68,25 @@ class Isolation:
     def _running(self) -> Pool:
         with self._lock:
             if self._pool is None:
-                specs = {key: {"use": built.entry.id, **built.options} for key, built in self._verifiers.items()}
-                places = [built.entry.target.rpartition(":")[0] for built in self._verifiers.values()]
-                files = tuple(sorted({place for place in places if place.endswith(".py")}))
+                specs = {key: built.spec for key, built in self._verifiers.items()}
+                modules = {built.entry.target.rpartition(":")[0] for built in self._verifiers.values()}
+                files = tuple(sorted(module for module in modules if module.endswith(".py")))
                 self._pool = Pool(Setup(verifiers=specs, files=files, format=self._format), self._workers)
             return self._pool
 
-    def _blame(self, built: Built, group: Group, failed: Failed) -> Verdict:
-        """The verdict where a worker gave none: the response's fault only if the verifier is sound without it."""
+    def _blame(self, built: Built[Verifier], group: Group, failed: Failed) -> Verdict:
+        """The verdict where a worker gave none: the response is the cause only if the verifier copes with the gold."""
         if failed.how in {"stalled", "budget"}:
             return Verdict.timeout("system", failed.reason)
-        if failed.how == "start" or not (is_builtin(built) or self._is_sound(built, group[0])):
+        if failed.how == "start" or not self._is_sound(built, group[0]):
             return Verdict.error(failed.reason)
         lowest = built.component.range[0]
         if failed.how == "timeout":
             return Verdict.timeout("response", failed.reason, lowest)
         return Verdict(status="error", score=lowest, reason=failed.reason, cause="response")
 
-    def _is_sound(self, built: Built, claim: Claim) -> bool:
-        """Whether a third party's verifier copes with the gold itself as the response; asked once a gold."""
+    def _is_sound(self, built: Built[Verifier], claim: Claim) -> bool:
+        """True if the verifier gives a verdict on the gold itself as the response; tried once for each gold."""
         gold = claim.example.answer
         key = (built.identity, gold)
         if key not in self._sound:
@@ -107,11 +102,13 @@ def _sendable(claim: Claim) -> Claim:
     try:
         (claim.response + (claim.answer or "") + claim.example.answer).encode()
     except UnicodeEncodeError:
-        trace = replace(claim.trace, raw=_mended(claim.trace.raw), think=_mended(claim.trace.think))
-        trace = replace(trace, explanation=_mended(trace.explanation), answer=trace.answer and _mended(trace.answer))
-        return replace(claim, trace=trace, example=replace(claim.example, answer=_mended(claim.example.answer)))
+        trace = replace(claim.trace, raw=_encodable(claim.trace.raw), think=_encodable(claim.trace.think))
+        trace = replace(
+            trace, explanation=_encodable(trace.explanation), answer=trace.answer and _encodable(trace.answer)
+        )
+        return replace(claim, trace=trace, example=replace(claim.example, answer=_encodable(claim.example.answer)))
     return claim
 
 
-def _mended(text: str) -> str:
+def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()

@@ -34,11 +34,11 @@ class Memo:
                 self._verdicts.popitem(last=False)
 
 
-def memo_key(identity: str, claim: Claim, *, builtin: bool) -> Hashable:
+def memo_key(identity: str, claim: Claim, *, context_free: bool) -> Hashable:
     """What the verdict on an answer may depend on: the verifier, the answer and what the example says of its gold.
 
-    Built-in verifiers look at nothing else; a third party's may look at the whole example, so that counts too.
+    A verifier that is not context-free may look at the whole example, so that counts too.
     """
     example = claim.example
     gold = (example.answer, example.choices, example.answer_type, example.precision, example.unit)
-    return (identity, claim.answer, gold, None if builtin else (example.source, example.id))
+    return (identity, claim.answer, gold, None if context_free else (example.source, example.id, example.question))

@@ -12,7 +12,7 @@ from typing import Self
 from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Claim, Format, Verdict
 from openvlt.registry import Built
-from openvlt.verification.isolation import Isolation, guarded, guarded_group, is_builtin
+from openvlt.verification.isolation import Isolation, run_group_inline, run_inline
 from openvlt.verification.memo import Memo, memo_key
 
 log = logging.getLogger(__name__)
@@ -43,14 +43,14 @@ class Tally:
 
     @property
     def concerns(self) -> list[str]:
-        """What a person must know: too many golds that cannot be read, too many failures of ours."""
+        """What a person must know: too many golds that cannot be read, too many internal errors."""
         bad = self.statuses["bad_gold"]
         failed = self.causes["system"] - self.statuses["not_applicable"]
         found = []
         if bad > BAD_GOLD_SHARE * self.claims:
-            found.append(f"{bad} of {self.claims} gold answers cannot be read; they reward nobody")
+            found.append(f"{bad} of {self.claims} gold answers cannot be read; their claims are not scored")
         if failed > SYSTEM_SHARE * self.claims:
-            found.append(f"{failed} of {self.claims} claims failed for reasons of ours; they reward nobody")
+            found.append(f"{failed} of {self.claims} claims are not scored because of internal errors")
         return found
 
 
@@ -60,13 +60,13 @@ class VerifierRunner:
     Args:
         verifiers: by the name the recipe gives them, in recipe order; later ones see the verdicts of earlier ones.
         format: names the answer tag, for verifiers that look at the whole response.
-        workers: processes for symbolic work and third-party verifiers; None lets the machine decide.
+        workers: processes for all that does not run inline; None takes this process's share of the CPUs.
 
     Attributes:
         tallies: what each verifier has found so far.
     """
 
-    def __init__(self, verifiers: Mapping[str, Built], *, format: Format, workers: int | None = None) -> None:
+    def __init__(self, verifiers: Mapping[str, Built[Verifier]], *, format: Format, workers: int | None = None) -> None:
         self._verifiers = dict(verifiers)
         self._memo = Memo()
         self._isolation = Isolation(self._verifiers.values(), format, workers)
@@ -90,40 +90,38 @@ class VerifierRunner:
         rows: list[dict[str, Verdict]] = [{} for _ in claims]
         for name, built in self._verifiers.items():
             seen = [replace(claim, verdicts={**claim.verdicts, **row}) for claim, row in zip(claims, rows, strict=True)]
-            for row, verdict in zip(rows, self._judge(built, seen), strict=True):
+            for row, verdict in zip(rows, self._run(built, seen), strict=True):
                 row[name] = verdict
                 self.tallies[name].add(verdict)
             self._warn(name)
         return rows
 
-    def _judge(self, built: Built, claims: Sequence[Claim]) -> list[Verdict]:
-        verifier: Verifier = built.component
-        inline = verifier.inline and is_builtin(built)
+    def _run(self, built: Built[Verifier], claims: Sequence[Claim]) -> list[Verdict]:
+        verifier = built.component
         if verifier.grouped:
-            return self._by_group(built, claims, inline=inline)
+            return self._run_groups(built, claims)
         if isinstance(verifier, AnswerVerifier):
-            return self._answers(built, verifier, claims)
-        if inline:
-            return [guarded(lambda claim=claim: verifier.verify(claim)) for claim in claims]  # type: ignore[misc]
-        return [verdict for (verdict,) in self._isolation.judge(built, [(claim,) for claim in claims], "verify")]
+            return self._run_answers(built, verifier, claims)
+        if verifier.inline:
+            return [run_inline(lambda claim=claim: verifier.verify(claim)) for claim in claims]  # type: ignore[misc]
+        return [verdict for (verdict,) in self._isolation.run(built, [(claim,) for claim in claims], "verify")]
 
-    def _by_group(self, built: Built, claims: Sequence[Claim], *, inline: bool) -> list[Verdict]:
+    def _run_groups(self, built: Built[Verifier], claims: Sequence[Claim]) -> list[Verdict]:
         groups: defaultdict[str, list[int]] = defaultdict(list)
         for index, claim in enumerate(claims):
             groups[claim.group].append(index)
         members = [tuple(claims[index] for index in group) for group in groups.values()]
-        if inline:
-            found = [guarded_group(built.component, group) for group in members]
+        if built.component.inline:
+            found = [run_group_inline(built.component, group) for group in members]
         else:
-            found = self._isolation.judge(built, members, "group")
+            found = self._isolation.run(built, members, "group")
         verdicts = {
             i: v for group, row in zip(groups.values(), found, strict=True) for i, v in zip(group, row, strict=True)
         }
         return [verdicts[index] for index in range(len(claims))]
 
-    def _answers(self, built: Built, verifier: AnswerVerifier, claims: Sequence[Claim]) -> list[Verdict]:
-        """Memo first, then the built-in's quick look, then the workers, each distinct answer once."""
-        builtin = is_builtin(built)
+    def _run_answers(self, built: Built[Verifier], verifier: AnswerVerifier, claims: Sequence[Claim]) -> list[Verdict]:
+        """Memo first, then `quick` if it may run inline, then the workers, each distinct answer once."""
         verdicts: dict[int, Verdict] = {}
         waiting: dict[Hashable, list[int]] = {}
         for index, claim in enumerate(claims):
@@ -131,10 +129,10 @@ class VerifierRunner:
             if answer is None:
                 verdicts[index] = Verdict.unparsed("no answer could be extracted", verifier.range[0])
                 continue
-            key = memo_key(built.identity, claim, builtin=builtin)
+            key = memo_key(built.identity, claim, context_free=verifier.context_free)
             known = self._memo.get(key)
-            if known is None and builtin and key not in waiting:
-                known = guarded(lambda: verifier.quick(answer, claim))  # noqa: B023 (called at once)
+            if known is None and verifier.inline and key not in waiting:
+                known = run_inline(lambda: verifier.quick(answer, claim))  # noqa: B023 (called at once)
                 if known is not None:
                     self._memo.put(key, known)
             if known is None:
@@ -142,7 +140,7 @@ class VerifierRunner:
             else:
                 verdicts[index] = known
         first = [(claims[indices[0]],) for indices in waiting.values()]
-        found = self._isolation.judge(built, first, "check" if builtin else "verify")
+        found = self._isolation.run(built, first, "check" if verifier.inline else "verify")
         for (key, indices), (verdict,) in zip(waiting.items(), found, strict=True):
             if verdict.cause != "system":
                 self._memo.put(key, verdict)

@@ -30,6 +30,8 @@ class Answer(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
+    inline: ClassVar[bool] = True
+    context_free: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     units: Units = "convert"

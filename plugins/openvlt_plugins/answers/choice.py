@@ -69,6 +69,8 @@ class Choice(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
+    inline: ClassVar[bool] = True
+    context_free: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from openvlt import AnswerVerifier, Claim, Option, Verdict
 from openvlt_plugins.answers.wording import folded
@@ -106,6 +106,9 @@ class Time(AnswerVerifier):
     ``March 1, 2015``, ``1 March``. Refuses another minute, the other half of the day where both are stated, and dates
     of which nobody can say whether the day or the month comes first.
     """
+
+    inline: ClassVar[bool] = True
+    context_free: ClassVar[bool] = True
 
     half: Annotated[
         Literal["optional", "required"], Option("must a.m. or p.m. be stated where the gold states it?")

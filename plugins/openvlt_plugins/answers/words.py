@@ -50,6 +50,8 @@ class YesNo(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
+    inline: ClassVar[bool] = True
+    context_free: ClassVar[bool] = True
 
     def check(self, answer: str, claim: Claim) -> Verdict:
         gold = truth(claim.example.answer)
@@ -72,6 +74,8 @@ class Text(AnswerVerifier):
     """
 
     version: ClassVar[str] = "2"
+    inline: ClassVar[bool] = True
+    context_free: ClassVar[bool] = True
 
     def check(self, answer: str, claim: Claim) -> Verdict:
         if len(answer) > CHARACTERS + len(claim.example.answer):
