@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from openvlt.bench.measure import Measured, measure, versus
@@ -25,12 +26,13 @@ class Questions(Stage):
 
     stage_kind: ClassVar[str] = "load"
 
+    @cached_property
     def most(self) -> int | None:
         component = self.benchmark.component
         return component.source.size(component.split)
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(self.benchmark.entry.name, self.most())
+        return Description(self.benchmark.entry.name, self.most)
 
     def run(self, context: Context) -> Made:
         return Made(questions(context.workspace, self.benchmark))
@@ -46,11 +48,12 @@ class Guess(Stage):
 
     stage_kind: ClassVar[str] = "bench"
 
+    @cached_property
     def most(self) -> int | None:
-        return self.questions.most()
+        return self.questions.most
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(self.baseline, self.most())
+        return Description(self.baseline, self.most)
 
     def run(self, context: Context) -> Made:
         asked = context.output(self.questions)
@@ -69,11 +72,12 @@ class Ask(Stage):
 
     stage_kind: ClassVar[str] = "bench"
 
+    @cached_property
     def most(self) -> int | None:
-        return self.questions.most()
+        return self.questions.most
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_model(self.questions.benchmark.entry.name, self.most(), self.model, workspace)
+        return describe_model(self.questions.benchmark.entry.name, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
         check_model("base", self.model, workspace)
@@ -100,11 +104,12 @@ class Score(Stage):
 
     stage_kind: ClassVar[str] = "score"
 
+    @cached_property
     def most(self) -> int | None:
-        return self.answers.most()
+        return self.answers.most
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(", ".join(built.entry.name for built in self.scorings.values()), self.most())
+        return Description(", ".join(built.entry.name for built in self.scorings.values()), self.most)
 
     def run(self, context: Context) -> Made:
         answers = context.output(self.answers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from openvlt.errors import UsageError, closest
@@ -29,12 +30,13 @@ class Load(Stage):
 
     stage_kind: ClassVar[str] = "load"
 
+    @cached_property
     def most(self) -> int | None:
         known = (self.limit, self.source.component.size(self.data.split))
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(self.source.entry.name, self.most())
+        return Description(self.source.entry.name, self.most)
 
     def check(self, workspace: Workspace) -> None:
         check_split(self.source, self.data.split)
@@ -58,12 +60,13 @@ class Filter(Stage):
 
     stage_kind: ClassVar[str] = "filter"
 
+    @cached_property
     def most(self) -> int | None:
-        known = (self.limit, self.rows.most())
+        known = (self.limit, self.rows.most)
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(", ".join(built.entry.name for built in self.filters), self.most())
+        return Description(", ".join(built.entry.name for built in self.filters), self.most)
 
     def check(self, workspace: Workspace) -> None:
         for built in self.filters:

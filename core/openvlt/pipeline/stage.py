@@ -111,6 +111,7 @@ class Stage(ABC):
         flat = (item for value in values for item in (value if isinstance(value, tuple) else (value,)))
         return tuple(item for item in flat if isinstance(item, Stage))
 
+    @property
     def most(self) -> int | None:
         """Rows it gives at most, None where only the work tells."""
         return None

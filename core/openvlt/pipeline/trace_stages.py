@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from openvlt.interfaces import Captioner, Teacher, TraceFilter, Verifier
@@ -29,11 +30,12 @@ class Caption(Stage):
 
     stage_kind: ClassVar[str] = "caption"
 
+    @cached_property
     def most(self) -> int | None:
-        return self.rows.most()
+        return self.rows.most
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_model(self.captioner.entry.name, self.most(), self.model, workspace)
+        return describe_model(self.captioner.entry.name, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
         check_model("captioner", self.model, workspace, self.captioner.entry.name)
@@ -55,12 +57,13 @@ class Distill(Stage):
 
     stage_kind: ClassVar[str] = "distill"
 
+    @cached_property
     def most(self) -> int | None:
-        rows = self.rows.most()
+        rows = self.rows.most
         return None if rows is None else rows * self.teacher.component.sampling.n
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_model(self.teacher.entry.name, self.most(), self.model, workspace)
+        return describe_model(self.teacher.entry.name, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
         check_model("teacher", self.model, workspace, self.teacher.entry.name)
@@ -80,11 +83,12 @@ class Verify(Stage):
 
     stage_kind: ClassVar[str] = "verify"
 
+    @cached_property
     def most(self) -> int | None:
-        return self.traces.most()
+        return self.traces.most
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(", ".join(self.verifiers), self.most())
+        return Description(", ".join(self.verifiers), self.most)
 
     def run(self, context: Context) -> Made:
         traces = context.output(self.traces)
@@ -100,11 +104,12 @@ class Select(Stage):
 
     stage_kind: ClassVar[str] = "select"
 
+    @cached_property
     def most(self) -> int | None:
-        return self.judged.most()
+        return self.judged.most
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(", ".join(built.entry.name for built in self.filters), self.most())
+        return Description(", ".join(built.entry.name for built in self.filters), self.most)
 
     def run(self, context: Context) -> Made:
         judged = context.output(self.judged)

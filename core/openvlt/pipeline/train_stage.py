@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 from openvlt.interfaces import Trainer
@@ -34,17 +35,18 @@ class Train(Stage):
 
     stage_kind: ClassVar[str] = "train"
 
+    @cached_property
     def most(self) -> int | None:
-        return self.rows.most()
+        return self.rows.most
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_model(self.trainer.entry.name, self.most(), self.start, workspace)
+        return describe_model(self.trainer.entry.name, self.most, self.start, workspace)
 
     def check(self, workspace: Workspace) -> None:
         check_model("base" if self.start.id == "base" else "start", self.start, workspace, self.name)
         for option, model in model_options(self.trainer).items():
             check_model(option, model, workspace, self.name)
-        if (most := self.most()) is not None:
+        if (most := self.most) is not None:
             self.trainer.component.check(most)
 
     def run(self, context: Context) -> Made:
