@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from openvlt.loop import Loop, build_parts
+from openvlt.pipeline import Pipeline, compile_recipe
 from openvlt.recipe import read_recipe
 from openvlt.records import Run
 from openvlt.registry import Registry
@@ -27,13 +27,13 @@ RECIPE = """
 name: kills
 base: {{id: {model}, backend: instant}}
 captioner: {{use: qwen-vl, model: {{id: base, backend: instant}}, prompt: Describe.}}
-data: {{source: {{use: sums, count: {count}, named: true}}}}
-teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 2, prompt: "{{caption}} Then: {{question}}"}}
+traces:
+  data: {{source: {{use: sums, count: {count}, named: true}}}}
+  teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 2, prompt: "{{caption}} Then: {{question}}"}}
+  select: [correct, {{use: per-question, count: 1}}]
 verifiers: {{exact: text}}
 rewards: {{exact: 1.0}}
-select: [correct, {{use: per-question, count: 1}}]
 reject_above: 0.5
-iterations: [{{}}]
 """
 
 
@@ -44,7 +44,7 @@ def distill(folder: Path, home: Path) -> Run:
     registry = Registry.discover([Path(__file__).with_name("instant.py")])
     workspace = Workspace(open_home(), registry, recipe.format, reject_above=recipe.reject_above)
     run = Run(name="kills", recipe="kills", status="running")
-    return Loop(workspace, recipe, build_parts(recipe, registry), run, "select").carry_out()
+    return Pipeline(workspace, recipe, compile_recipe(recipe, registry), run).carry_out()
 
 
 def start(folder: Path, home: Path) -> int:

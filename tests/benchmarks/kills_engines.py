@@ -24,12 +24,12 @@ sys.path += [str(TESTS), str(TESTS / "contract")]
 RECIPE = """
 name: kills
 base: {model}
-data: {{source: {{use: sums, count: {count}}}}}
-teacher: {{use: scribe, model: {model}}}
+traces:
+  data: {{source: {{use: sums, count: {count}}}}}
+  teacher: {{use: scribe, model: {model}}}
 verifiers: {{exact: text}}
 rewards: {{exact: 1.0}}
 reject_above: 1.0
-iterations: [{{}}]
 """
 
 

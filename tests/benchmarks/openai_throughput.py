@@ -86,7 +86,7 @@ def measure(url: str, concurrency: int, seconds: float, latency: float) -> tuple
 def measure_stage(url: str, concurrency: int, seconds: float, latency: float, samples: int) -> tuple[float, float]:
     """The same of a distill stage."""
     from openvlt.stages.distill import distill
-    from openvlt.stages.load import load, load_step
+    from openvlt.stages.load import load
 
     rows = int(concurrency / latency * seconds) // samples
     registry = Registry.discover([Path(__file__).with_name("instant.py")])
@@ -96,8 +96,7 @@ def measure_stage(url: str, concurrency: int, seconds: float, latency: float, sa
     teacher = registry.build("teacher", {"use": "chat", "model": model, "k": samples, "prompt": "{caption} {question}"})
     with TemporaryDirectory() as folder:
         workspace = Workspace(Home(Path(folder)), registry)
-        step = load_step("load-1", 1, source, "train", None, frozenset())
-        loaded = load(workspace, step, source, "train", None, frozenset())
+        loaded = load(workspace, "load-1", 1, source, "train")
         used = time.process_time()
         made = distill(workspace, "distill-1", 1, loaded, teacher, workspace.resolve(teacher.component.model))
         used = time.process_time() - used

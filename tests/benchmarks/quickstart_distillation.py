@@ -22,7 +22,7 @@ from smollm2 import gguf
 def distilled(home: Path, model: str, limit: int) -> tuple[float, float, int]:
     """Seconds and tokens of one distill stage, and the CPU seconds of all of its process."""
     command = [sys.executable, "-m", "openvlt", "distill", "quickstart", "--until", "verify", "--name", "timed"]
-    command += ["--set", f"teacher.model={model}", "--set", f"data.limit={limit}"]
+    command += ["--set", f"traces.teacher.model={model}", "--set", f"traces.data.limit={limit}"]
     environment = os.environ | {"OPENVLT_HOME": str(home)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

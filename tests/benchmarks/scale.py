@@ -26,13 +26,13 @@ RECIPE = """
 name: scale
 base: {{id: {model}, backend: instant}}
 captioner: {{use: qwen-vl, model: {{id: base, backend: instant}}, prompt: Describe.}}
-data: {{source: {{use: sums, count: {count}, named: true}}}}
-teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 2, prompt: "{{caption}} Then: {{question}}"}}
+traces:
+  data: {{source: {{use: sums, count: {count}, named: true}}}}
+  teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 2, prompt: "{{caption}} Then: {{question}}"}}
+  select: [correct, {{use: per-question, count: 1}}]
 verifiers: {{exact: text}}
 rewards: {{exact: 1.0}}
-select: [correct, {{use: per-question, count: 1}}]
 reject_above: 0.5
-iterations: [{{}}]
 """
 
 
@@ -80,7 +80,7 @@ def loop() -> float:
 
 
 def work(folder: Path, kill_in: str) -> None:
-    from openvlt.loop import Loop, build_parts
+    from openvlt.pipeline import Pipeline, compile_recipe
     from openvlt.recipe import read_recipe
     from openvlt.records import Run
     from openvlt.registry import Registry
@@ -90,8 +90,8 @@ def work(folder: Path, kill_in: str) -> None:
     clock = Clock(time.monotonic(), kill_in)
     recipe, registry = read_recipe(str(folder / "scale.yaml")), Registry.discover([HERE / "instant.py"])
     workspace = Workspace(open_home(), registry, recipe.format, progress=clock, reject_above=recipe.reject_above)
-    parts = build_parts(recipe, registry)
-    run = Loop(workspace, recipe, parts, Run(name="scale", recipe="scale", status="running"), "select").carry_out()
+    stages, run = compile_recipe(recipe, registry), Run(name="scale", recipe="scale", status="running")
+    run = Pipeline(workspace, recipe, stages, run).carry_out()
     figures = {
         "stages": [{"name": s.name, "in": s.taken, "out": s.out, "seconds": round(s.seconds, 1)} for s in run.stages],
         "tenths": {stage: [clock.tenth(stage, False), clock.tenth(stage, True)] for stage in clock.marks},

@@ -13,9 +13,10 @@ from PIL import Image as Pictures
 from openvlt import Trace, Verdict
 from openvlt.records import Judged
 from openvlt.registry import Registry
-from openvlt.stages.load import choose, load, load_step
+from openvlt.stages.filter import filter_examples
+from openvlt.stages.load import load
 from openvlt.stages.select import select
-from openvlt.stages.workspace import Output, Step, Workspace
+from openvlt.stages.workspace import Output, Workspace
 from openvlt.store import Home, StageWriter
 
 
@@ -39,8 +40,7 @@ def loaded(workspace: Workspace, tmp_path: Path) -> Output:
     rows += [rows[0], {"question": "Which?", "answer": "a", "image": "absent.png"}]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     built = workspace.registry.build("source", {"use": "rows", "path": str(tmp_path / "rows.jsonl")})
-    step = load_step("load", 1, built, "train", None, frozenset())
-    return load(workspace, step, built, "train", None, frozenset())
+    return load(workspace, "load-1", 1, built, "train")
 
 
 def test_load_keeps_the_good_rows_and_counts_the_bad(loaded: Output) -> None:
@@ -53,7 +53,7 @@ def test_load_keeps_the_good_rows_and_counts_the_bad(loaded: Output) -> None:
 def test_example_filters_in_a_row_say_who_took_what(workspace: Workspace, loaded: Output) -> None:
     specs = ["dedup", {"use": "balance-examples", "by": ["answer"]}, {"use": "sample", "count": 4}]
     filters = [workspace.registry.build("filter", spec) for spec in specs]
-    chosen = choose(workspace, Step("filter", "filter-1", 1, ("x",)), loaded, filters, 3, {})
+    chosen = filter_examples(workspace, "filter-1", 1, loaded, filters, 3, {})
     assert chosen.record.out == 3
     assert dict(chosen.record.rejected) == {
         "dedup: asked before": 1,

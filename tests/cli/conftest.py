@@ -59,13 +59,13 @@ SUMS = """
 name: sums
 base: {{id: {model}, backend: instant}}
 captioner: {{use: qwen-vl, model: {{id: base, backend: instant}}}}
-data: {{source: {{use: sums, count: 60, pictures: 7}}}}
-teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 3, prompt: "Look: {{caption}} Then: {{question}}"}}
+traces:
+  data: {{source: {{use: sums, count: 60, pictures: 7}}}}
+  teacher: {{use: chat, model: {{id: base, backend: instant}}, k: 3, prompt: "Look: {{caption}} Then: {{question}}"}}
+  select: [correct, {{use: per-question, count: 2}}]
 verifiers: {{exact: text}}
 rewards: {{exact: 1.0}}
-select: [correct, {{use: per-question, count: 2}}]
 reject_above: 0.3
-iterations: [{{}}]
 """
 
 

@@ -52,7 +52,7 @@ def test_what_a_run_needs_is_never_freed(openvlt: Command, tmp_path: Path) -> No
 
 
 def test_pruning_shows_what_it_would_free_and_frees_it_only_with_yes(openvlt: Command, tmp_path: Path) -> None:
-    openvlt("distill", "RECIPE", "--name", "larger", "--set", "teacher.k=4")
+    openvlt("distill", "RECIPE", "--name", "larger", "--set", "traces.teacher.k=4")
     before = size(tmp_path / "home")
     openvlt("runs", "remove", "larger")
     shown = openvlt("runs", "prune")

@@ -21,18 +21,21 @@ RECIPE = """\
 name: small
 base: {{id: {base}, backend: fake}}
 captioner: {{use: qwen-vl, model: {{id: base}}, prompt: Describe the image.}}
-data:
-  source: {{use: made, n: 20}}
-teacher: {{use: tutor, model: {{id: {base}, backend: fake}}}}
-select: [correct]
-sft: {{use: copy-sft, steps: 2}}
-grpo:
-  data: {{source: {{use: made, n: 16}}}}
-  trainer: {{use: copy-grpo, steps: 2}}
+traces:
+  data:
+    source: {{use: made, n: 20}}
+  teacher: {{use: tutor, model: {{id: {base}, backend: fake}}}}
+  select: [correct]
+train:
+  sft:
+    trainer: {{use: copy-sft, steps: 2}}
+  grpo:
+    data: {{source: {{use: made, n: 16}}}}
+    trainer: {{use: copy-grpo, steps: 2}}
 rewards: {{answer: 1.0, format: 0.1}}
 iterations:
   - {{}}
-  - teacher: policy
+  - traces: {{teacher: policy}}
 bench: made
 """
 STAGES = [
@@ -125,7 +128,7 @@ def test_the_loop_runs_once_and_is_reused_the_second_time(openvlt: Train, recipe
     shown = openvlt("runs", "show", "small")
     assert all(name in shown.stdout for name in ("select-2", "grpo-2", "done"))
     plan = openvlt("train", recipe, "--plan")
-    assert plan.stdout.count("done") == len([name for name in STAGES if not name.startswith("score")])
+    assert plan.stdout.count("done") == len(STAGES)
 
 
 def test_a_plan_runs_nothing(openvlt: Train, recipe: Path, home: Path) -> None:
@@ -142,7 +145,7 @@ def test_a_plan_runs_nothing(openvlt: Train, recipe: Path, home: Path) -> None:
 def test_a_changed_recipe_pays_only_for_the_change_and_keeps_the_old_record(openvlt: Train, recipe: Path) -> None:
     one = ["train", recipe, "--iterations", "1"]
     assert openvlt(*one).returncode == 0
-    assert openvlt(*one, "--set", "sft.skill=0.6").returncode == 0
+    assert openvlt(*one, "--set", "train.sft.skill=0.6").returncode == 0
     changed, first = runs(openvlt)
     assert first["name"] == "small"
     assert changed["name"].startswith("small-")
@@ -158,7 +161,7 @@ def test_a_teacher_that_cannot_run_here_is_refused_in_two_sentences(openvlt: Tra
     assert refused.stdout == ""
     assert refused.stderr == (
         "Error: The teacher r1-distill runs deepseek-ai/DeepSeek-R1-Distill-Qwen-14B, which needs about 34 GB of GPU "
-        "memory, and this machine has no GPU. Use a smaller model (--set teacher.model=HUB_ID), one that is served "
+        "memory, and this machine has no GPU. Use a smaller model (--set traces.teacher.model=HUB_ID), one that is served "
         "(--teacher-url http://HOST:8000/v1), or look at the whole plan first (--plan).\n"
     )
     assert stages(home) == []
@@ -170,11 +173,11 @@ def test_a_teacher_that_cannot_run_here_is_refused_in_two_sentences(openvlt: Tra
         (["quikstart"], 2, "There is no recipe 'quikstart'. Did you mean 'quickstart'?"),
         (["{recipe}", "--teacher", "tutr"], 3, "There is no teacher 'tutr'. Did you mean 'tutor'?"),
         (["{recipe}", "--source", "mad"], 3, "There is no source 'mad'. Did you mean 'made'?"),
-        (["{recipe}", "--set", "sft.stepz=2"], 2, "The trainer 'copy-sft' has no option 'stepz'. Did you mean 'steps'?"),
+        (["{recipe}", "--set", "train.sft.stepz=2"], 2, "The trainer 'copy-sft' has no option 'stepz'. Did you mean 'steps'?"),
         (["{recipe}", "--set", "rewards.anwser=1"], 3, "There is no verifier 'anwser'. Did you mean 'answer'?"),
         (["{recipe}", "--set", "sede=2"], 2, "--set sede=2: there is no key 'sede'. Did you mean 'seed'?"),
         (["{recipe}", "--base", "/no/such/folder"], 2, "The base runs /no/such/folder, which is neither a folder nor"),
-        (["{recipe}", "--set", "grpo.trainer={use: grpo, prompts: 17, generations: 2, batch: 34}"], 2,
+        (["{recipe}", "--set", "train.grpo.trainer={use: grpo, prompts: 17, generations: 2, batch: 34}"], 2,
          "GRPO has 16 examples, fewer than the 17 prompts of one batch."),
         (["{recipe}", "--teacher-url", "localhost:8000/v1"], 2, "The teacher has a URL that is no plain address: localhost:8000/v1"),
         (["{recipe}", "--captioner-url", "http://me:secret@host/v1"], 2, "The captioner has a URL that is no plain address: host/v1"),
@@ -193,7 +196,7 @@ def test_what_cannot_be_is_refused_before_any_work(
 
 
 def test_no_trace_left_says_which_filter_took_how_many(openvlt: Train, recipe: Path) -> None:
-    words = ["--set", "select=[{use: max-words, limit: 1}]", "--iterations", "1"]
+    words = ["--set", "traces.select=[{use: max-words, limit: 1}]", "--iterations", "1"]
     failed = openvlt("train", recipe, *words)
     assert failed.returncode == 4
     assert "Stage select-1: no trace is left of 20 examples (max-words: every trace has more than 1 words: 20)." in (
@@ -215,7 +218,7 @@ def test_an_endpoint_that_is_down_costs_only_what_it_did_not_answer(openvlt: Tra
 
 
 def test_bad_rows_are_told_and_stop_the_run(openvlt: Train, recipe: Path) -> None:
-    faults = "data.source.faults={empty gold: [1, 2], broken image: [4]}"
+    faults = "traces.data.source.faults={empty gold: [1, 2], broken image: [4]}"
     failed = openvlt("train", recipe, "--set", faults)
     assert failed.returncode == 4
     assert "source made lost 3 of 20 rows, over the limit of 10% (2 x empty gold answer; 1 x image unreadable)" in (
@@ -228,7 +231,7 @@ def test_bad_rows_are_told_and_stop_the_run(openvlt: Train, recipe: Path) -> Non
 
 
 def test_a_test_image_in_the_training_data_is_kept_out(openvlt: Train, recipe: Path, home: Path) -> None:
-    leak = "data.source.faults={test image: [3]}"
+    leak = "traces.data.source.faults={test image: [3]}"
     assert openvlt("train", recipe, "--iterations", "1", "--set", leak).returncode == 0
     (run,) = runs(openvlt)
     assert run["stages"][5]["rejected"] == {"image is in a benchmark": 1}
@@ -299,7 +302,7 @@ def test_ctrl_c_interrupts_and_the_same_command_goes_on(
     assert run["status"] == "interrupted"
     before = asked(home)
 
-    process = started(*words, "--set", "sft.seconds=0.4", told={"log": str(tmp_path / "log")})
+    process = started(*words, "--set", "train.sft.seconds=0.4", told={"log": str(tmp_path / "log")})
     wait_for(lambda: bool(list(home.glob("stages/*/checkpoint-1"))), process)
     process.send_signal(signal.SIGINT)
     assert process.wait(240) == 130

@@ -20,11 +20,14 @@ RECIPE = """\
 name: asked
 base: {{id: {folder}/base, backend: fake}}
 captioner: {{use: qwen-vl, model: seen, prompt: Describe.}}
-data: {{source: {{use: rows, path: {folder}/rows.jsonl}}}}
-teacher: {{use: chat, model: {{id: tiny, backend: {backend}}}, k: 2, prompt: "{{question}} <answer>yes</answer> {{caption}}"}}
-select: [correct]
-sft: {{use: copy-sft, steps: 2}}
-grpo: {{data: {{source: {{use: made, n: 16}}}}, trainer: {{use: copy-grpo, steps: 2}}}}
+traces:
+  data: {{source: {{use: rows, path: {folder}/rows.jsonl}}}}
+  teacher: {{use: chat, model: {{id: tiny, backend: {backend}}}, k: 2, prompt: "{{question}} <answer>yes</answer> {{caption}}"}}
+  select: [correct]
+train:
+  sft:
+    trainer: {{use: copy-sft, steps: 2}}
+  grpo: {{data: {{source: {{use: made, n: 16}}}}, trainer: {{use: copy-grpo, steps: 2}}}}
 rewards: {{answer: 1.0}}
 iterations: [{{}}]
 bench: made
@@ -81,7 +84,7 @@ def test_every_fault_is_survived_and_the_key_is_nowhere(serve: Serve, asking: An
     (stage,) = [stage for stage in run_of(tmp_path)["stages"] if stage["kind"] == "distill"]
     assert (stage["taken"], stage["out"]) == (len(passing) + 1, len(passing))
     assert stage["counts"]["retried"] >= len(FAULTS) - 1
-    refused, wrong = "sk-REFUSED-KEY", ["--name", "other", "--set", "teacher.temperature=0.1"]
+    refused, wrong = "sk-REFUSED-KEY", ["--name", "other", "--set", "traces.teacher.temperature=0.1"]
     code, told = ended(asking("distill", passing, *words[:-2], *wrong, key=refused))
     assert code == 5 and "refuses the API key" in told
     code, lasting = ended(asking("distill", ["500 x99", *passing], *words[:-2], *wrong))
@@ -94,7 +97,7 @@ def test_every_fault_is_survived_and_the_key_is_nowhere(serve: Serve, asking: An
 
 def test_one_of_two_endpoints_dies_half_way(serve: Serve, asking: Any, tmp_path: Path) -> None:
     teachers, captioner = (serve("--latency", "0.05"), serve("--latency", "0.05")), serve("--model", "seen")
-    words = [*urls(teachers, captioner), "--set", "teacher.model.backend.concurrency=4"]
+    words = [*urls(teachers, captioner), "--set", "traces.teacher.model.backend.concurrency=4"]
     process = asking("distill", [f"number {place}" for place in range(150)], *words)
     while len(teachers[1].log) < 40 and process.poll() is None:
         time.sleep(0.05)

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import Model
-from openvlt.engines import content_digest
 from openvlt.interfaces import Kind
 from openvlt.records import StageRecord
 from openvlt.registry import Built, Registry
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
-from openvlt.stages.load import load, load_step
+from openvlt.stages.load import load
 from openvlt.stages.select import select
-from openvlt.stages.train import Rewards, train, train_step
+from openvlt.stages.train import Rewards, train
 from openvlt.stages.verify import verify
 from openvlt.stages.workspace import Output, Workspace
 
@@ -34,11 +33,10 @@ class Bench:
         return self.workspace.registry.build(kind, {"use": use, **options}, format=self.workspace.format)
 
     def load(
-        self, *, limit: int | None = None, split: str = "train", forbidden: frozenset[str] = frozenset(), **options: Any
+        self, *, limit: int | None = None, split: str = "train", held_out: frozenset[str] = frozenset(), **options: Any
     ) -> Output:
         source = self.build("source", "made", **options)
-        step = load_step("load-1", 1, source, split, limit, forbidden)
-        return load(self.workspace, step, source, split, limit, forbidden)
+        return load(self.workspace, "load-1", 1, source, split, limit, held_out)
 
     def caption(self, rows: Output) -> Output:
         captioner = self.build("captioner", "qwen-vl", model=self._model(), prompt="Describe the image.")
@@ -64,9 +62,7 @@ class Bench:
         verifiers = {name: self.build("verifier", name) for name in weights or {}}
         rewards = Rewards(verifiers, weights or {})
         model = Model(id=str(start), pixels=(32 * 32, 64 * 64))
-        digest = content_digest(model, self.workspace.home)
-        step = train_step(self.workspace, use, f"{use}-1", 1, rows, trainer, digest, rewards)
-        return train(self.workspace, step, rows, trainer, model, rewards)
+        return train(self.workspace, f"{use}-1", 1, rows, trainer, model, rewards)
 
     def asked(self) -> list[dict[str, Any]]:
         """What the model was asked since the last look: text, sample, temperature, number of images."""

@@ -82,7 +82,7 @@ def test_a_second_look_reads_nothing(stages: Bench, monkeypatch: pytest.MonkeyPa
 def test_an_image_of_a_benchmark_is_kept_out(stages: Bench) -> None:
     test = image_digests(stages.load(n=30, split="test").rows())
     assert not test & image_digests(stages.load(n=30).rows())
-    leaky = stages.load(n=30, faults={"test image": [4, 9]}, forbidden=test)
+    leaky = stages.load(n=30, faults={"test image": [4, 9]}, held_out=test)
     assert leaky.record.rejected == {"image is in a benchmark": 2}
     assert not test & image_digests(leaky.rows())
 

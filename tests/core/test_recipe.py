@@ -8,33 +8,38 @@ from typing import Any
 import pytest
 
 from openvlt.errors import OpenvltError, PluginError, UsageError
-from openvlt.loop import build_parts
+from openvlt.pipeline import compile_recipe
 from openvlt.recipe import Recipe, find_recipes, read_recipe
 from openvlt.registry import Registry
 
 TEXT = """\
 name: small
 base: tiny
-data:
-  source: {use: made, n: 30}
-  limit: 20
-teacher:
-  use: tutor
-  model: {id: tiny, backend: fake}
-select:
-  - correct
-  - {use: per-question, count: 2}
-sft: {use: copy-sft, steps: 3}
-grpo:
+traces:
   data:
-    source: made
-  trainer: {use: copy-grpo}
+    source: {use: made, n: 30}
+    limit: 20
+  teacher:
+    use: tutor
+    model: {id: tiny, backend: fake}
+  select:
+    - correct
+    - {use: per-question, count: 2}
+train:
+  sft:
+    trainer: {use: copy-sft, steps: 3}
+  grpo:
+    data:
+      source: made
+    trainer: {use: copy-grpo}
 rewards: {answer: 1.0, format: 0.1}
 iterations:
   - {}
-  - teacher: policy
-    data: {limit: 10}
+  - traces:
+      teacher: policy
+      data: {limit: 10}
 bench: made
+captioner: qwen-vl
 """
 
 
@@ -60,12 +65,13 @@ def test_what_stands_at_the_top_holds_for_every_iteration(path: Path) -> None:
     recipe = read(path)
     first, second = recipe.iterations
     assert recipe.base.id == "tiny"
-    assert (first.data.limit, second.data.limit) == (20, 10)
-    assert first.data.source == second.data.source == {"use": "made", "n": 30}
-    assert first.teacher["use"] == "tutor"
-    assert second.teacher == {"use": "policy"}
-    assert [spec["use"] for spec in second.select] == ["correct", "per-question"]
-    assert [len(turn.grpo) for turn in recipe.iterations] == [1, 1]
+    assert first.traces and second.traces
+    assert (first.traces.data.limit, second.traces.data.limit) == (20, 10)
+    assert first.traces.data.source == second.traces.data.source == {"use": "made", "n": 30}
+    assert first.traces.teacher["use"] == "tutor"
+    assert second.traces.teacher == {"use": "policy"}
+    assert [spec["use"] for spec in second.traces.select] == ["correct", "per-question"]
+    assert [list(each.train) for each in recipe.iterations] == [["sft", "grpo"]] * 2
     assert list(recipe.verifier_specs()) == ["answer", "format"]
     assert recipe.bench == [{"use": "made"}]
 
@@ -81,7 +87,7 @@ def test_every_recipe_that_comes_with_openvlt_reads() -> None:
     ("count", "teachers"), [(1, ["tutor"]), (2, ["tutor", "policy"]), (4, ["tutor"] + ["policy"] * 3)]
 )
 def test_more_iterations_repeat_the_last(path: Path, count: int, teachers: list[str]) -> None:
-    assert [turn.teacher["use"] for turn in read(path, iterations=count).iterations] == teachers
+    assert [each.traces.teacher["use"] for each in read(path, iterations=count).iterations] == teachers
 
 
 def test_iterations_may_be_a_number(path: Path) -> None:
@@ -93,14 +99,29 @@ def test_iterations_may_be_a_number(path: Path) -> None:
     ("setting", "look", "value"),
     [
         ("seed=7", lambda r: r.seed, 7),
-        ("data.limit=3", lambda r: r.iterations[0].data.limit, 3),
-        ("iterations.0.data.limit=3", lambda r: [turn.data.limit for turn in r.iterations], [3, 10]),
-        ("data.source.n=8", lambda r: r.iterations[1].data.source["n"], 8),
-        ("grpo.data.source.n=8", lambda r: r.iterations[0].grpo[0].data.source, {"use": "made", "n": 8}),
-        ("select.0.verifier=answer", lambda r: r.iterations[0].select[0], {"use": "correct", "verifier": "answer"}),
-        ("select.1=shortest", lambda r: r.iterations[0].select[1], {"use": "shortest"}),
-        ("select=[]", lambda r: r.iterations[0].select, []),
-        ("sft.freeze=[vision]", lambda r: r.iterations[0].sft["freeze"], ["vision"]),
+        ("traces.data.limit=3", lambda r: r.iterations[0].traces.data.limit, 3),
+        ("iterations.0.traces.data.limit=3", lambda r: [each.traces.data.limit for each in r.iterations], [3, 10]),
+        ("traces.data.limit=null", lambda r: r.iterations[0].traces.data.limit, None),
+        ("traces.data.source.n=8", lambda r: r.iterations[1].traces.data.source["n"], 8),
+        ("train.grpo.data.source.n=8", lambda r: r.iterations[0].train["grpo"].data.source, {"use": "made", "n": 8}),
+        ("train.grpo.data=traces", lambda r: r.iterations[0].train["grpo"].data, "traces"),
+        ("train.grpo=null", lambda r: [list(each.train) for each in r.iterations], [["sft"], ["sft"]]),
+        ("train.sft.start=previous", lambda r: r.iterations[0].train["sft"].start.id, "previous"),
+        ("iterations.1.traces=null", lambda r: [bool(each.traces) for each in r.iterations], [True, False]),
+        (
+            "traces.select.0.verifier=answer",
+            lambda r: r.iterations[0].traces.select[0],
+            {"use": "correct", "verifier": "answer"},
+        ),
+        ("traces.select.1=shortest", lambda r: r.iterations[0].traces.select[1], {"use": "shortest"}),
+        ("traces.select=[]", lambda r: r.iterations[0].traces.select, []),
+        ("train.sft.freeze=[vision]", lambda r: r.iterations[0].train["sft"].trainer["freeze"], ["vision"]),
+        ("train.sft.trainer.freeze=[vision]", lambda r: r.iterations[1].train["sft"].trainer["freeze"], ["vision"]),
+        (
+            "iterations.1.train.sft.steps=7",
+            lambda r: [each.train["sft"].trainer["steps"] for each in r.iterations],
+            [3, 7],
+        ),
         ("rewards.format=0.5", lambda r: r.rewards, {"answer": 1.0, "format": 0.5}),
         ("base.dtype=float32", lambda r: (r.base.id, r.base.dtype), ("tiny", "float32")),
         ("base=another", lambda r: r.base.id, "another"),
@@ -115,31 +136,38 @@ def test_any_key_can_be_set(path: Path, setting: str, look: Any, value: object) 
 def test_an_override_replaces_a_whole_block(path: Path) -> None:
     recipe = read(path, overrides={"teacher": {"use": "r1-distill"}, "source": {"use": "easy-vqa"}})
     first, second = recipe.iterations
-    assert first.teacher == {"use": "r1-distill"}
-    assert second.teacher == {"use": "policy"}
-    assert first.data.source == {"use": "easy-vqa"}
-    assert first.data.limit == 20
+    assert first.traces and second.traces
+    assert first.traces.teacher == {"use": "r1-distill"}
+    assert second.traces.teacher == {"use": "policy"}
+    assert first.traces.data.source == {"use": "easy-vqa"}
+    assert first.traces.data.limit == 20
 
 
 MISTAKES = [
     ("seed: 1\n" + TEXT, "sede: 1\n" + TEXT, "small.yaml:1: there is no key 'sede'. Did you mean 'seed'?"),
-    ("limit: 20", "limt: 20", "small.yaml:5: there is no key 'iterations.0.data.limt'. Did you mean 'limit'?"),
-    ("{limit: 10}", "{limmit: 10}", "small.yaml:21: there is no key 'iterations.1.data.limmit'. Did you mean 'limit'?"),
-    ("teacher:\n", "teachr:\n", "small.yaml:6: there is no key 'teachr'. Did you mean 'teacher'?"),
-    ("limit: 20", "limit: many", "small.yaml:5: iterations.0.data.limit is 'many'. Input should be a valid integer"),
-    ("limit: 20", "limit: 0", "small.yaml:5: iterations.0.data.limit is 0. Input should be greater than or equal to 1."),
-    ("  - correct", "  - 3", "small.yaml:10: iterations.0.select.0 is 3. "),
-    ("use: per-question, ", "", "iterations.0.select.1 is {'count': 2}. A component is a name, or a mapping"),
+    ("limit: 20", "limt: 20", "small.yaml:6: there is no key 'iterations.0.traces.data.limt'. Did you mean 'limit'?"),
+    ("{limit: 10}", "{limmit: 10}", "small.yaml:25: there is no key 'iterations.1.traces.data.limmit'. Did you mean 'limit'?"),
+    ("  teacher:\n", "  teachr:\n", "small.yaml:7: there is no key 'iterations.0.traces.teachr'. Did you mean 'teacher'?"),
+    ("limit: 20", "limit: many", "small.yaml:6: iterations.0.traces.data.limit is 'many'. Input should be a valid integer"),
+    ("limit: 20", "limit: 0", "small.yaml:6: iterations.0.traces.data.limit is 0. Input should be greater than or equal to 1."),
+    ("  - correct", "  - 3", "small.yaml:11: iterations.0.traces.select.0 is 3. "),
+    ("use: per-question, ", "", "iterations.0.traces.select.1 is {'count': 2}. A component is a name, or a mapping"),
     ("base: tiny\n", "", "small.yaml: the key 'base' is missing. Add it"),
-    ("    source: made\n", "    split: train\n", "the key 'iterations.0.grpo.0.data.source' is missing."),
-    ("answer: 1.0", "answer: much", "small.yaml:17: rewards.answer is 'much'. Input should be a valid number"),
-    ("bench: made", "bench: made\nformat: {thinks: x}", "small.yaml:23: there is no key 'format.thinks'. Did you mean 'think'?"),
+    ("      source: made\n", "      split: train\n", "the key 'iterations.0.train.grpo.data.source' is missing."),
+    ("      source: made\n", "      sourc: made\n", "small.yaml:18: there is no key 'iterations.0.train.grpo.data.sourc'. Did you mean 'source'?"),
+    ("    trainer: {use: copy-sft", "    trainr: {use: copy-sft", "small.yaml:15: there is no key 'iterations.0.train.sft.trainr'. Did you mean 'trainer'?"),
+    ("  sft:\n", "  Sft_:\n", "small.yaml:14: iterations.0.train.Sft_.[key] is 'Sft_'. String should match pattern"),
+    ("name: small", "name: small\nsft: {use: sft}", "small.yaml:2: the key 'sft' has moved. Write train: {sft: {trainer: {use: sft, ...}}}."),
+    ("name: small", "name: small\nteacher: policy", "small.yaml:2: the key 'teacher' has moved. Write traces: {teacher: ...}."),
+    ("  - {}\n", "  - {data: {limit: 3}}\n", "small.yaml:22: the key 'iterations.0.data' has moved. Write traces: {data: ...}."),
+    ("answer: 1.0", "answer: much", "small.yaml:20: rewards.answer is 'much'. Input should be a valid number"),
+    ("bench: made", "bench: made\nformat: {thinks: x}", "small.yaml:27: there is no key 'format.thinks'. Did you mean 'think'?"),
     ("base: tiny", "base: {id: tiny, dtyp: x}", "small.yaml:2: there is no key 'base.dtyp'. Did you mean 'dtype'?"),
     ("name: small", "name: [small", "small.yaml:2: this is not YAML: "),
     ("name: small", "name:\tsmall: x", "small.yaml:1: this is not YAML: "),
     (TEXT, "", "small.yaml holds no recipe: it must be a mapping."),
     (TEXT, "- name: x", "small.yaml holds no recipe: it must be a mapping."),
-    ("  - {}\n", "  - 5\n", "small.yaml:19: iterations.0 is 5. "),
+    ("  - {}\n", "  - 5\n", "small.yaml:22: iterations.0 is 5. "),
 ]  # fmt: skip
 
 
@@ -157,11 +185,14 @@ def test_a_mistake_names_file_line_and_key(path: Path, old: str, new: str, messa
         ("=3", "--set =3 has no value."),
         ("seed=[1", "--set seed=[1: the value is not YAML."),
         ("seed=x", "--set seed=x: seed is 'x'. Input should be a valid integer"),
-        ("data.limt=3", "--set data.limt=3: there is no key 'iterations.0.data.limt'. Did you mean 'limit'?"),
+        (
+            "traces.data.limt=3",
+            "--set traces.data.limt=3: there is no key 'iterations.0.traces.data.limt'. Did you mean 'limit'?",
+        ),
         ("executor={cpu: 1}", "there is no key 'executor.cpu'. Did you mean 'cpus'?"),
         ("sed=3", "--set sed=3: there is no key 'sed'. Did you mean 'seed'?"),
-        ("seed.x=3", "--set seed.x=3: 'seed' is a value, nothing lies below it."),
-        ("select.7.use=x", "--set select.7.use=x: '7' must be a number below 2."),
+        ("seed.x=3", "--set seed.x=3: 'seed' is a value and has no keys."),
+        ("traces.select.7.use=x", "--set traces.select.7.use=x: '7' must be a number below 2."),
         ("iterations.one={}", "--set iterations.one={}: 'one' must be a number below 2."),
     ],
 )
@@ -171,9 +202,9 @@ def test_a_mistake_in_a_setting_names_the_setting(path: Path, setting: str, mess
 
 def test_a_mistake_in_a_switch_names_the_switch(path: Path) -> None:
     recipe = read_recipe(str(path), {"teacher": {"use": "r1distil"}, "source": {"use": "easyvqa"}})
-    assert recipe.place("iterations.0.teacher").startswith("--teacher r1distil: ")
-    assert recipe.place("iterations.0.data.source").startswith("--source easyvqa: ")
-    assert str(path) in recipe.place("base"), "what no switch replaced stands in the file"
+    assert recipe.position("iterations.0.traces.teacher").startswith("--teacher r1distil: ")
+    assert recipe.position("iterations.0.traces.data.source").startswith("--source easyvqa: ")
+    assert str(path) in recipe.position("base"), "what no switch replaced is in the file"
 
 
 def test_unknown_recipes_offer_the_closest(tmp_path: Path) -> None:
@@ -192,13 +223,13 @@ def test_a_file_that_is_not_text_is_named(path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "kind", "message"),
     [
-        ("use: tutor", "use: tutr", PluginError, "small.yaml:6: iterations.0.teacher: There is no teacher 'tutr'. Did you mean 'tutor'?"),
-        ("n: 30", "m: 30", UsageError, "small.yaml:4: iterations.0.data.source: The source 'made' has no option 'm'. Choose one of: faults, n, per_image."),
-        ("steps: 3", "stps: 3", UsageError, "small.yaml:12: iterations.0.sft: The trainer 'copy-sft' has no option 'stps'. Did you mean 'steps'?"),
-        ("count: 2", "count: few", UsageError, "small.yaml:11: iterations.0.select.1: "),
-        ("teacher: policy", "teacher: polici", PluginError, "small.yaml:20: iterations.1.teacher: There is no teacher 'polici'."),
-        ("bench: made", "bench: [made, mad]", PluginError, "small.yaml:22: bench.1: There is no benchmark 'mad'."),
-        ("format: 0.1", "formt: 0.1", PluginError, "small.yaml:17: rewards.formt: There is no verifier 'formt'. Did you mean 'format'?"),
+        ("use: tutor", "use: tutr", PluginError, "small.yaml:7: iterations.0.traces.teacher: There is no teacher 'tutr'. Did you mean 'tutor'?"),
+        ("n: 30", "m: 30", UsageError, "small.yaml:5: iterations.0.traces.data.source: The source 'made' has no option 'm'. Choose one of: faults, n, per_image."),
+        ("steps: 3", "stps: 3", UsageError, "small.yaml:15: iterations.0.train.sft.trainer: The trainer 'copy-sft' has no option 'stps'. Did you mean 'steps'?"),
+        ("count: 2", "count: few", UsageError, "small.yaml:12: iterations.0.traces.select.1: "),
+        ("teacher: policy", "teacher: polici", PluginError, "small.yaml:24: iterations.1.traces.teacher: There is no teacher 'polici'."),
+        ("bench: made", "bench: [made, mad]", PluginError, "small.yaml:26: bench.1: There is no benchmark 'mad'."),
+        ("format: 0.1", "formt: 0.1", PluginError, "small.yaml:20: rewards.formt: There is no verifier 'formt'. Did you mean 'format'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_component_names_file_line_and_key(
@@ -206,5 +237,5 @@ def test_a_mistake_in_a_component_names_file_line_and_key(
 ) -> None:
     path.write_text(TEXT.replace(old, new, 1))
     with pytest.raises(kind) as error:
-        build_parts(read(path), Registry.discover([fake_plugin]))
+        compile_recipe(read(path), Registry.discover([fake_plugin]))
     assert message in str(error.value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openvlt import Format, Model
-from openvlt.recipe import Data, ExecutorSpec, Iteration, Recipe, Reinforce
+from openvlt.recipe import Data, ExecutorSpec, Iteration, Phase, Recipe, Traces
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 
@@ -20,7 +20,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="u
         ("a recipe", list(Recipe.model_fields)),
         ("an iteration", list(Iteration.model_fields)),
         ("data", list(Data.model_fields)),
-        ("grpo", list(Reinforce.model_fields)),
+        ("traces", list(Traces.model_fields)),
+        ("a phase", list(Phase.model_fields)),
         ("a model", [field.name for field in fields(Model)]),
         ("an executor", list(ExecutorSpec.model_fields)),
         ("format", [field.name for field in fields(Format)]),

@@ -80,7 +80,7 @@ class Ask(Stage):
         return describe_model(self.questions.benchmark.entry.name, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
-        check_model("base", self.model, workspace)
+        check_model(workspace, self.model, "base", "base")
 
     def run(self, context: Context) -> Made:
         model = context.resolve(self.name, self.model, self.trained)

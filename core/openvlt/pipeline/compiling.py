@@ -110,7 +110,7 @@ class _Compiler:
         if not self._verifiers:
             raise UsageError(
                 f"{self.recipe.position(position)}: the traces cannot be verified, for the recipe has no verifiers.",
-                "Name one with its weight, such as rewards: {answer: 1.0}.",
+                "Add the key rewards with a weight for each; 'openvlt list-plugins --kind verifier' lists them.",
             )
         judged = self._add(Verify(name=f"verify-{index}", iteration=index, traces=distilled, verifiers=self._verifiers))
         filters = self._filters(trace_filter, traces.select, f"{position}.select")
@@ -120,7 +120,7 @@ class _Compiler:
         if self.recipe.captioner is None:
             raise UsageError(
                 f"{self.recipe.position(position)}: the teacher reads captions, and the recipe has no captioner.",
-                "Name one, such as captioner: qwen-vl.",
+                "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
         captioner: Built[Captioner] = self._build("captioner", self.recipe.captioner, "captioner")
         model = self._model(captioner.component.model, "captioner")
@@ -210,7 +210,7 @@ class _Compiler:
             raise UsageError(
                 f"{self.recipe.position(position)}: the trainer '{trainer.entry.name}' needs rewards, and the recipe "
                 "has none.",
-                "Name verifiers with their weights, such as rewards: {answer: 1.0}.",
+                "Add the key rewards with a weight for each verifier.",
             )
         missing = {name: {"use": name} for name in weights if name not in self._verifiers}
         verifiers = {**self._verifiers, **self._build_verifiers(missing, f"{position}.rewards")}

@@ -53,14 +53,14 @@ def describe_model(component: str, rows: int | None, model: Model, workspace: Wo
     return Description(component, rows, shown, None if size is None else size * OVERHEAD)
 
 
-def check_model(role: str, model: Model, workspace: Workspace, name: str = "") -> None:
+def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
     """Refuse a model that cannot run here; a served model is its server's concern, but for its address.
 
     Args:
-        role: ``base``, ``captioner``, ``teacher``, or the option of a trainer; for messages.
-        model: what is asked or trained; a ``policy`` has the size of the base, which has a check of its own.
         workspace: finds the model.
-        name: of the component that asks it.
+        model: what is asked or trained; a ``policy`` has the size of the base, which has a check of its own.
+        who: asks it, for messages: ``teacher r1-distill``.
+        key: of the recipe that names the model, for ``--set``.
 
     Raises:
         UsageError: what the model needs, and what to do instead.
@@ -68,38 +68,41 @@ def check_model(role: str, model: Model, workspace: Workspace, name: str = "") -
     for url in model.url:
         if not _ADDRESS.fullmatch(url):
             raise UsageError(
-                f"The {role} has a URL that is no plain address: {url.rpartition('@')[2].partition('?')[0]}",
+                f"The {who.partition(' ')[0]} has a URL that is no plain address: {url.rpartition('@')[2].partition('?')[0]}",
                 "Write http://HOST:8000/v1; a key comes from the environment and stands in no URL.",
             )
     if model.url or model.id == "policy":
         return
-    role, name = ("base", "") if model.id == "base" else (role, name)
+    if model.id == "base":
+        who, key = "base", ""
     located = workspace.locate(model)
     if Path(located.id).exists():
         return
-    who = f"The {role} {name}".strip()
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", located.id):
         raise UsageError(
-            f"{who} runs {located.id}, which is neither a folder nor the id of a model on the hub.",
+            f"The {who} runs {located.id}, which is neither a folder nor the id of a model on the hub.",
             "Give a folder that exists, or an id such as Qwen/Qwen2.5-VL-3B-Instruct.",
         )
-    smaller = "--base FOLDER_OR_HUB_ID" if role == "base" else f"--set {role}.model=HUB_ID"
-    served = "" if role == "base" else f", one that is served (--{role}-url http://HOST:8000/v1)"
+    smaller = f"--set {key}=HUB_ID" if key else "--base FOLDER_OR_HUB_ID"
+    asked = key.endswith(".model")  # a captioner or teacher, which may be served
+    served = f", one that is served (--{who.partition(' ')[0]}-url http://HOST:8000/v1)" if asked else ""
     remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     size = parameters(located.id)
     width = 4 if located.dtype == "float32" else 2
     needed = (size or 0) * width * OVERHEAD
     gpu, ram = gpu_memory(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if size and gpu and needed > gpu:
-        raise UsageError(f"{who} runs {located.id}, which needs about {_gb(needed)}; the GPUs have {_gb(gpu)}.", remedy)
+        raise UsageError(
+            f"The {who} runs {located.id}, which needs about {_gb(needed)}; the GPUs have {_gb(gpu)}.", remedy
+        )
     if size and not gpu and (size > LARGEST_ON_CPU or needed > ram):
         raise UsageError(
-            f"{who} runs {located.id}, which needs about {_gb(needed)} of GPU memory, and this machine has no GPU.",
+            f"The {who} runs {located.id}, which needs about {_gb(needed)} of GPU memory, and this machine has no GPU.",
             remedy,
         )
     if not downloaded(located) and not reachable():
         raise UsageError(
-            f"{who} runs {located.id}, which is not on this machine, and the model hub cannot be reached from here.",
+            f"The {who} runs {located.id}, which is not on this machine, and the model hub cannot be reached from here.",
             remedy,
         )
 

@@ -38,7 +38,7 @@ class Caption(Stage):
         return describe_model(self.captioner.entry.name, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
-        check_model("captioner", self.model, workspace, self.captioner.entry.name)
+        check_model(workspace, self.model, f"captioner {self.captioner.entry.name}", "captioner.model")
 
     def run(self, context: Context) -> Made:
         model = context.resolve(self.name, self.model, self.trained)
@@ -66,7 +66,7 @@ class Distill(Stage):
         return describe_model(self.teacher.entry.name, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
-        check_model("teacher", self.model, workspace, self.teacher.entry.name)
+        check_model(workspace, self.model, f"teacher {self.teacher.entry.name}", "traces.teacher.model")
 
     def run(self, context: Context) -> Made:
         model = context.resolve(self.name, self.model, self.trained)

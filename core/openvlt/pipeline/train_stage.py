@@ -43,9 +43,10 @@ class Train(Stage):
         return describe_model(self.trainer.entry.name, self.most, self.start, workspace)
 
     def check(self, workspace: Workspace) -> None:
-        check_model("base" if self.start.id == "base" else "start", self.start, workspace, self.name)
+        key = f"train.{self.name.rpartition('-')[0]}"
+        check_model(workspace, self.start, f"phase {self.name}", f"{key}.start")
         for option, model in model_options(self.trainer).items():
-            check_model(option, model, workspace, self.name)
+            check_model(workspace, model, f"{option} of {self.name}", f"{key}.{option}")
         if (most := self.most) is not None:
             self.trainer.component.check(most)
 

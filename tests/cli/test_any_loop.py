@@ -1,0 +1,169 @@
+"""A recipe may say any loop: what it plans is what it runs, whatever its shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from openvlt.cli import cli
+from openvlt.errors import OpenvltError, UsageError
+
+PAIRS = Path(__file__).parents[1] / "plugins" / "pairs-trainer" / "openvlt_pairs_trainer.py"
+CHAINS = "traces: {data: {source: SOURCE}, teacher: TEACHER, select: [correct]}"
+ALL_CHAINS = "traces: {data: {source: SOURCE}, teacher: TEACHER}"
+SFT, GRPO = "trainer: SFT", "trainer: GRPO, data: {source: SOURCE}"
+
+SHAPES: dict[str, tuple[str, list[str]]] = {
+    "GRPO straight from the base": (f"train: {{grpo: {{{GRPO}}}}}", ["grpo-1"]),
+    "SFT only": (f"{CHAINS}\ntrain: {{sft: {{{SFT}}}}}", ["sft-1"]),
+    "SFT from the policy": (
+        f"{CHAINS}\ntrain: {{sft: {{{SFT}, start: previous}}}}\niterations: 2",
+        ["sft-1", "sft-2"],
+    ),
+    "GRPO, then distil from it, then SFT from the base, then GRPO": (
+        f"iterations:\n  - train: {{grpo: {{{GRPO}}}}}\n"
+        "  - traces: {data: {source: SOURCE}, teacher: policy, select: [correct]}\n"
+        f"    train: {{sft: {{{SFT}}}, grpo: {{{GRPO}}}}}",
+        ["grpo-1", "sft-2", "grpo-2"],
+    ),
+    "two GRPO phases of one iteration": (
+        f"train: {{grpo-easy: {{{GRPO}}}, grpo-hard: {{{GRPO}}}}}",
+        ["grpo-easy-1", "grpo-hard-1"],
+    ),
+    "two SFTs": (f"{CHAINS}\ntrain: {{warm-up: {{{SFT}}}, sft: {{{SFT}, start: previous}}}}", ["warm-up-1", "sft-1"]),
+    "GRPO on the questions of the traces": (f"{CHAINS}\ntrain: {{grpo: {{trainer: GRPO, data: traces}}}}", ["grpo-1"]),
+    "DPO on pairs": (f"{ALL_CHAINS}\ntrain: {{dpo: {{trainer: DPO}}}}", ["dpo-1"]),
+    "a third party's trainer that reads pairs": (f"{ALL_CHAINS}\ntrain: {{pairs: {{trainer: PAIRS}}}}", ["pairs-1"]),
+    "a phase taken away": (
+        f"{CHAINS}\ntrain: {{sft: {{{SFT}}}, grpo: {{{GRPO}}}}}\niterations: [{{train: {{grpo: null}}}}, {{}}]",
+        ["sft-1", "sft-2", "grpo-2"],
+    ),
+    "examples the policy neither always nor never gets right": (
+        "train: {grpo: {trainer: GRPO, data: {source: SOURCE, filters: [{use: pass-rate, low: 0.0, high: 1.0}]}}}",
+        ["grpo-1"],
+    ),
+    "traces only": (CHAINS, []),
+    "bench only": ("", []),
+}
+
+
+@dataclass
+class Loop:
+    """Runs commands on one recipe in a home of its own; what a command raises is raised."""
+
+    folder: Path
+    plugins: list[Path]
+
+    def openvlt(self, *words: str) -> str:
+        options = [word for plugin in self.plugins for word in ("--plugin", str(plugin))]
+        runner = CliRunner(env={"OPENVLT_HOME": str(self.folder / "home"), "COLUMNS": "200"})
+        result = runner.invoke(cli, [*options, *words])
+        if result.exception is not None:
+            raise result.exception
+        return result.stdout
+
+    def train(self, *words: str) -> str:
+        return self.openvlt("train", str(self.folder / "any.yaml"), *words)
+
+    def plan(self, *words: str) -> list[str]:
+        lines = self.train("--plan", *words).splitlines()
+        return [line.split()[0] for line in lines if line.strip() and line.split()[0] not in ("stage", "─" * 10)][1:]
+
+    def run(self) -> dict[str, Any]:
+        (run,) = json.loads(self.openvlt("runs", "--json"))
+        return dict(run)
+
+
+@pytest.fixture
+def write(tmp_path: Path, fake_plugin: Path, fake_model: Path) -> Callable[[str], Loop]:
+    """Write a recipe of made sums around a shape; its trainers copy the model, so that no second is lost."""
+    words = {
+        "SOURCE": "{use: made, n: 20}", "TEACHER": f"{{use: tutor, k: 4, model: {{id: {fake_model}, backend: fake}}}}",
+        "SFT": "{use: copy-sft, steps: 2}", "GRPO": "{use: copy-grpo, steps: 2}", "DPO": "count-pairs", "PAIRS": "count-pairs",
+    }  # fmt: skip
+
+    def writer(shape: str) -> Loop:
+        for word, meaning in words.items():
+            shape = shape.replace(word, meaning)
+        head = f"name: any\nbase: {{id: {fake_model}, backend: fake}}\nrewards: {{answer: 1.0}}\nbench: made\n"
+        captioner = "captioner: {use: qwen-vl, model: {id: base}, prompt: Describe the image.}\n"
+        (tmp_path / "any.yaml").write_text(f"{head}{captioner}{shape}\n")
+        return Loop(tmp_path, [fake_plugin, PAIRS])
+
+    return writer
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_a_recipe_plans_is_what_it_runs(write: Callable[[str], Loop], shape: str) -> None:
+    text, models = SHAPES[shape]
+    loop = write(text)
+    planned = loop.plan()
+    table = loop.train()
+    run = loop.run()
+    assert planned == [stage["name"] for stage in run["stages"]]
+    assert [score["stage"] for score in run["scores"]] == ["blind", "base", *models]
+    assert all(f"score-made-{model}" in planned for model in ("base", *models))
+    assert ("rate-grpo-1" in planned) == ("pass-rate" in text)
+    assert all(model in table for model in ("base", *models))
+    assert bool(run["model"]) == bool(models)
+    assert "done" not in loop.plan("--name", "other") and len(loop.plan()) == len(planned)
+
+
+REFUSED = {
+    "prompts without data": (
+        "train: {grpo: {trainer: GRPO}}",
+        "the trainer 'copy-grpo' reads prompts, and the phase has no data. Add data: {source: ...}",
+    ),
+    "traces without traces": (
+        "train: {sft: {trainer: SFT}}",
+        "the trainer 'copy-sft' reads traces, and the iteration makes none. Add traces to the iteration.",
+    ),
+    "a data block for a trainer that reads traces": (
+        f"{CHAINS}\ntrain: {{sft: {{trainer: SFT, data: {{source: SOURCE}}}}}}",
+        "the trainer 'copy-sft' reads traces, and a data block has none.",
+    ),
+    "pairs of correct traces alone": (
+        f"{CHAINS}\ntrain: {{dpo: {{trainer: PAIRS}}}}",
+        "reads pairs of a correct and an incorrect trace, and the filter 'correct' keeps no incorrect one.",
+    ),
+    "no rewards": (
+        f"train: {{grpo: {{{GRPO}, rewards: {{}}}}}}",
+        "the trainer 'copy-grpo' needs rewards, and the recipe has none.",
+    ),
+    "a name a stage has already": (
+        f"{CHAINS}\ntrain: {{load: {{{SFT}}}}}",
+        "has two stages named load-1. Give the phase another name",
+    ),
+    "a model that is not there": (
+        f"train: {{grpo: {{{GRPO}, start: /no/such/model}}}}",
+        "The phase grpo-1 runs /no/such/model, which is neither a folder nor the id of a model on the hub.",
+    ),
+    "a split that is not there": (
+        "train: {grpo: {trainer: GRPO, data: {source: SOURCE, split: tests}}}",
+        "The source made has no split 'tests'. Did you mean 'test'?",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", REFUSED)
+def test_a_phase_that_cannot_run_is_refused_before_any_work(write: Callable[[str], Loop], mistake: str) -> None:
+    text, message = REFUSED[mistake]
+    loop = write(text)
+    with pytest.raises(UsageError) as error:
+        loop.train()
+    assert message in str(error.value)
+    assert not list((loop.folder / "home" / "stages").glob("*"))
+    assert json.loads(loop.openvlt("runs", "--json")) == []
+
+
+def test_a_selection_without_pairs_ends_the_stage_with_a_reason(write: Callable[[str], Loop]) -> None:
+    loop = write(f"{ALL_CHAINS}\ntrain: {{dpo: {{trainer: PAIRS}}}}".replace("k: 4", "k: 1"))
+    with pytest.raises(OpenvltError, match="Stage dpo-1: select-1 has no pairs to learn from"):
+        loop.train("--set", "traces.teacher.k=1")
+    assert loop.run()["status"] == "failed"
