@@ -19,6 +19,7 @@ from made import Bench, Heard
 
 from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.records import Row
+from openvlt.registry import Registry
 from openvlt.stages.workspace import Output
 
 pytestmark = [
@@ -26,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes in /proc"),
 ]
 
+PLUGINS = Path(__file__).parents[1] / "plugins"
 SFT = {"batch": 4, "device_batch": 4, "learning_rate": 1e-2, "epochs": 2, "warmup": 0.0}
 GRPO = {
     "prompts": 2, "generations": 4, "batch": 8, "device_batch": 4, "max_tokens": 6, "steps": 5, "learning_rate": 1e-2,
@@ -238,7 +240,8 @@ def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, 
         ("grpo", {"prompts": 3, "devices": 2, "batch": 12, "device_batch": 2}, "GRPO would split groups of 4"),
         ("sft", {"batch": 16, "device_batch": 16, "devices": 2}, "A batch of 16 cannot be divided into micro-batches"),
         ("dpo", {"batch": 3}, "A batch of 3 cannot be divided into micro-batches of 2 on each of 1 devices"),
-        ("dpo", {"loss_weights": [0.8, 0.2]}, "DPO has 2 loss_weights for 1 losses in loss_type."),
+        ("dpo", {"loss_weights": [0.8, 0.2]}, "DPO has 2 loss_weights, but 1 in loss_type."),
+        ("dpo", {"loss_type": ["sigmoidal"]}, "DPO has no loss 'sigmoidal' (option loss_type)."),
     ],
 )
 def test_a_job_that_cannot_be_done_is_refused_before_any_work(
@@ -334,3 +337,14 @@ def test_the_reward_reaches_the_trainer(stages: Bench) -> None:
 
 def made_rows(stages: Bench) -> list[Row]:
     return list(stages.load(n=8).rows())
+
+
+def test_a_third_partys_trainer_reads_pairs(stages: Bench) -> None:
+    pairs_trainer = PLUGINS / "pairs-trainer" / "openvlt_pairs_trainer.py"
+    stages.workspace.registry = Registry.discover([*stages.workspace.registry.files, pairs_trainer])
+    selected = chosen(stages, 8, 4)
+    made, folder = stages.train(selected, "count-pairs", stages.model)
+    correct = [sum(judged.is_correct for judged in row.judged) for row in selected.rows()]
+    pairs = sum(min(count, 4 - count) for count in correct)
+    assert made.record.counts == {"pairs": pairs, "chosen correct": pairs, "rejected correct": 0}
+    assert (folder / "skill.json").read_bytes() == (stages.model / "skill.json").read_bytes()

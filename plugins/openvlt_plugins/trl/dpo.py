@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from openvlt import Format, Option, Reads, Trace, TrainJob, UsageError
 from openvlt_plugins.trl import dataset
 from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
 
-Loss = Literal[
-    "sigmoid", "sigmoid_norm", "hinge", "ipo", "bco_pair", "nca_pair", "sppo_hard", "aot", "apo_zero", "apo_down", "sft"
-]
+LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "bco_pair", "nca_pair", "sppo_hard", "aot", "apo_zero", "sft")
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Dpo(TrlTrainer):
     batch: Annotated[int, Option("pairs per update, over all processes", unit="pairs")] = 256
     device_batch: Annotated[int, Option("pairs a device holds at once", unit="pairs")] = 1
     beta: Annotated[float, Option("how strongly the model is held to the one it starts from")] = 0.1
-    loss_type: Annotated[tuple[Loss, ...], Option("losses, added up")] = ("sigmoid",)
+    loss_type: Annotated[tuple[str, ...], Option("losses, added up")] = ("sigmoid",)
     loss_weights: Annotated[tuple[float, ...], Option("weight of each loss; all 1 if empty")] = ()
     schedule: Schedule = "cosine"
     warmup: Warmup = 0.03
@@ -47,9 +45,11 @@ class Dpo(TrlTrainer):
                 "Take filters that drop incorrect traces, such as correct, out of select, or sample more traces of "
                 "each example.",
             )
+        if unknown := [name for name in self.loss_type if name not in LOSSES]:
+            raise UsageError(f"DPO has no loss '{unknown[0]}' (option loss_type).", f"Choose from {', '.join(LOSSES)}.")
         if self.loss_weights and len(self.loss_weights) != len(self.loss_type):
             raise UsageError(
-                f"DPO has {len(self.loss_weights)} loss_weights for {len(self.loss_type)} losses in loss_type.",
+                f"DPO has {len(self.loss_weights)} loss_weights, but {len(self.loss_type)} in loss_type.",
                 "Give each loss a weight, or none.",
             )
 
