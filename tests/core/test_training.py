@@ -1,14 +1,16 @@
-"""SFT and GRPO on TRL's own trainers, in a child process, on a tiny random Qwen2.5-VL; nothing a kill costs is lost."""
+"""SFT, DPO and GRPO on TRL's own trainers, in a child process, on a tiny random Qwen2.5-VL; nothing a kill costs is lost."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from made import Bench, Heard
 
 from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.records import Row
+from openvlt.registry import Registry
 from openvlt.stages.workspace import Output
 
 pytestmark = [
@@ -24,16 +27,18 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes in /proc"),
 ]
 
+PLUGINS = Path(__file__).parents[1] / "plugins"
 SFT = {"batch": 4, "device_batch": 4, "learning_rate": 1e-2, "epochs": 2, "warmup": 0.0}
 GRPO = {
     "prompts": 2, "generations": 4, "batch": 8, "device_batch": 4, "max_tokens": 6, "steps": 5, "learning_rate": 1e-2,
     "beta": 0.0, "save_every": 1, "freeze": ["vision"],
 }  # fmt: skip
+DPO = {"batch": 4, "device_batch": 2, "learning_rate": 1e-3, "epochs": 4, "warmup": 0.0, "save_steps": 1}
 
 
-def chosen(stages: Bench, n: int = 8) -> Output:
-    judged = stages.verify(stages.distill(stages.load(n=n), k=1))
-    return stages.select(judged)
+def chosen(stages: Bench, n: int = 8, k: int = 1, *filters: Mapping[str, Any]) -> Output:
+    judged = stages.verify(stages.distill(stages.load(n=n), k=k))
+    return stages.select(judged, *filters)
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -119,6 +124,35 @@ def test_lora_adapters_are_merged_into_a_whole_model(stages: Bench, vision_model
     assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen2_5_vl"
 
 
+def test_dpo_makes_the_correct_traces_likelier_and_survives_a_kill(stages: Bench, vision_model: Path) -> None:
+    selected = chosen(stages, k=4)
+    made, folder = stages.train(selected, "dpo", vision_model, **DPO)
+    steps = [row for row in metrics(made) if "rewards/margins" in row]
+    assert 8 < made.record.taken <= 8 * 2
+    assert len(steps) == made.record.taken * DPO["epochs"] // DPO["batch"]
+    # The reference is the model training starts from, so that the first update finds no difference.
+    assert steps[0]["rewards/margins"] == 0.0
+    assert steps[-1]["rewards/chosen"] > 0.0 > steps[-1]["rewards/rejected"]
+    assert changed(vision_model, folder) == {"language"}
+
+    undisturbed = (folder / "model.safetensors").read_bytes()
+    shutil.rmtree(made.folder.path)
+    stages.workspace.progress = KillsTheChild(stages, at=2)
+    with pytest.raises(OpenvltError, match="was killed by signal 9"):
+        stages.train(selected, "dpo", vision_model, **DPO)
+    stages.workspace.progress = Heard()
+    resumed, folder = stages.train(selected, "dpo", vision_model, **DPO)
+    assert min(row["step"] for row in metrics(resumed)) > 1
+    assert (folder / "model.safetensors").read_bytes() == undisturbed
+
+
+def test_dpo_merges_its_adapters(stages: Bench, vision_model: Path) -> None:
+    options = {**DPO, "lora_rank": 4, "epochs": 1, "loss_type": ["sigmoid", "sft"], "loss_weights": [0.8, 1.0]}
+    _, folder = stages.train(chosen(stages, k=4), "dpo", vision_model, **options)
+    assert changed(vision_model, folder) == {"language"}
+    assert not list(folder.glob("adapter*"))
+
+
 RESUME = """
 import sys
 from pathlib import Path
@@ -199,19 +233,30 @@ def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, 
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("trainer", "options", "message"),
     [
-        ({"prompts": 9, "batch": 36}, "GRPO has 8 examples, fewer than the 9 prompts of one batch."),
-        ({"batch": 5}, "GRPO cannot cut 8 responses"),
-        ({"prompts": 3, "devices": 2, "batch": 12, "device_batch": 2}, "GRPO would split groups of 4 responses"),
+        ("grpo", {"prompts": 9, "batch": 36}, "GRPO has 8 examples, fewer than the 9 prompts of one batch."),
+        ("grpo", {"batch": 12}, "GRPO cannot divide 8 responses (prompts x generations) into batches of 12."),
+        ("grpo", {"prompts": 3, "devices": 2, "batch": 12, "device_batch": 2}, "GRPO would split groups of 4"),
+        ("sft", {"batch": 16, "device_batch": 16, "devices": 2}, "A batch of 16 cannot be divided into micro-batches"),
+        ("dpo", {"batch": 3}, "A batch of 3 cannot be divided into micro-batches of 2 on each of 1 devices"),
+        ("dpo", {"loss_weights": [0.8, 0.2]}, "DPO has 2 loss_weights, but 1 in loss_type."),
+        ("dpo", {"loss_type": ["sigmoidal"]}, "DPO has no loss 'sigmoidal' (option loss_type)."),
     ],
 )
 def test_a_job_that_cannot_be_done_is_refused_before_any_work(
-    stages: Bench, vision_model: Path, options: dict[str, Any], message: str
+    stages: Bench, vision_model: Path, trainer: str, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(UsageError, match=message.replace("(", r"\(")):
-        stages.train(stages.load(n=8), "grpo", vision_model, {"luck": 1.0}, **{**GRPO, **options})
+    rows = stages.load(n=8) if trainer == "grpo" else chosen(stages, k=4)
+    usual = {"sft": SFT, "dpo": DPO, "grpo": GRPO}[trainer]
+    with pytest.raises(UsageError, match=re.escape(message)):
+        stages.train(rows, trainer, vision_model, {"luck": 1.0}, **{**usual, **options})
     assert not list(stages.workspace.home.stages.glob("*/job.json"))
+
+
+def test_a_selection_without_a_pair_says_why(stages: Bench, vision_model: Path) -> None:
+    with pytest.raises(UsageError, match=r"DPO has no pair .* both a correct and an incorrect trace.*such as correct"):
+        stages.train(chosen(stages, 8, 4, {"use": "correct"}), "dpo", vision_model, **DPO)
 
 
 def test_a_generation_decodes_each_image_once(stages: Bench) -> None:
@@ -219,15 +264,15 @@ def test_a_generation_decodes_each_image_once(stages: Bench) -> None:
     from trl.trainer.utils import RepeatSampler
 
     from openvlt.stages.train_worker import Job
-    from openvlt_plugins.trl.dataset import in_epochs, lazy
+    from openvlt_plugins.trl.dataset import lazy
 
     rows = stages.load(n=12, per_image=2)
     told = {
         "model": {"id": "none"}, "format": {}, "folder": str(stages.model), "seed": 0, "verifiers": {}, "weights": {},
-        "rows": str(rows.folder.rows_file), "images": str(stages.workspace.home.images), "routes": {},
+        "rows": str(rows.folder.rows_file), "images": str(stages.workspace.home.images), "routes": {}, "reads": "prompts",
     }  # fmt: skip
     job = Job(told, stages.workspace.registry)
-    data = lazy(job, in_epochs(12, 12, 0))
+    data = lazy(job, 12)
     read = [data[index] for index in RepeatSampler(data, mini_repeat_count=4, batch_size=12, repeat_count=8)]
     assert len(read) == 12 * 4 * 8
     assert all(row["images"][0].size == (8, 8) for row in read)
@@ -292,3 +337,14 @@ def test_the_reward_reaches_the_trainer(stages: Bench) -> None:
 
 def made_rows(stages: Bench) -> list[Row]:
     return list(stages.load(n=8).rows())
+
+
+def test_a_third_partys_trainer_reads_pairs(stages: Bench) -> None:
+    pairs_trainer = PLUGINS / "pairs-trainer" / "openvlt_pairs_trainer.py"
+    stages.workspace.registry = Registry.discover([*stages.workspace.registry.files, pairs_trainer])
+    selected = chosen(stages, 8, 4)
+    made, folder = stages.train(selected, "count-pairs", stages.model)
+    correct = [sum(judged.is_correct for judged in row.judged) for row in selected.rows()]
+    pairs = sum(min(count, 4 - count) for count in correct)
+    assert made.record.counts == {"pairs": pairs, "chosen correct": pairs, "rejected correct": 0}
+    assert (folder / "skill.json").read_bytes() == (stages.model / "skill.json").read_bytes()

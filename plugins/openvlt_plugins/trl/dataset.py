@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from openvlt import Image, Message, TrainJob
@@ -25,35 +25,36 @@ def in_epochs(count: int, wanted: int, seed: int) -> list[int]:
     return order[:wanted]
 
 
-def lazy(job: TrainJob, order: Sequence[int], completion: Callable[[int], str] | None = None) -> Any:
+def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
     """A dataset whose rows are made when they are read.
 
     Args:
-        job: its examples, format and images.
-        order: index of the example of each row.
-        completion: the reply to teach for an index, for supervised training.
+        job: its examples, format, images and seed.
+        rows: how many; the examples are laid out by `in_epochs`.
+        replies: columns of an assistant's replies, one to each example: what is taught, or preferred and rejected.
 
     Returns:
-        A `datasets.Dataset` of ``index, prompt, images`` and, for supervised training, ``completion``.
+        A `datasets.Dataset` of ``index, prompt, images`` and the replies.
     """
     from datasets import Dataset
 
     examples = job.examples()
+    sees = any(example.images for example in examples)
 
-    def rows(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    def made(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         chosen = [examples[index] for index in batch["index"]]
-        made: dict[str, list[Any]] = {
+        columns: dict[str, list[Any]] = {
             "index": list(batch["index"]),
             "prompt": [[_turn(message) for message in job.format.prompt(example)] for example in chosen],
         }
-        if any(example.images for example in examples):
-            made["images"] = [[job.read(image) for image in example.images] for example in chosen]
-        if completion is not None:
-            replies = [completion(index) for index in batch["index"]]
-            made["completion"] = [[{"role": "assistant", "content": _text(reply)}] for reply in replies]
-        return made
+        if sees:
+            columns["images"] = [[job.read(image) for image in example.images] for example in chosen]
+        for name, texts in replies.items():
+            columns[name] = [[_turn(Message.assistant(texts[index]))] for index in batch["index"]]
+        return columns
 
-    return Dataset.from_dict({"index": list(order)}).with_transform(rows)
+    order = {"index": in_epochs(len(examples), rows, job.seed)}
+    return Dataset.from_dict(order).with_transform(made)
 
 
 def _turn(message: Message) -> dict[str, Any]:
@@ -61,7 +62,3 @@ def _turn(message: Message) -> dict[str, Any]:
         {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part} for part in message.content
     ]
     return {"role": message.role, "content": parts}
-
-
-def _text(reply: str) -> list[dict[str, str]]:
-    return [{"type": "text", "text": reply}]

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from openvlt import Checkpoint, Claim, Completion, DataError, Option, Reads, Trainer, TrainJob, UsageError, parse
-from openvlt_plugins.trl import dataset, policy, reporting
+from openvlt import Claim, Completion, Option, Reads, TrainJob, UsageError, parse
+from openvlt_plugins.trl import dataset
+from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
 
 
 @dataclass(frozen=True)
-class Grpo(Trainer):
+class Grpo(TrlTrainer):
     """Reinforces what the verifiers reward.
 
     The defaults are those of OpenVLThinker's released scripts (EasyR1 configuration and ``*.sh`` of
@@ -22,7 +23,7 @@ class Grpo(Trainer):
     reads: ClassVar[Reads] = "prompts"
     rewarded: ClassVar[bool] = True
 
-    learning_rate: Annotated[float, Option("peak learning rate")] = 1e-6
+    learning_rate: LearningRate = 1e-6
     steps: Annotated[int | None, Option("generations; overrides epochs", unit="generations")] = None
     epochs: Annotated[int, Option("times each prompt is seen")] = 5
     prompts: Annotated[int, Option("prompts per generation, over all processes", unit="prompts")] = 512
@@ -38,33 +39,25 @@ class Grpo(Trainer):
     delta: Annotated[float | None, Option("dual clip of the ratio for negative advantages")] = 3.0
     loss_type: Annotated[str, Option("averaging of the loss; bnpo is the mean over a batch's tokens")] = "bnpo"
     scale_rewards: Annotated[str, Option("what advantages are divided by: group, batch or none")] = "group"
-    schedule: Annotated[str, Option("learning rate schedule, a name transformers knows")] = "constant"
-    warmup: Annotated[float, Option("share of the updates the rate climbs for")] = 0.0
-    weight_decay: Annotated[float, Option("of AdamW")] = 0.01
-    max_grad_norm: Annotated[float, Option("gradients are clipped to this norm")] = 1.0
-    freeze: Annotated[tuple[str, ...], Option("parts not trained: vision, projector")] = ("vision", "projector")
-    lora_rank: Annotated[int, Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
-    devices: Annotated[int, Option("processes that train together")] = 1
+    schedule: Schedule = "constant"
+    warmup: Warmup = 0.0
+    weight_decay: WeightDecay = 0.01
     vllm: Annotated[Literal["off", "colocate", "server"], Option("who writes the rollouts")] = "off"
     vllm_url: Annotated[str | None, Option("address of the vLLM server", affects_output=False)] = None
     save_every: Annotated[int, Option("generations between checkpoints", unit="generations", affects_output=False)] = 10
-    report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", affects_output=False)] = ()
-
-    def processes(self) -> int:
-        return self.devices
 
     def check(self, rows: int) -> None:
+        super().check(rows)
         if rows < self.prompts:
             raise UsageError(
                 f"GRPO has {rows} examples, fewer than the {self.prompts} prompts of one batch.",
                 "Load more examples, or lower the option prompts.",
             )
         rollouts = self.prompts * self.generations
-        if rollouts % self.batch or self.batch % (self.device_batch * self.devices):
+        if rollouts % self.batch:
             raise UsageError(
-                f"GRPO cannot cut {rollouts} responses (prompts x generations) into updates of {self.batch} and those "
-                f"into {self.devices} x {self.device_batch} on the devices.",
-                "Choose batch as a divisor of prompts x generations, and a multiple of devices x device_batch.",
+                f"GRPO cannot divide {rollouts} responses (prompts x generations) into batches of {self.batch}.",
+                "Choose batch as a divisor of prompts x generations.",
             )
         if rollouts // self.devices % self.generations:
             raise UsageError(
@@ -72,50 +65,31 @@ class Grpo(Trainer):
                 "Choose prompts as a multiple of devices: a group must lie on one process.",
             )
 
-    def train(self, job: TrainJob) -> Checkpoint:
+    def trainer(self, job: TrainJob, **shared: Any) -> Any:
         from trl import GRPOTrainer
 
-        checkpoint = policy.last_checkpoint(job.folder)
-        model, processor = policy.load(job.model, self.freeze, job.seed, checkpoint)
-        rows = len(job.examples())
-        generations = self.steps or max(1, rows * self.epochs // self.prompts)
-        order = dataset.in_epochs(rows, generations * self.prompts, job.seed)
+        generations = self.steps or max(1, len(job.examples()) * self.epochs // self.prompts)
         trainer = GRPOTrainer(
-            model=model,
-            args=self._config(job, generations, processor),
+            args=self._config(job, generations, shared["processing_class"]),
             reward_funcs=_reward(job, lambda: trainer.eos_token_ids),
-            train_dataset=dataset.lazy(job, order),
-            processing_class=processor,
-            peft_config=policy.adapters(self.lora_rank, model),
-            callbacks=[report := reporting.callback(job)],
+            train_dataset=dataset.lazy(job, generations * self.prompts),
+            **shared,
         )
-        trainer.train(resume_from_checkpoint=checkpoint)
-        if report.flat >= reporting.STALLED_AFTER:
-            raise DataError(
-                f"GRPO stopped: {report.flat} times in a row all responses to a prompt earned the same reward.",
-                "Nothing can be learnt from that: look at completions.jsonl, and choose easier or harder examples, "
-                "more generations a prompt, or another reward.",
-            )
-        return policy.save(trainer, processor, job.model, job.folder)
+        return trainer
 
     def _config(self, job: TrainJob, generations: int, processor: object) -> Any:
-        import torch
         from trl import GRPOConfig
 
-        gpu = torch.cuda.is_available()
         updates = self.prompts * self.generations // self.batch
         server = {"vllm_server_base_url": self.vllm_url} if self.vllm_url else {}
         if self.vllm != "off":
             server["vllm_mode"] = self.vllm
         return GRPOConfig(
-            output_dir=str(job.folder),
-            learning_rate=self.learning_rate,
+            **self.arguments(job),
             max_steps=generations * updates,
             shuffle_dataset=False,
             generation_batch_size=self.prompts * self.generations,
             num_generations=self.generations,
-            per_device_train_batch_size=self.device_batch,
-            gradient_accumulation_steps=self.batch // (self.device_batch * self.devices),
             num_iterations=1,
             temperature=self.temperature,
             top_p=self.top_p,
@@ -126,23 +100,10 @@ class Grpo(Trainer):
             delta=self.delta,
             loss_type=self.loss_type,
             scale_rewards=self.scale_rewards,
-            lr_scheduler_type=self.schedule,
-            warmup_steps=self.warmup,
-            weight_decay=self.weight_decay,
-            max_grad_norm=self.max_grad_norm,
             generation_kwargs={"suppress_tokens": tokens} if (tokens := _visual_tokens(processor)) else None,
             use_vllm=self.vllm != "off",
             **server,
-            bf16=gpu,
-            gradient_checkpointing=gpu,
-            use_cpu=not gpu,
-            logging_steps=1,
             save_steps=self.save_every * updates,
-            save_total_limit=2,
-            remove_unused_columns=False,
-            report_to=list(self.report_to) or "none",
-            seed=job.seed,
-            disable_tqdm=True,
         )
 
 

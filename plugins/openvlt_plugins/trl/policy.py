@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from openvlt import Checkpoint, Model, UsageError
-
-FROZEN = ("vision", "projector")
+from openvlt import Checkpoint, Model
 
 
 def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: str | None) -> tuple[Any, Any]:
@@ -106,8 +104,6 @@ def _last_metrics(trainer: Any) -> dict[str, float]:
 
 def _freeze(policy: Any, part: str) -> None:
     tower = getattr(policy.model, "visual", None)
-    if part not in FROZEN:
-        raise UsageError(f"The option freeze names '{part}'.", f"It knows {' and '.join(FROZEN)}.")
     if tower is None:
         return
     for name, parameter in tower.named_parameters():

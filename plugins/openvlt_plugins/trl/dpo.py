@@ -1,0 +1,83 @@
+"""Direct preference optimisation on TRL's DPOTrainer: prompt, a correct and an incorrect trace, images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from openvlt import Format, Option, Reads, Trace, TrainJob, UsageError
+from openvlt_plugins.trl import dataset
+from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
+
+LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "bco_pair", "nca_pair", "sppo_hard", "aot", "apo_zero", "sft")
+
+
+@dataclass(frozen=True)
+class Dpo(TrlTrainer):
+    """Makes the correct traces likelier and the incorrect ones less likely than the model it starts from has them.
+
+    The loss and `beta` are those of the paper (arXiv 2305.18290); the other defaults are those of InternVL's released
+    script for preferences between correct and incorrect reasoning (arXiv 2411.10442; OpenGVLab/InternVL,
+    ``internvl_chat/shell/internvl2.0_mpo/preference_optimization``). Its mixed loss is ``loss_type: [sigmoid,
+    bco_pair, sft]`` with ``loss_weights: [0.8, 0.2, 1.0]``.
+    """
+
+    reads: ClassVar[Reads] = "pairs"
+
+    learning_rate: LearningRate = 5e-6
+    epochs: Annotated[int, Option("times each pair is seen")] = 1
+    batch: Annotated[int, Option("pairs per update, over all processes", unit="pairs")] = 256
+    device_batch: Annotated[int, Option("pairs a device holds at once", unit="pairs")] = 1
+    beta: Annotated[float, Option("how strongly the model is held to the one it starts from")] = 0.1
+    loss_type: Annotated[tuple[str, ...], Option("losses, added up")] = ("sigmoid",)
+    loss_weights: Annotated[tuple[float, ...], Option("weight of each loss; all 1 if empty")] = ()
+    schedule: Schedule = "cosine"
+    warmup: Warmup = 0.03
+    weight_decay: WeightDecay = 0.05
+    save_steps: SaveSteps = 100
+    workers: Workers = 0
+
+    def check(self, rows: int) -> None:
+        super().check(rows)
+        if not rows:
+            raise UsageError(
+                "DPO has no pair to learn from: no example of the selection has both a correct and an incorrect trace.",
+                "Take filters that drop incorrect traces, such as correct, out of select, or sample more traces of "
+                "each example.",
+            )
+        if unknown := [name for name in self.loss_type if name not in LOSSES]:
+            raise UsageError(f"DPO has no loss '{unknown[0]}' (option loss_type).", f"Choose from {', '.join(LOSSES)}.")
+        if self.loss_weights and len(self.loss_weights) != len(self.loss_type):
+            raise UsageError(
+                f"DPO has {len(self.loss_weights)} loss_weights, but {len(self.loss_type)} in loss_type.",
+                "Give each loss a weight, or none.",
+            )
+
+    def trainer(self, job: TrainJob, **shared: Any) -> Any:
+        from trl import DPOConfig, DPOTrainer
+
+        pairs = job.pairs()
+        config = DPOConfig(
+            **self.arguments(job),
+            train_sampling_strategy="sequential",
+            max_length=None,
+            beta=self.beta,
+            loss_type=list(self.loss_type),
+            loss_weights=list(self.loss_weights) or None,
+            save_steps=self.save_steps,
+            dataloader_num_workers=self.workers,
+        )
+        data = dataset.lazy(
+            job,
+            len(pairs) * self.epochs,
+            chosen=[_reply(chosen, job.format) for chosen, _ in pairs],
+            rejected=[_reply(rejected, job.format) for _, rejected in pairs],
+        )
+        # The reference is loaded from the folder of job.model, also on resume: the checkpoint's weights are put into
+        # a model that was loaded from there.
+        return DPOTrainer(args=config, train_dataset=data, **shared)
+
+
+def _reply(trace: Trace, format: Format) -> str:
+    """One form for both sides, so that the form is not what is preferred; a reply without an answer stays as it is."""
+    return trace.raw if trace.answer is None else format.target(trace)

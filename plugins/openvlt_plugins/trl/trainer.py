@@ -1,0 +1,89 @@
+"""What the trainers share: options, how a batch is divided, TRL's arguments, the course of a training."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from openvlt import Checkpoint, Option, Trainer, TrainJob, UsageError
+from openvlt_plugins.trl import policy, reporting
+
+LearningRate = Annotated[float, Option("peak learning rate")]
+Schedule = Annotated[str, Option("learning rate schedule, a name transformers knows")]
+Warmup = Annotated[float, Option("share of the updates the rate climbs for")]
+WeightDecay = Annotated[float, Option("of AdamW")]
+SaveSteps = Annotated[int, Option("updates between checkpoints", unit="updates", affects_output=False)]
+Workers = Annotated[int, Option("processes that decode images", affects_output=False)]
+
+
+@dataclass(frozen=True)
+class TrlTrainer(Trainer):
+    """A method of TRL's; each says which of its trainers carries it out, and has published defaults of its own."""
+
+    learning_rate: LearningRate
+    batch: int
+    device_batch: int
+    schedule: Schedule
+    warmup: Warmup
+    weight_decay: WeightDecay
+    max_grad_norm: Annotated[float, Option("gradients are clipped to this norm")] = 1.0
+    freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("parts not trained")] = ("vision", "projector")
+    lora_rank: Annotated[int, Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
+    devices: Annotated[int, Option("processes that train together")] = 1
+    report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", affects_output=False)] = ()
+
+    def processes(self) -> int:
+        return self.devices
+
+    def check(self, rows: int) -> None:
+        held = self.device_batch * self.devices
+        if self.batch % held:
+            raise UsageError(
+                f"A batch of {self.batch} cannot be divided into micro-batches of {self.device_batch} on each of "
+                f"{self.devices} devices (options batch, device_batch and devices).",
+                f"Choose batch as a multiple of device_batch x devices, here {held}.",
+            )
+
+    def train(self, job: TrainJob) -> Checkpoint:
+        checkpoint = policy.last_checkpoint(job.folder)
+        model, processor = policy.load(job.model, self.freeze, job.seed, checkpoint)
+        trainer = self.trainer(
+            job,
+            model=model,
+            processing_class=processor,
+            peft_config=policy.adapters(self.lora_rank, model),
+            callbacks=[reporting.callback(job)],
+        )
+        trainer.train(resume_from_checkpoint=checkpoint)
+        return policy.save(trainer, processor, job.model, job.folder)
+
+    @abstractmethod
+    def trainer(self, job: TrainJob, **shared: Any) -> Any:
+        """TRL's trainer, with its configuration and data; `shared` are arguments every one of them takes."""
+
+    def arguments(self, job: TrainJob) -> dict[str, Any]:
+        """The fields that all configurations of TRL's have; training is one epoch, see `dataset.in_epochs`."""
+        import torch
+
+        gpu = torch.cuda.is_available()
+        return {
+            "output_dir": str(job.folder),
+            "seed": job.seed,
+            "learning_rate": self.learning_rate,
+            "lr_scheduler_type": self.schedule,
+            "warmup_steps": self.warmup,
+            "weight_decay": self.weight_decay,
+            "max_grad_norm": self.max_grad_norm,
+            "num_train_epochs": 1,
+            "per_device_train_batch_size": self.device_batch,
+            "gradient_accumulation_steps": self.batch // (self.device_batch * self.devices),
+            "bf16": gpu,
+            "gradient_checkpointing": gpu,
+            "use_cpu": not gpu,
+            "logging_steps": 1,
+            "save_total_limit": 2,
+            "remove_unused_columns": False,
+            "report_to": list(self.report_to) or "none",
+            "disable_tqdm": True,
+        }
