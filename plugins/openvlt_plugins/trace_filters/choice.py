@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from openvlt import Drop, Example, Judged, Option, TraceFilter, UsageError
 
@@ -12,6 +12,8 @@ from openvlt import Drop, Example, Judged, Option, TraceFilter, UsageError
 @dataclass(frozen=True)
 class Correct(TraceFilter):
     """Keeps the traces whose answer was found correct."""
+
+    keeps_incorrect: ClassVar[bool] = False
 
     verifier: Annotated[str, Option("whose verdict counts, by its name in the recipe; empty for any")] = ""
 
@@ -31,6 +33,8 @@ class Shortest(TraceFilter):
     OpenVLThinker takes the shortest (arXiv 2503.17352, section 4.1). Its released script takes, of two or more, the
     longest but one: `rank` -2.
     """
+
+    keeps_incorrect: ClassVar[bool] = False
 
     rank: Annotated[int, Option("1 the shortest, 2 the next, -1 the longest, -2 the longest but one")] = 1
 
