@@ -16,7 +16,7 @@ from PIL import Image as Pictures
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
 from openvlt_plugins.openai.backend import OpenAIBackend
-from openvlt_plugins.openai.wire import Failure, completion
+from openvlt_plugins.openai.messages import Failure, completion
 from tiny_models import picture, request
 
 SAMPLING = Sampling(max_tokens=8, temperature=0.7)

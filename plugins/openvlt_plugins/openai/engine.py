@@ -17,7 +17,7 @@ from openvlt import Completion, ImageReader, Model, Rejected, RemoteError, Reque
 from openvlt_plugins.openai.backend import OpenAIBackend
 from openvlt_plugins.openai.connections import Connections
 from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
-from openvlt_plugins.openai.wire import Body, Failure, body, completion, seed
+from openvlt_plugins.openai.messages import Body, Failure, body, completion, seed
 
 log = logging.getLogger(__name__)
 
