@@ -66,8 +66,16 @@ if TYPE_CHECKING:
     )
     from openvlt.tables import (
         TableRow as TableRow,
+        choices_of as choices_of,
+        digest_files as digest_files,
         find_files as find_files,
+        images_of as images_of,
+        is_empty as is_empty,
+        literal_of as literal_of,
         read_rows as read_rows,
+        read_table as read_table,
+        text_of as text_of,
+        whole_number_of as whole_number_of,
     )
     from openvlt.verification.functions import (
         compute_score as compute_score,
@@ -88,7 +96,10 @@ _HOMES = {
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",
     ),
-    "openvlt.tables": ("TableRow", "find_files", "read_rows"),
+    "openvlt.tables": (
+        "TableRow", "choices_of", "digest_files", "find_files", "images_of", "is_empty", "literal_of", "read_rows",
+        "read_table", "text_of", "whole_number_of",
+    ),
     "openvlt.verification.functions": ("compute_score", "reward"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_files, read_rows
-from openvlt_plugins.qa.cells import cell, choices_of, columns_of, has, image_of, listed, text_of, whole_number
+from openvlt import (
+    DataError,
+    Example,
+    Option,
+    Reject,
+    Rejected,
+    Source,
+    TableRow,
+    choices_of,
+    digest_files,
+    find_files,
+    images_of,
+    read_rows,
+    text_of,
+    whole_number_of,
+)
+from openvlt_plugins.qa.cells import cell, columns_of, has, listed
 
 FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
 
@@ -57,11 +71,8 @@ class Table(Source):
     def revision(self) -> str:
         if not self.path:
             return f"{self.dataset}@{self.hub_revision or 'main'}"
-        digest = hashlib.sha256()
-        for file in dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split)):
-            with file.open("rb") as content:
-                digest.update(hashlib.file_digest(content, "sha256").digest())
-        return f"sha256:{digest.hexdigest()}"
+        files = dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split))
+        return f"sha256:{digest_files(list(files))}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         first = True
@@ -106,9 +117,12 @@ class Table(Source):
     def _example(self, row: TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
         values = {name: cell(row, self.columns.get(name, "")) for name in FIELDS}
         id = text_of(values["id"]) or f"row {number + 1}"
-        choices = choices_of(values["choices"])
-        if choices is None:
-            return Rejected(id=id, reason="choices cannot be read")
+        try:
+            choices = choices_of(values["choices"])
+            precision = whole_number_of(values["precision"], "precision")
+            images = tuple(image for column in self.images for image in images_of(cell(row, column), folder))
+        except Reject as reject:
+            return Rejected(id=id, reason=reject.reason)
         answer = text_of(values["answer"])
         gold = self._gold(answer)
         metadata = {key: listed(cell(row, column)) for key, column in self.metadata.items()}
@@ -120,18 +134,13 @@ class Table(Source):
             id=id,
             question=text_of(values["question"]),
             answer=gold,
-            images=tuple(self._images(row, folder)),
+            images=images,
             choices=choices,
             answer_type=self._type(text_of(values["answer_type"]), choices),
-            precision=whole_number(values["precision"]),
+            precision=precision,
             unit=text_of(values["unit"]) or None,
             metadata=metadata,
         )
-
-    def _images(self, row: TableRow, folder: Path) -> Iterator[Image]:
-        for column in self.images:
-            if image := image_of(cell(row, column), folder):
-                yield image
 
     def _gold(self, answer: str) -> str:
         for pattern, replacement in self.golds.items():
