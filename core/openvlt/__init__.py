@@ -64,6 +64,11 @@ if TYPE_CHECKING:
         Trace as Trace,
         Verdict as Verdict,
     )
+    from openvlt.sampling import (
+        choose_tokens as choose_tokens,
+        penalise_repetition as penalise_repetition,
+        uniform_draws as uniform_draws,
+    )
     from openvlt.tables import (
         TableRow as TableRow,
         choices_of as choices_of,
@@ -96,6 +101,7 @@ _HOMES = {
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",
     ),
+    "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
     "openvlt.tables": (
         "TableRow", "choices_of", "digest_files", "find_files", "images_of", "is_empty", "literal_of", "read_rows",
         "read_table", "text_of", "whole_number_of",
