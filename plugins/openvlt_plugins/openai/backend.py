@@ -48,7 +48,7 @@ class OpenAIBackend(Backend):
             UsageError: the model has no URL, or a URL holds a password.
             RemoteError: no endpoint answers, the key is refused, or the model is not served.
         """
-        from openvlt_plugins.openai.engine import OpenAIEngine
+        from openvlt_plugins.openai.engine import Key, Limits, OpenAIEngine
 
         if not model.url:
             raise UsageError(f"The model '{model.id}' has no URL.", "Give one, such as --teacher-url http://host/v1.")
@@ -59,5 +59,6 @@ class OpenAIBackend(Backend):
         key = os.environ.get(self.api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise UsageError(f"The API key in ${self.api_key_env} cannot be sent.", "Set it without breaks or accents.")
-        with OpenAIEngine(self, model, read, key) as engine:
+        limits = Limits(self.concurrency, self.timeout, self.total_timeout, self.retries, self.patience)
+        with OpenAIEngine(limits, model, read, Key(self.api_key_env, key)) as engine:
             yield engine
