@@ -1,6 +1,7 @@
 """openvlt: turns images and questions into a vision-language model that reasons, and measures whether it got better.
 
-Everything a plugin needs is a name of this package; each is imported when it is first used.
+Everything a plugin needs is a name of this package; each is imported when it is first used. Readers of files with rows
+are in its module `tables`.
 """
 
 from __future__ import annotations
@@ -69,19 +70,6 @@ if TYPE_CHECKING:
         penalise_repetition as penalise_repetition,
         uniform_draws as uniform_draws,
     )
-    from openvlt.tables import (
-        TableRow as TableRow,
-        choices_of as choices_of,
-        digest_files as digest_files,
-        find_files as find_files,
-        images_of as images_of,
-        is_empty as is_empty,
-        literal_of as literal_of,
-        read_rows as read_rows,
-        read_table as read_table,
-        text_of as text_of,
-        whole_number_of as whole_number_of,
-    )
     from openvlt.verification.functions import (
         compute_score as compute_score,
         reward as reward,
@@ -102,10 +90,6 @@ _HOMES = {
         "Sampling", "Trace", "Verdict",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
-    "openvlt.tables": (
-        "TableRow", "choices_of", "digest_files", "find_files", "images_of", "is_empty", "literal_of", "read_rows",
-        "read_table", "text_of", "whole_number_of",
-    ),
     "openvlt.verification.functions": ("compute_score", "reward"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -15,8 +15,9 @@ from hypothesis import given, strategies as st
 from openpyxl import Workbook
 from PIL import Image as Pictures
 
-from openvlt import DataError, Example, Rejected, read_table
+from openvlt import DataError, Example, Rejected
 from openvlt.records import NewImage
+from openvlt.tables import read_table
 from openvlt.tables.json_stream import json_elements
 from openvlt_plugins.rows.source import Rows
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from openvlt import Reject, choices_of, images_of, literal_of, read_table, text_of, whole_number_of
+from openvlt import Reject
 from openvlt.records import NewImage
+from openvlt.tables import choices_of, images_of, literal_of, read_table, text_of, whole_number_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(100))
 TEXT = base64.b64encode(PNG).decode()

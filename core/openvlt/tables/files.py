@@ -49,8 +49,8 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
     if len(files) == 1 or (files and not names):
         return files
     listed = ", ".join(file.name for file in files[:5]) or "no data file"
-    wanted = f" and none is called {' or '.join(names)}" if names else ""
-    raise DataError(f"The folder '{path}' holds {listed}{',' * bool(wanted)}{wanted}.", "Name the file.")
+    wanted = f", and none is called {' or '.join(names)}" if names else ""
+    raise DataError(f"The folder '{path}' holds {listed}{wanted}.", "Name the file.")
 
 
 def digest_files(files: Sequence[Path], *, names: bool = False) -> str:

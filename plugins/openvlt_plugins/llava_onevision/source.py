@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source, TableRow, images_of, read_rows
+from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.llava_onevision.turns import asked, gold
 
 HUB_ID = "lmms-lab/LLaVA-OneVision-Data"
@@ -55,13 +55,13 @@ class LlavaOneVision(Source):
             raise DataError(f"There is no Parquet file in {folder}.", "Put the files of the config there.")
         return found
 
-    def _rows(self, config: str, split: str) -> Iterator[tuple[TableRow, Path]]:
+    def _rows(self, config: str, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
         """Rows, and where paths in them start."""
         if self.data is None:
             return ((row, Path()) for row in self._stream(config, split))
-        return ((row, file.parent) for file in self._files(config) for row in read_rows(file))
+        return ((row, file.parent) for file in self._files(config) for row in tables.read_rows(file))
 
-    def _stream(self, config: str, split: str) -> Iterator[TableRow]:
+    def _stream(self, config: str, split: str) -> Iterator[tables.TableRow]:
         import httpx
         from datasets import Image as ImageFeature, load_dataset
 
@@ -86,7 +86,7 @@ def _line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(". ")
 
 
-def _example(place: str, config: str, row: TableRow, folder: Path) -> Example | Rejected:
+def _example(place: str, config: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
     try:
         human, reply = _first_pair(row.get("conversations") or ())
         question = asked(human)
@@ -112,7 +112,7 @@ def _first_pair(turns: Any) -> tuple[str, str]:
 
 
 def _images(value: Any, folder: Path) -> tuple[Image, ...]:
-    images = images_of(value, folder)
+    images = tables.images_of(value, folder)
     if not images:
         raise Reject("there is no image")
     return images

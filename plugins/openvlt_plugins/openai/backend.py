@@ -48,7 +48,7 @@ class OpenAIBackend(Backend):
             UsageError: the model has no URL, or a URL holds a password.
             RemoteError: no endpoint answers, the key is refused, or the model is not served.
         """
-        from openvlt_plugins.openai.engine import Key, Limits, OpenAIEngine
+        from openvlt_plugins.openai.engine import Limits, OpenAIEngine
 
         if not model.url:
             raise UsageError(f"The model '{model.id}' has no URL.", "Give one, such as --teacher-url http://host/v1.")
@@ -60,5 +60,5 @@ class OpenAIBackend(Backend):
         if not (key.isascii() and key.isprintable()):
             raise UsageError(f"The API key in ${self.api_key_env} cannot be sent.", "Set it without breaks or accents.")
         limits = Limits(self.concurrency, self.timeout, self.total_timeout, self.retries, self.patience)
-        with OpenAIEngine(limits, model, read, Key(self.api_key_env, key)) as engine:
+        with OpenAIEngine(limits, model, read, key, self.api_key_env) as engine:
             yield engine

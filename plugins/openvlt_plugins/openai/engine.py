@@ -36,14 +36,6 @@ class Limits:
     patience: float
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An API key and its environment variable; sent as bearer token if it is not empty, never logged or written."""
-
-    variable: str
-    value: str
-
-
 class OpenAIEngine:
     """Open endpoints; `generate` may be called from several threads at once.
 
@@ -51,20 +43,21 @@ class OpenAIEngine:
         limits: how hard and how long they are asked.
         model: what the endpoints serve, and where they are.
         read: decodes images.
-        key: the API key.
+        key: sent as bearer token if it is not empty; never logged or written.
+        key_variable: the environment variable the key comes from.
     """
 
-    def __init__(self, limits: Limits, model: Model, read: ImageReader, key: Key) -> None:
+    def __init__(self, limits: Limits, model: Model, read: ImageReader, key: str, key_variable: str) -> None:
         self._limits = limits
         self._model = model
         self._read = read
-        self._key = key
+        self._key, self._key_variable = key, key_variable
         self._fleet = Fleet([Endpoint(url.rstrip("/"), limits.concurrency) for url in model.url], limits.patience)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
         self._answered = False
         self._retried = 0
-        bearer = {"Authorization": f"Bearer {key.value}"} if key.value else {}
+        bearer = {"Authorization": f"Bearer {key}"} if key else {}
         self._connections = Connections({"Accept": "application/json", **bearer}, _CONNECT)
 
     def __enter__(self) -> Self:
@@ -218,13 +211,13 @@ class OpenAIEngine:
 
     def _refused(self, endpoint: Endpoint, failure: Failure) -> Failure:
         """A refusal lasts once the endpoint has answered anything; before, the fault may be in how it is asked."""
-        detail = failure.detail.replace(self._key.value, "***") if self._key.value else failure.detail
+        detail = failure.detail.replace(self._key, "***") if self._key else failure.detail
         log.warning("%s: %s: %s", endpoint.url, failure.reason, detail[:500])
         return failure if self._answered or failure.kind == "context" else Failure(failure.reason)
 
     def _refused_key(self, endpoint: Endpoint) -> RemoteError:
         return RemoteError(
-            f"The endpoint {endpoint.url} refuses the API key.", f"Set ${self._key.variable} to a valid one."
+            f"The endpoint {endpoint.url} refuses the API key.", f"Set ${self._key_variable} to a valid one."
         )
 
     def _wrong_model(self, endpoint: Endpoint, served: Sequence[str]) -> RemoteError:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import takewhile
 from typing import Any
 
-from openvlt import is_empty, literal_of, text_of
+from openvlt import tables
 
 _NAMED = re.compile(r"\{([^{}]+)\}")
 LETTERS = "A-Z"
@@ -28,7 +28,7 @@ def cell(row: Mapping[str, Any], column: str) -> Any:
             the columns A, B, C ... up to the first empty one) or a text that names columns in braces.
     """
     if "{" in column:
-        return _NAMED.sub(lambda name: text_of(cell(row, name[1])), column)
+        return _NAMED.sub(lambda name: tables.text_of(cell(row, name[1])), column)
     for name in column.removesuffix("?").split("|"):
         value: Any = row
         for step in name.split("."):
@@ -48,18 +48,18 @@ def has(row: Mapping[str, Any], column: str) -> bool:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str) and value.startswith("{"):
-        value = literal_of(value)
+        value = tables.literal_of(value)
     return value if isinstance(value, Mapping) else {}
 
 
 def _lettered(row: Mapping[str, Any]) -> list[str]:
-    cells = (text_of(row.get(chr(65 + index))) for index in range(26))
-    return list(takewhile(lambda text: not is_empty(text), cells))
+    cells = (tables.text_of(row.get(chr(65 + index))) for index in range(26))
+    return list(takewhile(lambda text: not tables.is_empty(text), cells))
 
 
 def listed(value: Any) -> Any:
     """The cell, with a list in it if it is the text of a list, as tables have it."""
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
-        found = literal_of(value)
+        found = tables.literal_of(value)
         return [str(item) for item in found] if isinstance(found, list) else value
     return value

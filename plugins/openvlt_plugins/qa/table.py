@@ -8,22 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import (
-    DataError,
-    Example,
-    Option,
-    Reject,
-    Rejected,
-    Source,
-    TableRow,
-    choices_of,
-    digest_files,
-    find_files,
-    images_of,
-    read_rows,
-    text_of,
-    whole_number_of,
-)
+from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.qa.cells import cell, columns_of, has, listed
 
 FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
@@ -72,7 +57,7 @@ class Table(Source):
         if not self.path:
             return f"{self.dataset}@{self.hub_revision or 'main'}"
         files = dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split))
-        return f"sha256:{digest_files(list(files))}"
+        return f"sha256:{tables.digest_files(list(files))}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         first = True
@@ -82,10 +67,10 @@ class Table(Source):
                 first = False
             yield self._example(row, folder, number, split)
 
-    def _rows(self, split: str) -> Iterator[tuple[TableRow, Path]]:
+    def _rows(self, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
         if self.path:
             for file in self._files(split):
-                for row in read_rows(file):
+                for row in tables.read_rows(file):
                     yield self._parted(row), file.parent
             return
         from openvlt_plugins.qa.hub import hub_rows
@@ -93,18 +78,18 @@ class Table(Source):
         for row in hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
             yield row, Path()
 
-    def _parted(self, row: TableRow) -> TableRow:
+    def _parted(self, row: tables.TableRow) -> tables.TableRow:
         found: dict[str, Any] = {}
         for column, pattern in self.parts.items():
-            if match := re.fullmatch(pattern, text_of(row.get(column))):
+            if match := re.fullmatch(pattern, tables.text_of(row.get(column))):
                 found |= match.groupdict()
         return {**found, **row}
 
     def _files(self, split: str) -> list[Path]:
         names = tuple(filter(None, (split, *self.configs, *self.sizes)))
-        return find_files(Path(self.path), names, self.configs)
+        return tables.find_files(Path(self.path), names, self.configs)
 
-    def _check(self, row: TableRow) -> None:
+    def _check(self, row: tables.TableRow) -> None:
         written = (*self.columns.values(), *self.metadata.values())
         wanted = [name for column in written if not column.endswith("?") for name in columns_of(column)]
         missing = [name for name in dict.fromkeys(wanted) if not has(row, name)]
@@ -114,16 +99,16 @@ class Table(Source):
                 f"It has {', '.join(row)}.",
             )
 
-    def _example(self, row: TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
+    def _example(self, row: tables.TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
         values = {name: cell(row, self.columns.get(name, "")) for name in FIELDS}
-        id = text_of(values["id"]) or f"row {number + 1}"
+        id = tables.text_of(values["id"]) or f"row {number + 1}"
         try:
-            choices = choices_of(values["choices"])
-            precision = whole_number_of(values["precision"], "precision")
-            images = tuple(image for column in self.images for image in images_of(cell(row, column), folder))
+            choices = tables.choices_of(values["choices"])
+            precision = tables.whole_number_of(values["precision"], "precision")
+            images = tuple(image for column in self.images for image in tables.images_of(cell(row, column), folder))
         except Reject as reject:
             return Rejected(id=id, reason=reject.reason)
-        answer = text_of(values["answer"])
+        answer = tables.text_of(values["answer"])
         gold = self._gold(answer)
         metadata = {key: listed(cell(row, column)) for key, column in self.metadata.items()}
         if not gold and split in self.unlabelled:
@@ -132,13 +117,13 @@ class Table(Source):
             metadata["gold"] = answer
         return Example(
             id=id,
-            question=text_of(values["question"]),
+            question=tables.text_of(values["question"]),
             answer=gold,
             images=images,
             choices=choices,
-            answer_type=self._type(text_of(values["answer_type"]), choices),
+            answer_type=self._type(tables.text_of(values["answer_type"]), choices),
             precision=precision,
-            unit=text_of(values["unit"]) or None,
+            unit=tables.text_of(values["unit"]) or None,
             metadata=metadata,
         )
 

@@ -7,22 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import (
-    DataError,
-    Example,
-    Option,
-    Reject,
-    Rejected,
-    Source,
-    TableRow,
-    choices_of,
-    digest_files,
-    find_files,
-    images_of,
-    read_table,
-    text_of,
-    whole_number_of,
-)
+from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.rows import values
 
 ALIASES = {
@@ -70,15 +55,17 @@ class Rows(Source):
             )
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
-        for file in find_files(self._path(split)):
-            for place, row in read_table(file):
+        for file in tables.find_files(self._path(split)):
+            for place, row in tables.read_table(file):
                 yield row if isinstance(row, Rejected) else self._example(place, row, file.parent)
 
     def revision(self) -> str:
         if "{split}" in self.path:
             paths = [Path(self.path.replace("{split}", split)) for split in self.splits]
-            return digest_files([file for path in paths if path.exists() for file in find_files(path)], names=True)
-        return digest_files(find_files(Path(self.path)), names=True)
+            return tables.digest_files(
+                [file for path in paths if path.exists() for file in tables.find_files(path)], names=True
+            )
+        return tables.digest_files(tables.find_files(Path(self.path)), names=True)
 
     def _path(self, split: str) -> Path:
         if "{split}" not in self.path and split != "train":
@@ -88,30 +75,30 @@ class Rows(Source):
             )
         return Path(self.path.replace("{split}", split))
 
-    def _example(self, place: str, row: TableRow, folder: Path) -> Example | Rejected:
+    def _example(self, place: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
         try:
             return self._read(place, row, folder)
         except Reject as reject:
             return Rejected(id=place, reason=reject.reason)
 
-    def _read(self, place: str, row: TableRow, folder: Path) -> Example:
+    def _read(self, place: str, row: tables.TableRow, folder: Path) -> Example:
         used = {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
 
         def cell(field: str) -> Any:
             column = used[field]
             return None if column is None else row[column]
 
-        images = images_of(cell("images"), folder)
-        choices = choices_of(cell("choices"))
+        images = tables.images_of(cell("images"), folder)
+        choices = tables.choices_of(cell("choices"))
         return Example(
-            id=text_of(cell("id")) or place,
+            id=tables.text_of(cell("id")) or place,
             question=_question(cell("question"), len(images)),
             answer=values.answer(cell("answer"), choices, index=self.answer_is_index),
             images=images,
             choices=choices,
             answer_type=values.answer_type(cell("answer_type")),
-            precision=whole_number_of(cell("precision"), "precision"),
-            unit=text_of(cell("unit")) or None,
+            precision=tables.whole_number_of(cell("precision"), "precision"),
+            unit=tables.text_of(cell("unit")) or None,
             metadata={
                 name: value
                 for name, value in row.items()
@@ -120,7 +107,7 @@ class Rows(Source):
         )
 
 
-def _column(row: TableRow, named: str | None, usual: tuple[str, ...]) -> str | None:
+def _column(row: tables.TableRow, named: str | None, usual: tuple[str, ...]) -> str | None:
     """The column that holds a field, None if there is none.
 
     Raises:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from openvlt import AnswerType, Reject, text_of, whole_number_of
+from openvlt import AnswerType, Reject, tables
 
 _TYPES: dict[str, AnswerType] = {
     **{name: name for name in get_args(AnswerType)},
@@ -36,7 +36,7 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
         Reject: there is no answer, or no choice of that number.
     """
     if index:
-        number = whole_number_of(value, "the answer")
+        number = tables.whole_number_of(value, "the answer")
         if number is None or not 0 <= number < len(options):
             raise Reject("the answer is not the number of a choice")
         return chr(ord("A") + number)
@@ -44,7 +44,7 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return answer(value[0], options, index=False) if len(value) == 1 else json.dumps(list(value))
-    text = text_of(value).strip()
+    text = tables.text_of(value).strip()
     if not text:
         raise Reject("empty gold answer")
     return text
