@@ -1,4 +1,4 @@
-"""Tables that other people wrote: rows of files in any format, and what their cells hold."""
+"""Tables that other people wrote: rows of files in any format, and what their cells contain."""
 
 from __future__ import annotations
 

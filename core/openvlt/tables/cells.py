@@ -86,7 +86,7 @@ def choices_of(value: Any) -> tuple[str, ...]:
 
 
 def images_of(value: Any, folder: Path) -> tuple[Image, ...]:
-    """The cell as images; an empty one holds none. Loading checks that a file exists and that the content is an image.
+    """The cell as images; an empty one has none. Loading checks that a file exists and that the content is an image.
 
     Args:
         value: a path, encoded bytes, a data URL, base64, the hub's ``{"bytes": ..., "path": ...}``, a list of these, or

@@ -142,7 +142,7 @@ def _parquet(path: Path) -> _Numbered:
 
 
 def _separated(path: Path) -> _Numbered:
-    csv.field_size_limit(2**30)  # tables of VLMEvalKit hold whole images
+    csv.field_size_limit(2**30)  # tables of VLMEvalKit contain whole images
     with path.open(encoding=_ENCODING, newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         try:

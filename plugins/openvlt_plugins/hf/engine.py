@@ -181,7 +181,7 @@ class HfEngine:
     def _completion(self, sequence: Written) -> Completion:
         tokens = sequence.tokens[:-1] if sequence.tokens[-1] in self.loaded.eos else sequence.tokens
         return Completion(
-            # A character cut in half at the end is left out, as vLLM does.
+            # A character cut in half at the end is dropped, as vLLM does.
             text=self._text(tokens).rstrip("\ufffd") if sequence.text is None else sequence.text,
             finish_reason="length" if sequence.finished == "length" else "stop",
             prompt_tokens=len(sequence.prompt.ids),

@@ -21,7 +21,7 @@ class LlavaOneVision(Source):
     """One example for the first question of each row; the rules are those of `turns`.
 
     The columns are `id`, `image`, `conversations` (a list of `from` and `value`) and `data_source`. An example's id is
-    ``config/number of the row``; its metadata holds `data_source` (the config) and `row` (the row's own id).
+    ``config/number of the row``; its metadata has `data_source` (the config) and `row` (the row's own id).
     """
 
     configs: Annotated[tuple[str, ...], Option("which configs, such as 'FigureQA(MathV360K)', in order")] = ()

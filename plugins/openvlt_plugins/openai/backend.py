@@ -28,9 +28,7 @@ class OpenAIBackend(Backend):
     patience: Annotated[
         float, Option("time all endpoints may be down before requests are given up", unit="seconds", operational=True)
     ] = 120.0
-    api_key_env: Annotated[str, Option("environment variable that holds the API key", operational=True)] = (
-        "OPENAI_API_KEY"
-    )
+    api_key_env: Annotated[str, Option("environment variable with the API key", operational=True)] = "OPENAI_API_KEY"
 
     capabilities = frozenset({"images", "seeds"})
     chunk = 16
@@ -45,7 +43,7 @@ class OpenAIBackend(Backend):
         """Check that an endpoint answers and serves the model.
 
         Raises:
-            UsageError: the model has no URL, or a URL holds a password.
+            UsageError: the model has no URL, or a URL has a password.
             RemoteError: no endpoint answers, the key is refused, or the model is not served.
         """
         from openvlt_plugins.openai.engine import Limits, OpenAIEngine
@@ -54,7 +52,7 @@ class OpenAIBackend(Backend):
             raise UsageError(f"The model '{model.id}' has no URL.", "Give one, such as --teacher-url http://host/v1.")
         if any("@" in url or "?" in url for url in model.url):
             raise UsageError(
-                "An endpoint's URL holds a password or a query.", f"Put the key into ${self.api_key_env} instead."
+                "An endpoint's URL has a password or a query.", f"Put the key into ${self.api_key_env} instead."
             )
         key = os.environ.get(self.api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):

@@ -201,7 +201,7 @@ class OpenAIEngine:
             if failure.kind == "down":
                 endpoint.broke(started=started, now=clock())
             elif failure.pause > self._limits.patience:
-                endpoint.leave_out(failure.pause, now=clock())
+                endpoint.skip(failure.pause, now=clock())
             elif failure.kind in {"busy", "slow"}:
                 endpoint.slow_down(started=started, now=clock(), pause=failure.pause)
             raise

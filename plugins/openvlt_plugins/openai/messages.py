@@ -27,10 +27,10 @@ class Failure(Exception):
     Args:
         reason: a short phrase that can be counted.
         kind: ``retry``: it may succeed; ``busy``: the server asks to slow down; ``slow``: it failed under load;
-            ``down``: nobody is behind it; ``context``: the prompt is over the context; ``refused``: for good;
+            ``down``: no server is behind it; ``context``: the prompt is over the context; ``refused``: for good;
             ``key``, ``model``: no request will be answered.
         pause: seconds the server asks to wait.
-        detail: what the server said; it may hold anything, so it is only logged.
+        detail: what the server said; it may contain anything, so it is only logged.
     """
 
     def __init__(self, reason: str, kind: Kind = "retry", *, pause: float = 0.0, detail: str = "") -> None:

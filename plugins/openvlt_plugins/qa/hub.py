@@ -54,8 +54,8 @@ def _config_rows(
 
 
 def _first_line(error: Exception) -> str:
-    said = str(error).strip().partition("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    line = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def _prefer_cache_if_unreachable() -> None:

@@ -35,7 +35,7 @@ class Table(Source):
     ] = field(default_factory=dict)
     images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
     metadata: Annotated[Mapping[str, str], Option("metadata key to column")] = field(default_factory=dict)
-    answer_types: Annotated[Mapping[str, str], Option("what the column answer_type says, to an answer type")] = field(
+    answer_types: Annotated[Mapping[str, str], Option("value of the column answer_type to answer type")] = field(
         default_factory=dict
     )
     golds: Annotated[Mapping[str, str], Option("pattern to replacement, for gold answers that are known to be bad")] = (
@@ -132,5 +132,5 @@ class Table(Source):
             answer = re.sub(pattern, replacement, answer)
         return answer
 
-    def _type(self, told: str, choices: tuple[str, ...]) -> Any:
-        return self.answer_types.get(told) or ("choice" if choices else None)
+    def _type(self, name: str, choices: tuple[str, ...]) -> Any:
+        return self.answer_types.get(name) or ("choice" if choices else None)

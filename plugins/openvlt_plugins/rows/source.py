@@ -20,7 +20,7 @@ ALIASES = {
     "precision": ("precision",),
     "unit": ("unit",),
 }
-"""The columns looked for when an option names none; of several, the first that holds something."""
+"""The columns looked for when an option names none; of several, the first that is not empty."""
 
 _PLACEHOLDER = "<image>"
 
@@ -108,7 +108,7 @@ class Rows(Source):
 
 
 def _column(row: tables.TableRow, named: str | None, usual: tuple[str, ...]) -> str | None:
-    """The column that holds a field, None if there is none.
+    """The column of a field, None if there is none.
 
     Raises:
         Reject: the recipe names a column the row does not have.

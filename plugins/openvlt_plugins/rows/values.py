@@ -33,7 +33,7 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
         index: the value is the number of a choice, from 0.
 
     Raises:
-        Reject: there is no answer, or no choice of that number.
+        Reject: there is no answer, or no choice has that number.
     """
     if index:
         number = tables.whole_number_of(value, "the answer")
