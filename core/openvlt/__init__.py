@@ -1,6 +1,7 @@
 """openvlt: turns images and questions into a vision-language model that reasons, and measures whether it got better.
 
-Everything a plugin needs is a name of this package; each is imported when it is first used.
+Everything a plugin needs is a name of this package; each is imported when it is first used. Readers of files with rows
+are in its module `tables`.
 """
 
 from __future__ import annotations
@@ -62,13 +63,13 @@ if TYPE_CHECKING:
         Trace as Trace,
         Verdict as Verdict,
     )
+    from openvlt.sampling import (
+        choose_tokens as choose_tokens,
+        penalise_repetition as penalise_repetition,
+        uniform_draws as uniform_draws,
+    )
     from openvlt.stratify import (
         allocate as allocate,
-    )
-    from openvlt.tables import (
-        TableRow as TableRow,
-        find_files as find_files,
-        read_rows as read_rows,
     )
     from openvlt.verification.functions import (
         compute_score as compute_score,
@@ -89,7 +90,7 @@ _HOMES = {
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",
     ),
-    "openvlt.tables": ("TableRow", "find_files", "read_rows"),
+    "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
     "openvlt.verification.functions": ("compute_score", "reward"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

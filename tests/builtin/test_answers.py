@@ -14,10 +14,10 @@ from answer_pairs import DIFFERENT, SAME
 
 from openvlt import AnswerVerifier, Claim, Example, Trace, Verdict
 from openvlt_plugins.answers.answer import Answer
-from openvlt_plugins.answers.choice import Choice
 from openvlt_plugins.answers.clock import Time
 from openvlt_plugins.answers.lists import List
 from openvlt_plugins.answers.math import Math
+from openvlt_plugins.answers.multiple_choice import Choice
 from openvlt_plugins.answers.number import Number
 from openvlt_plugins.answers.words import Text, YesNo
 

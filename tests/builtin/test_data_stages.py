@@ -46,7 +46,7 @@ def loaded(workspace: Workspace, tmp_path: Path) -> Output:
 def test_load_keeps_the_good_rows_and_counts_the_bad(loaded: Output) -> None:
     assert loaded.record.out == 9
     assert sum(loaded.record.rejected.values()) == 2
-    assert loaded.record.rejected["image file does not exist"] == 1
+    assert loaded.record.rejected["image file missing"] == 1
     assert all(row.example.images[0].width == 4 and row.example.source == "rows" for row in loaded.rows())
 
 

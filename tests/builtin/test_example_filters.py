@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from openvlt import Example, ExampleFilter, Image, Keep, UsageError
-from openvlt_plugins.example_filters.choice import BalanceExamples, Dedup, Sample, SourceQuota
 from openvlt_plugins.example_filters.facts import Contamination, PassRate
+from openvlt_plugins.example_filters.sampling import BalanceExamples, Dedup, Sample, SourceQuota
 
 EXAMPLE = Example(id="0", question="what shape is present?", answer="circle", images=(Image("ab", 8, 8),))
 Facts = Mapping[str, Mapping[str, float]]

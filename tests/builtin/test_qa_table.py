@@ -141,6 +141,30 @@ def test_images_come_from_bytes_paths_and_base64(tmp_path: Path) -> None:
     assert [image.origin for image in example.images] == [tmp_path / "a.png", tmp_path / "a.png", content]
 
 
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ({"image": "data:image/png;base64,%%%"}, "an image is neither a path nor base64"),
+        ({"image": "%" * 2000}, "an image is neither a path nor base64"),
+        ({"image": {"bytes": None, "path": None}}, "an image is dict"),
+        ({"image": "https://example.org/a.png"}, "remote image; download it first"),
+        ({"choices": "a or b"}, "choices cannot be read"),
+        ({"precision": 1.5}, "precision is not a whole number"),
+    ],
+)
+def test_a_row_with_a_bad_cell_is_rejected_and_not_asked(tmp_path: Path, cell: dict[str, Any], reason: str) -> None:
+    columns = {**COLUMNS, "precision": "precision?"}
+    source = table(write(tmp_path / "rows.jsonl", [{**ROW, **cell}]), columns=columns, images=("image?",))
+    assert list(source.examples("test")) == [Rejected(id="7", reason=reason)]
+
+
+def test_vlmevalkit_writes_the_images_of_a_row_as_a_list(tmp_path: Path) -> None:
+    one, two = picture(), picture()
+    written = str([base64.b64encode(content).decode() for content in (one, two)])
+    (example,) = table(write(tmp_path / "rows.tsv", [{**ROW, "image": written}]), images=("image",)).examples("test")
+    assert [image.origin for image in example.images] == [one, two]
+
+
 def test_bad_golds_are_mended_by_rule_and_kept(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", [{**ROW, "answer": "(C)"}, {**ROW, "pid": "8", "answer": "C"}])
     mended, plain = table(path, golds={r"^\(([A-F])\)$": r"\1"}).examples("test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from openpyxl import Workbook
 from PIL import Image as Pictures
 
 from openvlt import DataError, Example, Rejected
 from openvlt.records import NewImage
-from openvlt_plugins.rows.files import read
+from openvlt.tables import read_table
+from openvlt.tables.json_stream import json_elements
 from openvlt_plugins.rows.source import Rows
 
 REAL = Path(__file__).parents[2] / "../shared/data"
@@ -112,7 +115,7 @@ def test_every_bad_row_is_told_with_its_line(tmp_path: Path) -> None:
         '{"answer": "a"}',
         '{"question": "q", "answer": " "}',
         '{"question": "q", "answer": "a", "image": "https://example.org/a.png"}',
-        '{"question": "q", "answer": "a", "image": "absent.png"}',
+        '{"question": "q", "answer": "a", "image": {"bytes": null, "path": ""}}',
         '{"question": "q", "answer": "a", "image": 3}',
         '{"question": "<image><image>q", "answer": "a"}',
         '{"question": "q", "answer": "a", "choices": "yes or no"}',
@@ -123,17 +126,17 @@ def test_every_bad_row_is_told_with_its_line(tmp_path: Path) -> None:
     path.write_text("\n".join(rows))
     assert reasons(path) == [
         ("rows.jsonl:1", "not JSON"),
-        ("rows.jsonl:3", "the row is no mapping of columns"),
+        ("rows.jsonl:3", "not a JSON object"),
         ("rows.jsonl:4", "empty gold answer"),
         ("rows.jsonl:5", "there is no question"),
         ("rows.jsonl:6", "empty gold answer"),
         ("rows.jsonl:7", "remote image; download it first"),
-        ("rows.jsonl:8", "image file does not exist"),
+        ("rows.jsonl:8", "an image is dict"),
         ("rows.jsonl:9", "an image is int"),
         ("rows.jsonl:10", "2 image placeholders, 0 images"),
-        ("rows.jsonl:11", "choices are no list"),
+        ("rows.jsonl:11", "choices cannot be read"),
         ("rows.jsonl:12", "unknown answer type 'poem'"),
-        ("rows.jsonl:13", "precision is no whole number"),
+        ("rows.jsonl:13", "precision is not a whole number"),
     ]
 
 
@@ -151,6 +154,22 @@ def test_parquet_with_image_structs(tmp_path: Path) -> None:
         examples(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["rows.tsv", "rows.csv", "rows.xlsx"])
+def test_tables_of_spreadsheets(tmp_path: Path, name: str) -> None:
+    cells = [["question", "answer", "choices", "image", "precision"], ["How long?", 1, "['3', '4']", "a.png", 2.0]]
+    if name == "rows.xlsx":
+        book = Workbook()
+        for line in cells:
+            book.active.append(line)
+        book.save(tmp_path / name)
+    else:
+        with (tmp_path / name).open("w", newline="") as file:
+            csv.writer(file, delimiter="\t" if name == "rows.tsv" else ",").writerows(cells)
+    (example,) = examples(tmp_path / name, answer_is_index=True)
+    assert (example.id, example.choices, example.answer, example.precision) == (f"{name}:2", ("3", "4"), "B", 2)
+    assert origins(example) == [tmp_path / "a.png"]
+
+
 def test_json_lists_and_objects(tmp_path: Path) -> None:
     row = {"question": "q", "answer": "a"}
     for name, content in {"list": [row, row], "object": {"x": row, "y": row}}.items():
@@ -165,7 +184,7 @@ def test_json_lists_and_objects(tmp_path: Path) -> None:
 def test_broken_json_is_told_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(DataError, match=rf"a\.json:{line} is not JSON"):
-        list(read(tmp_path / "a.json"))
+        list(read_table(tmp_path / "a.json"))
 
 
 JSON = st.recursive(
@@ -180,10 +199,14 @@ def test_json_read_in_blocks_is_the_json_that_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], indent: int | None, block: int
 ) -> None:
     path = tmp_path_factory.mktemp("json") / "a.json"
-    path.write_text(json.dumps(rows, indent=indent))
+    written = ["\n" + json.dumps(row, indent=indent) for row in rows]
+    path.write_text(f"[{','.join(written)}]")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("openvlt_plugins.rows.files._BLOCK", block)
-        assert [row for _, row in read(path)] == rows
+        patch.setattr("openvlt.tables.json_stream._BLOCK", block)
+        with path.open() as file:
+            elements = list(json_elements(file, path))
+    lines = [2 + "".join(written[:index]).count("\n") for index in range(len(rows))]
+    assert elements == [(line, None, row) for line, row in zip(lines, rows, strict=True)]
 
 
 def test_a_split_in_the_path_chooses_the_file(tmp_path: Path) -> None:
@@ -206,7 +229,7 @@ def test_the_revision_follows_the_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "problem"),
-    [("https://example.org/a.jsonl", "is remote"), ("nowhere.jsonl", "finds no rows"), (__file__, "cannot read")],
+    [("https://example.org/a.jsonl", "is remote"), ("nowhere.jsonl", "does not exist"), (__file__, "no known format")],
 )
 def test_paths_that_lead_nowhere(path: str, problem: str) -> None:
     with pytest.raises(DataError, match=problem):

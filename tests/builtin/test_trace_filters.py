@@ -10,9 +10,9 @@ from hypothesis import given, strategies as st
 
 from openvlt import Drop, Example, Judged, Trace, TraceFilter, Verdict
 from openvlt_plugins.trace_filters.balance import Balance
-from openvlt_plugins.trace_filters.choice import Correct, PerQuestion, Shortest, Unique
 from openvlt_plugins.trace_filters.length import MaxWords, MinWords
 from openvlt_plugins.trace_filters.reflection import TruncateReflection
+from openvlt_plugins.trace_filters.selection import Correct, PerQuestion, Shortest, Unique
 
 EXAMPLE = Example(id="1", question="what shape is present?", answer="circle", metadata={"kind": "shape"})
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from test_any_loop import SHAPES, Loop
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("training")]
 
-TRAINED = ("GRPO straight from the base", "GRPO, then distil from it, then SFT from the base, then GRPO", "DPO on pairs")
+TRAINED = (
+    "GRPO straight from the base",
+    "GRPO, then distil from it, then SFT from the base, then GRPO",
+    "DPO on pairs",
+)
 """The shapes that between them have every built-in trainer, from the base and from a policy."""
 
 

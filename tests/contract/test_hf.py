@@ -120,16 +120,16 @@ def test_a_nucleus_of_one_token_is_greedy(text_model: Path) -> None:
 def test_draws_follow_the_distribution() -> None:
     import torch
 
-    from openvlt_plugins.hf.sampling import choose, uniforms
+    from openvlt import choose_tokens, uniform_draws
 
     probabilities = torch.tensor([0.05, 0.5, 0.15, 0.3])
-    draws = uniforms("key", 0, 0, 20_000)
+    draws = uniform_draws("key", 0, 0, 20_000)
     rows = probabilities.log().expand(len(draws), -1)
-    everything = choose(rows, Sampling(temperature=1.0), draws).bincount(minlength=4) / len(draws)
+    everything = choose_tokens(rows, Sampling(temperature=1.0), draws).bincount(minlength=4) / len(draws)
     assert torch.allclose(everything, probabilities, atol=0.02)
-    nucleus = choose(rows, Sampling(temperature=1.0, top_p=0.7), draws).bincount(minlength=4) / len(draws)
+    nucleus = choose_tokens(rows, Sampling(temperature=1.0, top_p=0.7), draws).bincount(minlength=4) / len(draws)
     assert torch.allclose(nucleus, torch.tensor([0.0, 0.625, 0.0, 0.375]), atol=0.02)
-    top = choose(rows, Sampling(temperature=1.0, top_k=3), draws).bincount(minlength=4) / len(draws)
+    top = choose_tokens(rows, Sampling(temperature=1.0, top_k=3), draws).bincount(minlength=4) / len(draws)
     assert torch.allclose(top, torch.tensor([0.0, 0.5, 0.15, 0.3]) / 0.95, atol=0.02)
 
 
@@ -150,10 +150,10 @@ def test_a_packed_layer_multiplies_like_a_plain_one(bias: bool) -> None:
 
 
 def test_a_shorter_reply_draws_the_same_numbers() -> None:
-    from openvlt_plugins.hf.sampling import uniforms
+    from openvlt import uniform_draws
 
-    assert uniforms("key", 1, 0, 8).tolist() == uniforms("key", 1, 0, 64)[:8].tolist()
-    assert uniforms("key", 1, 0, 8).tolist() != uniforms("key", 2, 0, 8).tolist()
+    assert uniform_draws("key", 1, 0, 8).tolist() == uniform_draws("key", 1, 0, 64)[:8].tolist()
+    assert uniform_draws("key", 1, 0, 8).tolist() != uniform_draws("key", 2, 0, 8).tolist()
 
 
 def test_bfloat16_and_pixels_are_honoured(vision_model: Path) -> None:

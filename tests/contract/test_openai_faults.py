@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
-import httpx
 import pytest
 from fault_server import Serve, Served
 from PIL import Image as Pictures
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
 from openvlt_plugins.openai.backend import OpenAIBackend
-from openvlt_plugins.openai.wire import Failure, completion
+from openvlt_plugins.openai.messages import Failure, Response, completion
 from tiny_models import picture, request
 
 SAMPLING = Sampling(max_tokens=8, temperature=0.7)
@@ -76,7 +76,7 @@ def test_retry_after_is_honoured(serve: Serve) -> None:
 def test_retry_after_may_be_a_date() -> None:
     def pause(value: str) -> float:
         with pytest.raises(Failure) as caught:
-            completion(httpx.Response(429, headers={"Retry-After": value}), 784_111_777.0)
+            completion(Response(429, b"", value), 784_111_777.0)
         return caught.value.pause
 
     assert pause("Sun, 06 Nov 1994 08:49:57 GMT") == 20.0
@@ -236,8 +236,23 @@ def test_a_key_that_no_header_may_hold_is_a_usage_error(monkeypatch: pytest.Monk
     assert "cret" not in str(caught.value)
 
 
+def test_a_proxy_of_the_environment_is_used_with_its_password(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = serve()
+    with monkeypatch.context() as patch:
+        patch.setenv("http_proxy", proxy.url.replace("http://", "http://us%40er:pw@"))
+        for name in ("HTTP_PROXY", "no_proxy", "NO_PROXY"):
+            patch.delenv(name, raising=False)
+        nowhere = Model(id="tiny", url=("http://endpoint.invalid/v1",))
+        with OpenAIBackend().open(nowhere, picture) as engine:
+            engine.generate([request("hello")], SAMPLING)
+        patch.setenv("no_proxy", "*")
+        (asked,) = proxy.log
+    assert asked["headers"]["Host"] == "endpoint.invalid"
+    assert base64.b64decode(asked["headers"]["Proxy-Authorization"].removeprefix("Basic ")) == b"us@er:pw"
+
+
 def test_no_endpoint_at_all_is_said_at_once() -> None:
-    nobody = Model(id="tiny", url=("http://127.0.0.1:9/v1",))
+    nobody = Model(id="tiny", url=("http://127.0.0.1:9/v1", "http://host:port/v1"))
     with pytest.raises(RemoteError, match="No endpoint of 'tiny' answers"), OpenAIBackend().open(nobody, picture):
         pass
 
@@ -250,7 +265,7 @@ def test_a_model_without_url_is_a_usage_error() -> None:
 def test_reasoning_that_a_server_cut_out_is_put_back() -> None:
     def reply(**message: Any) -> str:
         choices = [{"message": message, "finish_reason": "stop"}]
-        return completion(httpx.Response(200, json={"choices": choices}), 0.0).text
+        return completion(Response(200, json.dumps({"choices": choices}).encode()), 0.0).text
 
     assert reply(content="yes", reasoning_content="It is red.") == "<think>It is red.</think>\nyes"
     assert reply(content=None, reasoning="It is") == "<think>It is"

@@ -104,7 +104,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: str, said: str) -> None
 def test_a_key_that_stands_twice_in_one_object_is_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"1": {"response": "x"}, "1": {"response": "y"}}')
-    with pytest.raises(DataError, match="the key '1' stands twice"):
+    with pytest.raises(DataError, match="the key '1' is a duplicate"):
         read_responses(path)
 
 

@@ -67,9 +67,10 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
     """
     for url in model.url:
         if not _ADDRESS.fullmatch(url):
+            shown = url.rpartition("@")[2].partition("?")[0]  # without what may be a key
             raise UsageError(
-                f"The {who.partition(' ')[0]} has a URL that is no plain address: {url.rpartition('@')[2].partition('?')[0]}",
-                "Write http://HOST:8000/v1; a key comes from the environment and stands in no URL.",
+                f"The {who.partition(' ')[0]} has a URL that is no plain address: {shown}",
+                "Write http://HOST:8000/v1; a key comes from the environment and belongs in no URL.",
             )
     if model.url or model.id == "policy":
         return
@@ -102,7 +103,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
         )
     if not downloaded(located) and not reachable():
         raise UsageError(
-            f"The {who} runs {located.id}, which is not on this machine, and the model hub cannot be reached from here.",
+            f"The {who} runs {located.id}, which is not on this machine, and the model hub cannot be reached.",
             remedy,
         )
 

@@ -11,7 +11,7 @@ def register_verifiers(register: Register) -> None:
     register("answer", f"{here}.answer:Answer", summary="routes a claim by its answer type; the default everywhere")
     register("math", f"{here}.math:Math", summary="numbers, LaTeX, sets, intervals, equations, algebraic equivalence")
     register("number", f"{here}.number:Number", summary="numbers, with a tolerance or a number of decimals")
-    register("choice", f"{here}.choice:Choice", summary="the letter or the content of one of several choices")
+    register("choice", f"{here}.multiple_choice:Choice", summary="the letter or the content of one of several choices")
     register("yes-no", f"{here}.words:YesNo", summary="yes or no, true or false")
     register("text", f"{here}.words:Text", summary="words, case and punctuation folded")
     register("list", f"{here}.lists:List", summary="lists, with or without order")

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
-from openvlt_plugins.answers.choice import Choice, letters_of
 from openvlt_plugins.answers.clock import BARE_CLOCK, Time, is_moment, read_clock
 from openvlt_plugins.answers.comparison.policy import Order, Percent, RoundedGold, Units
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable
 from openvlt_plugins.answers.grammar.tree import Words
 from openvlt_plugins.answers.lists import List
 from openvlt_plugins.answers.math import Math
+from openvlt_plugins.answers.multiple_choice import Choice, letters_of
 from openvlt_plugins.answers.number import Number
 from openvlt_plugins.answers.reading import LAST_TIER, read
 from openvlt_plugins.answers.wording import folded

@@ -22,11 +22,11 @@ def register_filters(register: Register) -> None:
         "openvlt_plugins.example_filters.facts:Contamination",
         summary="examples without an image of a benchmark",
     )
-    register("dedup", "openvlt_plugins.example_filters.choice:Dedup", summary="one of examples that ask the same")
-    register("sample", "openvlt_plugins.example_filters.choice:Sample", summary="n examples at random, by a seed")
-    register("source-quota", "openvlt_plugins.example_filters.choice:SourceQuota", summary="so many of each source")
+    register("dedup", "openvlt_plugins.example_filters.sampling:Dedup", summary="one of examples that ask the same")
+    register("sample", "openvlt_plugins.example_filters.sampling:Sample", summary="n examples at random, by a seed")
+    register("source-quota", "openvlt_plugins.example_filters.sampling:SourceQuota", summary="so many of each source")
     register(
         "balance-examples",
-        "openvlt_plugins.example_filters.choice:BalanceExamples",
+        "openvlt_plugins.example_filters.sampling:BalanceExamples",
         summary="answers, question kinds or sources equally often",
     )

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 import torch
 from torch.nn.functional import pad
 
-from openvlt import Sampling
+from openvlt import Sampling, choose_tokens, penalise_repetition
 from openvlt_plugins.hf.attention import KeyValues
 from openvlt_plugins.hf.prompts import Prompt
-from openvlt_plugins.hf.sampling import choose, penalise
 
 
 @dataclass
@@ -60,9 +59,9 @@ class Batch:
         """The next token of each row, (rows,); that of a row which ended means nothing."""
         logits = self.logits
         if self.seen is not None:
-            logits = penalise(logits, self.seen, sampling.repetition_penalty)
+            logits = penalise_repetition(logits, self.seen, sampling.repetition_penalty)
         draws = [each.draws[-1 if each.finished else len(each.tokens)] for each in self.sequences]
-        tokens = choose(logits, sampling, torch.stack(draws).to(logits.device))
+        tokens = choose_tokens(logits, sampling, torch.stack(draws).to(logits.device))
         if self.seen is not None:
             self.seen.scatter_(1, tokens.unsqueeze(1), True)
         return tokens

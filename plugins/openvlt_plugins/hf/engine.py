@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from openvlt import Completion, ImageReader, Rejected, Request, Sampling
+from openvlt import Completion, ImageReader, Rejected, Request, Sampling, uniform_draws
 from openvlt_plugins.hf.attention import KeyValues
 from openvlt_plugins.hf.decoding import Batch, Written
 from openvlt_plugins.hf.loading import Loaded
 from openvlt_plugins.hf.prompts import Prompt, collate, common_prefix, encode
-from openvlt_plugins.hf.sampling import uniforms
 
 _SHARE = 32  # a shared prefix is reused in multiples of this many tokens, so that chunks agree on it
 _CROWD = 0.9  # ended sequences give up their rows when less than this share of the batch is still being written
@@ -61,7 +60,7 @@ class HfEngine:
 
     def _sequence(self, place: int, sample: int, request: Request, prompt: Prompt, sampling: Sampling) -> Written:
         limit = min(sampling.max_tokens, self.loaded.context - len(prompt.ids))
-        return Written(place, sample, prompt, uniforms(request.key, sample, sampling.seed, limit))
+        return Written(place, sample, prompt, uniform_draws(request.key, sample, sampling.seed, limit))
 
     def _share(self, prompts: Sequence[Prompt]) -> KeyValues | None:
         """Keys and values of the tokens all prompts begin with; those of the last chunk are kept."""
@@ -182,7 +181,7 @@ class HfEngine:
     def _completion(self, sequence: Written) -> Completion:
         tokens = sequence.tokens[:-1] if sequence.tokens[-1] in self.loaded.eos else sequence.tokens
         return Completion(
-            # A character cut in half at the end is left out, as vLLM does.
+            # A character cut in half at the end is dropped, as vLLM does.
             text=self._text(tokens).rstrip("\ufffd") if sequence.text is None else sequence.text,
             finish_reason="length" if sequence.finished == "length" else "stop",
             prompt_tokens=len(sequence.prompt.ids),

@@ -31,13 +31,13 @@ def encode(messages: Sequence[Message], loaded: Loaded, read: ImageReader) -> Pr
     """Apply the chat template and decode the images.
 
     Raises:
-        UsageError: the messages hold an image and the model reads none.
+        UsageError: the messages have an image and the model reads none.
     """
     images = [part for message in messages for part in message.content if isinstance(part, Image)]
     if loaded.processor is None:
         if images:
             raise UsageError(
-                f"A prompt holds an image, but '{loaded.network.config.name_or_path}' reads text only.",
+                f"A prompt has an image, but '{loaded.network.config.name_or_path}' reads text only.",
                 "Choose a vision-language model.",
             )
         turns: list[dict[str, Any]] = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source
+from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.llava_onevision.turns import asked, gold
 
 HUB_ID = "lmms-lab/LLaVA-OneVision-Data"
@@ -21,7 +21,7 @@ class LlavaOneVision(Source):
     """One example for the first question of each row; the rules are those of `turns`.
 
     The columns are `id`, `image`, `conversations` (a list of `from` and `value`) and `data_source`. An example's id is
-    ``config/number of the row``; its metadata holds `data_source` (the config) and `row` (the row's own id).
+    ``config/number of the row``; its metadata has `data_source` (the config) and `row` (the row's own id).
     """
 
     configs: Annotated[tuple[str, ...], Option("which configs, such as 'FigureQA(MathV360K)', in order")] = ()
@@ -37,10 +37,10 @@ class LlavaOneVision(Source):
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         for config in self.configs:
-            for number, row in enumerate(self._rows(config, split)):
+            for number, (row, folder) in enumerate(self._rows(config, split)):
                 if number == self.per_config:
                     break
-                yield _example(f"{config}/{number}", config, row)
+                yield _example(f"{config}/{number}", config, row, folder)
 
     def revision(self) -> str:
         if self.data is not None:
@@ -55,20 +55,13 @@ class LlavaOneVision(Source):
             raise DataError(f"There is no Parquet file in {folder}.", "Put the files of the config there.")
         return found
 
-    def _rows(self, config: str, split: str) -> Iterator[Mapping[str, Any]]:
-        return self._stream(config, split) if self.data is None else self._local(config)
+    def _rows(self, config: str, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
+        """Rows, and where paths in them start."""
+        if self.data is None:
+            return ((row, Path()) for row in self._stream(config, split))
+        return ((row, file.parent) for file in self._files(config) for row in tables.read_rows(file))
 
-    def _local(self, config: str) -> Iterator[Mapping[str, Any]]:
-        from pyarrow import ArrowException, parquet
-
-        for file in self._files(config):
-            try:
-                for batch in parquet.ParquetFile(file).iter_batches(batch_size=64):
-                    yield from batch.to_pylist()
-            except ArrowException as error:
-                raise DataError(f"{file} cannot be read as Parquet: {error}.", "Fetch the file again.") from error
-
-    def _stream(self, config: str, split: str) -> Iterator[Mapping[str, Any]]:
+    def _stream(self, config: str, split: str) -> Iterator[tables.TableRow]:
         import httpx
         from datasets import Image as ImageFeature, load_dataset
 
@@ -93,7 +86,7 @@ def _line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(". ")
 
 
-def _example(place: str, config: str, row: Mapping[str, Any]) -> Example | Rejected:
+def _example(place: str, config: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
     try:
         human, reply = _first_pair(row.get("conversations") or ())
         question = asked(human)
@@ -102,7 +95,7 @@ def _example(place: str, config: str, row: Mapping[str, Any]) -> Example | Rejec
             id=place,
             question=question.question,
             answer=answer,
-            images=_images(row.get("image")),
+            images=_images(row.get("image"), folder),
             choices=question.choices,
             answer_type=_answer_type(answer, question.choices),
             metadata={"data_source": config, "row": str(row.get("id", ""))},
@@ -118,14 +111,11 @@ def _first_pair(turns: Any) -> tuple[str, str]:
     raise Reject("no human turn with a reply")
 
 
-def _images(value: Any) -> tuple[Image, ...]:
-    if value is None:
+def _images(value: Any, folder: Path) -> tuple[Image, ...]:
+    images = tables.images_of(value, folder)
+    if not images:
         raise Reject("there is no image")
-    if isinstance(value, Mapping):
-        value = value.get("bytes")
-    if not isinstance(value, bytes) or not value:
-        raise Reject("the image holds no bytes")
-    return (Image.data(value),)
+    return images
 
 
 def _answer_type(answer: str, choices: tuple[str, ...]) -> Any:

@@ -1,6 +1,6 @@
 """From a human turn and its reply to question, choices and gold answer.
 
-The turns were written to instruct a model: they hold image placeholders, hints how to answer, lettered choices and
+The turns were written to instruct a model: they contain image placeholders, hints how to answer, lettered choices and
 answer lead-ins. These rules take them apart; they know the shapes of the configs made from MathV360K and the Cauldron:
 
 1. `<image>` placeholders go.
@@ -10,7 +10,7 @@ answer lead-ins. These rules take them apart; they know the shapes of the config
    behind "Choices:" or "Options:" in one line; that heading goes.
 5. The gold is what follows the last "Answer:" or "The answer is", or else the whole reply; a final full stop and,
    with choices, what surrounds the letter go.
-6. A reply of more than 25 words that has no such lead-in holds no gold.
+6. A reply of more than 25 words that has no such lead-in has no gold.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def gold(reply: str, choices: tuple[str, ...]) -> str:
     """The gold answer in a reply; for a choice, its letter, unless the reply gives its content.
 
     Raises:
-        Reject: the reply holds no short answer.
+        Reject: the reply has no short answer.
     """
     lead_ins = list(_LEAD_IN.finditer(reply))
     answer = reply[lead_ins[-1].end() :] if lead_ins else reply
@@ -71,7 +71,7 @@ def gold(reply: str, choices: tuple[str, ...]) -> str:
     if choices and answer not in choices and (letter := _LETTER.fullmatch(answer)):
         return letter.group(1)
     if len(answer.split()) > MAX_WORDS:
-        raise Reject(f"the reply holds no answer of at most {MAX_WORDS} words")
+        raise Reject(f"the reply has no answer of at most {MAX_WORDS} words")
     return answer
 
 

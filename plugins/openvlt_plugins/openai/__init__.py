@@ -16,5 +16,5 @@ def register_backends(register: Register) -> None:
         "openai",
         "openvlt_plugins.openai.backend:OpenAIBackend",
         summary="one or more OpenAI-compatible endpoints of one model",
-        requires=("httpx", "aiohttp"),
+        requires=("aiohttp",),
     )

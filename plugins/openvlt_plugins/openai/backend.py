@@ -29,7 +29,7 @@ class OpenAIBackend(Backend):
         float,
         Option("time all endpoints may be down before giving up", unit="seconds", affects_output=False),
     ] = 120.0
-    api_key_env: Annotated[str, Option("environment variable that holds the API key", affects_output=False)] = (
+    api_key_env: Annotated[str, Option("environment variable with the API key", affects_output=False)] = (
         "OPENAI_API_KEY"
     )
 
@@ -46,19 +46,20 @@ class OpenAIBackend(Backend):
         """Check that an endpoint answers and serves the model.
 
         Raises:
-            UsageError: the model has no URL, or a URL holds a password.
+            UsageError: the model has no URL, or a URL has a password.
             RemoteError: no endpoint answers, the key is refused, or the model is not served.
         """
-        from openvlt_plugins.openai.engine import OpenAIEngine
+        from openvlt_plugins.openai.engine import Limits, OpenAIEngine
 
         if not model.url:
             raise UsageError(f"The model '{model.id}' has no URL.", "Give one, such as --teacher-url http://host/v1.")
         if any("@" in url or "?" in url for url in model.url):
             raise UsageError(
-                "An endpoint's URL holds a password or a query.", f"Put the key into ${self.api_key_env} instead."
+                "An endpoint's URL has a password or a query.", f"Put the key into ${self.api_key_env} instead."
             )
         key = os.environ.get(self.api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise UsageError(f"The API key in ${self.api_key_env} cannot be sent.", "Set it without breaks or accents.")
-        with OpenAIEngine(self, model, read, key) as engine:
+        limits = Limits(self.concurrency, self.timeout, self.total_timeout, self.retries, self.patience)
+        with OpenAIEngine(limits, model, read, key, self.api_key_env) as engine:
             yield engine

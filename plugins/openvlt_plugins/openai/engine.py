@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import time
 from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from threading import Thread
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from openvlt import Completion, ImageReader, Model, Rejected, RemoteError, Request, Sampling
-from openvlt_plugins.openai.backend import OpenAIBackend
 from openvlt_plugins.openai.connections import Connections
 from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
-from openvlt_plugins.openai.wire import Body, Failure, body, completion, seed
+from openvlt_plugins.openai.messages import Body, Failure, body, completion, seed
 
 log = logging.getLogger(__name__)
 
@@ -26,29 +25,40 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before a repeat; doubled eac
 _EXTENDED = frozenset({"vllm", "sglang"})  # servers that take top_k and repetition_penalty
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How hard and how long endpoints are asked; the backend's options of the same names explain the fields."""
+
+    concurrency: int
+    timeout: float
+    total_timeout: float
+    retries: int
+    patience: float
+
+
 class OpenAIEngine:
     """Open endpoints; `generate` may be called from several threads at once.
 
     Args:
-        backend: the limits.
+        limits: how hard and how long they are asked.
         model: what the endpoints serve, and where they are.
         read: decodes images.
         key: sent as bearer token if it is not empty; never logged or written.
+        key_variable: the environment variable the key comes from.
     """
 
-    def __init__(self, backend: OpenAIBackend, model: Model, read: ImageReader, key: str) -> None:
-        self._backend = backend
+    def __init__(self, limits: Limits, model: Model, read: ImageReader, key: str, key_variable: str) -> None:
+        self._limits = limits
         self._model = model
         self._read = read
-        self._key = key
-        self._fleet = Fleet([Endpoint(url.rstrip("/"), backend.concurrency) for url in model.url], backend.patience)
-        self._urls = {each.url: httpx.URL(f"{each.url}/chat/completions") for each in self._fleet.endpoints}
+        self._key, self._key_variable = key, key_variable
+        self._fleet = Fleet([Endpoint(url.rstrip("/"), limits.concurrency) for url in model.url], limits.patience)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
         self._answered = False
         self._retried = 0
-        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        self._connections = Connections(_CONNECT)
+        bearer = {"Authorization": f"Bearer {key}"} if key else {}
+        self._connections = Connections({"Accept": "application/json", **bearer}, _CONNECT)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -103,7 +113,7 @@ class OpenAIEngine:
         if not any(alive):
             urls = ", ".join(endpoint.url for endpoint in self._fleet.endpoints)
             raise RemoteError(
-                f"No endpoint of '{self._model.id}' answers: {urls}.", "Start the server, or mend the URL."
+                f"No endpoint of '{self._model.id}' answers: {urls}.", "Start the server, or fix the URL."
             )
 
     async def _close(self) -> None:
@@ -111,20 +121,20 @@ class OpenAIEngine:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._connections.aclose()
+        await self._connections.close()
 
     async def _look(self, endpoint: Endpoint) -> bool:
         """True if the endpoint answers; what it serves decides what it is sent."""
         try:
             async with asyncio.timeout(_CONNECT):
-                response = await self._send("GET", httpx.URL(f"{endpoint.url}/models"))
-        except (TimeoutError, httpx.TransportError) as error:
-            log.warning("%s does not answer (%s)", endpoint.url, type(error).__name__)
+                response = await self._connections.send(f"{endpoint.url}/models")
+        except (TimeoutError, Failure) as error:
+            log.warning("%s does not answer (%s)", endpoint.url, getattr(error, "detail", "TimeoutError"))
             return False
-        if response.status_code in {401, 403}:
+        if response.status in {401, 403}:
             raise self._refused_key(endpoint)
         try:
-            served = {str(entry["id"]): entry.get("owned_by") for entry in response.json()["data"]}
+            served = {str(entry["id"]): entry.get("owned_by") for entry in json.loads(response.content)["data"]}
         except (ValueError, KeyError, TypeError, AttributeError):
             served = {}  # No list of models; the first request will tell.
         if served and self._model.id not in served:
@@ -144,7 +154,7 @@ class OpenAIEngine:
                     endpoint = await self._fleet.acquire()
             except (AllDownError, TimeoutError):
                 return failure
-            deadline = deadline or clock() + self._backend.total_timeout
+            deadline = deadline or clock() + self._limits.total_timeout
             try:
                 return await self._post(endpoint, body, seed, deadline, limited=limited)
             except Failure as raised:
@@ -157,7 +167,7 @@ class OpenAIEngine:
             if failure.kind in {"context", "refused"}:
                 return self._refused(endpoint, failure)
             failed += failure.kind != "busy"
-            if failed > self._backend.retries or clock() >= deadline:
+            if failed > self._limits.retries or clock() >= deadline:
                 return failure
             log.debug("repeating a request to %s: %s", endpoint.url, failure.reason)
             self._retried += 1
@@ -177,15 +187,12 @@ class OpenAIEngine:
             if endpoint.extended is None and not await self._look(endpoint):
                 raise Failure("the connection to the endpoint failed", "down")
             content = body.encoded(extended=bool(endpoint.extended), seed=seed, limited=limited)
-            async with asyncio.timeout(min(self._backend.timeout, max(0.0, deadline - started))):
-                response = await self._send("POST", self._urls[endpoint.url], content)
+            async with asyncio.timeout(min(self._limits.timeout, max(0.0, deadline - started))):
+                response = await self._connections.send(f"{endpoint.url}/chat/completions", content)
             reply = completion(response, time.time())
         except TimeoutError as error:
             endpoint.slow_down(started=started, now=clock())
             raise Failure("the endpoint took too long") from error
-        except httpx.TransportError as error:
-            endpoint.broke(started=started, now=clock())
-            raise Failure("the connection to the endpoint failed") from error
         except Failure as failure:
             if failure.kind == "key":
                 raise self._refused_key(endpoint) from None
@@ -193,20 +200,14 @@ class OpenAIEngine:
                 raise self._wrong_model(endpoint, []) from None
             if failure.kind == "down":
                 endpoint.broke(started=started, now=clock())
-            elif failure.pause > self._backend.patience:
-                endpoint.leave_out(failure.pause, now=clock())
+            elif failure.pause > self._limits.patience:
+                endpoint.skip(failure.pause, now=clock())
             elif failure.kind in {"busy", "slow"}:
                 endpoint.slow_down(started=started, now=clock(), pause=failure.pause)
             raise
         endpoint.succeeded()
         self._answered = True
         return reply
-
-    async def _send(self, method: str, url: httpx.URL, content: bytes | None = None) -> httpx.Response:
-        # Straight to the connections: a client would keep cookies, read ~/.netrc and log, none of which is wanted.
-        headers = self._headers | ({"Content-Type": "application/json"} if content else {})
-        request = httpx.Request(method, url, headers=headers, content=content)
-        return await self._connections.handle_async_request(request)
 
     def _refused(self, endpoint: Endpoint, failure: Failure) -> Failure:
         """A refusal lasts once the endpoint has answered anything; before, the fault may be in how it is asked."""
@@ -216,7 +217,7 @@ class OpenAIEngine:
 
     def _refused_key(self, endpoint: Endpoint) -> RemoteError:
         return RemoteError(
-            f"The endpoint {endpoint.url} refuses the API key.", f"Set ${self._backend.api_key_env} to a valid one."
+            f"The endpoint {endpoint.url} refuses the API key.", f"Set ${self._key_variable} to a valid one."
         )
 
     def _wrong_model(self, endpoint: Endpoint, served: Sequence[str]) -> RemoteError:

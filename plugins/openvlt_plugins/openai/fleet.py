@@ -1,4 +1,4 @@
-"""The endpoints of one model: which to ask next, and how many requests each can bear."""
+"""The endpoints of one model: which to ask next, and how many requests each can take."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class Endpoint:
         self.failures, self.last_failure = self.failures + 1, now
         if self.failures < _BROKEN_AFTER:
             return
-        self.leave_out(min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER)), now=now)
+        self.skip(min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER)), now=now)
 
-    def leave_out(self, seconds: float, *, now: float) -> None:
+    def skip(self, seconds: float, *, now: float) -> None:
         """Ask it nothing for a while; if that is over and it still fails, it has been down since now."""
         if self.down_since is None:
             self.down_since = now
-            log.warning("%s is left out for %.0f s, and longer if it still fails then", self.url, seconds)
+            log.warning("%s is skipped for %.0f s, and longer if it still fails then", self.url, seconds)
         self.paused_until = max(self.paused_until, now + seconds)
         self.limit, self.threshold = 1.0, self.most / 2
 

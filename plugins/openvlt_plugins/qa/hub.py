@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from openvlt import DataError, TableRow
+from openvlt import DataError, tables
 
 REACHABLE_WITHIN = 5.0
 """Seconds the hub has to answer; its own client tries for half a minute before it gives up."""
@@ -13,7 +13,7 @@ REACHABLE_WITHIN = 5.0
 
 def hub_rows(
     dataset: str, configs: Sequence[str], split: str, revision: str | None, size: int | None
-) -> Iterator[TableRow]:
+) -> Iterator[tables.TableRow]:
     """Yield the rows of a split; images stay encoded.
 
     Args:
@@ -33,7 +33,7 @@ def hub_rows(
 
 def _config_rows(
     dataset: str, config: str | None, split: str, revision: str | None, size: int | None
-) -> Iterator[TableRow]:
+) -> Iterator[tables.TableRow]:
     import datasets
     import httpx
 
@@ -54,8 +54,8 @@ def _config_rows(
 
 
 def _first_line(error: Exception) -> str:
-    said = str(error).strip().partition("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    line = str(error).strip().partition("\n")[0].rstrip(".")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def _prefer_cache_if_unreachable() -> None:

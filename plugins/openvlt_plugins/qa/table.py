@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Image, Option, Rejected, Source, TableRow, find_files, read_rows
-from openvlt_plugins.qa.cells import cell, choices_of, columns_of, has, image_of, listed, text_of, whole_number
+from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
+from openvlt_plugins.qa.cells import cell, columns_of, has, listed
 
 FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
 
@@ -36,7 +35,7 @@ class Table(Source):
     ] = field(default_factory=dict)
     images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
     metadata: Annotated[Mapping[str, str], Option("metadata key to column")] = field(default_factory=dict)
-    answer_types: Annotated[Mapping[str, str], Option("what the column answer_type says, to an answer type")] = field(
+    answer_types: Annotated[Mapping[str, str], Option("value of the column answer_type to answer type")] = field(
         default_factory=dict
     )
     golds: Annotated[Mapping[str, str], Option("pattern to replacement, for gold answers that are known to be bad")] = (
@@ -57,11 +56,8 @@ class Table(Source):
     def revision(self) -> str:
         if not self.path:
             return f"{self.dataset}@{self.hub_revision or 'main'}"
-        digest = hashlib.sha256()
-        for file in dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split)):
-            with file.open("rb") as content:
-                digest.update(hashlib.file_digest(content, "sha256").digest())
-        return f"sha256:{digest.hexdigest()}"
+        files = dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split))
+        return f"sha256:{tables.digest_files(list(files))}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         first = True
@@ -71,10 +67,10 @@ class Table(Source):
                 first = False
             yield self._example(row, folder, number, split)
 
-    def _rows(self, split: str) -> Iterator[tuple[TableRow, Path]]:
+    def _rows(self, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
         if self.path:
             for file in self._files(split):
-                for row in read_rows(file):
+                for row in tables.read_rows(file):
                     yield self._parted(row), file.parent
             return
         from openvlt_plugins.qa.hub import hub_rows
@@ -82,18 +78,18 @@ class Table(Source):
         for row in hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
             yield row, Path()
 
-    def _parted(self, row: TableRow) -> TableRow:
+    def _parted(self, row: tables.TableRow) -> tables.TableRow:
         found: dict[str, Any] = {}
         for column, pattern in self.parts.items():
-            if match := re.fullmatch(pattern, text_of(row.get(column))):
+            if match := re.fullmatch(pattern, tables.text_of(row.get(column))):
                 found |= match.groupdict()
         return {**found, **row}
 
     def _files(self, split: str) -> list[Path]:
         names = tuple(filter(None, (split, *self.configs, *self.sizes)))
-        return find_files(Path(self.path), names, self.configs)
+        return tables.find_files(Path(self.path), names, self.configs)
 
-    def _check(self, row: TableRow) -> None:
+    def _check(self, row: tables.TableRow) -> None:
         written = (*self.columns.values(), *self.metadata.values())
         wanted = [name for column in written if not column.endswith("?") for name in columns_of(column)]
         missing = [name for name in dict.fromkeys(wanted) if not has(row, name)]
@@ -103,13 +99,16 @@ class Table(Source):
                 f"It has {', '.join(row)}.",
             )
 
-    def _example(self, row: TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
+    def _example(self, row: tables.TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
         values = {name: cell(row, self.columns.get(name, "")) for name in FIELDS}
-        id = text_of(values["id"]) or f"row {number + 1}"
-        choices = choices_of(values["choices"])
-        if choices is None:
-            return Rejected(id=id, reason="choices cannot be read")
-        answer = text_of(values["answer"])
+        id = tables.text_of(values["id"]) or f"row {number + 1}"
+        try:
+            choices = tables.choices_of(values["choices"])
+            precision = tables.whole_number_of(values["precision"], "precision")
+            images = tuple(image for column in self.images for image in tables.images_of(cell(row, column), folder))
+        except Reject as reject:
+            return Rejected(id=id, reason=reject.reason)
+        answer = tables.text_of(values["answer"])
         gold = self._gold(answer)
         metadata = {key: listed(cell(row, column)) for key, column in self.metadata.items()}
         if not gold and split in self.unlabelled:
@@ -118,25 +117,20 @@ class Table(Source):
             metadata["gold"] = answer
         return Example(
             id=id,
-            question=text_of(values["question"]),
+            question=tables.text_of(values["question"]),
             answer=gold,
-            images=tuple(self._images(row, folder)),
+            images=images,
             choices=choices,
-            answer_type=self._type(text_of(values["answer_type"]), choices),
-            precision=whole_number(values["precision"]),
-            unit=text_of(values["unit"]) or None,
+            answer_type=self._type(tables.text_of(values["answer_type"]), choices),
+            precision=precision,
+            unit=tables.text_of(values["unit"]) or None,
             metadata=metadata,
         )
-
-    def _images(self, row: TableRow, folder: Path) -> Iterator[Image]:
-        for column in self.images:
-            if image := image_of(cell(row, column), folder):
-                yield image
 
     def _gold(self, answer: str) -> str:
         for pattern, replacement in self.golds.items():
             answer = re.sub(pattern, replacement, answer)
         return answer
 
-    def _type(self, told: str, choices: tuple[str, ...]) -> Any:
-        return self.answer_types.get(told) or ("choice" if choices else None)
+    def _type(self, name: str, choices: tuple[str, ...]) -> Any:
+        return self.answer_types.get(name) or ("choice" if choices else None)

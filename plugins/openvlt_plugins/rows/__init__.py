@@ -1,4 +1,4 @@
-"""Questions in local JSON Lines, JSON and Parquet files."""
+"""Questions in local tables."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def register_sources(register: Register) -> None:
     register(
         "rows",
         "openvlt_plugins.rows.source:Rows",
-        summary="your own questions: local JSON Lines, JSON or Parquet, images as paths, bytes or data URLs",
+        summary="your own questions: JSON Lines, JSON, Parquet, TSV, CSV or Excel, with images",
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Option, Reject, Rejected, Source
-from openvlt_plugins.rows import files, values
+from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
+from openvlt_plugins.rows import values
 
 ALIASES = {
     "id": ("id", "pid", "question_id", "problem_id", "sample_index"),
@@ -20,18 +20,18 @@ ALIASES = {
     "precision": ("precision",),
     "unit": ("unit",),
 }
-"""The columns looked for when an option names none; of several, the first that holds something."""
+"""The columns looked for when an option names none; of several, the first that is not empty."""
 
 _PLACEHOLDER = "<image>"
 
 
 @dataclass(frozen=True)
 class Rows(Source):
-    """Reads JSON Lines, JSON (a list, or an object whose keys are ids) and Parquet, row by row.
+    """Reads JSON Lines, JSON (a list, or an object whose keys are ids), Parquet, TSV, CSV and Excel, row by row.
 
     Scalar columns that are not used become metadata. `<image>` placeholders are taken out of the question and must be
-    as many as there are images. A bad row is left out with its line number. The revision is a digest of the files with
-    the rows, not of images that lie beside them.
+    as many as there are images. A bad row is skipped with its line number. The revision is a digest of the files with
+    the rows, not of image files beside them.
     """
 
     path: Annotated[str, Option("a file, or a folder of files; {split} in it is replaced by the split's name")]
@@ -45,6 +45,7 @@ class Rows(Source):
     unit: Annotated[str | None, Option("column of the unit; '' for none")] = None
     answer_is_index: Annotated[bool, Option("the answer is the number of a choice, from 0")] = False
 
+    version: ClassVar[str] = "2"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
 
     def __post_init__(self) -> None:
@@ -54,15 +55,17 @@ class Rows(Source):
             )
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
-        for file in files.find(self._path(split)):
-            for place, row in files.read(file):
-                yield self._example(place, row, file.parent)
+        for file in tables.find_files(self._path(split)):
+            for place, row in tables.read_table(file):
+                yield row if isinstance(row, Rejected) else self._example(place, row, file.parent)
 
     def revision(self) -> str:
         if "{split}" in self.path:
             paths = [Path(self.path.replace("{split}", split)) for split in self.splits]
-            return files.revision([file for path in paths if path.exists() for file in files.find(path)])
-        return files.revision(files.find(Path(self.path)))
+            return tables.digest_files(
+                [file for path in paths if path.exists() for file in tables.find_files(path)], names=True
+            )
+        return tables.digest_files(tables.find_files(Path(self.path)), names=True)
 
     def _path(self, split: str) -> Path:
         if "{split}" not in self.path and split != "train":
@@ -72,36 +75,30 @@ class Rows(Source):
             )
         return Path(self.path.replace("{split}", split))
 
-    def _example(self, place: files.Place, row: Any, folder: Path) -> Example | Rejected:
-        if isinstance(row, ValueError):
-            return Rejected(id=place, reason="not JSON")
-        if not isinstance(row, dict):
-            return Rejected(id=place, reason="the row is no mapping of columns")
+    def _example(self, place: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
         try:
             return self._read(place, row, folder)
         except Reject as reject:
             return Rejected(id=place, reason=reject.reason)
 
-    def _read(self, place: files.Place, row: Mapping[str, Any], folder: Path) -> Example:
+    def _read(self, place: str, row: tables.TableRow, folder: Path) -> Example:
         used = {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
 
         def cell(field: str) -> Any:
             column = used[field]
             return None if column is None else row[column]
 
-        images = values.images(cell("images"), folder)
-        choices = values.choices(cell("choices"))
-        unit = cell("unit")
-        identity = cell("id")
+        images = tables.images_of(cell("images"), folder)
+        choices = tables.choices_of(cell("choices"))
         return Example(
-            id=place if identity is None else str(identity),
+            id=tables.text_of(cell("id")) or place,
             question=_question(cell("question"), len(images)),
             answer=values.answer(cell("answer"), choices, index=self.answer_is_index),
             images=images,
             choices=choices,
             answer_type=values.answer_type(cell("answer_type")),
-            precision=values.decimals(cell("precision")),
-            unit=None if unit in (None, "") else str(unit),
+            precision=tables.whole_number_of(cell("precision"), "precision"),
+            unit=tables.text_of(cell("unit")) or None,
             metadata={
                 name: value
                 for name, value in row.items()
@@ -110,8 +107,8 @@ class Rows(Source):
         )
 
 
-def _column(row: Mapping[str, Any], named: str | None, usual: tuple[str, ...]) -> str | None:
-    """The column that holds a field, None if there is none.
+def _column(row: tables.TableRow, named: str | None, usual: tuple[str, ...]) -> str | None:
+    """The column of a field, None if there is none.
 
     Raises:
         Reject: the recipe names a column the row does not have.

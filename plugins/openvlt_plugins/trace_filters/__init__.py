@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_filters(register: Register) -> None:
-    register("correct", "openvlt_plugins.trace_filters.choice:Correct", summary="traces found correct")
-    register("shortest", "openvlt_plugins.trace_filters.choice:Shortest", summary="the shortest correct trace")
-    register("per-question", "openvlt_plugins.trace_filters.choice:PerQuestion", summary="at most n traces an example")
-    register("unique", "openvlt_plugins.trace_filters.choice:Unique", summary="one of traces that say the same")
+    register("correct", "openvlt_plugins.trace_filters.selection:Correct", summary="traces found correct")
+    register("shortest", "openvlt_plugins.trace_filters.selection:Shortest", summary="the shortest correct trace")
+    register(
+        "per-question", "openvlt_plugins.trace_filters.selection:PerQuestion", summary="at most n traces an example"
+    )
+    register("unique", "openvlt_plugins.trace_filters.selection:Unique", summary="one of traces that say the same")
     register(
         "truncate-reflection",
         "openvlt_plugins.trace_filters.reflection:TruncateReflection",

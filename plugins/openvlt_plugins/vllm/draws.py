@@ -15,8 +15,7 @@ from vllm import SamplingParams
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
-from openvlt import Sampling
-from openvlt_plugins.hf.sampling import choose, penalise, uniforms
+from openvlt import Sampling, choose_tokens, penalise_repetition, uniform_draws
 
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
@@ -76,8 +75,8 @@ class Draws(LogitsProcessor):  # type: ignore[misc]
     def _choose(self, logits: torch.Tensor, sampling: Sampling, places: list[int]) -> None:
         rows, scores = [self._rows[place] for place in places], logits[places]
         if sampling.repetition_penalty != 1:
-            scores = penalise(scores, _seen(rows, scores), sampling.repetition_penalty)
-        tokens = choose(scores, sampling, torch.stack([row.draws[len(row.written)] for row in rows]))
+            scores = penalise_repetition(scores, _seen(rows, scores), sampling.repetition_penalty)
+        tokens = choose_tokens(scores, sampling, torch.stack([row.draws[len(row.written)] for row in rows]))
         logits[places, tokens] = float("inf")
 
 
@@ -86,7 +85,7 @@ def _row(parameters: SamplingParams, prompt: Sequence[int] | None, written: Sequ
     if told is None:
         return None
     sampling = Sampling(**{name: told[name] for name in _FIELDS})
-    draws = uniforms(told["key"], told["sample"], sampling.seed, parameters.max_tokens)
+    draws = uniform_draws(told["key"], told["sample"], sampling.seed, parameters.max_tokens)
     return _Row(sampling, draws, prompt or (), written)
 
 

@@ -41,7 +41,7 @@ class VllmEngine:
         """Answer the requests in order; a prompt that fills the context is `Rejected`.
 
         Raises:
-            UsageError: the messages hold an image and the model reads none.
+            UsageError: the messages have an image and the model reads none.
         """
         prompts = [[self._turn(turn) for turn in request.messages] for request in requests]
         waiting = [
@@ -108,7 +108,7 @@ class VllmEngine:
             return {"role": turn.role, "content": "".join(str(part) for part in turn.content)}
         if not self.llm.model_config.is_multimodal_model:
             raise UsageError(
-                f"A prompt holds an image, but '{self.llm.model_config.model}' reads text only.",
+                f"A prompt has an image, but '{self.llm.model_config.model}' reads text only.",
                 "Choose a vision-language model.",
             )
         parts = [

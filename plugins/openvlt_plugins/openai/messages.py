@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from openvlt import Completion, Image, ImageReader, Message, Model, Sampling
-
-if TYPE_CHECKING:
-    import httpx
 
 Kind: TypeAlias = Literal["retry", "busy", "slow", "down", "context", "refused", "key", "model"]
 
@@ -30,10 +27,10 @@ class Failure(Exception):
     Args:
         reason: a short phrase that can be counted.
         kind: ``retry``: it may succeed; ``busy``: the server asks to slow down; ``slow``: it failed under load;
-            ``down``: nobody is behind it; ``context``: the prompt is over the context; ``refused``: for good;
+            ``down``: no server is behind it; ``context``: the prompt is over the context; ``refused``: for good;
             ``key``, ``model``: no request will be answered.
         pause: seconds the server asks to wait.
-        detail: what the server said; it may hold anything, so it is only logged.
+        detail: what the server said; it may contain anything, so it is only logged.
     """
 
     def __init__(self, reason: str, kind: Kind = "retry", *, pause: float = 0.0, detail: str = "") -> None:
@@ -111,7 +108,16 @@ def _data_url(image: Image, model: Model, read: ImageReader) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def completion(response: httpx.Response, now: float) -> Completion:
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An endpoint's response, read to its end."""
+
+    status: int
+    content: bytes
+    retry_after: str = ""
+
+
+def completion(response: Response, now: float) -> Completion:
     """Read an answer.
 
     Args:
@@ -121,10 +127,10 @@ def completion(response: httpx.Response, now: float) -> Completion:
     Raises:
         Failure: it is not a reply.
     """
-    if response.status_code != 200:
+    if response.status != 200:
         raise _failure(response, now)
     try:
-        reply = response.json()
+        reply = json.loads(response.content)
         choice, usage = reply["choices"][0], reply.get("usage") or {}
         message = choice["message"]
         text, thoughts = message.get("content"), message.get("reasoning_content") or message.get("reasoning")
@@ -148,9 +154,9 @@ def completion(response: httpx.Response, now: float) -> Completion:
     )
 
 
-def _failure(response: httpx.Response, now: float) -> Failure:
-    status, detail = response.status_code, response.text
-    answers, pause = f"the endpoint answers {status}", _pause(response, now)
+def _failure(response: Response, now: float) -> Failure:
+    status, detail = response.status, response.content.decode(errors="replace")
+    answers, pause = f"the endpoint answers {status}", _pause(response.retry_after, now)
     if status in {401, 403}:
         return Failure("the endpoint refuses the API key", "key")
     if status == 429 or (status == 503 and pause):
@@ -168,9 +174,8 @@ def _failure(response: httpx.Response, now: float) -> Failure:
     )
 
 
-def _pause(response: httpx.Response, now: float) -> float:
+def _pause(value: str, now: float) -> float:
     """Seconds of a ``Retry-After`` header, a number or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("retry-after", "")
     try:
         return max(0.0, float(value))
     except ValueError:

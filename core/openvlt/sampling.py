@@ -1,27 +1,34 @@
-"""Chooses tokens so that a sample depends on its request's key and its index, and on nothing else."""
+"""Chooses tokens so that a sample depends on its request's key and its index, and on nothing else.
+
+Backends that sample by these functions draw the same replies from the same logits.
+"""
 
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from openvlt.records import Sampling
 
-from openvlt import Sampling
+if TYPE_CHECKING:
+    import torch
 
 _CANDIDATES = 256  # tokens sorted first; the nucleus is nearly always among them
 
 
-def uniforms(key: str, sample: int, seed: int, length: int) -> torch.Tensor:
+def uniform_draws(key: str, sample: int, seed: int, length: int) -> torch.Tensor:
     """One number in [0, 1) for each position of a sample, (length,) in float64; a longer one begins with a shorter.
 
     Drawn from Philox (Salmon et al., SC 2011) keyed by what the sample is.
     """
+    import numpy as np
+    import torch
+
     digest = sha256(f"{seed}:{key}:{sample}".encode()).digest()
     return torch.from_numpy(np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16]))).random(length))
 
 
-def choose(logits: torch.Tensor, sampling: Sampling, draws: torch.Tensor) -> torch.Tensor:
+def choose_tokens(logits: torch.Tensor, sampling: Sampling, draws: torch.Tensor) -> torch.Tensor:
     """The next token of each row, (rows,).
 
     Temperature, then top-k, then top-p, then the inverse of the cumulative distribution at the row's draw. The
@@ -54,18 +61,20 @@ def _draw_among(logarithms: torch.Tensor, ids: torch.Tensor, top_p: float, draws
     """Draw from the nucleus of candidates; the likely ones come first in `logarithms` and `ids`, (rows, candidates)."""
     probabilities = logarithms.exp()
     before = probabilities.cumsum(-1) - probabilities
-    probabilities = torch.where(before < top_p, probabilities, 0.0)
+    probabilities = probabilities.where(before < top_p, 0.0)
     ids, order = ids.sort(-1)
     return ids.gather(1, _draw(probabilities.gather(1, order), draws).unsqueeze(1)).squeeze(1)
 
 
 def _draw(probabilities: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """The place in each row of (rows, candidates) where the cumulative distribution passes the row's draw."""
+    import torch
+
     cumulative = probabilities.double().cumsum(-1)
     places = torch.searchsorted(cumulative, (draws * cumulative[:, -1]).unsqueeze(1), right=True)
     return places.clamp(max=cumulative.shape[1] - 1).squeeze(1)
 
 
-def penalise(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
+def penalise_repetition(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
     """Make the tokens marked in `seen`, (rows, vocabulary), less likely (Keskar et al., arXiv 1909.05858, 4.1)."""
-    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+    return (logits / penalty).where(logits > 0, logits * penalty).where(seen, logits)

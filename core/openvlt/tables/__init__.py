@@ -1,0 +1,21 @@
+"""Tables that other people wrote: rows of files in any format, and what their cells contain."""
+
+from __future__ import annotations
+
+from openvlt.tables.cells import (
+    choices_of as choices_of,
+    images_of as images_of,
+    is_empty as is_empty,
+    literal_of as literal_of,
+    text_of as text_of,
+    whole_number_of as whole_number_of,
+)
+from openvlt.tables.files import (
+    TABLE_SUFFIXES as TABLE_SUFFIXES,
+    Place as Place,
+    TableRow as TableRow,
+    digest_files as digest_files,
+    find_files as find_files,
+    read_rows as read_rows,
+    read_table as read_table,
+)

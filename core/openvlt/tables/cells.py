@@ -1,0 +1,132 @@
+"""What a cell of a table holds: text, a whole number, choices or images, in any of the forms that data sets use."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from openvlt.errors import Reject
+from openvlt.records import Image
+
+_EMPTY = ("", "nan", "none", "null")
+_MAX_LITERAL = 100_000  # characters: the tree of a literal takes some hundred times the memory of its text
+_MAX_PATH = 1024  # characters; what is longer can only be an encoded image
+_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+_QUOTED = re.compile(r"""["']([^"']+)["']""")
+
+
+def is_empty(value: Any) -> bool:
+    """True if a cell has no content, which spreadsheets and pandas also write as ``nan``, ``None`` or ``null``."""
+    return value is None or str(value).strip().lower() in _EMPTY
+
+
+def text_of(value: Any) -> str:
+    """The cell as text; whole floats lose their point, since spreadsheets and Parquet turn 12 into 12.0."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def whole_number_of(value: Any, field: str) -> int | None:
+    """The cell as a whole number, None if it is empty.
+
+    Args:
+        value: a number or the text of one; 1.0 is what Parquet makes of an integer column with gaps.
+        field: what the number is, for the reason.
+
+    Raises:
+        Reject: it is not a whole number.
+    """
+    if is_empty(value):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.5
+    if not number.is_integer():
+        raise Reject(f"{field} is not a whole number")
+    return int(number)
+
+
+def literal_of(text: str) -> Any:
+    """The JSON or Python value that a text is, read without running it; None if it is neither."""
+    if len(text) > _MAX_LITERAL:
+        return None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def choices_of(value: Any) -> tuple[str, ...]:
+    """The cell as choices: a list, a mapping from letters, or either of them written as text.
+
+    Raises:
+        Reject: it is none of these.
+    """
+    if is_empty(value):
+        return ()
+    if isinstance(value, str):
+        value = literal_of(value)
+    if isinstance(value, Mapping):
+        value = [value[key] for key in sorted(value, key=str) if value[key] is not None]
+    if not isinstance(value, list | tuple):
+        raise Reject("choices cannot be read")
+    return tuple(str(choice) for choice in value)
+
+
+def images_of(value: Any, folder: Path) -> tuple[Image, ...]:
+    """The cell as images; an empty one has none. Loading checks that a file exists and that the content is an image.
+
+    Args:
+        value: a path, encoded bytes, a data URL, base64, the hub's ``{"bytes": ..., "path": ...}``, a list of these, or
+            a list of texts written as text, as in VLMEvalKit's tables.
+        folder: where paths start.
+
+    Raises:
+        Reject: it is none of these, or the image is remote.
+    """
+    if value is None or value == "":
+        return ()
+    if isinstance(value, list | tuple):
+        return tuple(image for item in value for image in images_of(item, folder))
+    if isinstance(value, bytes):
+        return (Image.data(value),)
+    if isinstance(value, Mapping) and (held := value.get("bytes") or value.get("path")):
+        return images_of(held, folder)
+    if not isinstance(value, str):
+        raise Reject(f"an image is {type(value).__name__}")
+    if value.startswith(("['", '["')):
+        return images_of(_QUOTED.findall(value), folder)
+    return (_image(value, folder),)
+
+
+def _image(text: str, folder: Path) -> Image:
+    head, comma, _ = text[:100].partition(",")
+    is_url = bool(comma) and head.startswith("data:")
+    if not is_url and "://" in text[:12]:
+        raise Reject("remote image; download it first")
+    content = _decoded(text[len(head) + 1 :] if is_url else text)
+    # A short text may be a path that is base64 by chance, such as "figures/12", so it must begin as an image does.
+    if content and (is_url or len(text) > _MAX_PATH or content.startswith(_MAGIC)):
+        return Image.data(content)
+    if is_url or len(text) > _MAX_PATH or "\0" in text:
+        raise Reject("an image is neither a path nor base64")
+    return Image.file(folder / text)
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,115 @@
+"""Reads the elements of a JSON file one at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from openvlt.errors import DataError
+
+_BLOCK = 1 << 20  # characters
+_SPACE = " \t\r\n"
+
+
+def json_elements(file: TextIO, path: Path) -> Iterator[tuple[int, str | None, Any]]:
+    """Yield the elements of a list, or of an object with their keys; each with the line where it begins, from 1.
+
+    Raises:
+        DataError: the file is neither, is not JSON, or has a key twice in one object.
+    """
+    text = _Json(file, path)
+    opening = text.take("[{")
+    closing = "]" if opening == "[" else "}"
+    keys: set[str] = set()
+    if text.peek() == closing:
+        return
+    while True:
+        key = text.key(keys) if opening == "{" else None
+        text.peek()
+        line = text.line()
+        yield line, key, text.value()
+        if text.take("," + closing) == closing:
+            return
+
+
+class _Json:
+    """A position in a JSON file that is read block by block."""
+
+    def __init__(self, file: TextIO, path: Path) -> None:
+        self._file, self._path = file, path
+        self._text, self._at = "", 0
+        self._line, self._counted = 1, 0
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
+
+    def line(self) -> int:
+        """The line of the position; only what was passed since the last call is counted."""
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._line
+
+    def peek(self) -> str:
+        """The next character that is not a space."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in _SPACE:
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                raise self._error("the file ends too early")
+
+    def take(self, expected: str) -> str:
+        character = self.peek()
+        if character not in expected:
+            raise self._error(f"expected one of {' '.join(expected)}, found {character!r}")
+        self._at += 1
+        return character
+
+    def key(self, seen: set[str]) -> str:
+        """The next key of the outer object, its colon included; it joins those `seen`."""
+        if self.peek() != '"':
+            raise self._error("expected a key in double quotes")
+        key: str = self.value()
+        if key in seen:
+            raise self._duplicate(key)
+        seen.add(key)
+        self.take(":")
+        return key
+
+    def value(self) -> Any:
+        """The next value; more is read as long as it is incomplete, or may go on behind the end of the block."""
+        while True:
+            self.peek()
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if not self._more():
+                    raise self._error(error.msg) from error
+                continue
+            except RecursionError as error:
+                raise self._error("it is nested too deeply") from error
+            if end == len(self._text) and self._more():
+                continue
+            self._at = end
+            return value
+
+    def _more(self) -> bool:
+        """Read another block, ever larger while one value goes on, and forget what was taken."""
+        block = self._file.read(max(_BLOCK, len(self._text) - self._at))
+        self.line()  # counts the lines that are forgotten
+        self._text, self._at, self._counted = self._text[self._at :] + block, 0, 0
+        return bool(block)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object whose keys all differ; JSON itself would keep the last of equal ones and say nothing."""
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise self._duplicate(next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at])))
+        return found
+
+    def _duplicate(self, key: str) -> DataError:
+        return DataError(f"{self._path}: the key '{key}' is a duplicate in its object.", "Remove one of the two.")
+
+    def _error(self, problem: str) -> DataError:
+        return DataError(f"{self._path}:{self.line()} is not JSON: {problem}.", "Fix the file, or use JSON Lines.")
