@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from openvlt import system
 from openvlt.engines import size_in_bytes
 from openvlt.errors import UsageError
 from openvlt.pipeline.stage import Description
@@ -91,12 +91,12 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
     size = parameters(located.id)
     width = 4 if located.dtype == "float32" else 2
     needed = (size or 0) * width * OVERHEAD
-    gpu, ram = gpu_memory(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    gpu, ram = gpu_memory(), system.memory()
     if size and gpu and needed > gpu:
         raise UsageError(
             f"The {who} runs {located.id}, which needs about {_gb(needed)}; the GPUs have {_gb(gpu)}.", remedy
         )
-    if size and not gpu and (size > LARGEST_ON_CPU or needed > ram):
+    if size and not gpu and (size > LARGEST_ON_CPU or (ram and needed > ram)):
         raise UsageError(
             f"The {who} runs {located.id}, which needs about {_gb(needed)} of GPU memory, and this machine has no GPU.",
             remedy,

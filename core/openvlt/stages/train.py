@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openvlt import errors
+from openvlt import errors, system
 from openvlt.engines import content_digest
 from openvlt.errors import DataError, OpenvltError
 from openvlt.interfaces import Trainer, Verifier
@@ -221,17 +220,12 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         with suppress(BrokenPipeError):
             child.stdin.close()
     if child.poll() is None:
-        _signal(child, signal.SIGTERM)
+        system.end(child, by_force=False)
         with suppress(subprocess.TimeoutExpired):
             child.wait(10)
     if child.poll() is None:
-        _signal(child, signal.SIGKILL)
+        system.end(child, by_force=True)
     child.wait()
-
-
-def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, number)
 
 
 def _failure(folder: Path, step: Step, code: int) -> OpenvltError:
@@ -243,7 +237,7 @@ def _failure(folder: Path, step: Step, code: int) -> OpenvltError:
     except FileNotFoundError:
         with log.open("rb") as file:
             last = deque((line.decode(errors="replace").strip() for line in file if line.strip()), maxlen=1)
-        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+        hint = " (out of memory?)" if code == system.KILLED else ""
         said = last[0].rstrip(".") if last else "it said nothing"
         cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {said}"
         return OpenvltError(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Literal, TypeAlias
 
+from openvlt import system
 from openvlt.verification.limits import BACKSTOP_SECONDS, BATCH_SECONDS, IDLE_SECONDS, START_SECONDS, TASKS_A_WORKER
 from openvlt.verification.messages import Reply, Setup, Task, frame, read_frame
 
@@ -93,14 +94,9 @@ class Worker:
         self.forget()
         return code
 
-    def cpu_seconds(self) -> float:
-        """CPU time the process has used so far; also of one that has ended and was not waited for."""
-        try:
-            with open(f"/proc/{self._process.pid}/stat", encoding="ascii") as file:
-                fields = file.read().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def cpu_seconds(self) -> float | None:
+        """CPU time the process has used so far; None if unknown."""
+        return system.cpu_seconds(self._process.pid)
 
     def exit_code(self) -> int:
         """The exit code of a process that closed its pipe."""
@@ -131,6 +127,7 @@ class Pool:
     """
 
     def __init__(self, setup: Setup, workers: int | None = None) -> None:
+        system.require_pipes()
         self._setup = setup
         self.size = workers or default_workers()
         self._free: deque[Worker] = deque()
@@ -228,7 +225,7 @@ class _Running:
     worker: Worker
     index: int
     started: float
-    cpu: float
+    cpu: float | None
 
 
 class _Batch:
@@ -302,20 +299,25 @@ class _Batch:
 
 def _why_dead(running: _Running) -> Failed:
     """What ended a worker, or must end it now: its own limits, our backstop, or a crash."""
-    computed = running.worker.cpu_seconds() - running.cpu
-    late = time.monotonic() - running.started > BACKSTOP_SECONDS
+    cpu, taken = running.worker.cpu_seconds(), time.monotonic() - running.started
+    late = taken > BACKSTOP_SECONDS
     code = running.worker.kill() if late else running.worker.exit_code()
-    if code == -signal.SIGPROF or (computed > IDLE_SECONDS and (late or code == -signal.SIGALRM)):
+    limit = system.limit_hit(code)
+    if not late and limit is None:
+        return Failed("died", f"the worker died ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})")
+    if cpu is None or running.cpu is None:
+        # computing and waiting cannot be told apart: an endless loop must not count as an internal error
+        return Failed("timeout", f"no verdict after {taken:.1f} s")
+    computed = cpu - running.cpu
+    if limit == "cpu" or computed > IDLE_SECONDS:
         return Failed("timeout", f"computed for {computed:.1f} s")
-    if late or code == -signal.SIGALRM:
-        return Failed("stalled", f"no verdict, and only {computed:.1f} s computed")
-    return Failed("died", f"the worker died ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})")
+    return Failed("stalled", f"no verdict, and only {computed:.1f} s computed")
 
 
 def default_workers() -> int:
     """As many workers as this process's share of the CPUs: ranks on one machine divide them."""
     ranks = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1") or 1))
-    return max(1, len(os.sched_getaffinity(0)) // ranks)
+    return max(1, system.cpus() // ranks)
 
 
 def _forget_all() -> None:
@@ -323,4 +325,4 @@ def _forget_all() -> None:
         pool._forget()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+system.after_fork(_forget_all)

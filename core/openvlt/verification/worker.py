@@ -1,18 +1,18 @@
 """A process that judges claims and can be killed: ``python -m openvlt.verification.worker``.
 
 It reads a `Setup`, imports its verifiers, says that it is ready, and then answers one `Task` after the other until its
-input closes. Timers of the kernel end it when a claim takes too long, even inside a C function; the core sees the
-closed pipe and knows what that means.
+input closes. `openvlt.system.time_limit` ends it when a claim takes too long; the core sees the closed pipe and knows
+what that means.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from importlib import import_module
 from pathlib import Path
 
+from openvlt import system
 from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Verdict
 from openvlt.registry import Registry
@@ -32,7 +32,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 (the boundary: a plugin may raise anything)
         _write(outputs, Reply(error=f"{type(error).__name__}: {error}"))
         return
-    _limit_memory()
+    system.limit_memory(MEMORY_BYTES)
     _write(outputs, Reply())
     while (task := read_frame(inputs, Task)) is not None:
         _write(outputs, _answer(verifiers[task.verifier], task))
@@ -61,29 +61,14 @@ def _build(setup: Setup) -> dict[str, Verifier]:
     return verifiers
 
 
-def _limit_memory() -> None:
-    import resource
-
-    with open("/proc/self/statm", encoding="ascii") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))
-
-
 def _answer(verifier: Verifier, task: Task) -> Reply:
-    # The default action of both signals ends the process at once.
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-    signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
-    try:
-        return Reply(verdicts=tuple(_judge(verifier, task)))
-    except (MemoryError, RecursionError) as error:
-        return Reply(error=type(error).__name__)
-    except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
-        return Reply(verdicts=tuple(Verdict.error(f"{type(error).__name__}: {error}"[:500]) for _ in task.claims))
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    with system.time_limit(CPU_SECONDS, WALL_SECONDS):
+        try:
+            return Reply(verdicts=tuple(_judge(verifier, task)))
+        except (MemoryError, RecursionError) as error:
+            return Reply(error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
+            return Reply(verdicts=tuple(Verdict.error(f"{type(error).__name__}: {error}"[:500]) for _ in task.claims))
 
 
 def _judge(verifier: Verifier, task: Task) -> list[Verdict]:

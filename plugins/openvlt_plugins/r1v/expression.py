@@ -1,99 +1,100 @@
-"""Arithmetic on numbers and one-letter variables, built with SymPy and never evaluated as code."""
+"""Expressions as SymPy's parser reads them, built without evaluating text as code."""
 
 from __future__ import annotations
 
-import re
+import ast
+import builtins
+import operator
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-_TOKEN = re.compile(r"\s*(?:(\d+\.?\d*|\.\d+)|(sqrt|pi|[a-z])|([-+*/^()]))")
-_DEEPEST = 30
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Pow: operator.pow,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
+_CONSTANTS = ("I", "nan", "oo", "pi", "zoo")
+# Those the grader can reach with two letters, and those the parser inserts.
+_FUNCTIONS = ("csc", "factorial", "factorial2", "ff", "im", "li", "ln", "re", "rf", "sqrt")
 _LARGEST_POWER = 99
+_LARGEST_FACTORIAL = 1_000
 
 
 class Unreadable(Exception):
-    """The text is not arithmetic."""
+    """The text is not an expression."""
 
 
 def vanishes(text: str) -> bool:
-    """Whether an expression simplifies to zero; letters side by side are multiplied.
+    """Whether an expression, with ``^`` for powers, simplifies to zero.
 
     Raises:
-        Unreadable: it is not arithmetic.
+        Unreadable: it is not an expression, or SymPy cannot build or simplify it.
     """
     import sympy
 
-    reader = _Reader(text)
-    value = reader.sum()
-    if reader.peek():
-        raise Unreadable(text)
-    return bool(sympy.simplify(value) == 0)
+    # `stringify_expr` rewrites tokens (``2x`` becomes ``Integer(2)*Symbol('x')``) and evaluates nothing.
+    from sympy.parsing import sympy_parser as parser  # noqa: TID251
+
+    rules = (*parser.standard_transformations, parser.implicit_multiplication_application)
+    try:
+        code = parser.stringify_expr(text.replace("^", "**"), {}, _names(), rules)
+        return bool(sympy.simplify(_build(ast.parse(code.strip(), mode="eval").body)) == 0)
+    except Exception as error:
+        raise Unreadable(text) from error
 
 
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self._tokens = []
-        place = 0
-        while place < len(text.rstrip()):
-            found = _TOKEN.match(text, place)
-            if not found:
-                raise Unreadable(text)
-            self._tokens.append(found.group().strip())
-            place = found.end()
-        self._depth = 0
+@cache
+def _names() -> dict[str, Any]:
+    """What ``parse_expr`` knows, so that the same names are not taken for products of letters."""
+    import sympy
 
-    def peek(self) -> str:
-        return self._tokens[0] if self._tokens else ""
+    called = {name: each for name, each in vars(builtins).items() if isinstance(each, type(len))}
+    return {**called, **{name: getattr(sympy, name) for name in sympy.__all__}}
 
-    def sum(self) -> Any:
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise Unreadable("nested too deep")
-        total = self._product()
-        while self.peek() in {"+", "-"}:
-            sign = 1 if self._tokens.pop(0) == "+" else -1
-            total += sign * self._product()
-        self._depth -= 1
-        return total
 
-    def _product(self) -> Any:
-        result = self._power()
-        while self.peek() and self.peek() not in {"+", "-", ")"}:
-            if self.peek() in {"*", "/"}:
-                divides = self._tokens.pop(0) == "/"
-                factor = self._power()
-                result = result / factor if divides else result * factor
-            else:
-                result *= self._power()
-        return result
+def _build(node: ast.expr) -> Any:
+    """The value of a syntax tree of numbers, symbols, operators and a few functions, and of nothing else."""
+    import sympy
 
-    def _power(self) -> Any:
-        if self.peek() == "-":
-            self._tokens.pop(0)
-            return -self._power()
-        base = self._atom()
-        if self.peek() == "^":
-            self._tokens.pop(0)
-            exponent = self._power()
-            if not exponent.is_number or abs(exponent) > _LARGEST_POWER:
-                raise Unreadable("a power out of range")
-            return base**exponent
-        return base
+    match node:
+        case ast.Constant(value=int(number)):
+            return number
+        case ast.Name(id=name) if name in _CONSTANTS:
+            return getattr(sympy, name)
+        case ast.UnaryOp(op=sign, operand=operand):
+            return _OPERATORS[type(sign)](_build(operand))
+        case ast.BinOp(left=left, op=sign, right=right):
+            return _combined(_build(left), sign, _build(right))
+        case ast.Call(func=ast.Name(id="Symbol" | "Function" | "Float" as made), args=[ast.Constant(value=str(text))]):
+            return getattr(sympy, made)(text)
+        case ast.Call(func=ast.Name(id="Number"), args=[ast.Constant(value=str(digits))]):
+            return sympy.Integer(int(digits))
+        case ast.Call(func=ast.Name(id="Integer" | "Rational" as made), args=numbers):
+            return getattr(sympy, made)(*map(_build, numbers))
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
+            return _called(name, [_build(argument) for argument in arguments])
+        case ast.Call(func=ast.Call() as function, args=arguments):
+            return _build(function)(*map(_build, arguments))
+    raise Unreadable(ast.dump(node))
 
-    def _atom(self) -> Any:
-        import sympy
 
-        token = self._tokens.pop(0) if self._tokens else ""
-        if token == "(":
-            value = self.sum()
-            if not self._tokens or self._tokens.pop(0) != ")":
-                raise Unreadable("a bracket is not closed")
-            return value
-        if token == "sqrt":
-            return sympy.sqrt(self._atom())
-        if token == "pi":
-            return sympy.pi
-        if token.isalpha() and len(token) == 1:
-            return sympy.Symbol(token)
-        if token[:1].isdigit() or token[:1] == ".":
-            return sympy.Rational(token.rstrip("."))
-        raise Unreadable(token)
+def _combined(left: Any, sign: ast.operator, right: Any) -> Any:
+    if isinstance(sign, ast.Pow) and right.is_number and abs(right) > _LARGEST_POWER:
+        raise Unreadable("a power out of range")
+    return _OPERATORS[type(sign)](left, right)
+
+
+def _called(name: str, arguments: list[Any]) -> Any:
+    import sympy
+
+    if name.startswith("factorial") and arguments[0].is_number and abs(arguments[0]) > _LARGEST_FACTORIAL:
+        raise Unreadable("a factorial out of range")
+    return getattr(sympy, name)(*arguments)

@@ -1,7 +1,6 @@
 r"""The grader of mathruler 0.1.0, which is that of PRM800K (openai/prm800k, prm800k/grading/grader.py, MIT).
 
-Rewritten from the description of its behaviour: two normalisations compared as strings, then tuples element by element,
-then a difference that simplifies to zero.
+Two normalisations compared as strings, then tuples element by element, then a difference that simplifies to zero.
 """
 
 from __future__ import annotations
@@ -15,15 +14,16 @@ _UNITS = (
     "feet", "inch", "yard",
 )  # fmt: skip
 _LARGE = {"million": "*10^6", "billion": "*10^9", "trillion": "*10^12"}
+_SIGNS = {"√": "sqrt", "π": "pi", "∞": "inf", "∪": "U", "·": "*", "×": "*"}
 _FORBIDDEN = re.compile(r"\^\{|\^\(|\^[0-9]+\^|\^[0-9][0-9]+")
-_TEXT = re.compile(r"\\text\{(.+?)\}")
-_GREATEST = 1_000
+_TEXT = re.compile(r"^\\text\{(.+?)\}$")
+_FRACTION = re.compile(r"^-?[0-9]+.?/0*[1-9][0-9]*.?$")
+_RATIO = re.compile(r"^(0|-?[1-9][0-9]*)/(0|-?[1-9][0-9]*)\Z")
+_THOUSANDS = re.compile(r"(\d),(\d\d\d)(?=$|\D)")
 
 
 def same_answer(given: str, gold: str) -> bool:
     """Whether the grader takes `given` for `gold`."""
-    if max(len(given), len(gold)) > _GREATEST:
-        return given == gold
     if _hendrycks(given) == _hendrycks(gold):
         return True
     one, other = _normalized(given), _normalized(gold)
@@ -32,18 +32,18 @@ def same_answer(given: str, gold: str) -> bool:
     if not one:
         return False
     ones, others = _elements(one), _elements(other)
-    if len(others) > 1 and (one[:1] != other[:1] or one[-1:] != other[-1:]):
+    if len(others) > 1 and (one[0] != other[0] or one[-1] != other[-1]):
         return False
     return len(ones) == len(others) and all(_same_element(a, b) for a, b in zip(ones, others, strict=True))
 
 
 def _same_element(given: str, gold: str) -> bool:
-    if _is_fraction(given) and _is_fraction(gold):
+    if _FRACTION.search(given) and _FRACTION.search(gold):
         return given == gold
     if _is_integer(gold) != _is_integer(given):
         return False
     text = f"({gold})-({given})"
-    letters = set(re.sub(r"sqrt|frac|pi", "", text)) & set("abcdefghijklmnopqrstuvwxyz")
+    letters = {letter for letter in text.replace("sqrt", "").replace("frac", "") if letter.isalpha()}
     if len(letters) > 2 or _FORBIDDEN.search(text):
         return False
     try:
@@ -55,26 +55,51 @@ def _same_element(given: str, gold: str) -> bool:
 def _hendrycks(text: str) -> str:
     """The string equality of the MATH data set (hendrycks/math, is_equiv.py)."""
     text = text.strip()
-    if whole := _TEXT.fullmatch(text):
+    if whole := _TEXT.search(text):
         text = whole.group(1).strip()
+    try:
+        return _stripped(text)
+    except (IndexError, ValueError):  # a command without its argument, or several units
+        return text
+
+
+def _stripped(text: str) -> str:
     text = text.replace("\n", "").replace("\\!", "").replace("\\\\", "\\")
     text = text.replace("tfrac", "frac").replace("dfrac", "frac").replace("\\left", "").replace("\\right", "")
-    text = text.replace("^{\\circ}", "").replace("^\\circ", "").replace("\\$", "").replace("\\%", "")
-    text = text.partition("\\text{ ")[0].replace(" .", " 0.").replace("{.", "{0.")
+    text = text.replace("^{\\circ}", "").replace("^\\circ", "").replace("\\$", "")
+    if "\\text{ " in text:
+        text, _unit = text.split("\\text{ ")
+    text = text.replace("\\%", "").replace("%", "").replace(" .", " 0.").replace("{.", "{0.")
     text = f"0{text}" if text.startswith(".") else text
     sides = text.split("=")
     text = sides[1] if len(sides) == 2 and len(sides[0]) <= 2 else text
-    text = re.sub(r"\\sqrt(?!\{)(\w)", r"\\sqrt{\1}", text).replace(" ", "")
-    text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
+    first, *roots = text.split("\\sqrt")
+    text = first + "".join("\\sqrt" + (root if root[0] == "{" else f"{{{root[0]}}}{root[1:]}") for root in roots)
+    text = _braced_fractions(text.replace(" ", ""))
     text = "\\frac{1}{2}" if text == "0.5" else text
-    return re.sub(r"^(-?\d+)/(-?\d+)$", r"\\frac{\1}{\2}", text)
+    return _RATIO.sub(r"\\frac{\1}{\2}", text)
+
+
+def _braced_fractions(text: str) -> str:
+    r"""``\frac12`` as ``\frac{1}{2}``; one with a single character behind it leaves the whole text as it is."""
+    first, *fractions = text.split("\\frac")
+    for fraction in fractions:
+        first += "\\frac"
+        if fraction[0] == "{":
+            first += fraction
+        elif len(fraction) < 2:
+            return text
+        else:
+            under = fraction[1] if fraction[1] == "{" else f"{{{fraction[1]}}}"
+            first += f"{{{fraction[0]}}}{under}{fraction[2:]}"
+    return first
 
 
 def _normalized(text: str) -> str:
-    if whole := _TEXT.fullmatch(text):
+    if whole := _TEXT.search(text):
         text = whole.group(1)
     for mark in ("\\%", "\\$", "$", "%"):
-        text = text.replace(mark, "")
+        text = text.replace(mark, mark[1:])
     text = text.replace(" or ", " , ").replace(" and ", " , ")
     for word, factor in _LARGE.items():
         text = text.replace(word, factor)
@@ -84,42 +109,48 @@ def _normalized(text: str) -> str:
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
     text = re.sub(r",\\! *", "", text)
-    if _is_whole_float(text):
+    if _is_whole(text):
         text = str(round(float(text)))
     text = _plain(text) if "\\" in text else text
     text = re.sub(r"- *", "-", text)
     text = re.sub(r"([0-9]) +([0-9])", r"\1+\2", text)
     text = text.replace(" ", "").replace("{", "").replace("}", "").lower()
-    return str(int(text.replace(",", ""))) if _is_integer(text) else text
+    return str(int(float(text.replace(",", "")))) if _is_integer(text) else text
 
 
 def _plain(text: str) -> str:
-    """LaTeX as plain text, as pylatexenc writes it."""
-    text = text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac")
-    text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"\1/\2", text)
-    text = re.sub(r"\\sqrt\{([^{}]*)\}", r"sqrt(\1)", text)
-    text = text.replace("\\pi", "pi").replace("\\infty", "inf").replace("\\cup", "U")
-    return text.replace("\\cdot", "*").replace("\\times", "*").replace("\\", "").strip()
+    from pylatexenc.latex2text import LatexNodes2Text
+
+    text = text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac").replace("\\frac", " \\frac")
+    try:
+        plain = str(LatexNodes2Text().latex_to_text(text))
+    except Exception:  # noqa: BLE001 (as in the original, whatever LaTeX breaks the converter stays as it is)
+        return text
+    for sign, name in _SIGNS.items():
+        plain = plain.replace(sign, name)
+    return plain.strip()
 
 
 def _elements(text: str) -> list[str]:
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    text = _without_thousands(text)
     if len(text) > 2 and text[0] in "([" and text[-1] in ")]" and not set(text[1:-1]) & set("()[]"):
         return [element.strip() for element in text[1:-1].split(",")]
-    return [text]
+    return [text] if text else []
 
 
-def _is_fraction(text: str) -> bool:
-    return re.fullmatch(r"-?[0-9]+.?/0*[1-9][0-9]*.?", text) is not None
+def _without_thousands(text: str) -> str:
+    while (shorter := _THOUSANDS.sub(r"\1\2", text)) != text:
+        text = shorter
+    return text
 
 
 def _is_integer(text: str) -> bool:
-    return re.fullmatch(r"-?\d{1,200}(?:,\d{3})*(?:\.0*)?", text) is not None and "." not in text
+    return _is_whole(_without_thousands(text))
 
 
-def _is_whole_float(text: str) -> bool:
+def _is_whole(text: str) -> bool:
     try:
         number = float(text)
-    except ValueError:
+        return abs(number - round(number)) <= 1e-7
+    except (ValueError, OverflowError):
         return False
-    return abs(number) < 1e15 and abs(number - round(number)) <= 1e-7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from openvlt import Claim, Verdict, Verifier
 from openvlt_plugins.r1v.grader import same_answer
@@ -32,8 +33,13 @@ class R1V(Verifier):
     - an empty gold is matched by an empty response;
     - whatever goes wrong scores 0, golds that cannot be read included.
 
-    The grader's last step, which evaluated text with SymPy's parser, builds the same expressions without evaluating.
+    The grader's last step evaluated text as code with SymPy's parser. Here what that parser makes of the text is built
+    from numbers, letters, operators and a few functions, and never run. Only these are graded differently, as unequal:
+    numeric powers above 99, factorials above 1000, and other Python (strings, lists, SymPy's rarer functions).
     """
+
+    version: ClassVar[str] = "2"
+    imports: ClassVar[tuple[str, ...]] = ("sympy", "sympy.parsing.sympy_parser", "pylatexenc.latex2text")
 
     def verify(self, claim: Claim) -> Verdict:
         response, gold = claim.response, claim.example.answer

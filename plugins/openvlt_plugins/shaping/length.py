@@ -32,8 +32,8 @@ class Overlong(Verifier):
         tokens = _tokens(claim)
         if tokens is None:
             return Verdict.not_applicable("the number of tokens is not known")
-        over = tokens - (self.limit - self.buffer)
-        return Verdict.scored(-min(1.0, max(0.0, over / self.buffer)), f"{tokens} tokens")
+        left = self.limit - self.buffer - tokens
+        return Verdict.scored(max(-1.0, min(0.0, left / self.buffer)), f"{tokens} tokens")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class GroupLength(Verifier):
             len(claim.response.split()) if None in counts else count or 0
             for claim, count in zip(claims, counts, strict=True)
         ]
-        shortest, longest = min(lengths), max(lengths)
+        shortest, longest = min(lengths, default=0), max(lengths, default=0)
         if shortest == longest:
             return [Verdict.scored(0.0, "all of the group are equally long") for _ in claims]
         verdicts = []

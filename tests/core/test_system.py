@@ -1,0 +1,156 @@
+"""What openvlt does where the operating system lacks a call: the calls are taken away."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openvlt.verification.wire import Setup
+
+from openvlt import Format, UsageError, system
+from openvlt.verification.pool import Pool
+
+BARE = Path(__file__).with_name("bare_system.py")
+ODD = """
+import time
+from dataclasses import dataclass
+from openvlt import AnswerVerifier, Verdict, hookimpl
+
+@dataclass(frozen=True)
+class Odd(AnswerVerifier):
+    def check(self, answer, claim):
+        if answer == "loop":
+            while True: pass
+        if answer == "sleep": time.sleep(60)
+        return Verdict.correct() if answer == claim.example.answer else Verdict.incorrect()
+
+@hookimpl
+def register_verifiers(register):
+    register("odd", Odd, summary="does what the answer says")
+"""
+JUDGE = """
+import json, signal, sys
+from pathlib import Path
+from openvlt import Claim, Example, Format, Trace
+from openvlt.registry import Registry
+from openvlt.verification import Judge
+
+def claim(answer, gold):
+    trace = Trace(think="", answer=answer, raw=f"<answer>{answer}</answer>")
+    return Claim(trace=trace, example=Example(id="1", question="", answer=gold))
+
+registry = Registry.discover([Path(sys.argv[1])])
+found = [hasattr(signal, "setitimer")]
+for use, *claims in (
+    ("answer", claim("1", r"\\sin^2 x+\\cos^2 x"), claim("2", r"\\sin^2 x+\\cos^2 x")),
+    ("odd", claim("loop", "7"), claim("sleep", "8"), claim("9", "9")),
+):
+    with Judge({use: registry.build("verifier", use)}, format=Format(), workers=1) as judge:
+        for verdicts in judge.verdicts(claims):
+            found.append([verdicts[use].status, verdicts[use].score, verdicts[use].cause])
+print(json.dumps(found))
+"""
+
+
+def test_verifiers_are_limited_by_wall_time_alone(tmp_path: Path) -> None:
+    shutil.copy(BARE, tmp_path / "sitecustomize.py")
+    (tmp_path / "odd.py").write_text(ODD)
+    # the workers get the parent's sys.path, so the calls are missing in them too
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGE, str(tmp_path / "odd.py")],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    timers, right, wrong, loop, sleep, after = json.loads(done.stdout)
+    assert not timers
+    assert (right[0], wrong[0], after[0]) == ("correct", "incorrect", "correct")
+    assert loop == sleep == ["timeout", 0.0, "response"]
+
+
+def test_all_cpus_count_where_a_process_cannot_be_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    assert system.cpus() == 12
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert system.cpus() == 1
+
+
+def test_memory_is_unknown_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = system.memory()
+    assert known is not None and known > 1 << 28
+
+    def unknown(name: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert system.memory() is None
+    monkeypatch.delattr(os, "sysconf")
+    assert system.memory() is None
+
+
+def test_cpu_seconds_are_known_to_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = system.cpu_seconds(os.getpid())
+    assert used is not None and used > 0
+    monkeypatch.setattr(Path, "read_text", _no_such_file)
+    assert system.cpu_seconds(os.getpid()) is None
+
+
+@pytest.mark.parametrize("missing", ["resource", "/proc"])
+def test_memory_has_no_limit_without_its_calls(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    if missing == "resource":
+        monkeypatch.setitem(sys.modules, "resource", None)
+    else:
+        monkeypatch.setattr(Path, "read_text", _no_such_file)
+    system.limit_memory(1 << 30)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_the_exit_code_shows_which_limit_ended_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = (-signal.SIGPROF, -signal.SIGALRM, 1)
+    assert [system.limit_hit(code) for code in codes] == ["cpu", "wall", None]
+    monkeypatch.delattr(signal, "setitimer")
+    assert [system.limit_hit(code) for code in codes] == [None] * 3
+
+
+@pytest.mark.parametrize("killpg", [True, False])
+@pytest.mark.parametrize("by_force", [True, False])
+def test_a_child_ends_with_and_without_sessions(killpg: bool, by_force: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    if not killpg:
+        monkeypatch.delattr(os, "killpg")
+    system.end(child, by_force=by_force)
+    assert child.wait(10) == (-signal.SIGKILL if by_force else -signal.SIGTERM)
+    system.end(child, by_force=by_force)  # it is gone: nothing to do
+    assert child.stdin is not None
+    child.stdin.close()
+
+
+def test_systems_without_fork_have_nothing_to_call_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "register_at_fork")
+    called: list[int] = []
+    system.after_fork(lambda: called.append(1))
+    child = os.fork()
+    if child == 0:
+        os._exit(len(called))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_windows_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(UsageError, match="WSL"):
+        Pool(Setup(verifiers={}, files=(), format=Format()), 1)
+
+
+def _no_such_file(path: Path, **_: Any) -> str:
+    raise FileNotFoundError(path)
