@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from openvlt.engines.backend_choice import ENDPOINTS
+from openvlt.engines.backend_choice import keep_for_endpoints
 from openvlt.interfaces import Captioner, Teacher
 from openvlt.recipe import Data, Iteration, Recipe
 from openvlt.records import Model
@@ -83,7 +83,7 @@ def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[
     captioner = None
     if any(isinstance(turn.teacher.component, Teacher) and turn.teacher.component.uses_caption for turn in turns):
         built = builder.build("captioner", recipe.captioner, "captioner")
-        captioner = (built, served(built, urls.get("captioner", ())))
+        captioner = (built, served(built, urls.get("captioner", ()), registry))
     benchmarks = []
     for index, spec in enumerate(recipe.bench):
         built = builder.build("benchmark", spec, f"bench.{index}")
@@ -92,14 +92,13 @@ def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[
     return Parts(captioner, verifiers, turns, tuple(benchmarks))
 
 
-def served(built: Built, urls: Sequence[str]) -> Model:
+def served(built: Built, urls: Sequence[str], registry: Registry) -> Model:
     """What a captioner or teacher runs on: its own model, asked at endpoints where there are any."""
     assert isinstance(built.component, Captioner | Teacher)
     model = built.component.model
     if not urls:
         return model
-    named = model.backend.get("use") if isinstance(model.backend, Mapping) else model.backend
-    return replace(model, url=tuple(urls), backend=model.backend if named == ENDPOINTS else None)
+    return replace(model, url=tuple(urls), backend=keep_for_endpoints(model.backend, registry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ class _Builder:
         return Turn(
             loaded=self.loaded(iteration.data, f"{where}.data"),
             teacher=teacher,
-            model=served(teacher, urls.get("teacher", ())),
+            model=served(teacher, urls.get("teacher", ()), self.registry),
             filters=tuple(filters),
             sft=self.build("trainer", iteration.sft, f"{where}.sft") if iteration.sft else None,
             grpo=tuple(
