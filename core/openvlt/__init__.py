@@ -25,6 +25,12 @@ if TYPE_CHECKING:
         Register as Register,
         hookimpl as hookimpl,
     )
+    from openvlt.integrations.rewards import (
+        reward as reward,
+    )
+    from openvlt.integrations.scores import (
+        compute_score as compute_score,
+    )
     from openvlt.interfaces import (
         AnswerVerifier as AnswerVerifier,
         Backend as Backend,
@@ -70,16 +76,14 @@ if TYPE_CHECKING:
         find_files as find_files,
         read_rows as read_rows,
     )
-    from openvlt.verification.functions import (
-        compute_score as compute_score,
-        reward as reward,
-    )
 
 _HOMES = {
     "openvlt.stratify": ("allocate",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
+    "openvlt.integrations.rewards": ("reward",),
+    "openvlt.integrations.scores": ("compute_score",),
     "openvlt.interfaces": (
         "AnswerVerifier", "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine",
         "ExampleFilter", "ImageReader", "Keep", "Option", "Reads", "Request", "Source", "Teacher", "TraceFilter",
@@ -90,7 +94,6 @@ _HOMES = {
         "Sampling", "Trace", "Verdict",
     ),
     "openvlt.tables": ("TableRow", "find_files", "read_rows"),
-    "openvlt.verification.functions": ("compute_score", "reward"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -47,8 +47,8 @@ def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None
 
 
 def _write(loop: Loop, run: Run, folder: Path) -> int:
+    from openvlt.integrations.dataset import write_dataset
     from openvlt.records import Row
-    from openvlt.report import write_dataset
     from openvlt.store import find_stage
 
     home, card = loop.workspace.home, _card(loop, run)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from openvlt.integrations.parquet import picture, write_shards
 from openvlt.records import Example, Format, Image, Message, Row
-from openvlt.report.parquet import picture, write_shards
 from openvlt.store import ImageStore
 
 PLACEHOLDER = "<image>"

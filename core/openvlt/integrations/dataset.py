@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from openvlt.integrations.parquet import picture, write_shards
 from openvlt.records import Judged, Row
-from openvlt.report.parquet import picture, write_shards
 from openvlt.store import ImageStore
 
 
