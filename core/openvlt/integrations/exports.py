@@ -114,7 +114,7 @@ def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder:
 def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
     """Write the traces for TRL's SFTTrainer: Parquet with ``prompt`` and ``completion`` messages and ``images``.
 
-    Text is plain: TRL puts the image placeholders in front of the first user turn itself, where openvlt's stand too.
+    Text is plain: TRL puts the image placeholders in front of the first user turn itself, where openvlt has them too.
     """
 
     def records() -> Iterator[dict[str, Any]]:

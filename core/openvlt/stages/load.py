@@ -36,7 +36,7 @@ def load(
     limit: int | None,
     held_out_images: frozenset[str],
 ) -> Output:
-    """Read a split: bad rows are left out with a reason, images are checked and stored by digest.
+    """Read a split: bad rows are rejected with a reason, images are checked and stored by digest.
 
     Raises:
         DataError: more rows were rejected than the recipe allows, or none is left.
@@ -85,9 +85,10 @@ def choose(
         finally:
             writer.close()
         if not writer.out:
-            told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
+            reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
             raise DataError(
-                f"Stage {step.name}: no example is left after filtering ({told}).", "Loosen the filters in the recipe."
+                f"Stage {step.name}: no example is left after filtering ({reasons}).",
+                "Loosen the filters in the recipe.",
             )
         return output(step, folder, writer.finish({"in": inputs.record.out}), cached=False, started=started)
 
@@ -150,10 +151,10 @@ def _filtered(
 
 def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, writer: StageWriter) -> None:
     lost = taken - writer.out
-    told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
     if not writer.out or lost / taken > workspace.reject_above:
         raise DataError(
             f"Stage {step.name}: source {source.entry.name} lost {lost} of {taken} rows, over the limit of "
-            f"{workspace.reject_above:.0%} ({told}).",
-            f"Look at {writer.folder.path / 'rejected.jsonl'}, mend the data, or raise reject_above in the recipe.",
+            f"{workspace.reject_above:.0%} ({reasons}).",
+            f"Look at {writer.folder.path / 'rejected.jsonl'}, fix the data, or raise reject_above in the recipe.",
         )

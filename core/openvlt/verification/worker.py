@@ -1,4 +1,4 @@
-"""A process that judges claims and can be killed: ``python -m openvlt.verification.worker``.
+"""A process that runs verifiers and can be killed: ``python -m openvlt.verification.worker``.
 
 It reads a `Setup`, imports its verifiers, says that it is ready, and then answers one `Task` after the other until its
 input closes. Timers of the kernel end it when a claim takes too long, even inside a C function; the core sees the
@@ -76,7 +76,7 @@ def _answer(verifier: Verifier, task: Task) -> Reply:
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
     try:
-        return Reply(verdicts=tuple(_judge(verifier, task)))
+        return Reply(verdicts=tuple(_run(verifier, task)))
     except (MemoryError, RecursionError) as error:
         return Reply(error=type(error).__name__)
     except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
@@ -86,7 +86,7 @@ def _answer(verifier: Verifier, task: Task) -> Reply:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _judge(verifier: Verifier, task: Task) -> list[Verdict]:
+def _run(verifier: Verifier, task: Task) -> list[Verdict]:
     if task.how == "group":
         return verifier.verify_group(task.claims)
     (claim,) = task.claims
