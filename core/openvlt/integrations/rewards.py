@@ -26,25 +26,16 @@ class RewardFunction:
     It never raises for a row. It takes completions as text, chat messages or token ids, and reads the gold answer and
     what else is known of a question (``choices``, ``answer_type``, ``precision``, ``unit``, ``source``, ``id``) from
     the dataset's columns. TRL leaves a row whose reward is None out of the update only if no other reward function
-    scores it: give it this one function, with weights, and not several.
-
-    Args:
-        weights: verifier name to weight.
-        specs: verifier name to its spec, where it is not the name itself.
-        format: names the tags.
-        tokenizer: decodes completions that are token ids.
-        gold: column with the gold answer; None takes the first of ``answer, solution, ground_truth, gold``.
-        workers: worker processes of this rank; None takes its share of the CPUs.
-        plugins: one-file plugins.
+    scores it: give it this one function, with weights, and not several. The fields are the arguments of `reward`.
     """
 
     weights: Mapping[str, float]
-    specs: Mapping[str, Spec] = field(default_factory=dict)
-    format: Format = field(default_factory=Format)
-    tokenizer: Any = None
-    gold: str | None = None
-    workers: int | None = None
-    plugins: Sequence[str] = ()
+    specs: Mapping[str, Spec]
+    format: Format
+    tokenizer: Any
+    gold: str | None
+    workers: int | None
+    plugins: Sequence[str]
     _reward: Reward | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from openvlt.engines.backend_choice import keep_for_endpoints
-from openvlt.interfaces import Captioner, Teacher
+from openvlt.interfaces import Captioner, ExampleFilter, Teacher, TraceFilter
 from openvlt.recipe import Data, Iteration, Recipe
 from openvlt.records import Model
 from openvlt.registry import Built, Registry
-from openvlt.registry.filters import example_filter, trace_filter
+from openvlt.registry.filters import F, as_filter
 from openvlt.stages.train import Rewards
 
 
@@ -109,6 +109,9 @@ class _Builder:
     def build(self, kind: Any, spec: Mapping[str, Any], where: str) -> Built:
         return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.place(where))
 
+    def filter(self, interface: type[F], spec: Mapping[str, Any], where: str) -> Built[F]:
+        return as_filter(interface, self.build("filter", spec, where), self.recipe.place(where))
+
     def verifiers(self, specs: Mapping[str, Mapping[str, Any]], where: str = "rewards") -> dict[str, Built]:
         """Build verifiers; those without an entry of their own stand under `where`."""
         return {
@@ -117,12 +120,7 @@ class _Builder:
         }
 
     def loaded(self, data: Data, where: str) -> Loaded:
-        filters = (
-            example_filter(
-                self.build("filter", spec, f"{where}.filters.{i}"), self.recipe.place(f"{where}.filters.{i}")
-            )
-            for i, spec in enumerate(data.filters)
-        )
+        filters = (self.filter(ExampleFilter, spec, f"{where}.filters.{i}") for i, spec in enumerate(data.filters))
         return Loaded(data, self.build("source", data.source, f"{where}.source"), tuple(filters))
 
     def turn(
@@ -130,10 +128,7 @@ class _Builder:
     ) -> Turn:
         where = f"iterations.{index}"
         teacher = self.build("teacher", iteration.teacher, f"{where}.teacher")
-        filters = (
-            trace_filter(self.build("filter", spec, f"{where}.select.{i}"), self.recipe.place(f"{where}.select.{i}"))
-            for i, spec in enumerate(iteration.select)
-        )
+        filters = (self.filter(TraceFilter, spec, f"{where}.select.{i}") for i, spec in enumerate(iteration.select))
         return Turn(
             loaded=self.loaded(iteration.data, f"{where}.data"),
             teacher=teacher,
