@@ -26,6 +26,12 @@ if TYPE_CHECKING:
         Register as Register,
         hookimpl as hookimpl,
     )
+    from openvlt.integrations.rewards import (
+        reward as reward,
+    )
+    from openvlt.integrations.scores import (
+        compute_score as compute_score,
+    )
     from openvlt.interfaces import (
         AnswerVerifier as AnswerVerifier,
         Backend as Backend,
@@ -71,16 +77,14 @@ if TYPE_CHECKING:
     from openvlt.stratify import (
         allocate as allocate,
     )
-    from openvlt.verification.functions import (
-        compute_score as compute_score,
-        reward as reward,
-    )
 
 _HOMES = {
     "openvlt.stratify": ("allocate",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
     "openvlt.extraction": ("extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
+    "openvlt.integrations.rewards": ("reward",),
+    "openvlt.integrations.scores": ("compute_score",),
     "openvlt.interfaces": (
         "AnswerVerifier", "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine",
         "ExampleFilter", "ImageReader", "Keep", "Option", "Reads", "Request", "Source", "Teacher", "TraceFilter",
@@ -91,7 +95,6 @@ _HOMES = {
         "Sampling", "Trace", "Verdict",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
-    "openvlt.verification.functions": ("compute_score", "reward"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

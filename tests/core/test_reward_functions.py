@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,15 @@ def test_trl_leaves_out_a_row_whose_gold_cannot_be_read(tmp_path: Path) -> None:
     assert advantages[4:] == [0.0] * 4
     assert advantages[0] > 0 > advantages[1]
     assert advantages[0] == pytest.approx(advantages[2])
+
+
+def test_scoring_imports_nothing_heavy() -> None:
+    """Somebody else's trainer brings its own torch, and the base installation has none."""
+    script = (
+        "import sys, openvlt\n"
+        "assert openvlt.reward('answer')(completions=['<answer>7</answer>'], answer=['7']) == [1.0]\n"
+        "assert openvlt.compute_score('geo3k', '<answer>7</answer>', '7')['accuracy'] == 1.0\n"
+        "print(*{'torch', 'transformers', 'datasets', 'pyarrow', 'trl'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -81,11 +81,11 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def judge(registry: Registry) -> Iterator[VerifierRunner]:
+def runner(registry: Registry) -> Iterator[VerifierRunner]:
     names = {"answer": "text", "odd": "odd", "brevity": "brevity", "format": "format"}
     built = {name: registry.build("verifier", spec) for name, spec in names.items()}
-    with VerifierRunner(built, format=Format(), workers=1) as judge:
-        yield judge
+    with VerifierRunner(built, format=Format(), workers=1) as runner:
+        yield runner
 
 
 def claim(answer: str | None, gold: str = "7", *, group: str = "", source: str = "") -> Claim:
@@ -94,39 +94,39 @@ def claim(answer: str | None, gold: str = "7", *, group: str = "", source: str =
     return Claim(trace=Trace(think="well", answer=answer, raw=raw), example=example, group=group)
 
 
-def test_later_verifiers_see_earlier_verdicts_even_in_workers(judge: VerifierRunner) -> None:
-    right, wrong = judge.verdicts([claim("7"), claim("8")])
+def test_later_verifiers_see_earlier_verdicts_even_in_workers(runner: VerifierRunner) -> None:
+    right, wrong = runner.verdicts([claim("7"), claim("8")])
     assert list(right) == ["answer", "odd", "brevity", "format"]
     assert (right["brevity"].score, wrong["brevity"].score) == (1.0, 0.0)
     assert (right["odd"].status, wrong["odd"].status) == ("correct", "incorrect")
 
 
-def test_no_answer_is_the_response_fault(judge: VerifierRunner) -> None:
-    [verdicts] = judge.verdicts([claim(None)])
+def test_no_answer_is_the_response_fault(runner: VerifierRunner) -> None:
+    [verdicts] = runner.verdicts([claim(None)])
     for name in ("answer", "odd"):
         assert (verdicts[name].status, verdicts[name].score, verdicts[name].cause) == ("unparsed", 0.0, "response")
 
 
-def test_a_hang_scores_lowest_and_costs_once(judge: VerifierRunner) -> None:
+def test_a_hang_scores_lowest_and_costs_once(runner: VerifierRunner) -> None:
     start = time.monotonic()
-    for verdicts in judge.verdicts([claim("loop")] * 50) + judge.verdicts([claim("loop")]):
+    for verdicts in runner.verdicts([claim("loop")] * 50) + runner.verdicts([claim("loop")]):
         assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("timeout", 0.0, "response")
     assert time.monotonic() - start < 30
 
 
-def test_a_verifier_that_hangs_on_the_gold_itself_punishes_nobody(judge: VerifierRunner) -> None:
-    [verdicts] = judge.verdicts([claim("loop", gold="loop")])
+def test_a_verifier_that_hangs_on_the_gold_itself_is_not_scored(runner: VerifierRunner) -> None:
+    [verdicts] = runner.verdicts([claim("loop", gold="loop")])
     assert (verdicts["odd"].score, verdicts["odd"].cause) == (None, "system")
 
 
-def test_a_crash_the_response_caused_scores_lowest(judge: VerifierRunner) -> None:
+def test_a_crash_the_response_caused_scores_lowest(runner: VerifierRunner) -> None:
     for answer in ("die", "memory"):
-        [verdicts] = judge.verdicts([claim(answer)])
+        [verdicts] = runner.verdicts([claim(answer)])
         assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", 0.0, "response")
 
 
-def test_an_error_of_ours_is_never_a_zero(judge: VerifierRunner) -> None:
-    [verdicts] = judge.verdicts([claim("raise")])
+def test_an_internal_error_is_never_a_zero(runner: VerifierRunner) -> None:
+    [verdicts] = runner.verdicts([claim("raise")])
     assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", None, "system")
     assert "on purpose" in verdicts["odd"].reason
 
@@ -154,16 +154,16 @@ def test_only_a_context_free_verdict_is_shared_among_examples(registry: Registry
     assert list(map(len, keys)) == [1, 2], "questions without an id are told apart by their text"
 
 
-def test_any_string_can_be_sent_to_a_worker(judge: VerifierRunner) -> None:
-    [verdicts] = judge.verdicts([claim("\ud800 \x00 \U0001f600")])
+def test_any_string_can_be_sent_to_a_worker(runner: VerifierRunner) -> None:
+    [verdicts] = runner.verdicts([claim("\ud800 \x00 \U0001f600")])
     assert verdicts["odd"].status == "incorrect"
 
 
-def test_threads_share_the_workers(judge: VerifierRunner) -> None:
+def test_threads_share_the_workers(runner: VerifierRunner) -> None:
     found: list[str] = []
 
     def work(index: int) -> None:
-        found.append(judge.verdicts([claim(str(index), gold=str(index))])[0]["odd"].status)
+        found.append(runner.verdicts([claim(str(index), gold=str(index))])[0]["odd"].status)
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
     for thread in threads:
@@ -173,9 +173,9 @@ def test_threads_share_the_workers(judge: VerifierRunner) -> None:
     assert found == ["correct"] * 8
 
 
-def test_asynchronous_code_may_call_it(judge: VerifierRunner) -> None:
+def test_asynchronous_code_may_call_it(runner: VerifierRunner) -> None:
     def status(answer: str, gold: str) -> str:
-        return judge.verdicts([claim(answer, gold=gold)])[0]["odd"].status
+        return runner.verdicts([claim(answer, gold=gold)])[0]["odd"].status
 
     async def work() -> list[str]:
         there = [asyncio.to_thread(status, str(index), str(index)) for index in (91, 92, 93)]
@@ -194,20 +194,20 @@ def test_ranks_of_one_machine_share_its_cpus(monkeypatch: pytest.MonkeyPatch) ->
     assert default_workers() == 16
 
 
-def test_a_forked_child_starts_its_own_workers(judge: VerifierRunner) -> None:
-    judge.verdicts([claim("7", gold="70")])
+def test_a_forked_child_starts_its_own_workers(runner: VerifierRunner) -> None:
+    runner.verdicts([claim("7", gold="70")])
     child = os.fork()
     if child == 0:
-        right = judge.verdicts([claim("71", gold="71")])[0]["odd"].status == "correct"
-        judge.close()
+        right = runner.verdicts([claim("71", gold="71")])[0]["odd"].status == "correct"
+        runner.close()
         os._exit(0 if right else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert judge.verdicts([claim("72", gold="72")])[0]["odd"].status == "correct"
+    assert runner.verdicts([claim("72", gold="72")])[0]["odd"].status == "correct"
 
 
-def test_symbols_are_judged_in_a_worker(registry: Registry) -> None:
-    with VerifierRunner({"answer": registry.build("verifier", "answer")}, format=Format(), workers=1) as judge:
-        verdicts = judge.verdicts([claim("1", gold="\\sin^2 x+\\cos^2 x"), claim("50 cm", gold="0.5 m")])
+def test_symbols_are_compared_in_a_worker(registry: Registry) -> None:
+    with VerifierRunner({"answer": registry.build("verifier", "answer")}, format=Format(), workers=1) as runner:
+        verdicts = runner.verdicts([claim("1", gold="\\sin^2 x+\\cos^2 x"), claim("50 cm", gold="0.5 m")])
     assert [row["answer"].status for row in verdicts] == ["correct", "correct"]
     assert verdicts[0]["answer"].tier == "symbolic"
 
@@ -219,9 +219,9 @@ def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
         from openvlt import Claim, Example, Format, Trace
         from openvlt.registry import Registry
         from openvlt.verification import VerifierRunner
-        judge = VerifierRunner({"a": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1)
+        runner = VerifierRunner({"a": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1)
         example = Example(id="1", question="", answer="\\\\sin x")
-        judge.verdicts([Claim(trace=Trace(think="", answer="\\\\cos(\\\\pi/2-x)", raw=""), example=example)])
+        runner.verdicts([Claim(trace=Trace(think="", answer="\\\\cos(\\\\pi/2-x)", raw=""), example=example)])
         children = open(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read()
         print(children, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -243,18 +243,18 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_groups_are_judged_whole(registry: Registry) -> None:
+def test_groups_are_verified_whole(registry: Registry) -> None:
     built = {name: registry.build("verifier", name) for name in ("answer", "length")}
-    with VerifierRunner(built, format=Format()) as judge:
+    with VerifierRunner(built, format=Format()) as runner:
         claims = [claim("7", group="a"), claim("0 0 0 7", group="b"), claim("7", group="b"), claim("1 1 1", group="a")]
-        scores = [row["length"].score for row in judge.verdicts(claims)]
+        scores = [row["length"].score for row in runner.verdicts(claims)]
     assert scores == [0.5, -0.5, 0.5, -0.5]
 
 
 def test_counts_and_concerns(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
-    with VerifierRunner({"answer": registry.build("verifier", "number")}, format=Format()) as judge:
-        judge.verdicts([claim("7")] * 18 + [claim("7", gold="many")] * 2)
-    tally = judge.tallies["answer"]
+    with VerifierRunner({"answer": registry.build("verifier", "number")}, format=Format()) as runner:
+        runner.verdicts([claim("7")] * 18 + [claim("7", gold="many")] * 2)
+    tally = runner.tallies["answer"]
     assert (tally.claims, tally.statuses["correct"], tally.statuses["bad_gold"]) == (20, 18, 2)
     assert tally.concerns == ["2 of 20 gold answers cannot be read; their claims are not scored"]
     assert "cannot be read" in caplog.text
@@ -265,30 +265,30 @@ def built_for(registry: Registry) -> dict[str, Built[Verifier]]:
 
 
 def test_reward_is_the_weighted_sum_or_nothing(registry: Registry) -> None:
-    with VerifierRunner(built_for(registry), format=Format()) as judge:
-        reward = Reward(judge, {"answer": 1.0, "format": 0.1})
+    with VerifierRunner(built_for(registry), format=Format()) as runner:
+        reward = Reward(runner, {"answer": 1.0, "format": 0.1})
         rows = reward.score([claim("7"), claim("8"), claim("7", gold="many"), claim(None)])
     assert [row.reward for row in rows] == [pytest.approx(1.1), pytest.approx(0.1), None, 0.0]
     assert rows[2].verdicts["format"].score == 1.0
 
 
 def test_sources_can_have_their_own_weights(registry: Registry) -> None:
-    with VerifierRunner(built_for(registry), format=Format()) as judge:
-        reward = Reward(judge, {"answer": 1.0}, {"chat": {"format": 2.0}})
+    with VerifierRunner(built_for(registry), format=Format()) as runner:
+        reward = Reward(runner, {"answer": 1.0}, {"chat": {"format": 2.0}})
         rows = reward.score([claim("7", source="maths"), claim("8", gold="many", source="chat")])
     assert [row.reward for row in rows] == [1.0, 2.0]
 
 
 def test_weights_name_verifiers_that_run(registry: Registry) -> None:
-    with VerifierRunner(built_for(registry), format=Format()) as judge, pytest.raises(UsageError, match="'anwser'"):
-        Reward(judge, {"anwser": 1.0})
+    with VerifierRunner(built_for(registry), format=Format()) as runner, pytest.raises(UsageError, match="'anwser'"):
+        Reward(runner, {"anwser": 1.0})
 
 
-def test_a_worker_that_cannot_start_is_our_error(tmp_path: Path) -> None:
+def test_a_worker_that_cannot_start_is_an_internal_error(tmp_path: Path) -> None:
     file = tmp_path / "here_only.py"
     file.write_text(THIRD_PARTY)
     built = Registry.discover([file]).build("verifier", "odd")
     file.write_text("raise RuntimeError('broken since')")
-    with VerifierRunner({"odd": built}, format=Format(), workers=1) as judge:
-        [verdicts] = judge.verdicts([claim("7")])
+    with VerifierRunner({"odd": built}, format=Format(), workers=1) as runner:
+        [verdicts] = runner.verdicts([claim("7")])
     assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("error", None, "system")

@@ -49,9 +49,9 @@ def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None
 
 
 def _write(pipeline: Pipeline, run: Run, folder: Path) -> int:
+    from openvlt.integrations.dataset import write_dataset
     from openvlt.pipeline.trace_stages import Verify
     from openvlt.records import Row
-    from openvlt.report import write_dataset
 
     last = pipeline.stages[-1]
     verify = next(stage for stage in pipeline.stages if isinstance(stage, Verify) and stage in (last, *last.inputs))

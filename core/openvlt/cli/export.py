@@ -31,8 +31,8 @@ def export(name: str, form: str, out: Path, stage: str | None) -> None:
 
 
 def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
+    from openvlt.integrations.exports import EXPORTS
     from openvlt.records import Row
-    from openvlt.report.export import EXPORTS
     from openvlt.store import ImageStore, find_stage, open_home, read_format, read_run
 
     home = open_home()

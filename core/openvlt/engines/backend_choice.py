@@ -2,48 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
+from openvlt.errors import PluginError, UsageError
+from openvlt.interfaces import Backend, DefaultFor
 from openvlt.records import Model
-from openvlt.registry.targets import is_installed
+from openvlt.registry import Entry, Registry, Spec
+from openvlt.registry.targets import component_class, is_data, is_installed, read_data
 
-if TYPE_CHECKING:
-    from openvlt.registry import Registry
-
-ENDPOINTS = "openai"
-"""The backend of models that have a URL."""
 LARGE = 2_000_000_000
-"""Bytes of weights from which vLLM's start-up (a minute) is worth it."""
+"""Bytes of weights from which the start-up of a backend for large models (a minute) is worth it."""
 
 
-def choose_backend(model: Model, installed: set[str], size_bytes: int | None) -> tuple[str, str]:
-    """Choose a backend.
+def choose_backend(model: Model, size_bytes: int | None, registry: Registry) -> tuple[str, str]:
+    """Choose a backend for a model that names none.
 
     Args:
         model: what is to run.
-        installed: optional engines that can be imported, such as ``vllm``.
         size_bytes: of its weights, None if they are not on this machine.
+        registry: knows the backends, each of which says what it is the default for.
 
     Returns:
         The backend's name, and the reason in half a sentence.
+
+    Raises:
+        UsageError: no plugin has a backend for such a model.
     """
     if model.url:
-        return ENDPOINTS, "an endpoint is given"
-    large = size_bytes is None or size_bytes >= LARGE
-    if large and "vllm" in installed:
-        return "vllm", "it is installed and the model is large"
-    if large:
-        return "hf", "vLLM is not installed"
-    return "hf", "the model is small"
+        return _first(registry, "endpoints").name, "an endpoint is given"
+    if size_bytes is not None and size_bytes < LARGE:
+        return _first(registry, "any").name, "the model is small"
+    large = _defaults(registry, "large")
+    if ready := [entry for entry in large if entry.status == "ok"]:
+        return ready[0].name, "it is installed and the model is large"
+    absent = f"{large[0].name} is not installed" if large else "no backend for large models is installed"
+    return _first(registry, "any").name, absent
 
 
-def first_installed(
-    specs: Sequence[str | Mapping[str, Any]], registry: Registry
-) -> tuple[str | Mapping[str, Any], str]:
+def keep_for_endpoints(backend: Spec | tuple[Spec, ...] | None, registry: Registry) -> Spec | None:
+    """The backend a model names, if it asks endpoints; None if endpoints are to serve the model in its place.
+
+    Raises:
+        PluginError: there is no such backend.
+    """
+    if not backend or isinstance(backend, tuple):
+        return None
+    entry = registry.find("backend", _name(backend))
+    if is_data(entry.target):
+        entry = registry.find("backend", read_data(entry.target)["use"])
+    return backend if _default_for(entry) == "endpoints" else None
+
+
+def first_installed(specs: Sequence[Spec], registry: Registry) -> tuple[Spec, str]:
     """The first backend whose packages are installed, or the last, and the reason in half a sentence."""
-    names = [spec if isinstance(spec, str) else str(spec["use"]) for spec in specs]
+    names = list(map(_name, specs))
     for name, spec in zip(names, specs, strict=True):
         if all(is_installed(package) for package in registry.find("backend", name).requires):
             return spec, f"it is the first of {', '.join(names)} that is installed"
     return specs[-1], f"none of {', '.join(names)} is installed"
+
+
+def _first(registry: Registry, models: DefaultFor) -> Entry:
+    """The default for such models; if none is installed one that is not, whose building says what to install."""
+    entries = _defaults(registry, models)
+    if not entries:
+        raise UsageError(
+            "No plugin that is loaded has a backend for this model.", "Install one, or name a backend in the recipe."
+        )
+    return next((entry for entry in entries if entry.status == "ok"), entries[0])
+
+
+def _defaults(registry: Registry, models: DefaultFor) -> list[Entry]:
+    """The backends that are the default for such models, installed or not, in the order they were registered."""
+    # one that is data sets the options of another, for whoever names it
+    own = (entry for entry in registry.entries("backend") if entry.status != "shadowed" and not is_data(entry.target))
+    return [entry for entry in own if _default_for(entry) == models]
+
+
+def _default_for(entry: Entry) -> DefaultFor | None:
+    try:
+        component = component_class(entry)
+    except PluginError:  # a broken backend is an error where it is named, and never a default
+        return None
+    return component.default_for if issubclass(component, Backend) else None
+
+
+def _name(spec: Spec) -> str:
+    return spec if isinstance(spec, str) else str(spec["use"])

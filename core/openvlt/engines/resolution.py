@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any
 
 from openvlt.engines.backend_choice import choose_backend, first_installed
 from openvlt.engines.models import content_digest, locate, size_in_bytes
 from openvlt.interfaces import Backend
 from openvlt.records import Model
-from openvlt.registry import Built, Registry
+from openvlt.registry import Built, Registry, Spec
 from openvlt.store import Home, digest
 
 
@@ -56,12 +54,11 @@ def resolve(model: Model, known: Mapping[str, Model], registry: Registry, home: 
         UsageError: the id is a name or path that leads nowhere.
     """
     located = locate(model, known)
-    spec: str | Mapping[str, Any]
+    spec: Spec
     if isinstance(located.backend, tuple):
         spec, reason = first_installed(located.backend, registry)
     elif located.backend:
         spec, reason = located.backend, "it was asked for"
     else:
-        installed = {name for name in ("vllm",) if find_spec(name)}
-        spec, reason = choose_backend(located, installed, size_in_bytes(located))
+        spec, reason = choose_backend(located, size_in_bytes(located), registry)
     return Resolved(located, content_digest(located, home), registry.build("backend", spec), reason)

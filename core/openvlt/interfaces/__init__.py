@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from openvlt.interfaces.benchmark import Benchmark
 from openvlt.interfaces.component import KINDS, Component, Kind, Option
 from openvlt.interfaces.data import Captioner, Chat, Source, Teacher
-from openvlt.interfaces.engine import Backend, CountingEngine, Engine, ImageReader, Request
+from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
 from openvlt.interfaces.filters import Drop, ExampleFilter, Keep, TraceFilter
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
 from openvlt.interfaces.verifiers import AnswerVerifier, Verifier
@@ -40,6 +40,7 @@ __all__ = [
     "Checkpoint",
     "Component",
     "CountingEngine",
+    "DefaultFor",
     "Drop",
     "Engine",
     "ExampleFilter",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from openvlt.interfaces.component import Component
 from openvlt.records import Completion, Image, Message, Model, Rejected, Sampling
@@ -54,10 +54,16 @@ class CountingEngine(Engine, Protocol):
         ...
 
 
+DefaultFor: TypeAlias = Literal["endpoints", "large", "any"]
+"""Models with a URL; local models of 2 GB of weights and more, or of unknown size; local models."""
+
+
 class Backend(Component, ABC):
     """An inference engine.
 
     Attributes:
+        default_for: models it runs where a recipe names no backend; None if it must be named. Of several backends for
+            the same models the one registered first is chosen, built-ins before others.
         capabilities: of ``images``, ``samples`` (several per prompt at the cost of one prefill), ``seeds``.
         deterministic: True if the same request gives the same bytes whatever else is in its chunk or came before.
         chunk: requests the core hands over at once.
@@ -65,6 +71,7 @@ class Backend(Component, ABC):
             URLs, as many for each.
     """
 
+    default_for: ClassVar[DefaultFor | None] = None
     capabilities: ClassVar[frozenset[str]] = frozenset()
     deterministic: ClassVar[bool] = False
     chunk: ClassVar[int] = 64

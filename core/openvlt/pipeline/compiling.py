@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from openvlt.engines.backend_choice import ENDPOINTS
+from openvlt.engines.backend_choice import keep_for_endpoints
 from openvlt.errors import UsageError
 from openvlt.interfaces import (
     Benchmark,
     Captioner,
-    Component,
     ExampleFilter,
     Kind,
     Source,
@@ -28,11 +27,10 @@ from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Phase, Recipe, Traces
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
-from openvlt.registry.filters import example_filter, trace_filter
+from openvlt.registry.filters import F, as_filter
 from openvlt.stages.train import Rewards
 
 S = TypeVar("S", bound=Stage)
-C = TypeVar("C", bound=Component)
 
 POLICY_TEACHER = "policy"
 """The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
@@ -113,7 +111,7 @@ class _Compiler:
                 "Add the key rewards with a weight for each; 'openvlt list-plugins --kind verifier' lists them.",
             )
         judged = self._add(Verify(name=f"verify-{index}", iteration=index, traces=distilled, verifiers=self._verifiers))
-        filters = self._filters(trace_filter, traces.select, f"{position}.select")
+        filters = self._filters(TraceFilter, traces.select, f"{position}.select")
         return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
 
     def _caption(self, index: int, rows: Stage, position: str) -> Caption:
@@ -139,7 +137,7 @@ class _Compiler:
         )  # fmt: skip
         if not data.filters:
             return rows
-        filters = self._filters(example_filter, data.filters, f"{position}.filters")
+        filters = self._filters(ExampleFilter, data.filters, f"{position}.filters")
         rates = None
         if any(PASS_RATE in built.component.needs for built in filters):
             rates = self._rates(name, index, rows)
@@ -257,24 +255,18 @@ class _Compiler:
             model = replace(model, id="base")
         if not (urls := self.urls.pop(role, ())):
             return model
-        named = model.backend.get("use") if isinstance(model.backend, Mapping) else model.backend
-        return replace(model, url=tuple(urls), backend=model.backend if named == ENDPOINTS else None)
+        return replace(model, url=tuple(urls), backend=keep_for_endpoints(model.backend, self.registry))
 
     def _build(self, kind: Kind, spec: str | Mapping[str, object], position: str) -> Built[Any]:
         return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.position(position))
 
     def _filters(
-        self,
-        narrowed: Callable[[Built[TraceFilter | ExampleFilter], str], Built[C]],
-        specs: Sequence[Mapping[str, object]],
-        position: str,
-    ) -> tuple[Built[C], ...]:
+        self, interface: type[F], specs: Sequence[Mapping[str, object]], position: str
+    ) -> tuple[Built[F], ...]:
         """Build the filters of a place that takes only one of their two interfaces."""
-        at = [f"{position}.{index}" for index in range(len(specs))]
-        return tuple(
-            narrowed(self._build("filter", spec, where), self.recipe.position(where))
-            for spec, where in zip(specs, at, strict=True)
-        )
+        built = [self._build("filter", spec, f"{position}.{index}") for index, spec in enumerate(specs)]
+        at = [self.recipe.position(f"{position}.{index}") for index in range(len(specs))]
+        return tuple(as_filter(interface, one, where) for one, where in zip(built, at, strict=True))
 
     def _build_verifiers(self, specs: Mapping[str, Mapping[str, object]], position: str) -> dict[str, Built[Verifier]]:
         """Build verifiers; those without an entry of their own in the recipe are named at `position`."""

@@ -39,11 +39,11 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a verifier says of a claim. An error of ours is never a zero.
+    """What a verifier says of a claim. An internal error is never a zero.
 
     Attributes:
         status: what was found.
-        score: None when the gold or the system caused it, so that nobody is rewarded or punished for it.
+        score: None when the gold or the system caused it, so that no response is rewarded or punished for it.
         reason: one line.
         cause: who caused it, where the status is not a plain score.
         tier: which step decided (``text``, ``number``, ``symbolic``, ...), where a verifier has several.
@@ -80,7 +80,7 @@ class Verdict:
 
     @staticmethod
     def bad_gold(reason: str) -> Verdict:
-        """The gold answer cannot be read; nobody is scored."""
+        """The gold answer cannot be read; the claim is not scored."""
         return Verdict(status="bad_gold", score=None, reason=reason, cause="gold")
 
     @staticmethod
@@ -95,7 +95,7 @@ class Verdict:
 
     @staticmethod
     def error(reason: str) -> Verdict:
-        """The verifier or a worker of ours failed; nobody is scored."""
+        """The verifier or its worker failed; the claim is not scored."""
         return Verdict(status="error", score=None, reason=reason, cause="system")
 
 

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from openvlt.registry.entries import Built, Entry, EntryStatus, Finder, Origin, Plugin, PluginStatus, Spec
+from openvlt.registry.entries import Built, Entry, Plugin, Spec
 from openvlt.registry.events import notify
 from openvlt.registry.registry import Registry
 from openvlt.registry.targets import resolve
 
-__all__ = [
-    "Built",
-    "Entry",
-    "EntryStatus",
-    "Finder",
-    "Origin",
-    "Plugin",
-    "PluginStatus",
-    "Registry",
-    "Spec",
-    "notify",
-    "resolve",
-]
+__all__ = ["Built", "Entry", "Plugin", "Registry", "Spec", "notify", "resolve"]

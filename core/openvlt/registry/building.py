@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from typing import Any
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind
@@ -40,7 +39,7 @@ def _build(finder: Finder, kind: Kind, spec: Spec, format: Format | None) -> Bui
     return _instantiate(finder, entry, options, format)
 
 
-def _split(kind: Kind, spec: object) -> tuple[str, dict[str, Any]]:
+def _split(kind: Kind, spec: object) -> tuple[str, dict[str, object]]:
     if isinstance(spec, str):
         return spec, {}
     if isinstance(spec, Mapping) and isinstance(spec.get("use"), str):
@@ -51,7 +50,7 @@ def _split(kind: Kind, spec: object) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, Any], format: Format | None) -> Built[Component]:
+def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], format: Format | None) -> Built[Component]:
     from openvlt.registry.validation import validated
 
     component = component_class(entry)
@@ -91,7 +90,7 @@ def _unplaced(value: object) -> object:
     return replace(value, url=(), backend=_split("backend", chosen)[0] if chosen else None)
 
 
-def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Any]:
+def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Format]:
     """The options the recipe's format fills."""
     return {} if format is None else {option.name: format for option in known if "Format" in option.type.split(" | ")}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
-from typing import Any
 
 from openvlt.registry.entries import Entry, Finder
 from openvlt.registry.options import OptionInfo, as_json, options_of
@@ -27,7 +26,7 @@ class Description:
     text: str
     options: tuple[OptionInfo, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The description as ``openvlt describe --json`` shows it."""
         options = [option.as_json() for option in self.options]
         return {

@@ -1,6 +1,6 @@
 """Reads the plugins' entry points off the installed distributions' metadata.
 
-`importlib.metadata` says the same, but to import it costs as much as all the rest of ``openvlt list-plugins``; a test
+`importlib.metadata` finds the same, but to import it costs as much as all the rest of ``openvlt list-plugins``; a test
 holds that both agree.
 """
 
@@ -53,13 +53,13 @@ def normalized(name: str) -> str:
 
 
 def _metadata_folders() -> Iterator[str]:
-    for place in dict.fromkeys(sys.path):
+    for folder in dict.fromkeys(sys.path):
         try:
-            names = sorted(os.listdir(place or "."))
+            names = sorted(os.listdir(folder or "."))
         except OSError:
             # sys.path also lists archives and folders that do not exist
             continue
-        yield from (os.path.join(place, name) for name in names if name.endswith((".dist-info", ".egg-info")))
+        yield from (os.path.join(folder, name) for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
 def _read(folder: str, name: str) -> str:

@@ -30,7 +30,7 @@ class Entry:
         summary: one line of what it is.
         target: ``package.module:Class``, ``package:file.yaml`` or ``path/to/file.py:Class``.
         requires: top-level packages it needs.
-        status: ``shadowed`` if its bare name is another's or nobody's, ``missing-extra`` if a package it needs is
+        status: ``shadowed`` if its bare name is another's or shared, ``missing-extra`` if a package it needs is
             absent.
         reason: why the status is not ok, and what to do.
         plugin: name of the plugin that registered it.
@@ -48,7 +48,7 @@ class Entry:
     plugin: str = ""
     editable: bool = False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The component as ``openvlt list-plugins --json`` shows it."""
         keys = ("kind", "name", "id", "summary", "target", "requires", "status", "reason")
         return {key: getattr(self, key) for key in keys}
@@ -64,7 +64,7 @@ class Plugin:
         distribution: distribution that brings it, or ``file:stem``.
         version: version of the distribution, empty for a file.
         api: plugin API it was written for, None if its module was not imported.
-        status: how it stands.
+        status: ``ok``, or why it is not in use.
         reason: why the status is not ok.
         load_ms: milliseconds its import and registration took.
         components: what it registered; empty unless the status is ok.

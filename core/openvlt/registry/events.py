@@ -1,4 +1,4 @@
-"""Tells plugins what has happened."""
+"""Notifies plugins of events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def notify(registry: Registry, hook_name: str, **event: object) -> None:
     """Call an event hook of every loaded plugin; an exception is logged and never fails the run.
 
     Args:
-        registry: whose plugins are told.
+        registry: its plugins are notified.
         hook_name: ``on_stage_end`` or ``on_run_end``.
         event: the hook's arguments, by name.
     """
@@ -26,6 +26,6 @@ def notify(registry: Registry, hook_name: str, **event: object) -> None:
             call(**event)
         except Exception as error:  # the boundary: a tracker that fails must not cost a run
             name = registry.hooks.get_name(plugin)
-            told = f"{type(error).__name__}: {error}"
+            problem = f"{type(error).__name__}: {error}"
             debug = log.isEnabledFor(logging.DEBUG)
-            log.warning("plugin '%s' failed in %s, the run goes on: %s", name, hook_name, told, exc_info=debug)
+            log.warning("plugin '%s' failed in %s, the run goes on: %s", name, hook_name, problem, exc_info=debug)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from openvlt.interfaces import Component
 
 
-def identity(id: str, component: type[Component], options: dict[str, Any], *, editable: bool) -> str:
+def identity(id: str, component: type[Component], options: Mapping[str, object], *, editable: bool) -> str:
     """Identify a component.
 
     Args:
@@ -23,7 +23,7 @@ def identity(id: str, component: type[Component], options: dict[str, Any], *, ed
     Returns:
         Hex sha256.
     """
-    facts = {"id": id, "version": component.version, "options": options}
+    facts: dict[str, object] = {"id": id, "version": component.version, "options": options}
     if editable:
         facts["code"] = code_digest(component)
     return digest_of(facts)

@@ -30,14 +30,14 @@ class OptionInfo:
 
     name: str
     type: str
-    hint: Any
+    hint: object
     required: bool
-    default: Any = None
+    default: object = None
     text: str = ""
     unit: str = ""
     affects_output: bool = True
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The option as ``openvlt describe --json`` shows it."""
         keys = ("name", "type", "required", "default", "text", "unit", "affects_output")
         return {key: getattr(self, key) for key in keys}
@@ -68,7 +68,7 @@ def default_of(field: Field[Any]) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def _option(field: Field[Any], hint: Any) -> OptionInfo:
+def _option(field: Field[Any], hint: object) -> OptionInfo:
     described = _described(hint) or Option("")
     default = default_of(field)
     return OptionInfo(
@@ -83,7 +83,7 @@ def _option(field: Field[Any], hint: Any) -> OptionInfo:
     )
 
 
-def _described(hint: Any) -> Option | None:
+def _described(hint: object) -> Option | None:
     """The description within a type, also in ``Annotated[int, Option("...")] | None``."""
     for part in get_args(hint):
         found = part if isinstance(part, Option) else _described(part)
@@ -92,7 +92,7 @@ def _described(hint: Any) -> Option | None:
     return None
 
 
-def type_text(hint: Any) -> str:
+def type_text(hint: object) -> str:
     """A type as a person reads it: ``int``, ``str | None``, ``'a' | 'b'``, ``tuple[int, ...]``."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:

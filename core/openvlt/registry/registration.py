@@ -39,7 +39,7 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
     Args:
         candidate: what was found.
         manager: gets the plugin's hooks, unless the plugin does not load.
-        taken: tells which plugin already registered a kind and id, if any.
+        taken: the plugin that already registered a kind and id, if any.
 
     Returns:
         The plugin with its components, or with the reason why it has none.

@@ -67,9 +67,9 @@ def resolve(target: str) -> type[Component]:
     """
     from openvlt.interfaces import Component
 
-    place, _, name = target.rpartition(":")
+    home, _, name = target.rpartition(":")
     try:
-        module = load_file(Path(place)) if place.endswith(".py") else import_module(place)
+        module = load_file(Path(home)) if home.endswith(".py") else import_module(home)
     except Exception as error:  # a plugin's code may raise anything
         raise PluginError(
             f"'{target}' cannot be imported: {type(error).__name__}: {error}.", "Fix or uninstall its plugin."

@@ -1,4 +1,4 @@
-"""Checks option values against the types of a component's fields, with pydantic, and says what was expected."""
+"""Checks option values against the types of a component's fields, with pydantic, and reports what was expected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BuildNested: TypeAlias = Callable[[Kind, Spec], Component]
 
 
 def validated(
-    entry: Entry, component: type[Component], given: Mapping[str, Any], build_nested: BuildNested
+    entry: Entry, component: type[Component], given: Mapping[str, object], build_nested: BuildNested
 ) -> dict[str, Any]:
     """Check and convert options; defaults are checked like given values.
 
@@ -51,7 +51,7 @@ def validated(
         raise _usage_error(entry, error.errors(), hints) from error
 
 
-def _hint(hint: Any, build_nested: BuildNested) -> Any:
+def _hint(hint: object, build_nested: BuildNested) -> Any:
     """The type with what a recipe may write in its place: a spec for a component, an id for a model."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
@@ -74,14 +74,14 @@ def _hint(hint: Any, build_nested: BuildNested) -> Any:
     ]
 
 
-def _kind_of(hint: Any) -> Kind | None:
+def _kind_of(hint: object) -> Kind | None:
     if not isinstance(hint, type):
         return None
     return next((kind for kind, interfaces in INTERFACES.items() if issubclass(hint, interfaces)), None)
 
 
-def _usage_error(entry: Entry, errors: list[ErrorDetails], hints: Mapping[str, Any]) -> UsageError:
-    """Tell the first option that is wrong."""
+def _usage_error(entry: Entry, errors: list[ErrorDetails], hints: Mapping[str, object]) -> UsageError:
+    """The error for the first option that is wrong."""
     who = f"the {entry.kind} '{entry.name}'"
     remedy = f"'openvlt describe {entry.kind} {entry.name}' lists its options."
     first = errors[0]
@@ -100,7 +100,7 @@ def _expectation(message: str) -> str:
     return message.replace("Input should", "it should").rstrip(".")
 
 
-def _keys(hint: Any) -> list[str]:
+def _keys(hint: object) -> list[str]:
     """The field names of the record a type holds."""
     if isinstance(hint, type) and is_dataclass(hint):
         return [field.name for field in fields(hint)]

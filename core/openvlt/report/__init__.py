@@ -1,7 +1,6 @@
-"""What a run leaves for people: progress while it goes on, tables, data sets and pages when it has ended."""
+"""What a run leaves for people: progress while it goes on, tables and pages when it has ended."""
 
 from openvlt.report.card import Card
-from openvlt.report.dataset import write_dataset
 from openvlt.report.live import console, make_progress
 from openvlt.report.tables import gains, plan_table, runs_table, scores_table, stages_table
 
@@ -14,5 +13,4 @@ __all__ = [
     "runs_table",
     "scores_table",
     "stages_table",
-    "write_dataset",
 ]

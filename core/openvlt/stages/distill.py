@@ -16,7 +16,7 @@ from openvlt.stages.workspace import Output, Step, Workspace
 def distill(
     workspace: Workspace, name: str, iteration: int, inputs: Output, teacher: Built[Teacher], model: Resolved
 ) -> Output:
-    """Sample k chains an example; a sample that is no trace is counted, an example with no trace at all is left out."""
+    """Sample k chains an example; a sample that is no trace is counted, an example with no trace is rejected."""
     component = teacher.component
     talks = type(component).run is not Teacher.run
     work = Ask(

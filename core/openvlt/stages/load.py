@@ -115,10 +115,10 @@ def _accept(
 
 def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, writer: StageWriter) -> None:
     lost = taken - writer.out
-    told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
     if not writer.out or lost / taken > workspace.reject_above:
         raise DataError(
             f"Stage {step.name}: source {source.entry.name} lost {lost} of {taken} rows, over the limit of "
-            f"{workspace.reject_above:.0%} ({told}).",
+            f"{workspace.reject_above:.0%} ({reasons}).",
             f"Look at {writer.folder.path / 'rejected.jsonl'}, fix the data, or raise reject_above in the recipe.",
         )

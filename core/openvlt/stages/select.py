@@ -1,4 +1,4 @@
-"""Select: trace filters drop, rewrite, balance and choose; each is told how many rows it took."""
+"""Select: trace filters drop, rewrite, balance and choose; the rows each one dropped are counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def select(
     """Apply the trace filters in order.
 
     Raises:
-        DataError: no trace is left; the message says which filter took how many rows.
+        DataError: no trace is left; the message counts the rows each filter dropped.
     """
     started = time.monotonic()
     step = Step("select", name, iteration, (*(built.identity for built in filters), inputs.digest))
@@ -42,11 +42,11 @@ def select(
         finally:
             writer.close()
         if not traces:
-            told = (
+            reasons = (
                 "; ".join(f"{reason}: {count}" for reason, count in writer.rejected.most_common()) or "no rows came in"
             )
             raise DataError(
-                f"Stage {step.name}: no trace is left of {inputs.record.out} examples ({told}).",
+                f"Stage {step.name}: no trace is left of {inputs.record.out} examples ({reasons}).",
                 "Loosen the filters in the recipe, or give the teacher more samples.",
             )
         summary = writer.finish({"in": inputs.record.out, "counts": {"traces": traces}})
@@ -74,7 +74,7 @@ def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWrite
     if waiting:
         raise PluginError(
             f"The filter {built.entry.id} made no decision on {len(waiting)} rows.",
-            "It must yield one decision for each row, in order; tell its author.",
+            "It must yield one decision for each row, in order; report this to its author.",
         )
 
 
@@ -84,5 +84,5 @@ def _guard(built: Built[TraceFilter], row: Row, kept: Sequence[Judged]) -> None:
     if any(judged.trace.answer not in answers for judged in kept):
         raise PluginError(
             f"The filter {built.entry.id} changed the answer of example {row.example.id}.",
-            "Filters may rewrite think, never the answer; tell its author.",
+            "Filters may rewrite think, never the answer; report this to its author.",
         )

@@ -1,4 +1,4 @@
-"""How long and how large verification may become, in one place."""
+"""The limits of verification in time and size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the core and a worker say to each other: JSON behind its length, over pipes."""
+"""The messages between the core and a worker: JSON, preceded by its length, over pipes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Task:
 
     Attributes:
         verifier: identity of the verifier.
-        claims: what it is to judge.
+        claims: what to verify.
         how: ``check`` what `quick` left open, ``verify`` from scratch, or a ``group`` at once.
     """
 
@@ -54,7 +54,7 @@ class Reply:
     error: str = ""
 
 
-def frame(message: Any) -> bytes:
+def frame(message: Setup | Task | Reply) -> bytes:
     """A message as it goes over the pipe."""
     body = encode(message)
     return _LENGTH.pack(len(body)) + body

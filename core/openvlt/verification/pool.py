@@ -298,7 +298,7 @@ class _Batch:
 
 
 def _why_dead(running: _Running) -> Failed:
-    """What ended a worker, or must end it now: its own limits, our backstop, or a crash."""
+    """What ended a worker, or must end it now: its own limits, the backstop, or a crash."""
     cpu, taken = running.worker.cpu_seconds(), time.monotonic() - running.started
     late = taken > BACKSTOP_SECONDS
     code = running.worker.kill() if late else running.worker.exit_code()

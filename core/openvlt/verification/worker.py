@@ -1,4 +1,4 @@
-"""A process that judges claims and can be killed: ``python -m openvlt.verification.worker``.
+"""A process that runs verifiers and can be killed: ``python -m openvlt.verification.worker``.
 
 It reads a `Setup`, imports its verifiers, says that it is ready, and then answers one `Task` after the other until its
 input closes. `openvlt.system.time_limit` ends it when a claim takes too long; the core sees the closed pipe and knows
@@ -64,14 +64,14 @@ def _build(setup: Setup) -> dict[str, Verifier]:
 def _answer(verifier: Verifier, task: Task) -> Reply:
     with system.time_limit(CPU_SECONDS, WALL_SECONDS):
         try:
-            return Reply(verdicts=tuple(_judge(verifier, task)))
+            return Reply(verdicts=tuple(_run(verifier, task)))
         except (MemoryError, RecursionError) as error:
             return Reply(error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
             return Reply(verdicts=tuple(Verdict.error(f"{type(error).__name__}: {error}"[:500]) for _ in task.claims))
 
 
-def _judge(verifier: Verifier, task: Task) -> list[Verdict]:
+def _run(verifier: Verifier, task: Task) -> list[Verdict]:
     if task.how == "group":
         return verifier.verify_group(task.claims)
     (claim,) = task.claims

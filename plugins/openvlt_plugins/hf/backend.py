@@ -21,6 +21,7 @@ class HfBackend(Backend):
     batch: Annotated[int, Option("sequences decoded together", unit="sequences")] = 64
     threads: Annotated[int, Option("CPU threads; 0 leaves it to torch", affects_output=False)] = 0
 
+    default_for = "any"
     capabilities = frozenset({"images", "samples", "seeds"})
     deterministic = True
 

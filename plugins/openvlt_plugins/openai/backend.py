@@ -33,6 +33,7 @@ class OpenAIBackend(Backend):
         "OPENAI_API_KEY"
     )
 
+    default_for = "endpoints"
     capabilities = frozenset({"images", "seeds"})
     chunk = 16
 

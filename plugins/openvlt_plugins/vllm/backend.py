@@ -30,6 +30,7 @@ class VllmBackend(Backend):
     eager: Annotated[bool, Option("start faster and decode slower", affects_output=False)] = False
     extra: Annotated[Mapping[str, Any], Option("further arguments of vllm.LLM")] = field(default_factory=dict)
 
+    default_for = "large"
     capabilities = frozenset({"images", "samples", "seeds"})
     chunk = 256
 

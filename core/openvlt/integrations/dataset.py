@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from openvlt.integrations.parquet import Column, picture, write_shards
 from openvlt.records import Judged, Row
-from openvlt.report.parquet import picture, write_shards
 from openvlt.store import ImageStore
+
+COLUMNS: Mapping[str, Column] = {
+    "id": "string", "source": "string", "question": "string", "gold": "string", "caption": "string",
+    "think": "string", "explanation": "string", "answer": "string", "response": "string", "verdicts": "string",
+    "choices": ["string"], "images": ["image"], "correct": "bool", "sample": "int32", "completion_tokens": "int32",
+}  # fmt: skip
 
 
 def write_dataset(folder: Path, rows: Iterable[Row], images: ImageStore, card: str) -> int:
@@ -25,23 +31,9 @@ def write_dataset(folder: Path, rows: Iterable[Row], images: ImageStore, card: s
     Returns:
         The number of traces.
     """
-    count = write_shards(folder / "data", _features(), _records(rows, images))
+    count = write_shards(folder / "data", COLUMNS, _records(rows, images))
     (folder / "README.md").write_text(card, encoding="utf-8")
     return count
-
-
-def _features() -> Any:
-    from datasets import Features, Image, List, Value
-
-    text = ("id", "source", "question", "gold", "caption", "think", "explanation", "answer", "response", "verdicts")
-    return Features({
-        **{name: Value("string") for name in text},
-        "choices": List(Value("string")),
-        "images": List(Image()),
-        "correct": Value("bool"),
-        "sample": Value("int32"),
-        "completion_tokens": Value("int32"),
-    })  # fmt: skip
 
 
 def _records(rows: Iterable[Row], images: ImageStore) -> Iterator[dict[str, Any]]:

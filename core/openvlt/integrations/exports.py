@@ -9,15 +9,31 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from openvlt.integrations.parquet import Column, picture, write_shards
 from openvlt.records import Example, Format, Image, Message, Row
-from openvlt.report.parquet import picture, write_shards
 from openvlt.store import ImageStore
 
 PLACEHOLDER = "<image>"
+
+MESSAGES: Column = [{"role": "string", "content": "string"}]
+TRL: Mapping[str, Column] = {"prompt": MESSAGES, "completion": MESSAGES, "images": ["image"]}
+EASYR1: Mapping[str, Column] = {"problem": "string", "answer": "string", "images": ["image"]}
+VERL: Mapping[str, Column] = {
+    "data_source": "string",
+    "prompt": MESSAGES,
+    "images": ["image"],
+    "ability": "string",
+    "reward_model": {"style": "string", "ground_truth": "string"},
+    "extra_info": {
+        "index": "int64", "split": "string", "id": "string", "question": "string", "choices": ["string"],
+        "answer_type": "string", "precision": "int32", "unit": "string",
+    },
+}  # fmt: skip
+"""Columns of the formats that are Parquet."""
 
 
 def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
@@ -59,7 +75,6 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
 
     The problem holds no instruction how to answer: EasyR1 adds its own prompt template.
     """
-    from datasets import Features, Image as ImageColumn, List, Value
 
     def records() -> Iterator[dict[str, Any]]:
         bare = Format(suffix="", think=format.think, answer=format.answer)
@@ -71,8 +86,7 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
                 "images": _pictures(row.example, images),
             }
 
-    features = Features({"problem": Value("string"), "answer": Value("string"), "images": List(ImageColumn())})
-    return write_shards(folder / "data", features, records())
+    return write_shards(folder / "data", EASYR1, records())
 
 
 def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
@@ -80,7 +94,6 @@ def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder:
 
     ``extra_info`` holds what `openvlt.compute_score` wants to know of a question.
     """
-    from datasets import Features, Image as ImageColumn, List, Value
 
     def records() -> Iterator[dict[str, Any]]:
         for index, row in enumerate(rows):
@@ -95,27 +108,14 @@ def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder:
                 "extra_info": {"index": index, "split": "train", "choices": list(example.choices), **known},
             }
 
-    text = Value("string")
-    features = Features({
-        "data_source": text,
-        "prompt": List({"role": text, "content": text}),
-        "images": List(ImageColumn()),
-        "ability": text,
-        "reward_model": {"style": text, "ground_truth": text},
-        "extra_info": {
-            "index": Value("int64"), "split": text, "id": text, "question": text, "choices": List(text),
-            "answer_type": text, "precision": Value("int32"), "unit": text,
-        },
-    })  # fmt: skip
-    return write_shards(folder / "data", features, records())
+    return write_shards(folder / "data", VERL, records())
 
 
 def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
     """Write the traces for TRL's SFTTrainer: Parquet with ``prompt`` and ``completion`` messages and ``images``.
 
-    Text is plain: TRL puts the image placeholders in front of the first user turn itself, where openvlt's stand too.
+    Text is plain: TRL puts the image placeholders in front of the first user turn itself, where openvlt has them too.
     """
-    from datasets import Features, Image as ImageColumn, List, Value
 
     def records() -> Iterator[dict[str, Any]]:
         for row in rows:
@@ -125,9 +125,7 @@ def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: 
                 reply = {"role": "assistant", "content": format.target(judged.trace)}
                 yield {"prompt": prompt, "completion": [reply], "images": pictures}
 
-    turns = List({"role": Value("string"), "content": Value("string")})
-    features = Features({"prompt": turns, "completion": turns, "images": List(ImageColumn())})
-    return write_shards(folder / "data", features, records())
+    return write_shards(folder / "data", TRL, records())
 
 
 EXPORTS: dict[str, Callable[[Iterable[Row], Format, ImageStore, Path, str], int]] = {

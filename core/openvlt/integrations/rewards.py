@@ -1,0 +1,160 @@
+"""The verifiers as a reward function of TRL."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any, cast
+
+from openvlt.errors import UsageError
+from openvlt.integrations.claims import claim_of, is_ids, text_of
+from openvlt.records import Claim, Format
+from openvlt.registry import Registry, Spec
+from openvlt.verification.reward import Reward, RewardRow
+from openvlt.verification.runner import VerifierRunner
+
+GOLD_COLUMNS = ("answer", "solution", "ground_truth", "gold")
+
+
+@dataclass(eq=False)
+class RewardFunction:
+    """A reward function for TRL's `GRPOTrainer`: the weighted sum of verifiers, None where a part of it is unknown.
+
+    It never raises for a row. It takes completions as text, chat messages or token ids, and reads the gold answer and
+    what else is known of a question (``choices``, ``answer_type``, ``precision``, ``unit``, ``source``, ``id``) from
+    the dataset's columns. TRL leaves a row whose reward is None out of the update only if no other reward function
+    scores it: give it this one function, with weights, and not several. The fields are the arguments of `reward`.
+    """
+
+    weights: Mapping[str, float]
+    specs: Mapping[str, Spec]
+    format: Format
+    tokenizer: Any
+    gold: str | None
+    workers: int | None
+    plugins: Sequence[str]
+    _reward: Reward | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.__name__ = "openvlt_" + "_".join(self.weights).replace("-", "_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_reward": None}
+
+    def __call__(
+        self,
+        prompts: Sequence[Any] | None = None,
+        completions: Sequence[Any] = (),
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """The reward of each completion.
+
+        Raises:
+            UsageError: there is no column with a gold answer.
+        """
+        golds = self._golds(columns)
+        claims = [
+            self._claim(
+                prompts[index] if prompts is not None else "",
+                completion,
+                {name: column[index] for name, column in columns.items() if _is_column(column, len(completions))},
+                golds[index],
+                completion_ids[index] if completion_ids is not None else None,
+            )
+            for index, completion in enumerate(completions)
+        ]
+        rows = self.score(claims)
+        if log_metric is not None:
+            for name, value in aggregate(rows).items():
+                log_metric(name, value)
+        if log_extra is not None:
+            log_extra("extracted", [claim.answer or "" for claim in claims])
+        return [row.reward for row in rows]
+
+    def score(self, claims: Sequence[Claim]) -> list[RewardRow]:
+        """The rewards of claims, with their verdicts."""
+        if self._reward is None:
+            registry = Registry.discover([Path(file) for file in self.plugins])
+            built = {
+                name: registry.build("verifier", self.specs.get(name, name), format=self.format, where="openvlt.reward")
+                for name in self.weights
+            }
+            self._reward = Reward(VerifierRunner(built, format=self.format, workers=self.workers), self.weights)
+        return self._reward.score(claims)
+
+    def _golds(self, columns: Mapping[str, Any]) -> Sequence[Any]:
+        names = (self.gold,) if self.gold else GOLD_COLUMNS
+        for name in names:
+            if columns.get(name) is not None:
+                return cast(Sequence[Any], columns[name])
+        raise UsageError(
+            f"The dataset has no column with the gold answer ({' or '.join(map(str, names))}).",
+            "Name it: openvlt.reward(..., gold='column').",
+        )
+
+    def _claim(
+        self, prompt: Any, completion: Any, known: Mapping[str, Any], gold: Any, ids: Sequence[int] | None
+    ) -> Claim:
+        if ids is None and is_ids(completion):
+            ids = completion
+        claim = claim_of(self._decoded(completion), gold, known, self.format)
+        group = f"{known.get('id', '')} {text_of(prompt)}"
+        return replace(claim, token_ids=None if ids is None else tuple(ids), group=group)
+
+    def _decoded(self, completion: Any) -> str:
+        if not is_ids(completion):
+            return text_of(completion)
+        if self.tokenizer is None:
+            raise UsageError(
+                "The completions are token ids and there is no tokenizer to read them.",
+                "Give it: openvlt.reward(..., tokenizer=tokenizer).",
+            )
+        return str(self.tokenizer.decode(completion, skip_special_tokens=True))
+
+
+def reward(
+    verifiers: str | Mapping[str, float] = "answer",
+    *,
+    specs: Mapping[str, Spec] | None = None,
+    format: Format | None = None,
+    tokenizer: Any = None,
+    gold: str | None = None,
+    workers: int | None = None,
+    plugins: Sequence[str] = (),
+) -> RewardFunction:
+    """A reward function for any TRL script: ``GRPOTrainer(reward_funcs=openvlt.reward("answer"), ...)``.
+
+    Args:
+        verifiers: a verifier's name, or names with their weights: ``{"answer": 1.0, "format": 0.1}``.
+        specs: verifier name to its spec, to set options: ``{"answer": {"use": "answer", "units": "require"}}``.
+        format: names the tags; by default ``<think>`` and ``<answer>``.
+        tokenizer: decodes completions that are token ids.
+        gold: column with the gold answer; by default the first of ``answer, solution, ground_truth, gold``.
+        workers: worker processes; by default this rank's share of the CPUs.
+        plugins: one-file plugins to load.
+    """
+    weights = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)
+    return RewardFunction(weights, specs or {}, format or Format(), tokenizer, gold, workers, plugins)
+
+
+def aggregate(rows: Sequence[RewardRow]) -> dict[str, float]:
+    """Mean and spread of each verifier's scores, and the share of each of its statuses."""
+    found: dict[str, float] = {}
+    for name in dict.fromkeys(name for row in rows for name in row.verdicts):
+        verdicts = [row.verdicts[name] for row in rows if name in row.verdicts]
+        scores = [verdict.score for verdict in verdicts if verdict.score is not None]
+        if scores:
+            found[f"{name}/mean"], found[f"{name}/std"] = fmean(scores), pstdev(scores)
+        for status, count in Counter(verdict.status for verdict in verdicts).items():
+            found[f"{name}/{status}"] = count / len(verdicts)
+    return found
+
+
+def _is_column(value: Any, rows: int) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == rows
