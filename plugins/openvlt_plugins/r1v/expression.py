@@ -76,7 +76,7 @@ def _build(node: ast.expr) -> Any:
         case ast.Call(func=ast.Name(id="Symbol" | "Function" | "Float" as made), args=[ast.Constant(value=str(text))]):
             return getattr(sympy, made)(text)
         case ast.Call(func=ast.Name(id="Number"), args=[ast.Constant(value=str(digits))]):
-            return sympy.Integer(int(digits))
+            return sympy.Integer(ast.literal_eval(digits))  # which refuses leading zeros, as the parser does
         case ast.Call(func=ast.Name(id="Integer" | "Rational" as made), args=numbers):
             return getattr(sympy, made)(*map(_build, numbers))
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
