@@ -35,8 +35,10 @@ def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None
     if plan_only:
         show_plan(loop)
         return
+    from openvlt.registry.targets import require
     from openvlt.report import make_progress
 
+    require("datasets", "pyarrow")  # which write the data set: asked for before the work, not after it
     loop.workspace.progress = make_progress()
     run = loop.carry_out()
     folder = out or loop.workspace.home.runs / run.name / "dataset"

@@ -12,7 +12,7 @@ from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
-from openvlt.registry.targets import component_class, is_data, is_installed, read_data
+from openvlt.registry.targets import component_class, is_data, missing, read_data
 
 if TYPE_CHECKING:
     from openvlt.registry.registry import Registry
@@ -31,9 +31,8 @@ def build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], *, form
 def _build(registry: Registry, kind: Kind, spec: str | Mapping[str, Any], format: Format | None) -> Built:
     name, options = _split(kind, spec)
     entry = registry.find(kind, name)
-    for package in entry.requires:
-        if not is_installed(package):
-            raise PluginError(f"The {kind} '{name}' needs the package '{package}'.", "Install it and try again.")
+    if lacks := missing(entry):
+        raise PluginError(f"The {kind} '{name}' needs packages that are not installed: {lacks[0]}.", f"Run: {lacks[1]}")
     if is_data(entry.target):
         data = read_data(entry.target)
         if is_data(registry.find(kind, data["use"]).target):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from openvlt import Checkpoint, Claim, Completion, DataError, Option, Trainer, TrainJob, UsageError, parse
-from openvlt_plugins.trl import dataset, policy, reporting
+from openvlt_plugins.trl import dataset, imports, policy, reporting
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Grpo(Trainer):
             )
 
     def train(self, job: TrainJob) -> Checkpoint:
-        from trl import GRPOTrainer
+        with nullcontext() if self.vllm != "off" else imports.without_vllm():
+            from trl import GRPOTrainer
 
         checkpoint = policy.last_checkpoint(job.folder)
         model, processor = policy.load(job.model, self.freeze, job.seed, checkpoint)
