@@ -31,6 +31,15 @@ GRPO = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def no_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM writes no rollouts here, so that no training may import it; TRL would, wherever it is installed."""
+    package = tmp_path / "path" / "vllm"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise AssertionError('vLLM was imported')")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
+
+
 def chosen(stages: Bench, n: int = 8) -> Output:
     judged = stages.verify(stages.distill(stages.load(n=n), k=1))
     return stages.select(judged)
