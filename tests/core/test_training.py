@@ -94,6 +94,7 @@ def metrics(made: Output) -> list[dict[str, float]]:
     return [json.loads(line) for line in (made.folder.path / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Bench, vision_model: Path) -> None:
     traces = chosen(stages)
     heard = stages.workspace.progress = Heard()
@@ -121,6 +122,7 @@ def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Benc
     assert (again.record.cached, same) == (True, folder)
 
 
+@pytest.mark.slow
 def test_lora_adapters_are_merged_into_a_whole_model(stages: Bench, vision_model: Path) -> None:
     _, folder = stages.train(chosen(stages), "sft", vision_model, **{**SFT, "lora_rank": 4, "epochs": 1})
     assert changed(vision_model, folder) == {"language"}
@@ -139,6 +141,7 @@ stages.train(stages.load(n=8), "grpo", Path(sys.argv[4]), {"luck": 1.0}, **GRPO)
 """
 
 
+@pytest.mark.slow
 def test_grpo_killed_and_resumed_ends_with_the_same_weights(
     stages: Bench, vision_model: Path, fake_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +195,7 @@ def until(true: Callable[[], bool], seconds: float = 300) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(stages: Bench, vision_model: Path) -> None:
     options = {**GRPO, "steps": 1, "devices": 2, "device_batch": 4}
     made, folder = stages.train(stages.load(n=4), "grpo", vision_model, {"luck": 1.0}, **options)
@@ -201,6 +205,7 @@ def test_two_processes_train_together(stages: Bench, vision_model: Path) -> None
     assert "language" in changed(vision_model, folder)
 
 
+@pytest.mark.slow
 def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, vision_model: Path) -> None:
     options = {**GRPO, "steps": 20, "generations": 2, "batch": 4, "device_batch": 4, "save_every": 20}
     with pytest.raises(DataError, match=r"all responses to a prompt earned the same reward.*completions"):
@@ -223,6 +228,7 @@ def test_a_job_that_cannot_be_done_is_refused_before_any_work(
     assert not list(stages.workspace.home.stages.glob("*/job.json"))
 
 
+@pytest.mark.slow
 def test_a_generation_decodes_each_image_once(stages: Bench) -> None:
     """TRL reads a row for every response and update; the decoded images are kept."""
     from trl.trainer.utils import RepeatSampler
