@@ -45,7 +45,7 @@ def vllm(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]
 def openai(
     vision_model: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Opened]:
-    """The endpoint is a real one: ``vllm serve``."""
+    """The endpoint is a real one, ``vllm serve``, which takes most of a minute to start, once for all its tests."""
     pytest.importorskip("vllm", reason="needs the group engines")
     from openvlt_plugins.openai.backend import OpenAIBackend
 

@@ -145,7 +145,10 @@ stages.train(stages.load(n=8), "grpo", Path(sys.argv[4]), {"luck": 1.0}, **GRPO)
 def test_grpo_killed_and_resumed_ends_with_the_same_weights(
     stages: Bench, vision_model: Path, fake_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed twice: first the child, then the parent, each with SIGKILL; the child never outlives its parent."""
+    """Killed twice: first the child, then the parent, each with SIGKILL; the child never outlives its parent.
+
+    One of the slowest tests, for four processes train here, and to import TRL takes each of them longer than its steps.
+    """
     files = [str(fake_plugin), str(stages.model), str(stages.log), str(vision_model)]
     command = [sys.executable, "-c", RESUME, *files]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
