@@ -49,9 +49,22 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, the user gets a sentence
         if debug:
             traceback.print_exc()
-        else:
+        error = _named(error)
+        if not debug:
             click.echo(f"Error: {_told(error)}", err=True)
         return error.exit_code if isinstance(error, OpenvltError) else 1
+
+
+def _named(error: Exception) -> Exception:
+    """An optional package that is imported where it is needed, and is not there, as an error with the remedy."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from openvlt.registry.targets import require
+
+        try:
+            require(error.name.partition(".")[0])
+        except OpenvltError as refusal:
+            return refusal
+    return error
 
 
 def _told(error: Exception) -> str:

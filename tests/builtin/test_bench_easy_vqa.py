@@ -37,6 +37,7 @@ def independent(rows: list[dict[str, object]], images: Path) -> Iterator[bool]:
 
 
 @pytest.mark.skipif(not TINY.is_dir(), reason="needs the tiny base")
+@pytest.mark.slow
 def test_agrees_with_an_independent_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENVLT_HOME", str(tmp_path))
     told = ["bench", "easy-vqa", "--model", str(TINY), "--limit", str(QUESTIONS), "--max-tokens", "16"]

@@ -93,7 +93,7 @@ def test_names_that_clash_are_shadowed_and_say_what_to_write(crowded: Cli) -> No
     (oracle,) = plugins["needs_extra"]["components"]
     assert (oracle["status"], oracle["reason"]) == (
         "missing-extra",
-        "'oracle' needs the package a_missing_package, not installed",
+        "'oracle' needs a_missing_package: pip install 'openvlt-needs-extra[oracle]'",
     )
 
 

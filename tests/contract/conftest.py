@@ -33,7 +33,7 @@ def hf(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
 
 @pytest.fixture(scope="module")
 def vllm(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
-    pytest.importorskip("vllm")
+    pytest.importorskip("vllm", reason="needs the group engines")
     from openvlt_plugins.vllm.backend import VllmBackend
 
     backend = VllmBackend(eager=True, cache=0.25)
@@ -45,8 +45,8 @@ def vllm(vision_model: Path, request: pytest.FixtureRequest) -> Iterator[Opened]
 def openai(
     vision_model: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Opened]:
-    """The endpoint is a real one: ``vllm serve``."""
-    pytest.importorskip("vllm")
+    """The endpoint is a real one, ``vllm serve``, which takes most of a minute to start, once for all its tests."""
+    pytest.importorskip("vllm", reason="needs the group engines")
     from openvlt_plugins.openai.backend import OpenAIBackend
 
     backend = OpenAIBackend(concurrency=16)

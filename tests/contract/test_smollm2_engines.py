@@ -50,8 +50,8 @@ def test_a_gguf_file_is_read_with_its_template_and_its_end_token(hf_engine: Engi
 
 @pytest.fixture(scope="module")
 def vllm_opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
-    """The same file in vLLM."""
-    pytest.importorskip("vllm")
+    """The same file in vLLM, which reads it slowly; no smaller file speaks well enough to compare replies."""
+    pytest.importorskip("vllm", reason="needs the group engines")
     from openvlt_plugins.vllm.backend import VllmBackend
     from tiny_models import FIGURES
 

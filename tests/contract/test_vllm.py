@@ -40,7 +40,7 @@ print(json.dumps(figures))
 
 
 def test_the_recipes_options_reach_the_engine(text_model: Path) -> None:
-    pytest.importorskip("vllm")
+    pytest.importorskip("vllm", reason="needs the group engines")
     backend = VllmBackend(tensor_parallel=2, memory=0.5, cache=1.5, eager=True, extra={"seed": 7, "dtype": "half"})
     model = Model(id=str(text_model), revision="abc", dtype="bfloat16", context=CONTEXT, pixels=(64, 4096))
     told = backend._arguments(model)
@@ -64,7 +64,7 @@ def test_copies_of_a_model_are_for_servers(text_model: Path) -> None:
 
 @pytest.mark.parametrize("name", ["no-such.gguf", "broken.gguf"])
 def test_a_file_that_is_no_gguf_is_named(tmp_path: Path, name: str) -> None:
-    pytest.importorskip("vllm")
+    pytest.importorskip("vllm", reason="needs the group engines")
     (tmp_path / "broken.gguf").write_bytes(b"no weights")
     path = str(tmp_path / name)
     with pytest.raises(UsageError, match=f"{name}' cannot be loaded"), VllmBackend().open(Model(id=path), picture):
@@ -74,7 +74,7 @@ def test_a_file_that_is_no_gguf_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.xdist_group("engines")
 def test_no_process_and_no_memory_is_left(vision_model: Path) -> None:
-    pytest.importorskip("vllm")
+    pytest.importorskip("vllm", reason="needs the group engines")
     script = LEAK.format(tests=str(Path(__file__).parents[1]), model=str(vision_model))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

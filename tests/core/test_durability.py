@@ -14,12 +14,14 @@ from made import Bench
 KILLS = Path(__file__).parents[1] / "benchmarks" / "kills.py"
 
 
+@pytest.mark.slow
 def test_ten_kills_at_random_moments_change_no_byte() -> None:
     done = subprocess.run([sys.executable, KILLS, "10", "1000"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("10 kills") and "all outputs are byte-identical" in done.stdout
 
 
+@pytest.mark.slow
 def test_kills_while_an_endpoint_is_asked_change_no_finished_row() -> None:
     command = [sys.executable, KILLS.with_name("kills_engines.py"), "openai", "4", "120"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

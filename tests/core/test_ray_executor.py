@@ -19,6 +19,7 @@ from openvlt.store import Home
 
 Fake = Callable[..., None]
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("ray"),
     pytest.mark.skipif(find_spec("ray") is None, reason="needs the package ray"),
 ]

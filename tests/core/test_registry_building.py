@@ -158,7 +158,7 @@ def test_options_build_the_same_again(
         ("source", PluginError, "is registered as a verifier but is no Verifier"),
         ("gone", PluginError, "cannot be imported: ModuleNotFoundError"),
         ("absent", PluginError, "has no such class"),
-        ("locked", PluginError, "needs the package 'no_such_package'"),
+        ("locked", PluginError, "not installed: no_such_package. Run: pip install no-such-package"),
         ("broken-data", PluginError, "is not a mapping with the key 'use'"),
         ("twice", PluginError, "which is data too"),
     ],

@@ -93,6 +93,7 @@ def test_signatures_of_verl_and_easyr1() -> None:
     assert openvlt.compute_score(None, tagged("4"), "\\frac{1}{")["unscored"] == 1.0
 
 
+@pytest.mark.slow
 def test_trl_leaves_out_a_row_whose_gold_cannot_be_read(tmp_path: Path) -> None:
     """One step of GRPO: where one gold cannot be read, its rows have advantage 0 although `format` is on."""
     from datasets import Dataset

@@ -36,6 +36,15 @@ GRPO = {
 DPO = {"batch": 4, "device_batch": 2, "learning_rate": 1e-3, "epochs": 4, "warmup": 0.0, "save_steps": 1}
 
 
+@pytest.fixture(autouse=True)
+def no_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM writes no rollouts here, so that no training may import it; TRL would, wherever it is installed."""
+    package = tmp_path / "path" / "vllm"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise AssertionError('vLLM was imported')")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
+
+
 def chosen(stages: Bench, n: int = 8, k: int = 1, *filters: Mapping[str, Any]) -> Output:
     judged = stages.verify(stages.distill(stages.load(n=n), k=k))
     return stages.select(judged, *filters)
@@ -90,6 +99,7 @@ def metrics(made: Output) -> list[dict[str, float]]:
     return [json.loads(line) for line in (made.folder.path / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Bench, vision_model: Path) -> None:
     traces = chosen(stages)
     heard = stages.workspace.progress = Heard()
@@ -117,6 +127,7 @@ def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Benc
     assert (again.record.cached, same) == (True, folder)
 
 
+@pytest.mark.slow
 def test_lora_adapters_are_merged_into_a_whole_model(stages: Bench, vision_model: Path) -> None:
     _, folder = stages.train(chosen(stages), "sft", vision_model, **{**SFT, "lora_rank": 4, "epochs": 1})
     assert changed(vision_model, folder) == {"language"}
@@ -164,10 +175,14 @@ stages.train(stages.load(n=8), "grpo", Path(sys.argv[4]), {"luck": 1.0}, **GRPO)
 """
 
 
+@pytest.mark.slow
 def test_grpo_killed_and_resumed_ends_with_the_same_weights(
     stages: Bench, vision_model: Path, fake_plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed twice: first the child, then the parent, each with SIGKILL; the child never outlives its parent."""
+    """Killed twice: first the child, then the parent, each with SIGKILL; the child never outlives its parent.
+
+    One of the slowest tests, for four processes train here, and to import TRL takes each of them longer than its steps.
+    """
     files = [str(fake_plugin), str(stages.model), str(stages.log), str(vision_model)]
     command = [sys.executable, "-c", RESUME, *files]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
@@ -217,6 +232,7 @@ def until(true: Callable[[], bool], seconds: float = 300) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(stages: Bench, vision_model: Path) -> None:
     options = {**GRPO, "steps": 1, "devices": 2, "device_batch": 4}
     made, folder = stages.train(stages.load(n=4), "grpo", vision_model, {"luck": 1.0}, **options)
@@ -226,6 +242,7 @@ def test_two_processes_train_together(stages: Bench, vision_model: Path) -> None
     assert "language" in changed(vision_model, folder)
 
 
+@pytest.mark.slow
 def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, vision_model: Path) -> None:
     options = {**GRPO, "steps": 20, "generations": 2, "batch": 4, "device_batch": 4, "save_every": 20}
     with pytest.raises(DataError, match=r"all responses to a prompt earned the same reward.*completions"):
@@ -255,10 +272,11 @@ def test_a_job_that_cannot_be_done_is_refused_before_any_work(
 
 
 def test_a_selection_without_a_pair_says_why(stages: Bench, vision_model: Path) -> None:
-    with pytest.raises(UsageError, match=r"DPO has no pair .* both a correct and an incorrect trace.*such as correct"):
+    with pytest.raises(DataError, match=r"has no pairs to learn from.*pairs need a correct and an incorrect trace"):
         stages.train(chosen(stages, 8, 4, {"use": "correct"}), "dpo", vision_model, **DPO)
 
 
+@pytest.mark.slow
 def test_a_generation_decodes_each_image_once(stages: Bench) -> None:
     """TRL reads a row for every response and update; the decoded images are kept."""
     from trl.trainer.utils import RepeatSampler

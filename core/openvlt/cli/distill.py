@@ -37,8 +37,10 @@ def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None
     if plan_only:
         show_plan(pipeline)
         return
+    from openvlt.registry.targets import require
     from openvlt.report import make_progress
 
+    require("datasets", "pyarrow")  # which write the data set: asked for before the work, not after it
     pipeline.workspace.progress = make_progress()
     run = pipeline.carry_out()
     folder = out or pipeline.workspace.home.runs / run.name / "dataset"

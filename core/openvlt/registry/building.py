@@ -11,7 +11,7 @@ from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry, Finder, Spec
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
-from openvlt.registry.targets import component_class, is_data, is_installed, read_data
+from openvlt.registry.targets import component_class, is_data, missing, read_data
 
 
 def build(finder: Finder, kind: Kind, spec: Spec, *, format: Format | None, where: str) -> Built[Component]:
@@ -27,9 +27,8 @@ def build(finder: Finder, kind: Kind, spec: Spec, *, format: Format | None, wher
 def _build(finder: Finder, kind: Kind, spec: Spec, format: Format | None) -> Built[Component]:
     name, options = _split(kind, spec)
     entry = finder.find(kind, name)
-    for package in entry.requires:
-        if not is_installed(package):
-            raise PluginError(f"The {kind} '{name}' needs the package '{package}'.", "Install it and try again.")
+    if lacks := missing(entry):
+        raise PluginError(f"The {kind} '{name}' needs packages that are not installed: {lacks[0]}.", f"Run: {lacks[1]}")
     if is_data(entry.target):
         data = read_data(entry.target)
         if is_data(finder.find(kind, data["use"]).target):

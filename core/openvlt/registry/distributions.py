@@ -47,6 +47,18 @@ def distributions() -> Iterator[Distribution]:
             yield Distribution(name, _header(metadata, "Version"), plugins, _is_editable(folder))
 
 
+def extras(name: str) -> dict[str, set[str]]:
+    """The normalized names of the packages each extra of an installed distribution brings."""
+    found: dict[str, set[str]] = {}
+    for folder in _metadata_folders():
+        if normalized(os.path.basename(folder).partition("-")[0]) == normalized(name):
+            pattern = r"^Requires-Dist:\s*([\w.-]+).*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]"
+            for package, extra in re.findall(pattern, _read(folder, "METADATA"), re.MULTILINE):
+                found.setdefault(extra, set()).add(normalized(package))
+            break
+    return found
+
+
 def normalized(name: str) -> str:
     """A distribution's name as all its spellings have it (PyPA name normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -14,7 +13,7 @@ from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
 from openvlt.registry import discovery, registration
 from openvlt.registry.entries import Built, Entry, Plugin, Spec
-from openvlt.registry.targets import is_installed
+from openvlt.registry.targets import missing
 
 if TYPE_CHECKING:
     from openvlt import interfaces
@@ -177,7 +176,6 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
     for plugin in plugins:
         for entry in plugin.components:
             sharing.setdefault((entry.kind, entry.name), []).append(entry)
-    installed = cache(is_installed)
 
     def judge(entry: Entry) -> Entry:
         others = sharing[entry.kind, entry.name]
@@ -186,13 +184,8 @@ def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
             rivals = [owner] if owner else [other for other in others if other is not entry]
             ids = ", ".join(rival.id for rival in rivals)
             return replace(entry, status="shadowed", reason=f"'{entry.name}' is also {ids}; write '{entry.id}'")
-        missing = [package for package in entry.requires if not installed(package)]
-        if missing:
-            return replace(entry, status="missing-extra", reason=f"'{entry.name}' needs {_packages(missing)}")
+        if lacks := missing(entry):
+            return replace(entry, status="missing-extra", reason=f"'{entry.name}' needs {lacks[0]}: {lacks[1]}")
         return entry
 
     return tuple(replace(plugin, components=tuple(map(judge, plugin.components))) for plugin in plugins)
-
-
-def _packages(missing: Sequence[str]) -> str:
-    return f"the package{'s' * (len(missing) > 1)} {', '.join(missing)}, not installed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -54,6 +55,34 @@ def is_installed(package: str) -> bool:
     from importlib.util import find_spec
 
     return package in sys.modules or find_spec(package) is not None
+
+
+def require(*packages: str) -> None:
+    """Refuse to go on without optional packages.
+
+    Raises:
+        PluginError: one is not installed; the remedy is the command that adds it.
+    """
+    if absent := [package for package in packages if not is_installed(package)]:
+        problem = f"This needs packages that are not installed: {', '.join(absent)}."
+        raise PluginError(problem, f"Run: {install_command(absent)}")
+
+
+def missing(entry: Entry) -> tuple[str, str] | None:
+    """The packages a component needs that are not installed, and the command that adds them; None if it has all."""
+    absent = [package for package in entry.requires if not is_installed(package)]
+    return (", ".join(absent), install_command(absent, entry.id.partition("/")[0])) if absent else None
+
+
+def install_command(packages: Sequence[str], distribution: str = "openvlt") -> str:
+    """The command that installs packages: as the smallest extra of a distribution that has them all, else by name."""
+    from openvlt.registry.distributions import extras, normalized
+
+    wanted = {normalized(package) for package in packages}
+    fitting = {extra: brought for extra, brought in extras(distribution).items() if wanted <= brought}
+    if not fitting:
+        return f"pip install {' '.join(sorted(wanted))}"
+    return f"pip install '{distribution}[{min(fitting, key=lambda extra: len(fitting[extra]))}]'"
 
 
 def resolve(target: str) -> type[Component]:

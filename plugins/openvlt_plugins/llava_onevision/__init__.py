@@ -16,4 +16,5 @@ def register_sources(register: Register) -> None:
         "llava-onevision",
         "openvlt_plugins.llava_onevision.source:LlavaOneVision",
         summary="questions of LLaVA-OneVision-Data, by config: FigureQA, Geometry3K, TabMWP, VizWiz, ...",
+        requires=("datasets", "pyarrow"),
     )

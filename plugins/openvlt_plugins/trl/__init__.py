@@ -1,10 +1,22 @@
 """Supervised, preference and reinforcement training on TRL's own trainers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from openvlt import hookimpl
+
+if TYPE_CHECKING:
+    from openvlt import Register
+
+REQUIRES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
 
 
 @hookimpl
-def register_trainers(register):  # type: ignore[no-untyped-def]
-    register("sft", "openvlt_plugins.trl.sft:Sft", summary="supervised fine-tuning on traces, by TRL's SFTTrainer")
-    register("grpo", "openvlt_plugins.trl.grpo:Grpo", summary="GRPO with the recipe's verifiers, by TRL's GRPOTrainer")
-    register("dpo", "openvlt_plugins.trl.dpo:Dpo", summary="preferences between traces, by TRL's DPOTrainer")
+def register_trainers(register: Register) -> None:
+    for name, target, summary in (
+        ("sft", "sft:Sft", "supervised fine-tuning on traces, by TRL's SFTTrainer"),
+        ("grpo", "grpo:Grpo", "GRPO with the recipe's verifiers, by TRL's GRPOTrainer"),
+        ("dpo", "dpo:Dpo", "preferences between traces, by TRL's DPOTrainer"),
+    ):
+        register(name, f"openvlt_plugins.trl.{target}", summary=summary, requires=REQUIRES)

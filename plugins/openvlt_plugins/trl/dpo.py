@@ -39,12 +39,6 @@ class Dpo(TrlTrainer):
 
     def check(self, rows: int) -> None:
         super().check(rows)
-        if not rows:
-            raise UsageError(
-                "DPO has no pair to learn from: no example of the selection has both a correct and an incorrect trace.",
-                "Take filters that drop incorrect traces, such as correct, out of select, or sample more traces of "
-                "each example.",
-            )
         if unknown := [name for name in self.loss_type if name not in LOSSES]:
             raise UsageError(f"DPO has no loss '{unknown[0]}' (option loss_type).", f"Choose from {', '.join(LOSSES)}.")
         if self.loss_weights and len(self.loss_weights) != len(self.loss_type):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from openvlt import Claim, Completion, Option, Reads, TrainJob, UsageError, parse
-from openvlt_plugins.trl import dataset
+from openvlt_plugins.trl import dataset, imports
 from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
 
 
@@ -66,7 +67,8 @@ class Grpo(TrlTrainer):
             )
 
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        from trl import GRPOTrainer
+        with nullcontext() if self.vllm != "off" else imports.without_vllm():
+            from trl import GRPOTrainer
 
         generations = self.steps or max(1, len(job.examples()) * self.epochs // self.prompts)
         trainer = GRPOTrainer(
