@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from openvlt.bench.measure import Measured, measure, versus
+from openvlt.bench.asking import ask
+from openvlt.bench.definition import Defined
+from openvlt.bench.questions import Answered, Questions, questions
+from openvlt.bench.recorded import guess
+from openvlt.bench.score import score
 from openvlt.engines import Resolved, content_digest
-from openvlt.interfaces import Benchmark, ExampleFilter, Teacher
+from openvlt.interfaces import ExampleFilter, Teacher
 from openvlt.loop.parts import Loaded, Parts, Turn
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus, Sampling
 from openvlt.registry import Built, notify
-from openvlt.stages.answer import answer, guess, questions
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
 from openvlt.stages.load import Facts, choose, image_digests, load, load_step
@@ -45,9 +48,9 @@ class Loop:
     until: str | None = None
 
     def __post_init__(self) -> None:
-        self._measured: dict[str, dict[str, Measured]] = {}
+        self._scored: dict[str, dict[str, Output]] = {}
         self._said: set[str] = set()
-        self._questions: dict[str, Output] = {}
+        self._questions: dict[str, Questions] = {}
         self.workspace.models["base"] = self.workspace.locate(self.recipe.base)
         self.workspace.models["policy"] = self.workspace.models["base"]
 
@@ -74,9 +77,9 @@ class Loop:
         return self.run
 
     def _all(self) -> None:
-        for benchmark, scorings in self.parts.benchmarks:
-            self._prepare(benchmark, scorings)
-        held_out_images = frozenset().union(*(image_digests(asked.rows()) for asked in self._questions.values()))
+        for defined in self.parts.benchmarks:
+            self._prepare(defined)
+        held_out_images = frozenset().union(*(image_digests(asked.output.rows()) for asked in self._questions.values()))
         if self.until is not None:
             traces = self._traces(1, self.parts.turns[0], held_out_images)
             next(made for made in traces if made.record.kind == self.until)
@@ -153,38 +156,36 @@ class Loop:
         self._done(made)
         self._bench(name, index, base=False)
 
-    def _prepare(self, benchmark: Built, scorings: Mapping[str, Built]) -> None:
-        component = _benchmark(benchmark)
-        name = benchmark.entry.name
-        asked = self._questions[name] = self._done(questions(self.workspace, benchmark))
-        self._measured[name] = {}
+    def _prepare(self, defined: Defined) -> None:
+        asked = self._questions[defined.name] = questions(self.workspace, defined)
+        self._done(asked.output)
+        self._scored[defined.name] = {}
         if self.until is not None:
             return
-        for baseline, guesser in component.baselines().items():
-            answers = guess(self.workspace, f"bench-{name}-{baseline}", asked, benchmark, baseline, guesser)
-            self._score(benchmark, scorings, self._done(answers), baseline, 0)
+        for baseline, guesser in defined.benchmark.baselines().items():
+            name = f"bench-{defined.name}-{baseline}"
+            self._score(defined, guess(self.workspace, name, asked, defined, baseline, guesser), baseline, 0)
 
     def _bench(self, stage: str, index: int, *, base: bool) -> None:
-        for benchmark, scorings in self.parts.benchmarks:
-            name = benchmark.entry.name
-            model = self._resolve(Model(id="base" if base else "policy"), f"bench-{name}-{stage}")
-            answers = answer(
-                self.workspace, f"bench-{name}-{stage}", index, self._questions[name], benchmark, model,
-                Sampling(max_tokens=self.recipe.bench_tokens), base=base,
+        for defined in self.parts.benchmarks:
+            name = f"bench-{defined.name}-{stage}"
+            self._resolve(Model(id="base" if base else "policy"), name)
+            model = self.workspace.models["base" if base else "policy"]
+            answered = ask(
+                self.workspace, name, index, self._questions[defined.name], defined, model,
+                Sampling(max_tokens=self.recipe.bench_tokens), trained=not base,
             )  # fmt: skip
-            self._score(benchmark, scorings, self._done(answers), stage, index)
+            self._score(defined, answered, stage, index)
 
-    def _score(self, benchmark: Built, scorings: Mapping[str, Built], answers: Output, stage: str, index: int) -> None:
-        component, name = _benchmark(benchmark), benchmark.entry.name
-        judged = self._done(verify(self.workspace, f"score-{name}-{stage}", index, answers, scorings))
-        kind = component.breakdown[0] if component.breakdown else ""
-        headline = next(iter(component.scorings))
-        found = measure(judged.rows(), stage, name, headline, kind, float(answers.record.counts.get("seconds", 0)))
-        earlier = self._measured[name]
-        compared = [other for other in ("blind", "base") if other in earlier and other != stage]
-        found = versus(found, {other: earlier[other] for other in compared})
-        earlier[stage] = found
-        self.run = replace(self.run, scores=(*self.run.scores, found.score))
+    def _score(self, defined: Defined, answered: Answered, stage: str, index: int) -> None:
+        self._done(answered.output)
+        scored = self._scored[defined.name]
+        earlier = {other: made for other, made in scored.items() if other in ("blind", "base")}
+        name = f"score-{defined.name}-{stage}"
+        judged, result = score(self.workspace, name, index, stage, defined, answered, earlier)
+        scored[stage] = judged
+        self._done(judged)
+        self.run = replace(self.run, scores=(*self.run.scores, result))
         self._record()
 
     def _resolve(self, model: Model, stage: str) -> Resolved:
@@ -233,11 +234,6 @@ def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:
         if path.read_text(encoding="utf-8") == resolved:
             break
     return name
-
-
-def _benchmark(built: Built) -> Benchmark:
-    assert isinstance(built.component, Benchmark)
-    return built.component
 
 
 def _needs(built: Built) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from openvlt.bench.definition import Defined, define
 from openvlt.engines.backend_choice import ENDPOINTS
 from openvlt.interfaces import Captioner, Teacher
 from openvlt.recipe import Data, Iteration, Recipe
@@ -52,13 +53,13 @@ class Parts:
         captioner: with the model it runs on; None if no teacher needs a caption.
         verifiers: by reward name, in the order they are asked.
         turns: one for each iteration.
-        benchmarks: with the verifiers of their scorings, by scoring name.
+        benchmarks: those every model is scored on.
     """
 
     captioner: tuple[Built, Model] | None
     verifiers: Mapping[str, Built]
     turns: tuple[Turn, ...]
-    benchmarks: tuple[tuple[Built, Mapping[str, Built]], ...]
+    benchmarks: tuple[Defined, ...]
 
 
 def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[str]] | None = None) -> Parts:
@@ -83,12 +84,11 @@ def build_parts(recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[
     if any(isinstance(turn.teacher.component, Teacher) and turn.teacher.component.uses_caption for turn in turns):
         built = builder.build("captioner", recipe.captioner, "captioner")
         captioner = (built, served(built, urls.get("captioner", ())))
-    benchmarks = []
-    for index, spec in enumerate(recipe.bench):
-        built = builder.build("benchmark", spec, f"bench.{index}")
-        scorings = {name: {"use": verifier} for name, verifier in built.component.scorings.items()}
-        benchmarks.append((built, builder.verifiers(scorings, f"bench.{index}")))
-    return Parts(captioner, verifiers, turns, tuple(benchmarks))
+    benchmarks = tuple(
+        define(registry, spec, recipe.format, where=recipe.place(f"bench.{index}"))
+        for index, spec in enumerate(recipe.bench)
+    )
+    return Parts(captioner, verifiers, turns, benchmarks)
 
 
 def served(built: Built, urls: Sequence[str]) -> Model:

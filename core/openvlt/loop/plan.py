@@ -51,14 +51,14 @@ def plan(loop: Loop) -> list[Planned]:
 def _listed(loop: Loop) -> list[Planned]:
     parts = loop.parts
     if loop.until is not None:
-        questions = [Planned(f"load-{built.entry.name}", built.entry.name) for built, _ in parts.benchmarks]
+        questions = [Planned(f"load-{each.name}", each.name) for each in parts.benchmarks]
         traces = _traces(loop, 1, parts.turns[0])
         return questions + traces[: [stage.name for stage in traces].index(f"{loop.until}-1") + 1]
     stages: list[Planned] = []
-    for built, _ in parts.benchmarks:
-        name = built.entry.name
+    for each in parts.benchmarks:
+        name = each.name
         stages.append(Planned(f"load-{name}", name))
-        stages += [Planned(f"bench-{name}-{baseline}", baseline) for baseline in built.component.baselines()]
+        stages += [Planned(f"bench-{name}-{baseline}", baseline) for baseline in each.benchmark.baselines()]
     stages += _scored(loop, "base")
     for index, turn in enumerate(parts.turns, 1):
         stages += _traces(loop, index, turn)
@@ -96,7 +96,7 @@ def _trainings(loop: Loop, index: int, turn: Turn) -> list[Planned]:
 
 
 def _scored(loop: Loop, stage: str) -> list[Planned]:
-    names = (built.entry.name for built, _ in loop.parts.benchmarks)
+    names = (each.name for each in loop.parts.benchmarks)
     return [_asked(loop, f"bench-{name}-{stage}", name, loop.recipe.base, None) for name in names]
 
 

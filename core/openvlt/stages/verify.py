@@ -17,15 +17,15 @@ from openvlt.verification import VerifierRunner
 
 
 @dataclass
-class _Judging:
-    """The work of judging traces; one value a trace, the verdicts by verifier name."""
+class _Verifying:
+    """The work of verifying traces; one value a trace, the verdicts by verifier name."""
 
     workspace: Workspace
     verifiers: Mapping[str, Built]
     kind: Any = dict[str, Verdict]
     chunk: int = 256
     parallel: int = 1
-    _judge: VerifierRunner | None = None
+    _runner: VerifierRunner | None = None
     _counts: Counter[str] = field(default_factory=Counter)
 
     @cached_property
@@ -38,14 +38,14 @@ class _Judging:
         return [digest(base, trace) for trace in row.traces]
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
-        if self._judge is None:
-            self._judge = VerifierRunner(self.verifiers, format=self.workspace.format)
+        if self._runner is None:
+            self._runner = VerifierRunner(self.verifiers, format=self.workspace.format)
         claims = [
             Claim(trace=task.row.traces[index], example=task.row.example, group=task.row.example.id)
             for task in tasks
             for index in task.wanted
         ]
-        verdicts = self._judge.verdicts(claims)
+        verdicts = self._runner.verdicts(claims)
         values: list[list[Value | Rejected]] = []
         for task in tasks:
             values.append(list(verdicts[: len(task.wanted)]))
@@ -56,9 +56,9 @@ class _Judging:
         return dict(self._counts)
 
     def close(self) -> None:
-        if self._judge is not None:
-            self._judge.close()
-            self._judge = None
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
 
     def finish(self, row: Row, values: list[Value | Rejected]) -> Row:
         """Put the verdicts beside their traces, and count what was found, computed just now or long ago."""
@@ -73,7 +73,7 @@ class _Judging:
 
 
 def verify(workspace: Workspace, name: str, iteration: int, inputs: Output, verifiers: Mapping[str, Built]) -> Output:
-    """Judge all traces of all rows."""
-    work = _Judging(workspace, verifiers)
+    """Verify all traces of all rows."""
+    work = _Verifying(workspace, verifiers)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
     return map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
