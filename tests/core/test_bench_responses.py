@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from openvlt.bench.responses import Response, read_responses
-from openvlt.bench.scoring import answer_in
+from openvlt.bench.score import answer_in
 from openvlt.errors import DataError
 from openvlt.records import Format
 

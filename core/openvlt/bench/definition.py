@@ -1,4 +1,4 @@
-"""Which benchmark a name or a YAML file means, and where its questions come from."""
+"""Which benchmark a name or a YAML file means, what scores it, and where its questions come from."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import yaml
 
 from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Benchmark
-from openvlt.records import Format
+from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry
 from openvlt.registry.targets import is_data, read_data
+
+PROBE = "so it is"
+"""A response that is no bare answer, so that every benchmark with a judge words a prompt for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,13 @@ class Defined:
     Attributes:
         name: what it is called in results.
         built: the component.
-        is_file: it stands in a YAML file of the user's.
+        verifiers: by scoring; the first is the headline.
+        is_file: it is defined in a YAML file of the user's.
     """
 
     name: str
     built: Built
+    verifiers: Mapping[str, Built]
     is_file: bool = False
 
     @property
@@ -36,32 +41,51 @@ class Defined:
         assert isinstance(component, Benchmark)
         return component
 
+    def asks_judge(self, example: Example) -> bool:
+        """True if the official scoring asks a judge about responses that are no bare answer."""
+        benchmark = self.benchmark
+        return bool(benchmark.judge_extraction(example, PROBE) or benchmark.judge_score(example, PROBE))
+
 
 def define(
-    registry: Registry, name: str, format: Format, *, data: Path | None = None, split: str | None = None
+    registry: Registry,
+    spec: str | Mapping[str, Any],
+    format: Format,
+    *,
+    data: Path | None = None,
+    split: str | None = None,
+    where: str = "",
 ) -> Defined:
-    """Build a benchmark.
+    """Build a benchmark and the verifiers of its scorings.
 
     Args:
         registry: the plugins.
-        name: a benchmark's name, or the path of a YAML file.
+        spec: a benchmark's name, or the path of a YAML file; or a mapping with that under ``use``, and options.
         format: how the policy is asked and answers.
         data: a local file or folder to read the questions from.
         split: another split than the benchmark's own.
+        where: where the spec is, for error messages.
 
     Raises:
-        PluginError: there is no such benchmark.
+        PluginError: there is no such benchmark or verifier.
         UsageError: the file is no definition, or the benchmark's data cannot be replaced.
     """
-    path = Path(name)
+    options: dict[str, Any] = {"use": spec} if isinstance(spec, str) else dict(spec)
+    path = Path(str(options["use"]))
     is_file = path.suffix in (".yaml", ".yml")
-    spec: dict[str, Any] = _read(path) if is_file else {"use": name}
+    if is_file:
+        file = _read(path)
+        options, where = {**file, **options, "use": file["use"]}, where or str(path)
     if data is not None:
-        spec["source"] = {**_source(registry, name, spec), "path": str(data)}
+        options["source"] = {**_source(registry, options), "path": str(data)}
     if split is not None:
-        spec["split"] = split
-    built = registry.build("benchmark", spec, format=format, where=str(path) if is_file else "")
-    defined = Defined(path.stem if is_file else built.entry.name, built, is_file)
+        options["split"] = split
+    built = registry.build("benchmark", options, format=format, where=where)
+    verifiers = {
+        scoring: registry.build("verifier", name, format=format, where=f"{where} scoring '{scoring}'".strip())
+        for scoring, name in built.component.scorings.items()
+    }
+    defined = Defined(path.stem if is_file else built.entry.name, built, verifiers, is_file)
     splits = defined.benchmark.source.splits
     if splits and defined.benchmark.split not in splits:
         raise UsageError(
@@ -86,13 +110,13 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"The benchmark file '{path}' cannot be read: {error.strerror}.", "Check the path.") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"The benchmark file '{path}' is not YAML: {error}.", "Mend it.") from error
+        raise UsageError(f"The benchmark file '{path}' is not YAML: {error}.", "Fix it.") from error
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
         raise UsageError(f"'{path}' defines no benchmark: it has no key 'use'.", "Begin it with 'use: qa'.")
     return spec
 
 
-def _source(registry: Registry, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+def _source(registry: Registry, spec: Mapping[str, Any]) -> dict[str, Any]:
     """The source of a benchmark that is data."""
     source = spec.get("source")
     entry = registry.find("benchmark", spec["use"])
@@ -100,4 +124,4 @@ def _source(registry: Registry, name: str, spec: Mapping[str, Any]) -> dict[str,
         source = read_data(entry.target).get("source")
     if isinstance(source, dict):
         return source
-    raise UsageError(f"The benchmark {name} brings its own data; --data cannot replace it.", "Leave --data out.")
+    raise UsageError(f"The benchmark {entry.name} has its own data; --data cannot replace it.", "Leave --data out.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from openvlt.errors import DataError
-from openvlt.records import FinishReason
+from openvlt.records import FinishReason, Trace
 from openvlt.tables import read_rows
 
 IDS = ("id", "pid", "sample_index", "index")
@@ -25,13 +25,13 @@ FAILED = "Failed to obtain answer via API"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What a model said to one question.
+    """What a model replied to one question.
 
     Attributes:
         id: of the question.
-        text: all it said.
+        text: all of it.
         extraction: the answer somebody extracted from it already, None if nobody did.
-        failed: why there is no response, where that is our fault or the endpoint's; such a question widens the score.
+        failed: why there is no response, where an error or the endpoint caused it; such a question is undecided.
     """
 
     id: str
@@ -42,12 +42,24 @@ class Response:
     completion_tokens: int = 0
     failed: str = ""
 
+    @property
+    def trace(self) -> Trace:
+        """The response as a model's reply, with the extracted answer for answer."""
+        return Trace(
+            think="",
+            answer=self.extraction,
+            raw=self.text,
+            finish_reason=self.finish_reason,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+        )
+
 
 def read_responses(path: Path) -> dict[str, Response]:
-    """Read a file of responses; rows without a response (the model failed) are left out, so they are unanswered.
+    """Read a file of responses; rows without a response are skipped, so those questions are unanswered.
 
     Raises:
-        DataError: a line is broken (its number is named), an id is missing or stands twice, or nothing is a response.
+        DataError: a line is broken (its number is named), an id is missing or a duplicate, or nothing is a response.
     """
     if not path.is_file():
         raise DataError(

@@ -6,10 +6,11 @@ Bootstraps draw with a fixed seed, so the same outcomes always give the same int
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from math import ceil, comb, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
+
+from openvlt.records import Paired
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,32 +21,12 @@ DRAWS = 10_000
 SEED = 20_240_607
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
-    """How much better B is than A on the same questions.
-
-    Attributes:
-        difference: mean of B minus mean of A.
-        low: lower end of the 95 % interval.
-        high: upper end of the 95 % interval.
-    """
-
-    difference: float
-    low: float
-    high: float
-
-
-def mean(outcomes: Sequence[float]) -> float:
-    """The mean of the outcomes, 0 for none."""
-    return sum(outcomes) / len(outcomes) if outcomes else 0.0
-
-
 def wilson(correct: float, n: int, z: float = Z95) -> tuple[float, float]:
     """The Wilson score interval of a rate (Wilson 1927, J. Am. Stat. Assoc. 22, eq. 8).
 
     Args:
         correct: how many of `n`; need not be whole.
-        n: number of outcomes; 0 says nothing, and gives (0, 1).
+        n: number of outcomes; of none the interval is (0, 1).
         z: normal quantile; the default makes the interval 95 %.
     """
     if n == 0:

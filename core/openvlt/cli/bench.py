@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from openvlt.cli import registry
 from openvlt.errors import UsageError
 
 if TYPE_CHECKING:
-    from openvlt.bench.result import Result
-    from openvlt.registry import Registry
-    from openvlt.store import Home
+    from openvlt.bench.definition import Defined
+    from openvlt.bench.questions import Answered
+    from openvlt.records import BenchResult, StageRecord
+    from openvlt.stages.workspace import Output, Workspace
 
 USED_WITH = {
     ("model",): ("backend", "url", "trained", "max_tokens"),
@@ -59,10 +61,10 @@ def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **opt
     if len(benchmarks) > 1 and ways != ["model"]:
         raise UsageError("One file of answers is of one benchmark.", "Name just that one.")
     _refuse_idle(ways[0], options)
-    results = [_one(name, options) for name in benchmarks or ("",)]
+    results = [_one(name, options, show=not as_json) for name in benchmarks or ("",)]
     if as_json:
-        told = [dict(result.told) for result in results]
-        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2, ensure_ascii=False))
+        shown = [result.as_json() for result in results]
+        click.echo(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2, ensure_ascii=False))
 
 
 def _refuse_idle(way: str, options: dict[str, Any]) -> None:
@@ -83,52 +85,73 @@ def _refuse_idle(way: str, options: dict[str, Any]) -> None:
         raise UsageError("--judge-url is given without --judge.", "Name the model that the endpoint serves.")
 
 
-def _one(name: str, options: dict[str, Any]) -> Result:
-    """Score one benchmark, write it down and show it."""
-    from openvlt.bench.result import run_name, write_result
-    from openvlt.cli.bench_table import show
+def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
+    """Score one benchmark, write the result, and show it."""
+    from openvlt.bench.result import write_result
+    from openvlt.cli.results import show_notes, show_results
+    from openvlt.report import make_progress
+    from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
-    home = open_home()
-    result = _score(home, registry(), name, options)
-    told = result.told["protocol"]["model"]
-    called = options["model"] or str(told.get("id") or Path(told["responses"]).stem)
-    folder = write_result(home, run_name(result.benchmark, called, result.told["protocol"]), result)
-    show(result, folder, to_stderr=click.get_current_context().params["as_json"])
+    workspace = Workspace(open_home(), registry(), progress=make_progress())
+    judged, result, stages = _score(workspace, name, options)
+    folder = write_result(workspace.home, result, judged, stages)
+    if show:
+        show_results([result])
+        for key, text in result.about.items():
+            click.echo(f"{key}: {' '.join(text.split())}")
+        click.echo(f"protocol {result.protocol_hash[:12]}, result {folder}")
+    show_notes([result])
     return result
 
 
-def _score(home: Home, plugins: Registry, name: str, options: dict[str, Any]) -> Result:
+def _score(
+    workspace: Workspace, name: str, options: dict[str, Any]
+) -> tuple[Output, BenchResult, tuple[StageRecord, ...]]:
     """Let a model answer, or read its answers; ask a judge if one is given; score."""
-    from openvlt.bench.answered import read_back, read_file
-    from openvlt.bench.ask import ask
-    from openvlt.bench.definition import define
-    from openvlt.bench.evaluate import evaluate, reading_of
     from openvlt.bench.judging import ask_judge
-    from openvlt.bench.models import find_model
+    from openvlt.bench.recorded import read_back, read_file
     from openvlt.bench.result import read_result
-    from openvlt.records import Format, Model, Sampling
-    from openvlt.report import make_progress
-    from openvlt.stages.workspace import Workspace
+    from openvlt.bench.score import reading_of, score
+    from openvlt.records import Model
 
-    chosen = {key: options[key] for key in ("data", "split")}
-    limit = options["limit"]
-    workspace = Workspace(home, plugins, progress=make_progress())
     if options["model"]:
-        asked = find_model(home, options["model"], options["backend"], options["url"], options["trained"])
-        workspace.format = asked.format
-        defined = define(plugins, name, asked.format, **chosen)
-        questions, answered = ask(workspace, defined, asked, Sampling(max_tokens=options["max_tokens"]), limit)
+        defined, answered = _ask(workspace, name, options)
     elif options["rescore"]:
-        run = read_result(home, options["rescore"])
-        workspace.format = Format(**run.told["protocol"]["prompt"]["format"])
-        defined, questions, answered = read_back(plugins, run, name or None, anew=bool(options["judge"]))
+        earlier = read_result(workspace.home, options["rescore"])
+        workspace.format = earlier.record.protocol.prompt.format
+        defined, answered = read_back(workspace, earlier, name or None, anew=bool(options["judge"]))
     else:
-        defined, questions, answered = read_file(plugins, name, options["responses"], Format(), **chosen, limit=limit)
+        where = {key: options[key] for key in ("data", "split", "limit")}
+        defined, answered = read_file(workspace, name, options["responses"], **where)
     if options["judge"]:
         judge = Model(id=options["judge"], url=options["judge_url"])
-        answered = ask_judge(workspace, defined, questions, answered, judge, reading_of(defined, answered))
-    return evaluate(plugins, defined, questions, answered, workspace.format, limit)
+        reading = reading_of(defined.benchmark, answered.prompt.asked)
+        answered = ask_judge(workspace, defined, answered, judge, reading)
+    called = options["model"] or answered.model.id or Path(answered.model.responses).stem
+    judged, result = score(workspace, f"score-{defined.name}", 0, called, defined, answered)
+    stages = (*answered.stages, judged.record)
+    for stage in stages:
+        workspace.progress.end(stage)
+    return judged, result, stages
+
+
+def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defined, Answered]:
+    from openvlt.bench.asking import ask
+    from openvlt.bench.definition import define
+    from openvlt.bench.models import find_model
+    from openvlt.bench.questions import questions
+    from openvlt.records import Sampling
+
+    asked = find_model(workspace.home, options["model"], options["backend"], options["url"], options["trained"])
+    workspace.format = asked.format
+    defined = define(workspace.registry, name, asked.format, data=options["data"], split=options["split"])
+    found = questions(workspace, defined, options["limit"])
+    resolved = workspace.resolve(asked.model)
+    workspace.progress.note(f"{resolved.model.id} runs on {resolved.backend.entry.name}: {resolved.reason}")
+    sampling = Sampling(max_tokens=options["max_tokens"])
+    answered = ask(workspace, f"bench-{defined.name}", 0, found, defined, asked.model, sampling, trained=asked.trained)
+    return defined, replace(answered, stages=(found.output.record, *answered.stages))
 
 
 def _say_power(difference: float, as_json: bool) -> None:

@@ -52,15 +52,16 @@ def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None
 
 def _write(pipeline: Pipeline, run: Run, folder: Path) -> int:
     from openvlt.integrations.dataset import write_dataset
-    from openvlt.pipeline.trace_stages import Verify
+    from openvlt.pipeline.trace_stages import Select, Verify
     from openvlt.records import Row
 
     last = pipeline.stages[-1]
-    verify = next(stage for stage in pipeline.stages if isinstance(stage, Verify) and stage in (last, *last.inputs))
+    verify = last.judged if isinstance(last, Select) else last
+    assert isinstance(verify, Verify)
     card, context = _card(pipeline, run, verify), pipeline.context
-    chosen = context.output(last).folder
+    chosen = context.value(last).folder
     chosen.check()
-    card.count(context.output(verify).rows(), chosen.rows(Row))
+    card.count(context.value(verify).rows(), chosen.rows(Row))
     return write_dataset(folder, chosen.rows(Row), pipeline.workspace.images, card.text())
 
 
@@ -72,7 +73,7 @@ def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
     stages, distill = pipeline.stages, verify.traces
     source = next(stage.source for stage in stages if isinstance(stage, Load))
     teacher = distill.teacher.component
-    row = next(pipeline.context.output(distill).rows())
+    row = next(pipeline.context.value(distill).rows())
     asking: dict[str, tuple[Built[Any], Model, list[Message]]] = {
         "teacher": (distill.teacher, distill.model, teacher.messages(row.example, row.caption))
     }

@@ -37,14 +37,16 @@ def runs(context: click.Context, as_json: bool) -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """Show the stages and scores of a run."""
-    from openvlt.report import console, gains, scores_table, stages_table
+    from openvlt.cli.results import show_results
+    from openvlt.report import console, stages_table
+    from openvlt.report.results import notes
     from openvlt.store import open_home, read_run
 
     run = read_run(open_home(), name)
     click.echo(f"{run.name} ({run.recipe}): {run.status}")
     console().print(stages_table(run.stages))
-    console().print(scores_table(run.scores))
-    for line in [*(gains(run.scores[-1]) if run.scores else ()), *dict.fromkeys(run.notes)]:
+    show_results(run.scores)
+    for line in dict.fromkeys([*notes(run.scores), *run.notes]):
         click.echo(line)
 
 

@@ -33,12 +33,11 @@ def train(asked: Asked, iterations: int | None, plan_only: bool) -> None:
 
 
 def _show_end(pipeline: Pipeline, run: Run) -> None:
-    from openvlt.report import console, gains, scores_table
+    from openvlt.cli.results import show_notes, show_results
 
     home = pipeline.workspace.home
-    console().print(scores_table(run.scores))
-    for line in gains(run.scores[-1]) if run.scores else ():
-        click.echo(line)
+    show_results(run.scores)
+    show_notes(run.scores)
     selected = [stage for stage in run.stages if stage.kind == "select"]
     if run.model:
         click.echo(f"model   {run.model}")

@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from openvlt.bench.definition import Defined
+from openvlt.bench.questions import questions
+from openvlt.bench.score import read, reading_of
 from openvlt.errors import Reject, UsageError
 from openvlt.extraction import parse
-from openvlt.interfaces import Benchmark, Captioner, Chat, Engine, Kind, Request, Source, Teacher
+from openvlt.interfaces import Captioner, Chat, Engine, Kind, Request, Source, Teacher
 from openvlt.records import Claim, Completion, Example, Image, Message, Model, Rejected, Sampling, Trace, Verdict
 from openvlt.registry import Built, Registry
-from openvlt.stages.answer import questions
 from openvlt.stages.load import load
-from openvlt.stages.workspace import Workspace
+from openvlt.stages.workspace import Output, Workspace
 from openvlt.store import Home, digest, encode
 from openvlt.verification import VerifierRunner
 
@@ -53,15 +55,21 @@ class Trial:
         Raises:
             UsageError: there is no source.
         """
-        if isinstance(tried.component, Benchmark):
-            made = questions(self.workspace, tried, limit)
-        else:
-            reader = tried if isinstance(tried.component, Source) else self._source(tried, source)
-            split = split or reader.component.splits[0]
-            made = load(self.workspace, "try", 0, reader, split, limit)
+        reader = tried if isinstance(tried.component, Source) else self._source(tried, source)
+        split = split or reader.component.splits[0]
+        made = load(self.workspace, "try", 0, reader, split, limit)
+        self._rejected(made)
+        return [row.example for row in made.rows()]
+
+    def questions(self, defined: Defined, limit: int) -> list[Example]:
+        """Read the first questions of a benchmark, and show which cannot be asked."""
+        found = questions(self.workspace, defined, limit)
+        self._rejected(found.output)
+        return [row.example for row in found.output.rows() if row.example.id not in found.unreadable]
+
+    def _rejected(self, made: Output) -> None:
         for reason, count in made.record.rejected.items():
             self.say(f"rejected {count}: {reason}")
-        return [row.example for row in made.rows()]
 
     def _source(self, tried: Built[Any], source: Any) -> Built[Source]:
         if source is None:
@@ -115,19 +123,20 @@ class Trial:
                 self._part("response", raw)
                 self._verdicts(judge.verdicts([claim])[0])
 
-    def bench(self, benchmark: Benchmark, examples: Sequence[Example], model: Any) -> None:
-        """Ask each question, and score the answer."""
-        verifiers = {name: self.build("verifier", verifier) for name, verifier in benchmark.scorings.items()}
-        format = self.workspace.format
+    def bench(self, defined: Defined, examples: Sequence[Example], model: Any) -> None:
+        """Ask each question as a trained model is asked, and score the reply."""
+        benchmark, format = defined.benchmark, self.workspace.format
+        reading = reading_of(benchmark, "trained")
         with (
             self._chatting(_model(model, "a benchmark"), Sampling()) as chat,
-            VerifierRunner(verifiers, format=format) as judge,
+            VerifierRunner(defined.verifiers, format=format) as runner,
         ):
             for example in examples:
                 self._head(example)
-                trace = parse(chat(benchmark.messages(example, format)), format)
+                reply = chat(benchmark.messages(example, format))
+                trace = read(replace(parse(reply, format), answer=None), format, reading)
                 self._result(trace)
-                self._verdicts(judge.verdicts([Claim(trace=trace, example=example)])[0])
+                self._verdicts(runner.verdicts([Claim(trace=trace, example=example)])[0])
 
     def ask(self, backend: str, examples: Sequence[Example], model: Any) -> None:
         """Ask a backend each question, in the default format."""

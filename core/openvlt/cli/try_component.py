@@ -43,6 +43,7 @@ def try_component(
 
     A SPEC is a name, or YAML as in a recipe: '{use: rows, path: data.jsonl}', '{id: my/model, backend: hf}'.
     """
+    from openvlt.bench.definition import define
     from openvlt.cli.trial import Trial
 
     if kind in ("filter", "trainer"):
@@ -55,6 +56,10 @@ def try_component(
         spec["model"] = _yaml(model)
     with tempfile.TemporaryDirectory(prefix="openvlt-try-") as folder:
         trial = Trial.open(registry(), Path(folder), click.echo)
+        if kind == "benchmark":
+            defined = define(registry(), spec, trial.workspace.format, split=split)
+            trial.bench(defined, trial.questions(defined, limit), _yaml(model))
+            return
         built = trial.build(kind, spec)
         examples = trial.examples(built, _yaml(source), split, limit)
         match kind:
@@ -67,8 +72,6 @@ def try_component(
                 trial.teach(built.component, examples, caption, writer)
             case "verifier":
                 trial.verify(built, examples, response)
-            case "benchmark":
-                trial.bench(built.component, examples, _yaml(model))
             case "backend":
                 trial.ask(name, examples, _yaml(model))
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from openvlt.bench.definition import define
 from openvlt.engines.backend_choice import keep_for_endpoints
 from openvlt.errors import UsageError
 from openvlt.interfaces import (
-    Benchmark,
     Captioner,
     ExampleFilter,
     Kind,
@@ -19,9 +19,9 @@ from openvlt.interfaces import (
     Trainer,
     Verifier,
 )
-from openvlt.pipeline.bench_stages import Ask, Guess, Questions, Score
+from openvlt.pipeline.bench_stages import Ask, Guess, LoadQuestions, Score
 from openvlt.pipeline.data_stages import PASS_RATE, Filter, Load
-from openvlt.pipeline.stage import Stage
+from openvlt.pipeline.stage import RowStage, Stage
 from openvlt.pipeline.trace_stages import Caption, Distill, Select, Verify
 from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Phase, Recipe, Traces
@@ -30,7 +30,7 @@ from openvlt.registry import Built, Registry
 from openvlt.registry.filters import F, as_filter
 from openvlt.stages.train import Rewards
 
-S = TypeVar("S", bound=Stage)
+S = TypeVar("S", bound=Stage[Any])
 
 POLICY_TEACHER = "policy"
 """The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
@@ -38,7 +38,7 @@ POLICY_TEACHER = "policy"
 
 def compile_recipe(
     recipe: Recipe, registry: Registry, urls: Mapping[str, Sequence[str]] | None = None
-) -> tuple[Stage, ...]:
+) -> tuple[Stage[Any], ...]:
     """Build all components of a recipe and list its stages in the order they are carried out.
 
     Args:
@@ -66,14 +66,13 @@ class _Compiler:
     recipe: Recipe
     registry: Registry
     urls: dict[str, Sequence[str]]
-    stages: list[Stage] = field(default_factory=list)
+    stages: list[Stage[Any]] = field(default_factory=list)
     trained: Train | None = None
-    questions: list[Questions] = field(default_factory=list)
+    questions: list[LoadQuestions] = field(default_factory=list)
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     _verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
-    _scorings: dict[str, Mapping[str, Built[Verifier]]] = field(default_factory=dict)
 
-    def compiled(self) -> tuple[Stage, ...]:
+    def compiled(self) -> tuple[Stage[Any], ...]:
         self._verifiers = self._build_verifiers(self.recipe.verifier_specs(), "rewards")
         for index, spec in enumerate(self.recipe.bench):
             self._benchmark(index, spec)
@@ -95,13 +94,13 @@ class _Compiler:
         return stage
 
     def _traces(self, index: int, traces: Traces, position: str) -> Select:
-        rows: Stage = self._load(str(index), index, traces.data, f"{position}.data")
+        rows: RowStage = self._load(str(index), index, traces.data, f"{position}.data")
         teacher: Built[Teacher] = self._build("teacher", traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
         distilled = self._add(
             Distill(
-                name=f"distill-{index}", iteration=index, rows=rows, teacher=teacher,
+                name=f"distill-{index}", iteration=index, examples=rows, teacher=teacher,
                 model=self._model(teacher.component.model, "teacher"), trained=self.trained,
             )
         )  # fmt: skip
@@ -114,22 +113,22 @@ class _Compiler:
         filters = self._filters(TraceFilter, traces.select, f"{position}.select")
         return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
 
-    def _caption(self, index: int, rows: Stage, position: str) -> Caption:
+    def _caption(self, index: int, rows: RowStage, position: str) -> Caption:
         if self.recipe.captioner is None:
             raise UsageError(
                 f"{self.recipe.position(position)}: the teacher reads captions, and the recipe has no captioner.",
                 "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
         captioner: Built[Captioner] = self._build("captioner", self.recipe.captioner, "captioner")
-        model = self._model(captioner.component.model, "captioner")
         return Caption(
-            name=f"caption-{index}", iteration=index, rows=rows, captioner=captioner, model=model, trained=self.trained
-        )
+            name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, trained=self.trained,
+            model=self._model(captioner.component.model, "captioner"),
+        )  # fmt: skip
 
-    def _load(self, name: str, index: int, data: Data, position: str) -> Stage:
+    def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
         source: Built[Source] = self._build("source", data.source, f"{position}.source")
         questions = tuple(self.questions)
-        rows: Stage = self._add(
+        rows: RowStage = self._add(
             Load(
                 name=f"load-{name}", iteration=index, data=data, source=source, questions=questions,
                 limit=None if data.filters else data.limit,
@@ -143,17 +142,17 @@ class _Compiler:
             rates = self._rates(name, index, rows)
         return self._add(
             Filter(
-                name=f"filter-{name}", iteration=index, rows=rows, filters=filters, limit=data.limit, rates=rates,
+                name=f"filter-{name}", iteration=index, examples=rows, filters=filters, limit=data.limit, rates=rates,
                 questions=questions,
             )
         )  # fmt: skip
 
-    def _rates(self, name: str, index: int, rows: Stage) -> Verify:
+    def _rates(self, name: str, index: int, rows: RowStage) -> Verify:
         """The stages that let the policy answer examples, and tell how often it is right."""
         teacher = self.registry.build("teacher", POLICY_TEACHER, format=self.recipe.format)
         samples = self._add(
             Distill(
-                name=f"rate-{name}", iteration=index, rows=rows, teacher=teacher, trained=self.trained,
+                name=f"rate-{name}", iteration=index, examples=rows, teacher=teacher, trained=self.trained,
                 model=self._model(teacher.component.model),
             )
         )  # fmt: skip
@@ -166,7 +165,7 @@ class _Compiler:
         start = replace(start, id="policy") if start.id == "previous" else start
         self.trained = self._add(
             Train(
-                name=f"{name}-{index}", iteration=index, rows=rows, trainer=trainer, start=self._model(start),
+                name=f"{name}-{index}", iteration=index, examples=rows, trainer=trainer, start=self._model(start),
                 trained=self.trained, rewards=self._rewards(phase, trainer, position),
             )
         )  # fmt: skip
@@ -174,7 +173,7 @@ class _Compiler:
 
     def _rows(
         self, index: int, name: str, phase: Phase, selected: Select | None, trainer: Built[Trainer], position: str
-    ) -> Stage:
+    ) -> RowStage:
         """What a phase learns from: the traces its iteration has selected, or examples of its own."""
         reads, at = trainer.component.reads, f"{self.recipe.position(position)}: the trainer '{trainer.entry.name}'"
         if isinstance(phase.data, Data):
@@ -215,15 +214,13 @@ class _Compiler:
         return Rewards(verifiers, weights, self.recipe.routes)
 
     def _benchmark(self, index: int, spec: Mapping[str, object]) -> None:
-        position = f"bench.{index}"
-        benchmark: Built[Benchmark] = self._build("benchmark", spec, position)
-        name = benchmark.entry.name
-        questions = self._add(Questions(name=f"load-{name}", iteration=0, benchmark=benchmark))
+        where = self.recipe.position(f"bench.{index}")
+        benchmark = define(self.registry, spec, self.recipe.format, where=where)
+        name = benchmark.name
+        questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))
         self.questions.append(questions)
-        scorings = {scoring: {"use": verifier} for scoring, verifier in benchmark.component.scorings.items()}
-        self._scorings[name] = self._build_verifiers(scorings, position)
         self.scores[name] = {}
-        for baseline, guesser in benchmark.component.baselines().items():
+        for baseline, guesser in benchmark.benchmark.baselines().items():
             guess = Guess(
                 name=f"bench-{name}-{baseline}", iteration=0, questions=questions, baseline=baseline, guesser=guesser
             )
@@ -233,19 +230,19 @@ class _Compiler:
         """Score the policy on every benchmark."""
         for questions in self.questions:
             ask = Ask(
-                name=f"bench-{questions.benchmark.entry.name}-{model_name}", iteration=index, questions=questions,
-                model=self._model(Model(id="policy")), trained=self.trained,
+                name=f"bench-{questions.benchmark.name}-{model_name}", iteration=index, questions=questions,
+                trained=self.trained,
                 sampling=Sampling(max_tokens=self.recipe.bench_tokens),
             )  # fmt: skip
             self._score(self._add(ask), model_name)
 
     def _score(self, answers: Guess | Ask, model_name: str) -> None:
-        name = answers.questions.benchmark.entry.name
+        name = answers.questions.benchmark.name
         others = tuple(self.scores[name][other] for other in ("blind", "base") if other in self.scores[name])
         self.scores[name][model_name] = self._add(
             Score(
                 name=f"score-{name}-{model_name}", iteration=answers.iteration, answers=answers,
-                scorings=self._scorings[name], model_name=model_name, others=others,
+                model_name=model_name, others=others,
             )
         )  # fmt: skip
 

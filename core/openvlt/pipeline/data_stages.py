@@ -6,27 +6,28 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from openvlt.bench.questions import Questions
 from openvlt.errors import UsageError, closest
 from openvlt.interfaces import ExampleFilter, Source
-from openvlt.pipeline.stage import Context, Description, Made, Stage
+from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
 from openvlt.registry import Built
 from openvlt.stages.filter import Facts, filter_examples
 from openvlt.stages.load import check_split, load
-from openvlt.stages.workspace import Workspace
+from openvlt.stages.workspace import Output, Workspace
 
 PASS_RATE = "pass_rate"
 BENCHMARK_IMAGES = "benchmark_images"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Load(Stage):
+class Load(RowStage):
     """Reads a split of a source; images of the benchmarks are held out."""
 
     data: Data
     source: Built[Source]
     limit: int | None
-    questions: tuple[Stage, ...]
+    questions: tuple[Stage[Questions], ...]
 
     stage_kind: ClassVar[str] = "load"
 
@@ -41,28 +42,26 @@ class Load(Stage):
     def check(self, workspace: Workspace) -> None:
         check_split(self.source, self.data.split)
 
-    def run(self, context: Context) -> Made:
+    def rows(self, context: Context) -> Output:
         held_out = context.held_out_images(self.questions)
-        return Made(
-            load(context.workspace, self.name, self.iteration, self.source, self.data.split, self.limit, held_out)
-        )
+        return load(context.workspace, self.name, self.iteration, self.source, self.data.split, self.limit, held_out)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Filter(Stage):
+class Filter(RowStage):
     """Chooses among loaded examples; `rates` verifies the policy's samples of them, where a filter needs that."""
 
-    rows: Stage
+    examples: RowStage
     filters: tuple[Built[ExampleFilter], ...]
     limit: int | None
-    rates: Stage | None
-    questions: tuple[Stage, ...]
+    rates: RowStage | None
+    questions: tuple[Stage[Questions], ...]
 
     stage_kind: ClassVar[str] = "filter"
 
     @cached_property
     def most(self) -> int | None:
-        known = (self.limit, self.rows.most)
+        known = (self.limit, self.examples.most)
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
@@ -77,15 +76,15 @@ class Filter(Stage):
                         closest(fact, [PASS_RATE, BENCHMARK_IMAGES]),
                     )
 
-    def run(self, context: Context) -> Made:
-        rows, facts = context.output(self.rows), self._facts(context)
+    def rows(self, context: Context) -> Output:
+        rows, facts = context.value(self.examples), self._facts(context)
         made = filter_examples(context.workspace, self.name, self.iteration, rows, self.filters, self.limit, facts)
-        return Made(made)
+        return made
 
     def _facts(self, context: Context) -> Facts:
         facts: dict[str, dict[str, float]] = {}
         if self.rates is not None:
-            judged = context.output(self.rates).rows()
+            judged = context.value(self.rates).rows()
             facts[PASS_RATE] = {
                 row.example.id: sum(each.is_correct for each in row.judged) / len(row.judged) for row in judged
             }

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from openvlt.errors import UsageError
-from openvlt.pipeline.stage import Context, Description, Stage, needed_by
+from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.recipe import Recipe
-from openvlt.records import Run, RunStatus
+from openvlt.records import Model, Run, RunStatus
 from openvlt.registry import notify
 from openvlt.stages.workspace import NotDone, Workspace
 from openvlt.store import Home, claimed_run, digest, run_folder, write_atomically, write_run
@@ -29,7 +30,7 @@ class Pipeline:
 
     workspace: Workspace
     recipe: Recipe
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage[Any], ...]
     run: Run
     context: Context = field(init=False)
 
@@ -38,8 +39,8 @@ class Pipeline:
         self.workspace.models |= {"base": base, "policy": base}
         self.context = Context(self.workspace)
 
-    def up_to(self, stage_kind: str) -> Stage:
-        """Keep the first stage of a kind, and the stages it needs; returns it.
+    def up_to(self, stage_kind: str) -> None:
+        """Keep the first stage of a kind, and the stages it needs.
 
         Raises:
             UsageError: the recipe has no such stage.
@@ -49,7 +50,6 @@ class Pipeline:
             raise UsageError(f"The recipe {self.recipe.name} has no {stage_kind} stage.", "Add traces to the recipe.")
         names = needed_by(last)
         self.stages = tuple(stage for stage in self.stages if stage.name in names)
-        return last
 
     def check(self) -> None:
         """Refuse, before any work, what cannot be carried out here.
@@ -60,7 +60,7 @@ class Pipeline:
         for stage in self.stages:
             stage.check(self.workspace)
 
-    def plan(self) -> Iterator[tuple[Stage, Description, bool]]:
+    def plan(self) -> Iterator[tuple[Stage[Any], Description, bool]]:
         """Yield every stage with its description, and whether it is done already; nothing is carried out."""
         self.workspace.dry_run = True
         for stage in self.stages:
@@ -83,19 +83,19 @@ class Pipeline:
                 self._carry_out(stage)
         return self.run
 
-    def _carry_out(self, stage: Stage) -> None:
+    def _carry_out(self, stage: Stage[Any]) -> None:
         made = self.context.made[stage.name] = stage.run(self.context)
-        record = made.output.record
+        value, run = made.value, self.run
         self.run = replace(
-            self.run,
-            stages=(*self.run.stages, record),
-            scores=(*self.run.scores, *([made.result] if made.result else [])),
-            model=made.model.id if made.model else self.run.model,
+            run,
+            stages=(*run.stages, made.record),
+            scores=(*run.scores, value.result) if isinstance(value, Scored) else run.scores,
+            model=value.id if isinstance(value, Model) else run.model,
             notes=tuple(self.context.notes),
         )
         write_run(self.workspace.home, self.run)
-        self.workspace.progress.end(record)
-        notify(self.workspace.registry, "on_stage_end", run=self.run, stage=record)
+        self.workspace.progress.end(made.record)
+        notify(self.workspace.registry, "on_stage_end", run=self.run, stage=made.record)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:

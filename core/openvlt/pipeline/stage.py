@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from openvlt.bench.questions import Questions
 from openvlt.engines import Resolved
-from openvlt.records import Model, Score
+from openvlt.records import BenchResult, Model, StageRecord
 from openvlt.stages.load import image_digests
 from openvlt.stages.workspace import Output, Workspace
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,24 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Made(Generic[V]):
     """What a stage has made.
 
     Attributes:
-        output: its record and rows.
-        model: of a training, the model.
-        result: of a scoring, the result.
+        record: what is kept of it in the run's record.
+        value: what the stages after it work with: rows, a benchmark's questions or answers, a model.
     """
 
+    record: StageRecord
+    value: V
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The rows of a scoring and the result counted from them."""
+
     output: Output
-    model: Model | None = None
-    result: Score | None = None
+    result: BenchResult
 
 
 @dataclass
@@ -56,40 +65,40 @@ class Context:
     """
 
     workspace: Workspace
-    made: dict[str, Made] = field(default_factory=dict)
+    made: dict[str, Made[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _held_out: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
 
-    def output(self, stage: Stage) -> Output:
-        """The rows a stage has made."""
-        return self.made[stage.name].output
+    def value(self, stage: Stage[V]) -> V:
+        """What a stage has made."""
+        made: Made[V] = self.made[stage.name]
+        return made.value
 
-    def policy(self, trained: Stage | None) -> Model:
+    def policy(self, trained: Stage[Model] | None) -> Model:
         """The model a training stage has made; the base where nothing has been trained yet."""
-        model = self.made[trained.name].model if trained else None
-        return model or self.workspace.models["base"]
+        return self.value(trained) if trained else self.workspace.models["base"]
 
-    def resolve(self, stage: str, model: Model, trained: Stage | None) -> Resolved:
+    def resolve(self, model: Model, trained: Stage[Model] | None) -> Resolved:
         """What a stage's model runs on; ``policy`` is the model of `trained`."""
         self.workspace.models["policy"] = self.policy(trained)
         resolved = self.workspace.resolve(model)
         note = f"The model {model.id} runs on {resolved.backend.entry.name}: {resolved.reason}."
-        if model.backend is None and note not in self.notes:
+        if not isinstance(model.backend, str | Mapping) and note not in self.notes:
             self.workspace.progress.note(note)
             self.notes.append(note)
         return resolved
 
-    def held_out_images(self, questions: Sequence[Stage]) -> frozenset[str]:
+    def held_out_images(self, questions: Sequence[Stage[Questions]]) -> frozenset[str]:
         """Digests of the images of benchmarks, which nothing may be trained on."""
         names = tuple(stage.name for stage in questions)
         if names not in self._held_out:
-            digests = (image_digests(self.output(stage).rows()) for stage in questions)
+            digests = (image_digests(self.value(stage).output.rows()) for stage in questions)
             self._held_out[names] = frozenset().union(*digests)
         return self._held_out[names]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Stage(ABC):
+class Stage(ABC, Generic[V]):
     """A stage, compiled: its components are built and its inputs known; nothing has been carried out.
 
     Fields that hold stages are its inputs.
@@ -97,6 +106,7 @@ class Stage(ABC):
     Attributes:
         name: unique within the run, such as ``grpo-2``.
         iteration: 1 for the first; 0 for what precedes it.
+        stage_kind: what it does, such as ``train``; in its record.
     """
 
     name: str
@@ -105,7 +115,7 @@ class Stage(ABC):
     stage_kind: ClassVar[str]
 
     @property
-    def inputs(self) -> tuple[Stage, ...]:
+    def inputs(self) -> tuple[Stage[Any], ...]:
         """The stages whose output it needs."""
         values = (getattr(self, each.name) for each in fields(self))
         flat = (item for value in values for item in (value if isinstance(value, tuple) else (value,)))
@@ -120,7 +130,7 @@ class Stage(ABC):
     def describe(self, workspace: Workspace) -> Description:
         """What a plan shows of it."""
 
-    def check(self, workspace: Workspace) -> None:  # noqa: B027 - most stages have nothing to check
+    def check(self, workspace: Workspace) -> None:
         """Refuse, before any work, what cannot be carried out here.
 
         Raises:
@@ -128,7 +138,7 @@ class Stage(ABC):
         """
 
     @abstractmethod
-    def run(self, context: Context) -> Made:
+    def run(self, context: Context) -> Made[V]:
         """Carry it out, or reuse what it made before.
 
         Raises:
@@ -136,7 +146,20 @@ class Stage(ABC):
         """
 
 
-def needed_by(stage: Stage) -> set[str]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RowStage(Stage[Output]):
+    """A stage that makes rows."""
+
+    @abstractmethod
+    def rows(self, context: Context) -> Output:
+        """Carry it out, or reuse what it made before."""
+
+    def run(self, context: Context) -> Made[Output]:
+        output = self.rows(context)
+        return Made(output.record, output)
+
+
+def needed_by(stage: Stage[Any]) -> set[str]:
     """Names of a stage and of all stages it needs, directly or through others."""
     names = {stage.name}
     for each in stage.inputs:

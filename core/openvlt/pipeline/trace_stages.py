@@ -9,30 +9,30 @@ from typing import ClassVar
 
 from openvlt.interfaces import Captioner, Teacher, TraceFilter, Verifier
 from openvlt.pipeline.model_checks import check_model, describe_model
-from openvlt.pipeline.stage import Context, Description, Made, Stage
+from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.records import Model
 from openvlt.registry import Built
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
 from openvlt.stages.select import select
 from openvlt.stages.verify import verify
-from openvlt.stages.workspace import Workspace
+from openvlt.stages.workspace import Output, Workspace
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Caption(Stage):
+class Caption(RowStage):
     """Captions the images of each example."""
 
-    rows: Stage
+    examples: RowStage
     captioner: Built[Captioner]
     model: Model
-    trained: Stage | None
+    trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "caption"
 
     @cached_property
     def most(self) -> int | None:
-        return self.rows.most
+        return self.examples.most
 
     def describe(self, workspace: Workspace) -> Description:
         return describe_model(self.captioner.entry.name, self.most, self.model, workspace)
@@ -40,26 +40,26 @@ class Caption(Stage):
     def check(self, workspace: Workspace) -> None:
         check_model(workspace, self.model, f"captioner {self.captioner.entry.name}", "captioner.model")
 
-    def run(self, context: Context) -> Made:
-        model = context.resolve(self.name, self.model, self.trained)
-        rows = context.output(self.rows)
-        return Made(caption(context.workspace, self.name, self.iteration, rows, self.captioner, model))
+    def rows(self, context: Context) -> Output:
+        model = context.resolve(self.model, self.trained)
+        rows = context.value(self.examples)
+        return caption(context.workspace, self.name, self.iteration, rows, self.captioner, model)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Distill(Stage):
+class Distill(RowStage):
     """Samples chains of a teacher for each example."""
 
-    rows: Stage
+    examples: RowStage
     teacher: Built[Teacher]
     model: Model
-    trained: Stage | None
+    trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "distill"
 
     @cached_property
     def most(self) -> int | None:
-        rows = self.rows.most
+        rows = self.examples.most
         return None if rows is None else rows * self.teacher.component.sampling.n
 
     def describe(self, workspace: Workspace) -> Description:
@@ -68,14 +68,14 @@ class Distill(Stage):
     def check(self, workspace: Workspace) -> None:
         check_model(workspace, self.model, f"teacher {self.teacher.entry.name}", "traces.teacher.model")
 
-    def run(self, context: Context) -> Made:
-        model = context.resolve(self.name, self.model, self.trained)
-        rows = context.output(self.rows)
-        return Made(distill(context.workspace, self.name, self.iteration, rows, self.teacher, model))
+    def rows(self, context: Context) -> Output:
+        model = context.resolve(self.model, self.trained)
+        rows = context.value(self.examples)
+        return distill(context.workspace, self.name, self.iteration, rows, self.teacher, model)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Verify(Stage):
+class Verify(RowStage):
     """Gives every trace the verdicts of the recipe's verifiers."""
 
     traces: Distill
@@ -90,13 +90,13 @@ class Verify(Stage):
     def describe(self, workspace: Workspace) -> Description:
         return Description(", ".join(self.verifiers), self.most)
 
-    def run(self, context: Context) -> Made:
-        traces = context.output(self.traces)
-        return Made(verify(context.workspace, self.name, self.iteration, traces, self.verifiers))
+    def rows(self, context: Context) -> Output:
+        traces = context.value(self.traces)
+        return verify(context.workspace, self.name, self.iteration, traces, self.verifiers)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Select(Stage):
+class Select(RowStage):
     """Applies the trace filters in order."""
 
     judged: Verify
@@ -111,6 +111,6 @@ class Select(Stage):
     def describe(self, workspace: Workspace) -> Description:
         return Description(", ".join(built.entry.name for built in self.filters), self.most)
 
-    def run(self, context: Context) -> Made:
-        judged = context.output(self.judged)
-        return Made(select(context.workspace, self.name, self.iteration, judged, self.filters))
+    def rows(self, context: Context) -> Output:
+        judged = context.value(self.judged)
+        return select(context.workspace, self.name, self.iteration, judged, self.filters)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from openvlt.interfaces import Trainer
 from openvlt.pipeline.model_checks import check_model, describe_model
-from openvlt.pipeline.stage import Context, Description, Made, Stage
+from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.records import Model
 from openvlt.registry import Built
 from openvlt.stages.train import Rewards, model_options, train
@@ -16,28 +16,28 @@ from openvlt.stages.workspace import Workspace
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Train(Stage):
+class Train(Stage[Model]):
     """One phase.
 
     Attributes:
-        rows: what it learns from.
+        examples: what it learns from.
         trainer: the component.
         start: the model training starts from; ``base`` and ``policy`` are the run's own.
         trained: the training stage before it, whose model is ``policy``; None where there is none.
         rewards: for a trainer that asks for them.
     """
 
-    rows: Stage
+    examples: RowStage
     trainer: Built[Trainer]
     start: Model
-    trained: Stage | None
+    trained: Stage[Model] | None
     rewards: Rewards
 
     stage_kind: ClassVar[str] = "train"
 
     @cached_property
     def most(self) -> int | None:
-        return self.rows.most
+        return self.examples.most
 
     def describe(self, workspace: Workspace) -> Description:
         return describe_model(self.trainer.entry.name, self.most, self.start, workspace)
@@ -50,10 +50,10 @@ class Train(Stage):
         if (most := self.most) is not None:
             self.trainer.component.check(most)
 
-    def run(self, context: Context) -> Made:
+    def run(self, context: Context) -> Made[Model]:
         workspace = context.workspace
         workspace.models["policy"] = context.policy(self.trained)
-        rows = context.output(self.rows)
+        rows = context.value(self.examples)
         start = workspace.locate(self.start)
         made, folder = train(workspace, self.name, self.iteration, rows, self.trainer, start, self.rewards)
-        return Made(made, model=replace(start, id=str(folder), revision=None))
+        return Made(made.record, replace(start, id=str(folder), revision=None))

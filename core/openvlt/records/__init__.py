@@ -1,14 +1,16 @@
 """The records that travel between stages: frozen, typed, and plain enough to be one JSON line each."""
 
+from openvlt.records.bench import BenchResult, Paired, Protocol, Rate, Score
 from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
 from openvlt.records.example import AnswerType, Example, Image, NewImage, Rejected
 from openvlt.records.format import Format
 from openvlt.records.row import Row
-from openvlt.records.run import Rate, Run, RunStatus, Score, StageRecord
+from openvlt.records.run import Run, RunStatus, StageRecord
 
 __all__ = [
     "AnswerType",
+    "BenchResult",
     "Cause",
     "Claim",
     "Completion",
@@ -20,7 +22,9 @@ __all__ = [
     "Message",
     "Model",
     "NewImage",
+    "Paired",
     "Part",
+    "Protocol",
     "Rate",
     "Rejected",
     "Row",

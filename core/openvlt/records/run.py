@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from openvlt.records.bench import BenchResult
 
 RunStatus: TypeAlias = Literal["running", "done", "failed", "interrupted"]
 
@@ -14,7 +16,8 @@ class StageRecord:
     """One step of a loop, carried out.
 
     Attributes:
-        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo`` or ``bench``.
+        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo``, ``bench``
+            or ``score``.
         name: unique within the run, such as ``grpo-2``.
         iteration: 1 for the first; 0 for what precedes it.
         fingerprint: hex digest of the components and of the digests of what went in.
@@ -57,49 +60,6 @@ class StageRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """How many of how many, with the 95 % Wilson interval."""
-
-    accuracy: float
-    correct: int
-    n: int
-    ci95: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """What one model scored on one benchmark.
-
-    Attributes:
-        stage: ``blind``, ``base``, ``sft-1``, ``grpo-1``, ...
-        benchmark: name of the benchmark.
-        accuracy: share of all n questions answered correctly.
-        ci95: 95 % Wilson interval of the accuracy.
-        by_kind: the same for each kind of question.
-        unparsed: share of responses no answer could be extracted from.
-        mean_tokens: mean tokens of a response.
-        seconds: wall time of the answers.
-        versus: stage name to the paired difference in accuracy with its 95 % interval, (difference, low, high).
-    """
-
-    stage: str
-    benchmark: str
-    accuracy: float
-    correct: int
-    n: int
-    ci95: tuple[float, float]
-    by_kind: Mapping[str, Rate] = field(default_factory=dict)
-    unparsed: float = 0.0
-    mean_tokens: float = 0.0
-    seconds: float = 0.0
-    versus: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """The score as ``openvlt runs --json`` shows it."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A recipe carried out.
 
@@ -117,6 +77,6 @@ class Run:
     recipe: str
     status: RunStatus
     stages: tuple[StageRecord, ...] = ()
-    scores: tuple[Score, ...] = ()
+    scores: tuple[BenchResult, ...] = ()
     model: str = ""
     notes: tuple[str, ...] = ()

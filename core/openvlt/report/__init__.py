@@ -2,15 +2,13 @@
 
 from openvlt.report.card import Card
 from openvlt.report.live import console, make_progress
-from openvlt.report.tables import gains, plan_table, runs_table, scores_table, stages_table
+from openvlt.report.tables import plan_table, runs_table, stages_table
 
 __all__ = [
     "Card",
     "console",
-    "gains",
     "make_progress",
     "plan_table",
     "runs_table",
-    "scores_table",
     "stages_table",
 ]

@@ -8,7 +8,8 @@ from html import escape
 from io import BytesIO
 from itertools import islice
 
-from openvlt.records import Image, Judged, Row, Run, Score, StageRecord
+from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
+from openvlt.report.results import gains, grids, notes
 from openvlt.store import Home, ImageStore, StageFolder
 
 EXAMPLES = 8
@@ -16,7 +17,7 @@ EXAMPLES = 8
 SIDE = 320
 """Pixels of the longer side of an image that is shown."""
 
-_SHOWN = ("verify", "select")
+_SHOWN = ("verify", "select", "score")
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; } th, td { padding: .2rem .7rem; text-align: right; }
@@ -47,28 +48,15 @@ def page(home: Home, run: Run) -> str:
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
 
-def _scores(scores: Sequence[Score]) -> str:
-    if not scores:
+def _scores(results: Sequence[BenchResult]) -> str:
+    if not results:
         return ""
-    kinds = list(dict.fromkeys(kind for score in scores for kind in score.by_kind))
-    lines = []
-    for score in scores:
-        gains = "; ".join(
-            f"{100 * gain:+.1f} against {other} ({100 * low:+.1f} to {100 * high:+.1f})"
-            for other, (gain, low, high) in score.versus.items()
-        )
-        rates = (score.by_kind.get(kind) for kind in kinds)
-        lines.append([
-            f"{score.benchmark} {score.stage}",
-            f"{score.accuracy:.1%}",
-            f"{score.ci95[0]:.1%} - {score.ci95[1]:.1%}",
-            *(f"{rate.accuracy:.1%}" if rate else "" for rate in rates),
-            f"{score.unparsed:.1%}",
-            str(score.n),
-            gains,
-        ])  # fmt: skip
-    columns = ["model", "accuracy", "95 %", *kinds, "unparsed", "n", "gain in points (paired, 95 %)"]
-    return "<h2>Scores</h2>" + _table(columns, lines)
+    tables = "".join(
+        (f"<h3>{escape(grid.title)}</h3>" if grid.title else "") + _table(grid.columns, grid.rows)
+        for grid in grids(results)
+    )
+    lines = "".join(f"<p>{escape(line)}</p>" for line in [*gains(results), *notes(results)])
+    return f"<h2>Scores</h2>{tables}{lines}"
 
 
 def _stages(stages: Sequence[StageRecord]) -> str:

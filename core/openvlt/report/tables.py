@@ -1,47 +1,15 @@
-"""The tables a run ends with."""
+"""The tables of a run's stages, of all runs, and of what is planned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from openvlt.records import Run, Score, StageRecord
+from openvlt.records import Run, StageRecord
+from openvlt.report.results import accuracy
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-
-def scores_table(scores: Sequence[Score]) -> Table:
-    """One row a model: accuracy with its interval, by kind, unparsed, tokens, seconds; shares in percent."""
-    kinds = list(dict.fromkeys(kind for score in scores for kind in score.by_kind))
-    benchmarks = {score.benchmark for score in scores}
-    table = _table(title=", ".join(sorted(benchmarks)))
-    table.add_column("model", no_wrap=True)
-    for column in ("accuracy", "95 %", *kinds, "unparsed", "tokens", "seconds"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for score in scores:
-        name = score.stage if len(benchmarks) == 1 else f"{score.benchmark} {score.stage}"
-        low, high = score.ci95
-        by_kind = (score.by_kind.get(kind) for kind in kinds)
-        table.add_row(
-            name,
-            _percent(score.accuracy),
-            f"{_percent(low)} - {_percent(high)}",
-            *(_percent(rate.accuracy) if rate else "" for rate in by_kind),
-            _percent(score.unparsed),
-            f"{score.mean_tokens:.1f}",
-            f"{score.seconds:.1f}",
-        )
-    return table
-
-
-def gains(score: Score) -> list[str]:
-    """One line for each model the score is compared with: the paired difference in points with its 95 % interval."""
-    lines = []
-    for other, (difference, low, high) in score.versus.items():
-        interval = f"95 % {100 * low:+.1f} to {100 * high:+.1f}"
-        lines.append(f"{score.stage} against {other}: {100 * difference:+.1f} points ({interval}, paired)")
-    return lines
 
 
 def stages_table(stages: Iterable[StageRecord]) -> Table:
@@ -63,7 +31,7 @@ def runs_table(runs: Iterable[Run]) -> Table:
         table.add_column(column)
     for run in runs:
         last = run.scores[-1] if run.scores else None
-        scored = f"{last.benchmark} {last.stage} {last.accuracy:.1%}" if last else ""
+        scored = f"{last.benchmark} {last.stage} {accuracy(last.score)}" if last else ""
         table.add_row(run.name, run.recipe, run.status, str(len(run.stages)), scored, run.model)
     return table
 
@@ -79,12 +47,8 @@ def plan_table(stages: Iterable[tuple[str, str, int | None, str, float | None, b
     return table
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def _table(title: str = "") -> Table:
+def _table() -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    return Table(box=SIMPLE_HEAD, title=title or None, title_justify="left")
+    return Table(box=SIMPLE_HEAD)

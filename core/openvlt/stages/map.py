@@ -73,8 +73,19 @@ Finish: TypeAlias = Callable[[Row, list[Value | Rejected]], Row | Rejected]
 """Puts the values of a row in place; values that were rejected are counted whatever it returns."""
 
 
-def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, finish: Finish, total: int) -> Output:
+def map_stage(
+    workspace: Workspace, step: Step, inputs: Output, work: Work, finish: Finish, total: int, *, gaps: bool = False
+) -> Output:
     """Carry out a map stage, or reuse it.
+
+    Args:
+        workspace: the run's means.
+        step: the stage.
+        inputs: its rows.
+        work: computes the values of a row.
+        finish: puts them in place.
+        total: number of rows.
+        gaps: the output may be used however many values are missing; the next run tries those that may pass again.
 
     Raises:
         DataError: too many rows were rejected.
@@ -95,12 +106,14 @@ def map_stage(workspace: Workspace, step: Step, inputs: Output, work: Work, fini
             writer = StageWriter(folder)
             try:
                 taken = _write(inputs.rows(), work, store, filling.transient, finish, writer)
-                _check(workspace, step, taken, writer)
+                if not gaps:
+                    _check(workspace, step, taken, writer)
             finally:
                 writer.close()
             counts = {key: value for key, value in work.counts().items() if value}
             counts["seconds"] = round(filling.seconds, 3)
-            made = writer.finish({"in": taken, "counts": counts, "values": work.identity})
+            missing = {"transient": writer.transient} if gaps else {}
+            made = writer.finish({"in": taken, "counts": counts, "values": work.identity, **missing})
         return output(step, folder, made, cached=filling.computed == 0, started=started)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +12,10 @@ from filelock import FileLock, Timeout
 
 from openvlt.engines import Executor, Local, Resolved, locate, resolve
 from openvlt.errors import UsageError
-from openvlt.records import Format, Model, Row, StageRecord
+from openvlt.records import Format, Model, Rejected, Row, StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.progress import Progress, Quiet
-from openvlt.store import Home, ImageStore, StageFolder, digest, writing
+from openvlt.store import Home, ImageStore, StageFolder, StageWriter, digest, writing
 
 
 @dataclass
@@ -74,7 +74,8 @@ class Step:
     """A stage that is to be carried out.
 
     Attributes:
-        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo``, ``bench``.
+        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo``, ``bench``,
+            ``score``.
         name: unique within the run.
         iteration: 1 for the first, 0 for what precedes it.
         made_of: identities of its components and digests of its inputs: the fingerprint is their digest.
@@ -102,12 +103,14 @@ class NotDone(Exception):
 def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dict[str, Any] | None]]:
     """Hold a stage's folder against other processes; yields it with its summary if it is complete already.
 
+    An output with gaps that another run may fill can be used by the stages after it, but is not complete.
+
     Raises:
         UsageError: another process is working on the same stage.
     """
     folder = StageFolder(workspace.home.stages / step.fingerprint)
     if workspace.dry_run:
-        if (summary := folder.summary()) is None:
+        if (summary := _complete(folder)) is None:
             raise NotDone(step)
         yield folder, summary
         return
@@ -116,12 +119,47 @@ def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dic
     lock = FileLock(folder.path.with_suffix(".lock"), timeout=0)
     try:
         with lock:
-            yield folder, folder.summary()
+            yield folder, _complete(folder)
     except Timeout:
         raise UsageError(
             f"Another process is working on the same stage {step.name} ({step.fingerprint[:12]}).",
             "Wait until it has ended, then run this command again to reuse what it made.",
         ) from None
+
+
+def _complete(folder: StageFolder) -> dict[str, Any] | None:
+    summary = folder.summary()
+    return None if summary and summary.get("transient") else summary
+
+
+def write_stage(
+    workspace: Workspace, step: Step, rows: Callable[[], Iterable[Row | Rejected]], total: int | None
+) -> Output:
+    """Carry out a stage that makes its rows in one pass, or reuse it.
+
+    Args:
+        workspace: the run's means.
+        step: the stage.
+        rows: yields what comes out and what is rejected, in order.
+        total: rows to come, None if only reading them tells.
+    """
+    started = time.monotonic()
+    with claimed(workspace, step) as (folder, known):
+        if known is not None:
+            return output(step, folder, known, cached=True, started=started)
+        workspace.progress.begin(step.name, total, "rows")
+        writer = StageWriter(folder)
+        try:
+            for row in rows():
+                if isinstance(row, Rejected):
+                    writer.reject(row)
+                    continue
+                writer.row(row)
+                workspace.progress.advance(1)
+        finally:
+            writer.close()
+        summary = writer.finish({"in": writer.out, "transient": writer.transient})
+        return output(step, folder, summary, cached=False, started=started)
 
 
 def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cached: bool, started: float) -> Output:

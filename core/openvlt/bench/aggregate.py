@@ -1,0 +1,192 @@
+"""Counts judged rows: accuracy with its interval, what undecided questions leave open, the breakdowns, the result."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from openvlt.bench.definition import Defined
+from openvlt.bench.questions import Answered
+from openvlt.bench.stats import cluster_bootstrap, wilson
+from openvlt.interfaces import Benchmark
+from openvlt.records import BenchResult, Example, Protocol, Rate, Row, Score, Verdict
+from openvlt.records.bench import UsedVerifier
+from openvlt.store import digest
+
+OPEN_SHARE = 0.01
+"""Share of undecided questions above which there is no headline number."""
+TRUNCATED_SHARE = 0.05
+"""Share of truncated replies above which the result carries a warning."""
+STORED = "stored"
+"""How answers were found that came with their replies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question as it is counted: without the reply, so that memory does not grow with what models write."""
+
+    example: Example
+    verdicts: Mapping[str, Verdict]
+
+
+def summarise(stage: str, defined: Defined, answered: Answered, reading: str, judged: Iterable[Row]) -> BenchResult:
+    """Count the judged rows of a benchmark.
+
+    Args:
+        stage: who replied.
+        defined: the benchmark.
+        answered: the replies, and how they came about.
+        reading: how their answers were found.
+        judged: the same questions in the same order, each with its one judged trace.
+    """
+    benchmark, items, unanswered = defined.benchmark, list[Item](), list[str]()
+    counts, stored = Counter[str](), False
+    for row, reply in zip(judged, answered.output.rows(), strict=True):
+        (found,) = row.judged
+        items.append(Item(row.example, found.verdicts))
+        given = [*reply.traces, *(each.trace for each in reply.judged)]
+        stored |= any(trace.answer is not None for trace in given)
+        if row.example.id in answered.failed:
+            continue
+        if not given:
+            unanswered.append(row.example.id)
+            continue
+        counts.update(
+            replies=1, tokens=found.trace.completion_tokens,
+            unparsed=found.trace.answer is None, truncated=found.trace.finish_reason == "length",
+        )  # fmt: skip
+    protocol = Protocol(
+        benchmark=defined.built.entry.id,
+        data=answered.questions.data,
+        model=answered.model,
+        prompt=answered.prompt,
+        decoding=answered.sampling,
+        extraction="judge" if answered.judge else STORED if stored else reading,
+        scoring={
+            name: UsedVerifier(verifier=built.entry.id, identity=built.identity)
+            for name, built in defined.verifiers.items()
+        },
+        judge=answered.judge,
+    )
+    scorings = dict.fromkeys([*defined.verifiers, *answered.judged])
+    return BenchResult(
+        benchmark=defined.name,
+        stage=stage,
+        headline=next(iter(scorings)),
+        scores={scoring: score_of(benchmark, items, scoring) for scoring in scorings},
+        protocol=protocol,
+        protocol_hash=digest(asdict(protocol)),
+        unparsed=counts["unparsed"],
+        truncated=counts["truncated"],
+        unanswered=tuple(unanswered),
+        failed=answered.failed,
+        mean_tokens=counts["tokens"] / max(counts["replies"], 1),
+        judge_tokens=answered.judge_tokens,
+        seconds=round(answered.seconds, 3),
+        clusters=benchmark.clusters,
+        excluded_from_score=dict(benchmark.excluded_from_score) if len(in_score(items, benchmark)) < len(items) else {},
+        notes=tuple(_notes(defined, answered, items, counts["truncated"], by_rules=not stored)),
+        about=_about(benchmark),
+    )
+
+
+def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str) -> Score:
+    """Count one scoring."""
+    counted = in_score(items, benchmark)
+    verdicts = [item.verdicts[scoring] for item in counted]
+    key = benchmark.clusters
+    clusters = [str(item.example.metadata.get(key)) for item in counted] if key else None
+    breakdown: dict[str, dict[str, Rate]] = {}
+    for name in benchmark.breakdown:
+        by_value: defaultdict[str, list[Verdict]] = defaultdict(list)
+        for item in items:
+            for value in labels(item.example.metadata, name):
+                by_value[value].append(item.verdicts[scoring])
+        if by_value:
+            breakdown[name] = {value: rate(of_value) for value, of_value in sorted(by_value.items())}
+    return Score(
+        **asdict(rate(verdicts, clusters)),
+        breakdown=breakdown,
+        figures=dict(benchmark.aggregate([(item.example, item.verdicts[scoring]) for item in counted])),
+        tiers=dict(sorted(Counter(verdict.tier for verdict in verdicts if verdict.tier).items())),
+    )
+
+
+def rate(verdicts: Sequence[Verdict], clusters: Sequence[Hashable] | None = None) -> Rate:
+    """How many of how many are correct; the denominator is every question.
+
+    Args:
+        verdicts: one a question.
+        clusters: the image or problem each question belongs to; None if they are independent.
+    """
+    outcomes = [outcome(verdict) for verdict in verdicts]
+    n, undecided, correct = len(outcomes), outcomes.count(None), outcomes.count(1.0)
+    known = [value or 0.0 for value in outcomes]
+    return Rate(
+        accuracy=correct / n if n and undecided <= OPEN_SHARE * n else None,
+        correct=correct,
+        n=n,
+        ci95=wilson(correct, n) if clusters is None else cluster_bootstrap(known, clusters),
+        bounds=(correct / n, (correct + undecided) / n) if n else (0.0, 1.0),
+        undecided=undecided,
+    )
+
+
+def outcome(verdict: Verdict) -> float | None:
+    """1 for correct, 0 for anything the response caused, None where nobody can tell."""
+    if verdict.score is None:
+        return None
+    return 1.0 if verdict.status == "correct" else 0.0
+
+
+def in_score(items: Sequence[Item], benchmark: Benchmark) -> Sequence[Item]:
+    """Those that make the score; excluded ones do so only if there are no others."""
+    return [item for item in items if not is_excluded(item.example, benchmark.excluded_from_score)] or items
+
+
+def is_excluded(example: Example, excluded: Mapping[str, str]) -> bool:
+    """True if the question is reported in the breakdown but not scored."""
+    return any(example.metadata.get(key) == value for key, value in excluded.items())
+
+
+def labels(metadata: Mapping[str, Any], key: str) -> list[str]:
+    """The values a question counts for under a key; several if the key holds a list."""
+    value = metadata.get(key)
+    if value is None:
+        return []
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _notes(defined: Defined, answered: Answered, items: Sequence[Item], truncated: int, *, by_rules: bool) -> list[str]:
+    """What the reader of the score should know."""
+    notes, n, data = list[str](), len(items), answered.questions.data
+    if failed := answered.failed:
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in Counter(failed.values()).most_common(3))
+        notes.append(f"{len(failed)} of {n:,} questions failed and leave the score open ({reasons})")
+    notes += answered.notes
+    if by_rules and answered.judge is None and any(defined.asks_judge(item.example) for item in items[:1]):
+        notes.append("answers were found by rules; no judge was asked")
+    size = getattr(defined.benchmark.source, "sizes", {}).get(data.split, 0)
+    if data.limit is None and n < size:
+        notes.append(f"the data holds {n:,} of the split's {size:,} questions; the score is over these")
+    if n and not any(item.example.answer for item in items):
+        notes.append("the answers to these questions are not public: submission.json has what the model answered")
+    if truncated > TRUNCATED_SHARE * n:
+        notes.append(
+            f"{truncated} of {n} answers were cut at the token limit; raise it (--max-tokens) before you believe this "
+            "score"
+        )
+    return notes
+
+
+def _about(benchmark: Benchmark) -> dict[str, str]:
+    """What is known of the data, where the benchmark says so."""
+    source = benchmark.source
+    found = {
+        "licence": source.licence,
+        "note": getattr(source, "note", ""),
+        "contamination": getattr(benchmark, "contamination", ""),
+    }
+    return {key: text for key, text in found.items() if text}

@@ -1,0 +1,31 @@
+"""Shows benchmark results: of a run, or of one benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from openvlt.records import BenchResult
+
+
+def show_results(results: Sequence[BenchResult]) -> None:
+    """Print scores, breakdowns, and how the last model differs from earlier ones."""
+    from openvlt.cli.table import print_table
+    from openvlt.report.results import gains, grids
+
+    for grid in grids(results):
+        print_table(grid.columns, grid.rows, title=grid.title, labels=grid.labels)
+        click.echo()
+    for line in gains(results):
+        click.echo(line)
+
+
+def show_notes(results: Sequence[BenchResult]) -> None:
+    """Print on standard error what a reader of the scores should know."""
+    from openvlt.report.results import notes
+
+    for note in notes(results):
+        click.echo(f"Note: {note}.", err=True)

@@ -1,0 +1,216 @@
+"""From verdicts to accuracies: denominators, bounds, breakdowns, comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openvlt.bench.aggregate import Item, rate, score_of, summarise
+from openvlt.bench.compare import compare, versus
+from openvlt.bench.definition import Defined
+from openvlt.bench.questions import Answered, Questions
+from openvlt.bench.result import Result
+from openvlt.errors import UsageError
+from openvlt.interfaces import Benchmark, Source
+from openvlt.records import Example, Format, Judged, Message, Row, Sampling, Score, StageRecord, Trace, Verdict
+from openvlt.records.bench import UsedData, UsedModel
+from openvlt.registry import Built
+from openvlt.registry.entries import Entry
+from openvlt.stages.workspace import Output
+from openvlt.store import StageFolder, StageWriter
+
+RIGHT, WRONG, OURS = Verdict.correct(tier="text"), Verdict.incorrect(), Verdict.error("endpoint down")
+Make = Callable[..., Result]
+
+
+class Nothing(Source):
+    def examples(self, split: str) -> Iterator[Example]:
+        yield from ()
+
+
+@dataclass(frozen=True)
+class Small(Benchmark):
+    source: Source = field(default_factory=Nothing)
+    split: str = "test"
+    scorings: Mapping[str, str] = field(default_factory=lambda: {"strict": "answer"})
+    breakdown: tuple[str, ...] = ("task", "skills")
+    clusters: str = ""
+    excluded_from_score: Mapping[str, str] = field(default_factory=dict)
+
+    def messages(self, example: Example, format: Format) -> list[Message]:
+        return [Message.user(example.question)]
+
+
+def row(id: str, verdict: Verdict, answer: str | None = "x", cut: bool = False, **metadata: Any) -> Row:
+    example = Example(id=id, question="?", answer="x", metadata=metadata)
+    trace = Trace(
+        think="", answer=answer, raw=answer or "", finish_reason="length" if cut else "stop", completion_tokens=int(id)
+    )
+    return Row(example=example, judged=(Judged(trace=trace, verdicts={"strict": verdict}),))
+
+
+def score(rows: Sequence[Row], benchmark: Small | None = None) -> Score:
+    return score_of(benchmark or Small(), [Item(row.example, row.judged[0].verdicts) for row in rows], "strict")
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Make:
+    """Count judged rows into a result with a folder of its own."""
+
+    def make(
+        rows: Sequence[Row], benchmark: Small | None = None, model: str = "m", failed: Mapping[str, str] | None = None,
+        temperature: float = 0.0,
+    ) -> Result:  # fmt: skip
+        folder = StageFolder(tmp_path / str(len(list(tmp_path.iterdir()))))
+        writer = StageWriter(folder)
+        for each in rows:
+            writer.row(each)
+        digest = writer.finish({})["digest"]
+        made = Output(StageRecord(kind="score", name="score", iteration=0, fingerprint=""), folder, digest)
+        data = UsedData(revision="1", split="test", limit=None, content="0")
+        answered = Answered(
+            questions=Questions(made, {}, data), output=made, failed=failed or {}, model=UsedModel(id=model),
+            sampling=Sampling(temperature=temperature),
+        )  # fmt: skip
+        built = Built(
+            benchmark or Small(), Entry(kind="benchmark", name="small", id="small", summary="", target=""), {}, ""
+        )
+        defined = Defined(
+            "small",
+            built,
+            {"strict": Built(None, Entry(kind="verifier", name="answer", id="answer", summary="", target=""), {}, "")},
+        )
+        return Result(summarise(model, defined, answered, "tag", rows), folder)
+
+    return make
+
+
+def test_every_question_is_in_the_denominator() -> None:
+    found = rate([RIGHT, WRONG, Verdict.unparsed("nothing"), Verdict.timeout("response", "hung")])
+    assert (found.accuracy, found.correct, found.n, found.bounds) == (0.25, 1, 4, (0.25, 0.25))
+
+
+def test_partial_credit_is_not_correct() -> None:
+    assert rate([Verdict.partial(0.9), RIGHT]).correct == 1
+
+
+def test_few_undecided_questions_widen_the_score() -> None:
+    found = rate([RIGHT] * 50 + [WRONG] * 49 + [OURS])
+    assert (found.accuracy, found.bounds, found.undecided) == (0.5, (0.5, 0.51), 1)
+
+
+def test_many_undecided_questions_leave_no_headline() -> None:
+    found = rate([RIGHT] * 50 + [WRONG] * 48 + [OURS] * 2)
+    assert (found.accuracy, found.bounds) == (None, (0.5, 0.52))
+
+
+def test_a_row_counts_once_for_each_of_its_skills() -> None:
+    rows = [row("1", RIGHT, task="a", skills=["x", "y"]), row("2", WRONG, task="b", skills=["y"])]
+    breakdown = score(rows).breakdown
+    assert {value: (found.correct, found.n) for value, found in breakdown["skills"].items()} == {
+        "x": (1, 1),
+        "y": (1, 2),
+    }
+    assert breakdown["task"]["a"].accuracy == 1.0
+
+
+def test_questions_beside_the_score_are_only_in_the_breakdown() -> None:
+    rows = [row("1", RIGHT, task="Text Only"), row("2", WRONG, task="Vision")]
+    found = score(rows, Small(excluded_from_score={"task": "Text Only"}))
+    assert (found.n, found.correct, found.breakdown["task"]["Text Only"].n) == (1, 0, 1)
+
+
+def test_questions_of_one_image_widen_the_interval() -> None:
+    rows = [row(str(i), RIGHT if i // 5 % 2 else WRONG, image=i // 5) for i in range(200)]
+    alone, together = (score(rows, Small(clusters=key)).ci95 for key in ("", "image"))
+    assert together[1] - together[0] > 1.8 * (alone[1] - alone[0])
+
+
+def test_the_steps_that_decided_are_counted() -> None:
+    assert score([row("1", RIGHT), row("2", WRONG)]).tiers == {"text": 1}
+
+
+def test_truncated_answers_are_a_warning_above_five_percent(result: Make) -> None:
+    few = result([row(str(i), WRONG, cut=i < 5) for i in range(100)])
+    many = result([row(str(i), WRONG, cut=i < 6) for i in range(100)])
+    assert few.record.notes == ()
+    assert "6 of 100 answers were cut at the token limit" in many.record.notes[0]
+
+
+def test_a_comparison_pairs_by_id_and_lists_the_flips(result: Make) -> None:
+    a = result([row("1", RIGHT, "p", task="t"), row("2", WRONG, "q", task="t"), row("3", WRONG), row("4", OURS)])
+    b = result([row("4", RIGHT), row("2", RIGHT, "r"), row("1", WRONG, None), row("5", RIGHT)])
+    found = compare(a, b)
+    assert (found["n"], found["only_a"], found["only_b"], found["undecided"]) == (2, 1, 1, 1)
+    assert found["won"] == [{"id": "2", "gold": "x", "a": "q", "b": "r"}]
+    assert found["lost"] == [{"id": "1", "gold": "x", "a": "p", "b": None}]
+    assert (found["difference"], found["p"]) == (0.0, 1.0)
+    assert found["breakdown"]["task"]["t"]["n"] == 2
+
+
+def test_categories_are_corrected_for_their_number(result: Make) -> None:
+    rows = [(str(i), "a" if i < 12 else "b") for i in range(24)]
+    a = result([row(id, WRONG, task=task) for id, task in rows])
+    b = result([row(id, RIGHT if task == "a" else WRONG, task=task) for id, task in rows])
+    found = compare(a, b)["breakdown"]["task"]
+    assert found["a"]["p_holm"] == pytest.approx(2 * found["a"]["p"])
+    assert found["b"]["p_holm"] == 1.0
+
+
+def test_unlike_protocols_are_refused_and_named(result: Make) -> None:
+    a = result([row("1", RIGHT)])
+    b = result([row("1", RIGHT)], temperature=0.7, model="other")
+    with pytest.raises(UsageError, match=r"decoding\.temperature: 0\.0 and 0\.7") as caught:
+        compare(a, b)
+    assert "model" not in str(caught.value)
+    assert compare(a, b, force=True)["protocol_differences"] == ["decoding.temperature: 0.0 and 0.7"]
+
+
+def test_other_benchmarks_and_other_questions_are_refused(result: Make) -> None:
+    a, b = result([row("1", RIGHT)]), result([row("2", RIGHT)])
+    with pytest.raises(UsageError, match="share no question"):
+        compare(a, b)
+    with pytest.raises(UsageError, match="no scoring 'loose'"):
+        compare(a, a, "loose")
+
+
+def test_a_difference_counts_what_both_decided_and_what_is_scored(result: Make) -> None:
+    benchmark = Small(clusters="image", excluded_from_score={"task": "beside"})
+    a = result(
+        [*(row(str(i), WRONG, image=i // 5) for i in range(50)), row("60", OURS), row("61", WRONG, task="beside")],
+        benchmark,
+    )
+    b = result(
+        [
+            *(row(str(i), RIGHT if i // 5 % 2 else WRONG, image=i // 5) for i in range(50)),
+            row("60", RIGHT),
+            row("61", RIGHT, task="beside"),
+        ],
+        benchmark,
+    )
+    found = versus(a.rows(), b.rows(), b.record)
+    alone = versus(a.rows(), b.rows(), replace(b.record, clusters=""))
+    assert found.difference == alone.difference == 0.5
+    assert found.high - found.low > 1.8 * (alone.high - alone.low)
+    assert versus(b.rows(), b.rows(), b.record) == (0.0, 0.0, 0.0)
+    assert compare(a, b)["difference"] == 0.5
+
+
+def test_what_failed_has_no_part_in_the_figures_of_the_replies(result: Make) -> None:
+    rows = [row("1", WRONG, None), row("2", OURS, None), row("4", RIGHT)]
+    record = result(rows, failed={"2": "endpoint down"}).record
+    assert (record.n, record.unparsed, record.mean_tokens, record.failed) == (3, 1, 2.5, {"2": "endpoint down"})
+    assert (record.accuracy, record.score.bounds) == (None, (1 / 3, 2 / 3))
+    assert record.notes[0] == "1 of 3 questions failed and leave the score open (1 x endpoint down)"
+    shown = record.as_json()
+    assert (shown["accuracy"], shown["correct"], shown["n"]) == (None, 1, 3)
+    assert shown["breakdown"] == shown["scores"]["strict"]["breakdown"]
+
+
+def test_no_question_is_no_score(result: Make) -> None:
+    record = result([]).record
+    assert (record.n, record.accuracy, record.score.bounds, record.unparsed) == (0, None, (0.0, 1.0), 0)
