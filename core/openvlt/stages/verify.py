@@ -18,7 +18,7 @@ from openvlt.verification import VerifierRunner
 
 
 @dataclass
-class _Verification:
+class _Verifying:
     """The work of verifying traces; one value a trace, the verdicts by verifier name."""
 
     workspace: Workspace
@@ -77,6 +77,6 @@ def verify(
     workspace: Workspace, name: str, iteration: int, inputs: Output, verifiers: Mapping[str, Built[Verifier]]
 ) -> Output:
     """Verify all traces of all rows."""
-    work = _Verification(workspace, verifiers)
+    work = _Verifying(workspace, verifiers)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
     return map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
