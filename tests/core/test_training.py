@@ -18,7 +18,7 @@ import pytest
 from made import Bench, Heard
 
 from openvlt.errors import DataError, OpenvltError, UsageError
-from openvlt.records import Row
+from openvlt.records import Example, Format, Model, Row, Trace
 from openvlt.registry import Registry
 from openvlt.stages.workspace import Output
 
@@ -162,6 +162,36 @@ def test_dpo_merges_its_adapters(stages: Bench, vision_model: Path) -> None:
     _, folder = stages.train(chosen(stages, k=4), "dpo", vision_model, **options)
     assert changed(vision_model, folder) == {"language"}
     assert not list(folder.glob("adapter*"))
+
+
+class TextJob:
+    """Sums without a picture, each with a correct reply and one without an answer."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.model, self.format, self.folder, self.seed = Model(id=str(model)), Format(), folder, 0
+        self.losses: list[float] = []
+
+    def examples(self) -> list[Example]:
+        return [Example(id=str(n), question=f"What is {n} + 1?", answer=str(n + 1)) for n in range(4)]
+
+    def traces(self) -> list[Trace]:
+        return [Trace(think="so", answer=example.answer, raw="") for example in self.examples()]
+
+    def pairs(self) -> list[tuple[Trace, Trace]]:
+        return [(trace, Trace(think="", answer=None, raw="No idea.")) for trace in self.traces()]
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        self.losses += [metrics["loss"]] if "loss" in metrics else []
+
+
+@pytest.mark.parametrize(("trainer", "options"), [("sft", SFT), ("dpo", {**DPO, "batch": 2})])
+def test_examples_without_images_train_a_text_model(
+    stages: Bench, text_model: Path, tmp_path: Path, trainer: str, options: dict[str, Any]
+) -> None:
+    job = TextJob(text_model, tmp_path)
+    checkpoint = stages.build("trainer", trainer, **options).component.train(job)
+    assert job.losses[-1] < job.losses[0]
+    assert (checkpoint.folder / "model.safetensors").exists()
 
 
 RESUME = """

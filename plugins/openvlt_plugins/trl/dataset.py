@@ -26,7 +26,7 @@ def in_epochs(count: int, wanted: int, seed: int) -> list[int]:
 
 
 def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
-    """A dataset whose rows are made when they are read.
+    """A dataset whose images are decoded when a row is read.
 
     Args:
         job: its examples, format, images and seed.
@@ -34,7 +34,7 @@ def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
         replies: columns of an assistant's replies, one to each example: what is taught, or preferred and rejected.
 
     Returns:
-        A `datasets.Dataset` of ``index, prompt, images`` and the replies.
+        A `datasets.Dataset` of ``index, prompt, images`` and the replies; without ``images`` where no example has one.
     """
     from datasets import Dataset
 
@@ -45,20 +45,22 @@ def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
         chosen = [examples[index] for index in batch["index"]]
         columns: dict[str, list[Any]] = {
             "index": list(batch["index"]),
-            "prompt": [[_turn(message) for message in job.format.prompt(example)] for example in chosen],
+            "prompt": [[_turn(message, sees) for message in job.format.prompt(example)] for example in chosen],
         }
         if sees:
             columns["images"] = [[job.read(image) for image in example.images] for example in chosen]
         for name, texts in replies.items():
-            columns[name] = [[_turn(Message.assistant(texts[index]))] for index in batch["index"]]
+            columns[name] = [[_turn(Message.assistant(texts[index]), sees)] for index in batch["index"]]
         return columns
 
     order = {"index": in_epochs(len(examples), rows, job.seed)}
-    return Dataset.from_dict(order).with_transform(made)
+    # TRL tokenizes rows without images beforehand, with `Dataset.map`, for which they must be there.
+    return Dataset.from_dict(order).with_transform(made) if sees else Dataset.from_dict(made(order))
 
 
-def _turn(message: Message) -> dict[str, Any]:
-    parts = [
+def _turn(message: Message, sees: bool) -> dict[str, Any]:
+    """A turn as chat templates take it: in parts for a model that sees, else one text."""
+    parts: list[dict[str, str]] = [
         {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part} for part in message.content
     ]
-    return {"role": message.role, "content": parts}
+    return {"role": message.role, "content": parts if sees else "".join(part["text"] for part in parts)}
