@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +54,11 @@ def plugin(tmp_path: Path) -> Path:
 def vllm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether vLLM is installed."""
     installed = bool(request.param)
-    for module in ("openvlt.registry.registry", "openvlt.engines.backend_choice"):
-        monkeypatch.setattr(f"{module}.is_installed", lambda name: installed if name == "vllm" else True)
+    found = importlib.util.find_spec
+    monkeypatch.delitem(sys.modules, "vllm", raising=False)
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: found(name if name != "vllm" else "json" if installed else "no_vllm")
+    )
     return installed
 
 

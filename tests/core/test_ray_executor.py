@@ -113,6 +113,6 @@ def test_a_served_model_is_asked_from_here(stages: Bench) -> None:
 
 
 def test_without_ray_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openvlt.engines.executor.find_spec", lambda name: None)
+    monkeypatch.setattr("openvlt.engines.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"ray is not installed.*pip install 'openvlt\[ray\]'"):
         make_executor(ExecutorSpec(use="ray"))
