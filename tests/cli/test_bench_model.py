@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     ]
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
-    def call(replies: dict[str, str], *more: str) -> Any:
+    def call(replies: dict[str, str], *more: str, name: str = "mathvision", plugins: Sequence[str] = ()) -> Any:
         (tmp_path / "replies.json").write_text(json.dumps(replies))
         (tmp_path / "replies.json.asked").write_text("")
-        told = ["--plugin", str(tmp_path / "scripted.py"), "bench", "mathvision", "--model", "org/model"]
-        code = run([*told, "--backend", "scripted", "--data", str(tmp_path / "test.jsonl"), "--json", *more])
+        told = ["--plugin", str(tmp_path / "scripted.py"), *plugins, "bench", name, "--model", "org/model"]
+        data = ["--data", str(tmp_path / "test.jsonl")] if name == "mathvision" else []
+        code = run([*told, "--backend", "scripted", *data, "--json", *more])
         out = capsys.readouterr()
         return json.loads(out.out) if code == 0 else (code, out.err)
 
@@ -153,6 +154,52 @@ def test_a_question_whose_image_cannot_be_read_counts_as_failed(bench: Bench, tm
 def test_more_tokens_are_another_protocol(bench: Bench) -> None:
     first, second = bench(REPLIES), bench(REPLIES, "--max-tokens", "16")
     assert first["protocol_hash"] != second["protocol_hash"]
+
+
+PUZZLES = '''
+"""A benchmark whose words the core knows nothing of."""
+from dataclasses import dataclass
+from openvlt import Benchmark, Example, Message, Source, hookimpl
+
+
+@hookimpl
+def register_benchmarks(register):
+    register("puzzles", Puzzles, summary="one question, in words of its own")
+
+
+class One(Source):
+    splits = ("test",)
+
+    def examples(self, split):
+        yield Example(id="1", question="How many?", answer="3")
+
+
+@dataclass(frozen=True)
+class Puzzles(Benchmark):
+    plea: str
+
+    source = One()
+    split = "test"
+    scorings = {"strict": "answer"}
+
+    def messages(self, example, format):
+        return [Message.user(f"{example.question} {self.plea}")]
+'''
+
+
+def test_a_third_partys_prompt_is_part_of_the_protocol(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "puzzles.py").write_text(PUZZLES)
+    mine = tmp_path / "mine.yaml"
+    found = []
+    for plea in ("boxed", "boxed, please"):
+        mine.write_text(f"use: puzzles\nplea: {plea}\n")
+        plugins = ["--plugin", str(tmp_path / "puzzles.py")]
+        found.append(bench({**REPLIES, "please": "\\boxed{3}"}, name=str(mine), plugins=plugins))
+    assert len({each["protocol"]["prompt"]["digest"] for each in found}) == 2
+    assert len({each["protocol_hash"] for each in found}) == 2
+    names = sorted(path.parent.name for path in (tmp_path / "home" / "runs").glob("*/result.json"))
+    assert len(names) == 2
+    assert run(["compare", *names]) == 2  # other words are another protocol
 
 
 @pytest.mark.parametrize("name", ["nowhere", "run:nothing/grpo-1", "./nowhere/at/all"])

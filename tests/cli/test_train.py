@@ -217,6 +217,21 @@ def test_an_endpoint_that_is_down_costs_only_what_it_did_not_answer(openvlt: Tra
     assert run["status"] == "done"
 
 
+def test_a_model_without_some_replies_is_scored_as_a_range_and_the_run_goes_on(openvlt: Train, recipe: Path) -> None:
+    words = ["train", recipe, "--iterations", "1", "--set", "reject_above=0.9", "--set", "bench={use: made, n: 40}"]
+    done = openvlt(*words, told={"over_long": 0.3})
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(openvlt)
+    base = next(score for score in run["scores"] if score["stage"] == "base")
+    low, high = base["bounds"]
+    lost = len(base["failed"])
+    assert (base["accuracy"], base["n"], base["unparsed"], base["undecided"]) == (None, 40, 0, lost)
+    assert high - low == pytest.approx(lost / 40) and lost > 3
+    assert f"[{100 * low:.1f}, {100 * high:.1f}]" in done.stdout
+    assert f"Note: made (base): {lost} of 40 questions failed and leave the score open" in done.stderr
+    assert base["versus"]["blind"]
+
+
 def test_bad_rows_are_told_and_stop_the_run(openvlt: Train, recipe: Path) -> None:
     faults = "traces.data.source.faults={empty gold: [1, 2], broken image: [4]}"
     failed = openvlt("train", recipe, "--set", faults)

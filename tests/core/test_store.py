@@ -6,12 +6,27 @@ import errno
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from openvlt.errors import DataError, UsageError
-from openvlt.records import Example, Rejected, Row, Run, Score, StageRecord, Trace
+from openvlt.records import (
+    BenchResult,
+    Example,
+    Paired,
+    Protocol,
+    Rate,
+    Rejected,
+    Row,
+    Run,
+    Sampling,
+    Score,
+    StageRecord,
+    Trace,
+)
+from openvlt.records.bench import UsedData, UsedJudge, UsedModel, UsedPrompt, UsedVerifier
 from openvlt.store import (
     Home,
     StageFolder,
@@ -28,12 +43,36 @@ from openvlt.store import (
 )
 
 ROWS = [Row(example=Example(id=str(index), question="What?", answer="7")) for index in range(5)]
+HALF: dict[str, Any] = {
+    "accuracy": None, "correct": 1, "n": 3, "ci95": (0.1, 0.9), "bounds": (1 / 3, 2 / 3), "undecided": 1,
+}  # fmt: skip
 RUN = Run(
     name="one",
     recipe="quickstart",
     status="done",
     stages=(StageRecord(kind="load", name="load-1", iteration=1, fingerprint="f", rejected={"empty gold answer": 2}),),
-    scores=(Score(stage="base", benchmark="made", accuracy=0.5, correct=1, n=2, ci95=(0.1, 0.9)),),
+    scores=(
+        BenchResult(
+            benchmark="made",
+            stage="base",
+            headline="exact",
+            versus={"blind": Paired(0.1, 0.0, 0.2)},
+            scores={"exact": Score(**HALF, breakdown={"kind": {"small": Rate(**HALF)}}, tiers={"text": 1})},
+            protocol_hash="0",
+            failed={"7": "no endpoint answers"},
+            notes=("a note",),
+            protocol=Protocol(
+                benchmark="made",
+                data=UsedData(revision="", split="test", limit=None, content="0"),
+                model=UsedModel(id="base", pixels=(4, 8)),
+                prompt=UsedPrompt(asked="base", digest="0"),
+                decoding=Sampling(stop=("x",)),
+                extraction="tag",
+                scoring={"exact": UsedVerifier(verifier="a", identity="b")},
+                judge=UsedJudge(id="judge", digest="0", backend="openai", decoding=Sampling(), prompts="0"),
+            ),
+        ),
+    ),
 )
 
 

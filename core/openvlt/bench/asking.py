@@ -131,9 +131,9 @@ def replies(workspace: Workspace, step: Step, inputs: Output, work: Replies) -> 
     missing = {each.id: each for each in made.folder.rejected()}
     if missing and not made.record.counts.get("replies"):
         reasons = Counter(each.reason for each in missing.values()).most_common(3)
-        told = "; ".join(f"{count} x {reason}" for reason, count in reasons)
+        causes = "; ".join(f"{count} x {reason}" for reason, count in reasons)
         raise (RemoteError if again(missing) else DataError)(
-            f"Stage {step.name}: {len(missing)} requests of {inputs.record.out} rows failed ({told}).",
+            f"Stage {step.name}: {len(missing)} requests of {inputs.record.out} rows failed ({causes}).",
             "Fix that and run the same command again.",
         )
     return made, missing

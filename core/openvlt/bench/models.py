@@ -33,7 +33,7 @@ def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...]
     Args:
         home: the store.
         name: a local folder, a packaged model, a hub id, ``run:NAME/STAGE``, or the id an endpoint serves.
-        backend: the engine to run it on; None lets the core choose.
+        backend: the engine to run it on; None: that of the run, else the core chooses.
         urls: addresses of endpoints that serve it.
         trained: was it trained in the format; None: only models of runs were.
 
@@ -61,7 +61,8 @@ def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) ->
     run_name, _, stage_name = name.removeprefix("run:").partition("/")
     run = read_run(home, run_name)
     recipe = json.loads((home.runs / run_name / "recipe.json").read_bytes())
-    base = replace(decode(Model, json.dumps(recipe["base"])), backend=backend)
+    base = decode(Model, json.dumps(recipe["base"]))
+    base = replace(base, backend=backend or base.backend)
     format = decode(Format, json.dumps(recipe["format"]))
     if stage_name == "base":
         return Asked(base, format, bool(trained))

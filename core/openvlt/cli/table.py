@@ -37,9 +37,9 @@ def print_table(
 
 
 def _blocks(lines: Sequence[list[str]], labels: int, width: int) -> Iterator[list[list[str]]]:
-    """Yield the table in parts no wider than `width`, each with all the labels."""
+    """Yield the table in parts no wider than `width`, each with all the labels, cut to half of it."""
     widths = [max(_width(line[column]) for line in lines) for column in range(len(lines[0]))]
-    room = width - max(widths[labels:], default=0) - GAP * labels
+    room = min(width - max(widths[labels:], default=0) - GAP * labels, width // 2)
     while sum(widths[:labels]) > room and max(widths[:labels]) > LEAST:
         widest = max(range(labels), key=lambda column: widths[column])
         widths[widest] -= 1

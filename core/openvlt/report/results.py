@@ -44,11 +44,13 @@ def gains(results: Sequence[BenchResult]) -> list[str]:
 
 def notes(results: Sequence[BenchResult]) -> list[str]:
     """What a reader of the scores should know, each once with the models it is about."""
-    models: dict[str, list[str]] = {}
+    models: dict[tuple[str, str], list[str]] = {}
     for result in results:
         for note in result.notes:
-            models.setdefault(note, []).append(result.stage)
-    return [f"{note} ({', '.join(dict.fromkeys(of))})" if len(results) > 1 else note for note, of in models.items()]
+            models.setdefault((result.benchmark, note), []).append(result.stage)
+    if len(results) == 1:
+        return [note for _, note in models]
+    return [f"{benchmark} ({', '.join(of)}): {note}" for (benchmark, note), of in models.items()]
 
 
 def accuracy(rate: Rate) -> str:
@@ -103,7 +105,9 @@ def _figures(result: BenchResult, score: Score, *, first: bool) -> tuple[str, ..
 
 
 def _column(result: BenchResult, scoring: str, several: bool, *, alone: bool) -> str:
-    return scoring if alone else f"{result.stage} {scoring}" if several else result.stage
+    if not several:
+        return result.stage
+    return scoring if alone else f"{result.stage} {scoring}"
 
 
 def _figure(score: Score, name: str) -> str:
