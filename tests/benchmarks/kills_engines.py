@@ -120,7 +120,7 @@ def ended(folder: Path, home: Path) -> dict[bytes, bytes]:
     _, said = process.communicate()
     assert process.returncode == 0, said.decode()
     stages = json.loads((home / "runs" / "kills-verify" / "run.json").read_bytes())["stages"]
-    (distilled,) = [stage["folder"] for stage in stages if stage["kind"] == "distill"]
+    (distilled,) = [stage["folder"] for stage in stages if stage["stage_kind"] == "distill"]
     return finished(home, json.loads((home / distilled / "stage.json").read_bytes())["values"])
 
 

@@ -30,7 +30,7 @@ def distilled(home: Path, model: str, limit: int) -> tuple[float, float, int]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     run = json.loads((home / "runs" / "timed" / "run.json").read_text())
-    (stage,) = [stage for stage in run["stages"] if stage["kind"] == "distill"]
+    (stage,) = [stage for stage in run["stages"] if stage["stage_kind"] == "distill"]
     return stage["counts"]["seconds"], used, int(stage["counts"]["tokens"])
 
 

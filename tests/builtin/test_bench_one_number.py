@@ -99,10 +99,9 @@ RECIPE = """
 name: shapes
 base: {{id: {base}, backend: shapes}}
 captioner: {{use: qwen-vl, model: {{id: {base}, backend: fake}}, prompt: Describe the image.}}
-data: {{source: {{use: made, n: 4}}}}
-teacher: {{use: tutor, model: {{id: {base}, backend: fake}}}}
-sft: {{use: copy-sft, steps: 1}}
-iterations: [{{}}]
+traces: {{data: {{source: {{use: made, n: 4}}}}, teacher: {{use: tutor, model: {{id: {base}, backend: fake}}}}}}
+train: {{sft: {{trainer: {{use: copy-sft, steps: 1}}}}}}
+rewards: {{answer: 1.0}}
 bench: [{bench}]
 bench_tokens: 64
 """
@@ -158,7 +157,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, fake_plugin: Path) -> Iter
         assert run([*plugins, "train", str(recipe)]) == 0
         home = folder / "home"
         stages = json.loads((home / "runs" / "shapes" / "run.json").read_text())["stages"]
-        scored = [each for each in stages if each["kind"] in ("bench", "score") or each["name"][5:] in NAMES]
+        scored = [each for each in stages if each["stage_kind"] in ("bench", "score") or each["name"][5:] in NAMES]
         for stage in scored:
             shutil.copytree(home / stage["folder"], home / "runs" / "shapes" / stage["name"])
         for path in {home / "values", *(home / stage["folder"] for stage in scored)}:

@@ -14,7 +14,7 @@ from openvlt_plugins.easy_vqa.source import EasyVqa
 
 
 def cell(example: Example) -> str:
-    kind = str(example.metadata["kind"])
+    kind = str(example.metadata["category"])
     return example.answer if kind == "yes_no" else kind
 
 
@@ -37,10 +37,10 @@ def test_tuning_images_are_the_last_400_of_the_train_folder() -> None:
 
 def test_examples_say_what_kind_they_are() -> None:
     by_question = {example.question: example for example in EasyVqa().examples("train")}
-    assert by_question["what is the color of the circle?"].metadata["kind"] == "colour"
-    assert by_question["what is the blue shape?"].metadata["kind"] == "shape"
+    assert by_question["what is the color of the circle?"].metadata["category"] == "colour"
+    assert by_question["what is the blue shape?"].metadata["category"] == "shape"
     negated = by_question["is no red shape present?"]
-    assert (negated.metadata["kind"], negated.metadata["negated"], negated.answer_type) == ("yes_no", True, "yes_no")
+    assert (negated.metadata["category"], negated.metadata["negated"], negated.answer_type) == ("yes_no", True, "yes_no")
     assert not by_question["is a red shape present?"].metadata["negated"]
 
 

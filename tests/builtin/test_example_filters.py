@@ -91,7 +91,7 @@ def test_source_quota_counts_by_source_or_by_metadata() -> None:
 
 def test_balance_is_even_over_the_first_key_and_then_the_next() -> None:
     def cell(kind: str, answer: str, count: int) -> list[Example]:
-        return many(count, answer=answer, metadata={"kind": kind})
+        return many(count, answer=answer, metadata={"category": kind})
 
     rows = cell("yn", "Yes", 20) + cell("yn", "no", 20) + cell("shape", "circle", 8) + cell("shape", "line", 9)
     found = Counter(example.answer for example in kept(BalanceExamples(), rows))

@@ -14,7 +14,7 @@ from openvlt_plugins.trace_filters.length import MaxWords, MinWords
 from openvlt_plugins.trace_filters.reflection import TruncateReflection
 from openvlt_plugins.trace_filters.selection import Correct, PerQuestion, Shortest, Unique
 
-EXAMPLE = Example(id="1", question="what shape is present?", answer="circle", metadata={"kind": "shape"})
+EXAMPLE = Example(id="1", question="what shape is present?", answer="circle", metadata={"category": "shape"})
 
 
 def judged(think: str, *, correct: bool = True, answer: str = "circle") -> Judged:
@@ -102,7 +102,7 @@ def rows(**counts: int) -> list[tuple[Example, list[Judged]]]:
     """`kind_answer=n` gives n examples of that kind and answer, one trace each."""
     return [
         (
-            replace(EXAMPLE, id=f"{name}{index}", answer=name.split("_")[1], metadata={"kind": name.split("_")[0]}),
+            replace(EXAMPLE, id=f"{name}{index}", answer=name.split("_")[1], metadata={"category": name.split("_")[0]}),
             [judged(name)],
         )
         for name, count in counts.items()
@@ -136,10 +136,10 @@ def test_what_a_small_cell_lacks_goes_to_the_others() -> None:
 
 def test_balance_takes_first_traces_before_second_ones_and_is_deterministic() -> None:
     two_each = [(example, [judged("first"), judged("second")]) for example, _ in rows(yn_yes=3, yn_no=6)]
-    filter = Balance(by=("kind",), total=12)
+    filter = Balance(by=("category",), total=12)
     assert kept(filter, two_each) == {"first": 9, "second": 3}
     assert list(filter.choose_all(two_each)) == list(filter.choose_all(two_each))
-    other = Balance(by=("kind",), total=12, seed=1)
+    other = Balance(by=("category",), total=12, seed=1)
     assert list(filter.choose_all(two_each)) != list(other.choose_all(two_each))
 
 

@@ -76,7 +76,7 @@ def test_a_plan_ends_where_the_command_does(openvlt: Command, distilled: Path) -
 def test_distilling_again_computes_nothing(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
     openvlt("distill", "RECIPE", "--out", tmp_path / "again")
     (stages,) = [run["stages"] for run in json.loads(openvlt("runs", "--json")) if run["name"] == "sums-distill"]
-    assert [stage["kind"] for stage in stages] == ["load", "caption", "distill", "verify", "select"]
+    assert [stage["stage_kind"] for stage in stages] == ["load", "caption", "distill", "verify", "select"]
     assert all(stage["cached"] for stage in stages)
 
 

@@ -60,7 +60,7 @@ def test_text_of_models_and_data_is_shown_and_never_obeyed(tmp_path: Path, field
     writer = StageWriter(StageFolder(home.stages / "a"))
     writer.row(row)
     writer.finish({"in": 1})
-    stage = StageRecord(kind="select", name="select-1", iteration=1, fingerprint="a", folder="stages/a")
+    stage = StageRecord(stage_kind="select", name="select-1", iteration=1, fingerprint="a", folder="stages/a")
     tags = Tags(page(home, Run(name="n", recipe="r", status="done", stages=(stage,))))
     assert not {"script", "img"} & {tag for tag, _ in tags.seen}
     assert HOSTILE in "".join(tags.texts)

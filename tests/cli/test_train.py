@@ -102,13 +102,13 @@ def test_the_loop_runs_once_and_is_reused_the_second_time(openvlt: Train, recipe
     (run,) = runs(openvlt)
     assert (run["name"], run["recipe"], run["status"]) == ("small", "small", "done")
     assert [stage["name"] for stage in run["stages"]] == STAGES
-    wanted = {"kind", "iteration", "fingerprint", "cached", "seconds", "in", "out", "rejected"}
+    wanted = {"stage_kind", "iteration", "fingerprint", "cached", "seconds", "in", "out", "rejected"}
     assert all(wanted <= stage.keys() for stage in run["stages"])
     wanted = {"stage", "benchmark", "accuracy", "correct", "n", "ci95", "breakdown", "unparsed"}
     assert all(wanted <= score.keys() for score in run["scores"])
     assert [score["stage"] for score in run["scores"]] == ["blind", "base", "sft-1", "grpo-1", "sft-2", "grpo-2"]
     assert {score["n"] for score in run["scores"]} == {12}
-    assert set(run["scores"][1]["breakdown"]["kind"]) == {"small", "large"}
+    assert set(run["scores"][1]["breakdown"]["category"]) == {"small", "large"}
     assert run["scores"][-1]["accuracy"] > run["scores"][1]["accuracy"]
     for line in (f"model   {run['model']}", f"run     {home / 'runs' / 'small' / 'run.json'}", "grpo-2 against base: "):
         assert line in first.stdout

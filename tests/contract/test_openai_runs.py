@@ -81,7 +81,7 @@ def test_every_fault_is_survived_and_the_key_is_nowhere(serve: Serve, asking: An
     words = [*urls([teacher], captioner), "--debug", "--out", str(tmp_path / "data")]
     code, said = ended(asking("distill", [*passing, "400 x99 never"], *words))
     assert code == 0, said
-    (stage,) = [stage for stage in run_of(tmp_path)["stages"] if stage["kind"] == "distill"]
+    (stage,) = [stage for stage in run_of(tmp_path)["stages"] if stage["stage_kind"] == "distill"]
     assert (stage["taken"], stage["out"]) == (len(passing) + 1, len(passing))
     assert stage["counts"]["retried"] >= len(FAULTS) - 1
     refused, wrong = "sk-REFUSED-KEY", ["--name", "other", "--set", "traces.teacher.temperature=0.1"]
@@ -105,7 +105,7 @@ def test_one_of_two_endpoints_dies_half_way(serve: Serve, asking: Any, tmp_path:
     teachers[1].stop()
     code, said = ended(process)
     assert code == 0, said
-    (stage,) = [stage for stage in run_of(tmp_path)["stages"] if stage["kind"] == "distill"]
+    (stage,) = [stage for stage in run_of(tmp_path)["stages"] if stage["stage_kind"] == "distill"]
     assert (stage["out"], stage["rejected"]) == (150, {})
     prompts = [(entry["body"]["messages"][-1]["content"], entry["body"]["seed"]) for entry in teachers[0].log]
     assert 40 <= before < 300 - 40 and len(set(prompts)) >= 300 - before
@@ -124,7 +124,9 @@ def test_r1_distill_and_the_captioner_are_served_and_the_loop_runs(serve: Serve,
     reason = "openai, because an endpoint is given"
     assert {f"caption-1: {reason}", f"distill-1: {reason}"} <= set(run["notes"])
     assert f"The model {hub_id} runs on openai: an endpoint is given." in said
-    (line, *_) = (Path(tmp_path / "home" / stage["folder"]) for stage in run["stages"] if stage["kind"] == "select")
+    (line, *_) = (
+        Path(tmp_path / "home" / stage["folder"]) for stage in run["stages"] if stage["stage_kind"] == "select"
+    )
     trace = json.loads((line / "rows.jsonl").read_text().splitlines()[0])["judged"][0]["trace"]
     assert (trace["think"], trace["answer"]) == ("Okay, it is red.", "yes")
     assert trace["explanation"] == "The shape is red, so the answer is yes."

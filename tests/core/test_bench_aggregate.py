@@ -70,7 +70,7 @@ def result(tmp_path: Path) -> Make:
         for each in rows:
             writer.row(each)
         digest = writer.finish({})["digest"]
-        made = Output(StageRecord(kind="score", name="score", iteration=0, fingerprint=""), folder, digest)
+        made = Output(StageRecord(stage_kind="score", name="score", iteration=0, fingerprint=""), folder, digest)
         data = UsedData(revision="1", split="test", limit=None, content="0")
         answered = Answered(
             questions=Questions(made, {}, data), output=made, failed=failed or {}, model=UsedModel(id=model),

@@ -22,7 +22,9 @@ def home(tmp_path: Path) -> Home:
         folder = home.stages / name
         (folder / "model").mkdir(parents=True)
         (folder / "stage.json").write_text(json.dumps({"model": "model", "digest": "0"}))
-        stages.append(StageRecord(kind=name[:-2], name=name, iteration=1, fingerprint=name, folder=f"stages/{name}"))
+        stages.append(
+            StageRecord(stage_kind=name[:-2], name=name, iteration=1, fingerprint=name, folder=f"stages/{name}")
+        )
     recipe = {"base": {"id": "tiny-vl", "dtype": "float32"}, "format": {"suffix": "\nThink.", "answer": "final"}}
     for name, made in (("first", tuple(stages)), ("empty", ())):
         write_run(home, Run(name=name, recipe="quickstart", status="done", stages=made))

@@ -47,7 +47,7 @@ def test_replies_are_kept_as_they_came_and_read_when_they_are_scored(stages: Ben
     assert all(trace.answer is not None and trace.answer.isdigit() for trace in traces)
     assert all(bool(trace.think) == trained for trace in traces if trained)
     assert (result.n, result.unparsed, result.protocol.extraction) == (12, 0, "tag" if trained else "whole")
-    assert set(result.score.breakdown["kind"]) == {"small", "large"}
+    assert set(result.score.breakdown["category"]) == {"small", "large"}
 
 
 def test_nothing_is_asked_or_scored_twice(stages: Bench) -> None:

@@ -11,7 +11,7 @@ from openvlt.records import Run, StageRecord
 from openvlt.registry import Registry, notify
 
 RUN = Run(name="r", recipe="quickstart", status="done")
-STAGE = StageRecord(kind="sft", name="sft-1", iteration=1, fingerprint="f")
+STAGE = StageRecord(stage_kind="sft", name="sft-1", iteration=1, fingerprint="f")
 
 
 @pytest.fixture

@@ -50,7 +50,9 @@ RUN = Run(
     name="one",
     recipe="quickstart",
     status="done",
-    stages=(StageRecord(kind="load", name="load-1", iteration=1, fingerprint="f", rejected={"empty gold answer": 2}),),
+    stages=(
+        StageRecord(stage_kind="load", name="load-1", iteration=1, fingerprint="f", rejected={"empty gold answer": 2}),
+    ),
     scores=(
         BenchResult(
             benchmark="made",

@@ -52,7 +52,7 @@ def test_the_example_of_each_hook_is_a_plugin(hook: str, tmp_path: Path, monkeyp
         if not entry.target.endswith(".yaml"):
             assert registry.build(entry.kind, entry.name).component is not None
     if hook.startswith("on_"):
-        stage = StageRecord(kind="sft", name="sft-1", iteration=1, fingerprint="f")
+        stage = StageRecord(stage_kind="sft", name="sft-1", iteration=1, fingerprint="f")
         event = {"run": Run(name="r", recipe="q", status="done")} | ({"stage": stage} if "stage" in hook else {})
         notify(registry, hook, **event)
         assert [file.suffix for file in tmp_path.iterdir() if file.suffix == ".txt"] == [".txt"]

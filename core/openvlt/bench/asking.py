@@ -70,7 +70,7 @@ def ask(
         sampling,
         messages=lambda row: words(row.example, workspace.format),
         parse=lambda completion: completion,
-        kind=Completion,
+        value_type=Completion,
         asks=lambda row: row.example.id not in failed,
         put=_put,
     )

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from openvlt.errors import DataError, UsageError
-from openvlt.interfaces import Benchmark
+from openvlt.interfaces import Benchmark, Verifier
 from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry
 from openvlt.registry.targets import is_data, read_data
@@ -31,15 +31,13 @@ class Defined:
     """
 
     name: str
-    built: Built
-    verifiers: Mapping[str, Built]
+    built: Built[Benchmark]
+    verifiers: Mapping[str, Built[Verifier]]
     is_file: bool = False
 
     @property
     def benchmark(self) -> Benchmark:
-        component = self.built.component
-        assert isinstance(component, Benchmark)
-        return component
+        return self.built.component
 
     def asks_judge(self, example: Example) -> bool:
         """True if the official scoring asks a judge about responses that are no bare answer."""

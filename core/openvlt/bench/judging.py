@@ -69,7 +69,7 @@ def ask_judge(workspace: Workspace, defined: Defined, answered: Answered, model:
 
         work = Replies(
             workspace, f"judge-{what}", judge, SAMPLING,
-            messages=lambda row: messages(row) or [], parse=_checked(what), kind=Completion,
+            messages=lambda row: messages(row) or [], parse=_checked(what), value_type=Completion,
             asks=lambda row: messages(row) is not None, put=put,
         )  # fmt: skip
         inputs = answered.output

@@ -66,7 +66,7 @@ def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) ->
     format = decode(Format, json.dumps(recipe["format"]))
     if stage_name == "base":
         return Asked(base, format, bool(trained))
-    stages = {stage.name: stage for stage in run.stages if stage.kind in ("sft", "grpo")}
+    stages = {stage.name: stage for stage in run.stages if stage.stage_kind == "train"}
     if not stages:
         raise UsageError(f"The run '{run_name}' has trained no model yet.", "Let it run on, or name run:NAME/base.")
     stage_name = stage_name or list(stages)[-1]

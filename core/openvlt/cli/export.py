@@ -38,7 +38,7 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
     home = open_home()
     record, folder = find_stage(home, read_run(home, name), stage or "select")
     kinds = ("load", "filter", "select") if form in ("easyr1", "verl") else ("select",)
-    if record.kind not in kinds:
+    if record.stage_kind not in kinds:
         raise UsageError(
             f"The stage '{record.name}' holds nothing to export as {form}.",
             f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
@@ -58,5 +58,5 @@ def _model(name: str, stage: str | None) -> Path:
         raise UsageError(f"The run '{name}' has led to no model yet.", "Finish it with 'openvlt train'.")
     record, folder = find_stage(home, run, stage)
     if not (summary := folder.summary()) or "model" not in summary:
-        raise UsageError(f"The stage '{record.name}' made no model.", "Choose an sft or grpo stage.")
+        raise UsageError(f"The stage '{record.name}' made no model.", "Choose a stage of kind train.")
     return folder.path / str(summary["model"])

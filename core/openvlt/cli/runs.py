@@ -92,10 +92,10 @@ def prune(yes: bool) -> None:
 
     unneeded = find_unneeded(open_home())
     gone = list(free(unneeded)) if yes else unneeded
-    for kind in ("stage", "values", "image"):
-        some = [each for each in gone if each.kind == kind]
+    for category in ("stage", "values", "image"):
+        some = [each for each in gone if each.category == category]
         if some:
-            click.echo(f"{kind:<6} {len(some):>8}  {sum(each.size for each in some) / 1e6:12,.1f} MB")
+            click.echo(f"{category:<6} {len(some):>8}  {sum(each.size for each in some) / 1e6:12,.1f} MB")
     total = f"{sum(each.size for each in gone) / 1e6:,.1f} MB"
     if not gone:
         click.echo("There is nothing to free.")

@@ -38,7 +38,7 @@ def _show_end(pipeline: Pipeline, run: Run) -> None:
     home = pipeline.workspace.home
     show_results(run.scores)
     show_notes(run.scores)
-    selected = [stage for stage in run.stages if stage.kind == "select"]
+    selected = [stage for stage in run.stages if stage.stage_kind == "select"]
     if run.model:
         click.echo(f"model   {run.model}")
     for stage in selected:

@@ -16,8 +16,8 @@ class StageRecord:
     """One step of a loop, carried out.
 
     Attributes:
-        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo``, ``bench``
-            or ``score``.
+        stage_kind: ``load``, ``filter``, ``caption``, ``distill``, ``verify``, ``select``, ``train``, ``bench`` or
+            ``score``.
         name: unique within the run, such as ``grpo-2``.
         iteration: 1 for the first; 0 for what precedes it.
         fingerprint: hex digest of the components and of the digests of what went in.
@@ -30,7 +30,7 @@ class StageRecord:
         counts: further counts and measures, such as tokens or a training's last metrics.
     """
 
-    kind: str
+    stage_kind: str
     name: str
     iteration: int
     fingerprint: str
@@ -45,7 +45,7 @@ class StageRecord:
     def as_json(self) -> dict[str, Any]:
         """The record as ``openvlt runs --json`` shows it."""
         return {
-            "kind": self.kind,
+            "stage_kind": self.stage_kind,
             "name": self.name,
             "iteration": self.iteration,
             "fingerprint": self.fingerprint,

@@ -131,9 +131,7 @@ class _Pace:
 
 def _summary(record: StageRecord) -> str:
     rejected = sum(record.rejected.values())
-    words = (
-        [f"{record.taken} in", f"{record.out} out"] if record.kind not in ("sft", "grpo") else [f"{record.taken} in"]
-    )
+    words = [f"{record.taken} in", f"{record.out} out"] if record.stage_kind != "train" else [f"{record.taken} in"]
     if rejected:
         words.append(f"{rejected} left out")
     told = [name for name in ("tokens", "correct", "traces", "retried") if name in record.counts]

@@ -41,7 +41,7 @@ def page(home: Home, run: Run) -> str:
         _scores(run.scores),
         _stages(run.stages),
         "".join(f"<p><small>{escape(note)}</small></p>" for note in dict.fromkeys(run.notes)),
-        *(_examples(home, stage, images) for stage in run.stages if stage.kind in _SHOWN),
+        *(_examples(home, stage, images) for stage in run.stages if stage.stage_kind in _SHOWN),
     ]
     head = f'<meta charset="utf-8"><title>{escape(run.name)}</title><style>{_STYLE}</style>'
     body = "\n".join(parts)

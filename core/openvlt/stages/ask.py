@@ -31,7 +31,7 @@ class Ask:
         sampling: how; its ``n`` is the number of values of a row.
         messages: words the prompt of a row.
         parse: reads a reply.
-        kind: type of what `parse` returns.
+        value_type: type of what `parse` returns.
         run: replaces messages and parse where the component holds a conversation of its own.
         given: what the key of a conversation is made of, where there is no one prompt.
     """
@@ -42,7 +42,7 @@ class Ask:
     sampling: Sampling
     messages: Callable[[Row], list[Message]]
     parse: Callable[[Completion], Any]
-    kind: Any
+    value_type: Any
     run: Callable[[Row, Chat], Any] | None = None
     given: Callable[[Row], Any] | None = None
     _engine: Engine | None = None

@@ -23,7 +23,7 @@ def caption(
         component.sampling,
         messages=lambda row: component.messages(row.example.images),
         parse=component.parse,
-        kind=str,
+        value_type=str,
         run=None if type(component).run is Captioner.run else lambda row, chat: component.run(row.example.images, chat),
         given=None if type(component).run is Captioner.run else lambda row: row.example.images,
     )

@@ -26,7 +26,7 @@ def distill(
         component.sampling,
         messages=lambda row: component.messages(row.example, row.caption),
         parse=component.parse,
-        kind=Trace,
+        value_type=Trace,
         run=(lambda row, chat: component.run(row.example, row.caption, chat)) if talks else None,
         given=(lambda row: (row.example, row.caption)) if talks else None,
     )

@@ -35,7 +35,7 @@ class Work(Protocol):
 
     Attributes:
         identity: digest of the component and the model; its rows lie in a folder of their own.
-        kind: type of the values.
+        value_type: type of the values.
         chunk: rows computed together.
         parallel: chunks in flight at the same time.
     """
@@ -44,7 +44,7 @@ class Work(Protocol):
     def identity(self) -> str: ...
 
     @property
-    def kind(self) -> Any: ...
+    def value_type(self) -> Any: ...
 
     @property
     def chunk(self) -> int: ...
@@ -197,10 +197,10 @@ def _pack(value: Value | Rejected) -> bytes:
     return (b'{"rejected":%s}' if isinstance(value, Rejected) else b'{"value":%s}') % encode(value)
 
 
-def _unpack(kind: Any, line: bytes) -> Value | Rejected:
+def _unpack(value_type: Any, line: bytes) -> Value | Rejected:
     if line.startswith(b'{"rejected":'):
         return decode(Rejected, line[len(b'{"rejected":') : -1])
-    return decode(kind, line[len(b'{"value":') : -1])
+    return decode(value_type, line[len(b'{"value":') : -1])
 
 
 def _write(
@@ -218,7 +218,9 @@ def _write(
         lines = store.get_all(key for _, keys in some for key in keys)
         for row, keys in some:
             lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
-            values = [_unpack(work.kind, lines[key]) if key in lines else transient.get(key, lost) for key in keys]
+            values = [
+                _unpack(work.value_type, lines[key]) if key in lines else transient.get(key, lost) for key in keys
+            ]
             done = finish(row, values)
             for index, value in enumerate(values):
                 if isinstance(value, Rejected) and value is not done:

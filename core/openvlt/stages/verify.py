@@ -23,7 +23,7 @@ class _Verifying:
 
     workspace: Workspace
     verifiers: Mapping[str, Built[Verifier]]
-    kind: Any = dict[str, Verdict]
+    value_type: Any = dict[str, Verdict]
     chunk: int = 256
     parallel: int = 1
     _runner: VerifierRunner | None = None

@@ -74,21 +74,20 @@ class Step:
     """A stage that is to be carried out.
 
     Attributes:
-        kind: ``load``, ``caption``, ``distill``, ``verify``, ``select``, ``sft``, ``grpo``, ``bench``,
-            ``score``.
+        stage_kind: as in its record.
         name: unique within the run.
         iteration: 1 for the first, 0 for what precedes it.
         made_of: identities of its components and digests of its inputs: the fingerprint is their digest.
     """
 
-    kind: str
+    stage_kind: str
     name: str
     iteration: int
     made_of: tuple[Any, ...]
 
     @property
     def fingerprint(self) -> str:
-        return digest(self.kind, *self.made_of)
+        return digest(self.stage_kind, *self.made_of)
 
 
 class NotDone(Exception):
@@ -165,7 +164,7 @@ def write_stage(
 def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cached: bool, started: float) -> Output:
     """Put together what a stage has made."""
     record = StageRecord(
-        kind=step.kind,
+        stage_kind=step.stage_kind,
         name=step.name,
         iteration=step.iteration,
         fingerprint=step.fingerprint,

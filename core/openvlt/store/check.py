@@ -12,9 +12,6 @@ from openvlt.store.images import ImageStore
 from openvlt.store.stage import StageFolder, file_digest, model_digest
 from openvlt.store.values import ValueStore
 
-TRAINED = ("sft", "grpo")
-"""Kinds of stages whose output is a model."""
-
 
 def check_run(home: Home, run: Run) -> Iterator[str]:
     """Yield what is wrong with the stages, rows, images and models of a run, one line each; nothing if all is well.
@@ -30,7 +27,7 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
         summary = folder.summary()
         if summary is None:
             yield f"{stage.name}: {folder.path} does not hold what the stage made"
-        elif stage.kind in TRAINED:
+        elif stage.stage_kind == "train":
             yield from _check_model(stage, folder.path / str(summary.get("model", "")), summary["digest"])
         else:
             yield from _check_rows(stage, folder, summary["digest"], images)

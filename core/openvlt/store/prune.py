@@ -20,12 +20,12 @@ class Unneeded:
     """Something no run needs.
 
     Attributes:
-        kind: ``stage``, ``values`` or ``image``.
+        category: ``stage``, ``values`` or ``image``.
         path: the folder or file.
         size: in bytes.
     """
 
-    kind: str
+    category: str
     path: Path
     size: int
 
@@ -64,9 +64,9 @@ def find_unneeded(home: Home) -> list[Unneeded]:
 def free(unneeded: Iterable[Unneeded]) -> Iterator[Unneeded]:
     """Delete what `find_unneeded` found; yields what is gone. A stage another process is working on stays."""
     for each in unneeded:
-        if each.kind == "image":
+        if each.category == "image":
             each.path.unlink(missing_ok=True)
-        elif each.kind == "values":
+        elif each.category == "values":
             shutil.rmtree(each.path)
         elif not _freed(each.path):
             continue

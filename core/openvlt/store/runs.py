@@ -105,7 +105,7 @@ def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolde
         UsageError: the run has none.
     """
     for record in reversed(run.stages):
-        if name in (record.name, record.kind):
+        if name in (record.name, record.stage_kind):
             return record, StageFolder(home.root / record.folder)
     raise UsageError(f"The run '{run.name}' has no stage '{name}'.", closest(name, [each.name for each in run.stages]))
 

@@ -24,7 +24,7 @@ class EasyVqaBenchmark(Benchmark):
     scorings: Annotated[Mapping[str, str], Option("scoring name to verifier name")] = field(
         default_factory=lambda: {"exact": "answer"}
     )
-    breakdown: Annotated[tuple[str, ...], Option("metadata keys the score is broken down by")] = ("kind",)
+    breakdown: Annotated[tuple[str, ...], Option("metadata keys the score is broken down by")] = ("category",)
 
     def messages(self, example: Example, format: Format) -> list[Message]:
         return format.prompt(example)

@@ -26,7 +26,7 @@ class EasyVqa(Source):
     """Questions on images of one coloured shape (https://github.com/vzhou842/easy-VQA).
 
     The split ``dev`` is images 3600 to 3999 of the package's train folder, kept from ``train`` to tune on. An example's
-    id is ``folder/image/number of its question``; its metadata holds `kind` (``shape``, ``colour``, ``yes_no``),
+    id is ``folder/image/number of its question``; its metadata holds `category` (``shape``, ``colour``, ``yes_no``),
     `image_id` and `negated`.
     """
 
@@ -86,7 +86,7 @@ def _read(split: str) -> Iterator[Example]:
                 answer=answer,
                 images=(Image.file(data / "images" / f"{image}.png"),),
                 answer_type="yes_no" if kind == "yes_no" else "text",
-                metadata={"kind": kind, "image_id": f"{folder}/{image}", "negated": _negated(question)},
+                metadata={"category": kind, "image_id": f"{folder}/{image}", "negated": _negated(question)},
             )
 
 
@@ -101,7 +101,7 @@ def _negated(question: str) -> bool:
 
 
 def _cell(example: Example) -> str:
-    kind = str(example.metadata["kind"])
+    kind = str(example.metadata["category"])
     return example.answer if kind == "yes_no" else kind
 
 

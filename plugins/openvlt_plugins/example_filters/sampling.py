@@ -72,7 +72,7 @@ class BalanceExamples(ExampleFilter):
     """Keeps equally many examples of each value of the first key, and within it of each value of the next."""
 
     by: Annotated[tuple[str, ...], Option("keys: `answer`, `source`, `answer_type` or keys of the metadata")] = (
-        "kind",
+        "category",
         "answer",
     )
     ratio: Annotated[float | None, Option("most a cell may hold, times its smallest sibling; null for no cap")] = 1.0

@@ -20,7 +20,7 @@ class Balance(TraceFilter):
     """
 
     by: Annotated[tuple[str, ...], Option("keys: `answer` (the gold answer) or keys of the metadata")] = (
-        "kind",
+        "category",
         "answer",
     )
     ratio: Annotated[float | None, Option("most a cell may hold, times its smallest sibling; null for no cap")] = 1.0

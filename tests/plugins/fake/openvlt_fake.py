@@ -146,7 +146,7 @@ class Made(Source):
             answer=str(a + b),
             images=(Image.data(png(place % 256, place // 256, 255 if split == "test" else 0)),),
             answer_type="integer",
-            metadata={"kind": "small" if a + b < 20 else "large"},
+            metadata={"category": "small" if a + b < 20 else "large"},
         )
 
     def _spoilt(self, index: int, example: Example) -> Example | Rejected:
@@ -175,7 +175,7 @@ class MadeBenchmark(Benchmark):
 
     split: ClassVar[str] = "test"
     scorings: ClassVar[dict[str, str]] = {"exact": "answer"}
-    breakdown: ClassVar[tuple[str, ...]] = ("kind",)
+    breakdown: ClassVar[tuple[str, ...]] = ("category",)
 
     @property
     def source(self) -> Source:  # type: ignore[override]
