@@ -98,4 +98,4 @@ def test_balance_is_even_over_the_first_key_and_then_the_next() -> None:
     assert found == {"Yes": 8, "no": 8, "circle": 8, "line": 8}
     found = Counter(example.answer for example in kept(BalanceExamples(by=("answer",), ratio=None, total=40), rows))
     assert sorted(found.values()) == [8, 9, 11, 12]
-    assert set(dropped(BalanceExamples(total=4), rows).values()) == {"enough of its kind and answer"}
+    assert set(dropped(BalanceExamples(total=4), rows).values()) == {"enough of its category and answer"}
