@@ -40,7 +40,11 @@ def test_examples_say_what_kind_they_are() -> None:
     assert by_question["what is the color of the circle?"].metadata["category"] == "colour"
     assert by_question["what is the blue shape?"].metadata["category"] == "shape"
     negated = by_question["is no red shape present?"]
-    assert (negated.metadata["category"], negated.metadata["negated"], negated.answer_type) == ("yes_no", True, "yes_no")
+    assert (negated.metadata["category"], negated.metadata["negated"], negated.answer_type) == (
+        "yes_no",
+        True,
+        "yes_no",
+    )
     assert not by_question["is a red shape present?"].metadata["negated"]
 
 

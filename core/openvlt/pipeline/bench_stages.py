@@ -49,10 +49,6 @@ class Guess(Stage[Answered]):
 
     stage_kind: ClassVar[str] = "bench"
 
-    @property
-    def most(self) -> int | None:
-        return self.questions.most
-
     def describe(self, workspace: Workspace) -> Description:
         return Description(self.baseline, self.most)
 
@@ -71,10 +67,6 @@ class Ask(Stage[Answered]):
     sampling: Sampling
 
     stage_kind: ClassVar[str] = "bench"
-
-    @property
-    def most(self) -> int | None:
-        return self.questions.most
 
     @property
     def _model(self) -> Model:
@@ -104,10 +96,6 @@ class Score(Stage[Scored]):
     others: tuple[Score, ...]
 
     stage_kind: ClassVar[str] = "score"
-
-    @property
-    def most(self) -> int | None:
-        return self.answers.most
 
     def describe(self, workspace: Workspace) -> Description:
         verifiers = self.answers.questions.benchmark.verifiers.values()

@@ -123,8 +123,8 @@ class Stage(ABC, Generic[V]):
 
     @property
     def most(self) -> int | None:
-        """Rows it gives at most, None where only the work tells."""
-        return None
+        """Rows it makes at most, None where only the work tells; by default those of its first input."""
+        return self.inputs[0].most if self.inputs else None
 
     @abstractmethod
     def describe(self, workspace: Workspace) -> Description:

@@ -30,10 +30,6 @@ class Caption(RowStage):
 
     stage_kind: ClassVar[str] = "caption"
 
-    @cached_property
-    def most(self) -> int | None:
-        return self.examples.most
-
     def describe(self, workspace: Workspace) -> Description:
         return describe_model(self.captioner.entry.name, self.most, self.model, workspace)
 
@@ -83,10 +79,6 @@ class Verify(RowStage):
 
     stage_kind: ClassVar[str] = "verify"
 
-    @cached_property
-    def most(self) -> int | None:
-        return self.traces.most
-
     def describe(self, workspace: Workspace) -> Description:
         return Description(", ".join(self.verifiers), self.most)
 
@@ -103,10 +95,6 @@ class Select(RowStage):
     filters: tuple[Built[TraceFilter], ...]
 
     stage_kind: ClassVar[str] = "select"
-
-    @cached_property
-    def most(self) -> int | None:
-        return self.judged.most
 
     def describe(self, workspace: Workspace) -> Description:
         return Description(", ".join(built.entry.name for built in self.filters), self.most)

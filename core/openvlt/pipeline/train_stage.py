@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import ClassVar
 
 from openvlt.interfaces import Trainer
@@ -34,10 +33,6 @@ class Train(Stage[Model]):
     rewards: Rewards
 
     stage_kind: ClassVar[str] = "train"
-
-    @cached_property
-    def most(self) -> int | None:
-        return self.examples.most
 
     def describe(self, workspace: Workspace) -> Description:
         return describe_model(self.trainer.entry.name, self.most, self.start, workspace)
