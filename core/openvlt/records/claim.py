@@ -141,3 +141,10 @@ class Judged:
     @property
     def is_correct(self) -> bool:
         return any(verdict.status == "correct" for verdict in self.verdicts.values())
+
+    @property
+    def is_incorrect(self) -> bool:
+        """True if the response is known to be wrong; a trace no verifier could decide is neither."""
+        return not self.is_correct and any(
+            verdict.status in ("incorrect", "unparsed") for verdict in self.verdicts.values()
+        )

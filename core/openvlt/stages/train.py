@@ -207,7 +207,7 @@ class _Shown:
             self._total = metrics["steps"]
             self._workspace.progress.begin("", int(self._total), "steps")
         step = metrics.get("step", self._step)
-        wanted = ("reward", "loss", "completions/mean_length", "mean_token_accuracy")
+        wanted = ("reward", "loss", "rewards/margins", "completions/mean_length", "mean_token_accuracy")
         self._workspace.progress.advance(
             int(step - self._step), **{key: metrics[key] for key in wanted if key in metrics}
         )

@@ -25,6 +25,6 @@ def training_rows(rows: Iterable[Row], reads: Reads) -> Iterator[tuple[Example, 
                 yield row.example, (judged.trace,)
         else:
             correct = [judged.trace for judged in row.judged if judged.is_correct]
-            incorrect = [judged.trace for judged in row.judged if not judged.is_correct]
+            incorrect = [judged.trace for judged in row.judged if judged.is_incorrect]
             for pair in zip(correct, incorrect, strict=False):
                 yield row.example, pair

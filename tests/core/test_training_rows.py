@@ -1,0 +1,48 @@
+"""What a trainer is given of the rows of a stage."""
+
+from __future__ import annotations
+
+from openvlt.interfaces import Reads
+from openvlt.records import Example, Judged, Row, Trace, Verdict
+from openvlt.stages.training_rows import training_rows
+
+VERDICTS = {
+    "right": Verdict.correct(), "wrong": Verdict.incorrect(), "unparsed": Verdict.unparsed("no answer"),
+    "failed": Verdict.error("the verifier failed"), "bad gold": Verdict.bad_gold("unreadable"),
+}  # fmt: skip
+
+
+def row(*traces: str) -> Row:
+    """An example with one trace for each word, whose verdict begins with it: ``right 2``."""
+    judged = (
+        Judged(
+            trace=Trace(think="", answer="", raw=name),
+            verdicts={"answer": VERDICTS[name.rstrip(" 123")], "format": Verdict.scored(0.0)},
+        )
+        for name in traces
+    )
+    return Row(example=Example(id=" ".join(traces), question="?", answer="!"), judged=tuple(judged))
+
+
+def given(reads: Reads, *traces: str) -> list[tuple[str, ...]]:
+    return [tuple(trace.raw for trace in of_row) for _, of_row in training_rows([row(*traces)], reads)]
+
+
+def test_an_example_comes_once_for_each_of_its_traces() -> None:
+    assert given("traces", "right 1", "wrong", "right 2") == [("right 1",), ("wrong",), ("right 2",)]
+
+
+def test_prompts_are_examples_alone_each_once() -> None:
+    assert given("prompts", "right 1", "right 2") == [()]
+
+
+def test_pairs_match_correct_traces_with_incorrect_ones_in_order_each_used_once() -> None:
+    assert given("pairs", "wrong 1", "right 1", "unparsed", "right 2", "right 3") == [
+        ("right 1", "wrong 1"), ("right 2", "unparsed"),
+    ]  # fmt: skip
+    assert given("pairs", "right 1", "right 2") == []
+    assert given("pairs", "wrong 1", "wrong 2") == []
+
+
+def test_a_trace_nobody_could_decide_is_neither_chosen_nor_rejected() -> None:
+    assert given("pairs", "right", "failed", "bad gold") == []
