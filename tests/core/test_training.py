@@ -128,6 +128,7 @@ def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Benc
 
 @pytest.mark.slow
 def test_lora_adapters_are_merged_into_a_whole_model(stages: Bench, vision_model: Path) -> None:
+@pytest.mark.slow
     _, folder = stages.train(chosen(stages), "sft", vision_model, **{**SFT, "lora_rank": 4, "epochs": 1})
     assert changed(vision_model, folder) == {"language"}
     assert not list(folder.glob("adapter*"))
@@ -135,6 +136,7 @@ def test_lora_adapters_are_merged_into_a_whole_model(stages: Bench, vision_model
 
 
 def test_dpo_makes_the_correct_traces_likelier_than_the_incorrect_ones(stages: Bench, vision_model: Path) -> None:
+@pytest.mark.slow
     selected = chosen(stages, k=4)
     made, folder = stages.train(selected, "dpo", vision_model, **DPO)
     steps = [row for row in metrics(made) if "rewards/margins" in row]
@@ -153,6 +155,7 @@ def test_dpo_merges_its_adapters(stages: Bench, vision_model: Path) -> None:
 
 
 class TextJob:
+@pytest.mark.slow
     """Sums without a picture, each with a correct reply and one without an answer; it may end a training at a step."""
 
     def __init__(self, model: Path, folder: Path, end_at: int | None = None) -> None:
@@ -177,6 +180,7 @@ class TextJob:
 
 @pytest.mark.parametrize(("trainer", "options"), [("sft", SFT), ("dpo", DPO)])
 def test_examples_without_images_train_a_text_model(
+@pytest.mark.slow
     stages: Bench, text_model: Path, tmp_path: Path, trainer: str, options: dict[str, Any]
 ) -> None:
     job = TextJob(text_model, tmp_path)
