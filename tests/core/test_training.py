@@ -128,15 +128,14 @@ def test_sft_teaches_the_traces_and_leaves_a_model_that_loads_alone(stages: Benc
 
 @pytest.mark.slow
 def test_lora_adapters_are_merged_into_a_whole_model(stages: Bench, vision_model: Path) -> None:
-@pytest.mark.slow
     _, folder = stages.train(chosen(stages), "sft", vision_model, **{**SFT, "lora_rank": 4, "epochs": 1})
     assert changed(vision_model, folder) == {"language"}
     assert not list(folder.glob("adapter*"))
     assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen2_5_vl"
 
 
-def test_dpo_makes_the_correct_traces_likelier_than_the_incorrect_ones(stages: Bench, vision_model: Path) -> None:
 @pytest.mark.slow
+def test_dpo_makes_the_correct_traces_likelier_than_the_incorrect_ones(stages: Bench, vision_model: Path) -> None:
     selected = chosen(stages, k=4)
     made, folder = stages.train(selected, "dpo", vision_model, **DPO)
     steps = [row for row in metrics(made) if "rewards/margins" in row]
@@ -147,6 +146,7 @@ def test_dpo_makes_the_correct_traces_likelier_than_the_incorrect_ones(stages: B
     assert changed(vision_model, folder) == {"language"}
 
 
+@pytest.mark.slow
 def test_dpo_merges_its_adapters(stages: Bench, vision_model: Path) -> None:
     options = {**DPO, "lora_rank": 4, "epochs": 1, "loss_type": ["sigmoid", "sft"], "loss_weights": [0.8, 1.0]}
     _, folder = stages.train(chosen(stages, k=4), "dpo", vision_model, **options)
@@ -155,7 +155,6 @@ def test_dpo_merges_its_adapters(stages: Bench, vision_model: Path) -> None:
 
 
 class TextJob:
-@pytest.mark.slow
     """Sums without a picture, each with a correct reply and one without an answer; it may end a training at a step."""
 
     def __init__(self, model: Path, folder: Path, end_at: int | None = None) -> None:
@@ -178,9 +177,9 @@ class TextJob:
         self.losses += [metrics["loss"]] if "loss" in metrics else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trainer", "options"), [("sft", SFT), ("dpo", DPO)])
 def test_examples_without_images_train_a_text_model(
-@pytest.mark.slow
     stages: Bench, text_model: Path, tmp_path: Path, trainer: str, options: dict[str, Any]
 ) -> None:
     job = TextJob(text_model, tmp_path)
@@ -189,6 +188,7 @@ def test_examples_without_images_train_a_text_model(
     assert (checkpoint.folder / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trainer", "options"),
     [("sft", {**SFT, "epochs": 4, "save_steps": 1}), ("dpo", DPO), ("dpo", {**DPO, "lora_rank": 4})],
