@@ -167,3 +167,29 @@ def test_a_selection_without_pairs_ends_the_stage_with_a_reason(write: Callable[
     with pytest.raises(OpenvltError, match="Stage dpo-1: select-1 has no pairs to learn from"):
         loop.train("--set", "traces.teacher.k=1")
     assert loop.run()["status"] == "failed"
+
+
+@pytest.mark.parametrize(("teacher", "skill"), [("base", 0.5), ("policy", 0.7)])
+def test_a_trainer_is_given_the_folder_of_every_model_it_names(
+    write: Callable[[str], Loop], teacher: str, skill: float
+) -> None:
+    loop = write(f"{CHAINS}\ntrain: {{sft: {{{SFT}}}, imitation: {{trainer: {{use: imitate, teacher: {teacher}}}}}}}")
+    loop.train()
+    model = Path(loop.run()["model"])
+    assert json.loads((model / "skill.json").read_text()) == {"skill": skill}
+
+
+def test_a_trainer_whose_model_has_changed_trains_again(write: Callable[[str], Loop], fake_model: Path) -> None:
+    copy = fake_model.parent / "teacher"
+    copy.mkdir()
+    (copy / "config.json").write_text("1")
+    (copy / "skill.json").write_text('{"skill": 0.6}')
+    loop = write(f"{CHAINS}\ntrain: {{imitation: {{trainer: {{use: imitate, teacher: {copy}}}}}}}")
+    loop.train()
+    assert [stage["name"] for stage in loop.run()["stages"] if stage["cached"]] == []
+    loop.train()
+    assert all(stage["cached"] for stage in loop.run()["stages"])
+    (copy / "config.json").write_text("2")
+    loop.train()
+    changed = [stage["name"] for stage in loop.run()["stages"] if not stage["cached"]]
+    assert changed[0] == "imitation-1"

@@ -34,6 +34,7 @@ class EasyVqa(Source):
     balanced: Annotated[bool, Option("kinds equally often, yes and no equally often, in any leading part too")] = False
     seed: Annotated[int | None, Option("shuffle with this seed; null for the order of the files")] = None
 
+    version: ClassVar[str] = "2"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
     licence: ClassVar[str] = "MIT"
 

@@ -100,6 +100,7 @@ def register_backends(register: Any) -> None:
 @hookimpl
 def register_trainers(register: Any) -> None:
     register("copy-sft", CopySft, summary="copies the model and raises its skill")
+    register("imitate", Imitate, summary="becomes its teacher")
     register("copy-grpo", CopyGrpo, summary="the same, rewarded")
 
 
@@ -341,6 +342,17 @@ class CopySft(Trainer):
         elif fault == "hang":
             sys.stderr.flush()
             time.sleep(600)
+
+
+@dataclass(frozen=True)
+class Imitate(Trainer):
+    """Becomes the model it is given as a teacher."""
+
+    teacher: Model = Model(id="base")
+    steps: int = 1
+
+    def train(self, job: TrainJob) -> Checkpoint:
+        return Checkpoint(Path(shutil.copytree(self.teacher.id, job.folder / "model", dirs_exist_ok=True)))
 
 
 @dataclass(frozen=True)
