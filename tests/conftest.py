@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tiny_models import save_text_model, save_vision_model
+
+# Tests run on all cores already: two threads of torch on one core wait for each other more than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The gate must not depend on luck; new inputs are looked for with `--hypothesis-seed`.
 settings.register_profile("steady", deadline=None, derandomize=True)
