@@ -193,3 +193,17 @@ def test_a_trainer_whose_model_has_changed_trains_again(write: Callable[[str], L
     loop.train()
     changed = [stage["name"] for stage in loop.run()["stages"] if not stage["cached"]]
     assert changed[0] == "imitation-1"
+
+
+@pytest.mark.parametrize(("teacher", "trained"), [("TEACHER", False), ("policy", True)])
+def test_distill_carries_out_what_its_traces_need_and_no_more(
+    write: Callable[[str], Loop], teacher: str, trained: bool
+) -> None:
+    loop = write(
+        f"iterations:\n  - train: {{grpo: {{{GRPO}}}}}\n  - traces: {{data: {{source: SOURCE}}, teacher: {teacher}}}"
+    )
+    loop.openvlt("distill", str(loop.folder / "any.yaml"))
+    names = [stage["name"] for stage in loop.run()["stages"]]
+    assert names[-1] == "select-2"
+    assert ("grpo-1" in names) == trained
+    assert not any(name.startswith("score") for name in names)

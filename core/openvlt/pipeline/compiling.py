@@ -12,7 +12,6 @@ from openvlt.errors import UsageError
 from openvlt.interfaces import (
     Captioner,
     ExampleFilter,
-    Kind,
     Source,
     Teacher,
     TraceFilter,
@@ -20,6 +19,7 @@ from openvlt.interfaces import (
     Verifier,
 )
 from openvlt.pipeline.bench_stages import Ask, Guess, LoadQuestions, Score
+from openvlt.pipeline.building import Builder
 from openvlt.pipeline.data_stages import PASS_RATE, Filter, Load
 from openvlt.pipeline.stage import RowStage, Stage
 from openvlt.pipeline.trace_stages import Caption, Distill, Select, Verify
@@ -27,8 +27,7 @@ from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Phase, Recipe, Traces
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
-from openvlt.registry.filters import F, as_filter
-from openvlt.stages.train import Rewards
+from openvlt.stages.train import Rewards, model_options
 
 S = TypeVar("S", bound=Stage[Any])
 
@@ -49,7 +48,7 @@ def compile_recipe(
     Raises:
         PluginError, UsageError: a name or an option is wrong, or a phase cannot run; the message says where.
     """
-    return _Compiler(recipe, registry, dict(urls or {})).compiled()
+    return _Compiler(Builder(recipe, registry), dict(urls or {})).compiled()
 
 
 @dataclass
@@ -63,8 +62,7 @@ class _Compiler:
         scores: of each benchmark, by the model that was scored.
     """
 
-    recipe: Recipe
-    registry: Registry
+    builder: Builder
     urls: dict[str, Sequence[str]]
     stages: list[Stage[Any]] = field(default_factory=list)
     trained: Train | None = None
@@ -72,8 +70,12 @@ class _Compiler:
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     _verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
 
+    @property
+    def recipe(self) -> Recipe:
+        return self.builder.recipe
+
     def compiled(self) -> tuple[Stage[Any], ...]:
-        self._verifiers = self._build_verifiers(self.recipe.verifier_specs(), "rewards")
+        self._verifiers = self.builder.verifiers(self.recipe.verifier_specs(), "rewards")
         for index, spec in enumerate(self.recipe.bench):
             self._benchmark(index, spec)
         self._bench("base", 0)
@@ -95,23 +97,29 @@ class _Compiler:
 
     def _traces(self, index: int, traces: Traces, position: str) -> Select:
         rows: RowStage = self._load(str(index), index, traces.data, f"{position}.data")
-        teacher: Built[Teacher] = self._build("teacher", traces.teacher, f"{position}.teacher")
+        teacher: Built[Teacher] = self.builder.build("teacher", traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
-        distilled = self._add(
-            Distill(
-                name=f"distill-{index}", iteration=index, examples=rows, teacher=teacher,
-                model=self._model(teacher.component.model, "teacher"), trained=self.trained,
-            )
-        )  # fmt: skip
+        model = self._served(teacher.component.model, "teacher")
+        judged = self._sampled(f"distill-{index}", f"verify-{index}", index, rows, teacher, model, position)
+        filters = self.builder.filters(TraceFilter, traces.select, f"{position}.select")
+        return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
+
+    def _sampled(
+        self, name: str, verify: str, index: int, rows: RowStage, teacher: Built[Teacher], model: Model, position: str
+    ) -> Verify:
+        """The two stages that sample chains and verify them."""
         if not self._verifiers:
             raise UsageError(
-                f"{self.recipe.position(position)}: the traces cannot be verified, for the recipe has no verifiers.",
+                f"{self.recipe.position(position)}: traces cannot be verified, because the recipe has no verifiers.",
                 "Add the key rewards with a weight for each; 'openvlt list-plugins --kind verifier' lists them.",
             )
-        judged = self._add(Verify(name=f"verify-{index}", iteration=index, traces=distilled, verifiers=self._verifiers))
-        filters = self._filters(TraceFilter, traces.select, f"{position}.select")
-        return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
+        traces = self._add(
+            Distill(
+                name=name, iteration=index, examples=rows, teacher=teacher, model=model, trained=self._policy(model)
+            )
+        )
+        return self._add(Verify(name=verify, iteration=index, traces=traces, verifiers=self._verifiers))
 
     def _caption(self, index: int, rows: RowStage, position: str) -> Caption:
         if self.recipe.captioner is None:
@@ -119,14 +127,15 @@ class _Compiler:
                 f"{self.recipe.position(position)}: the teacher reads captions, and the recipe has no captioner.",
                 "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
-        captioner: Built[Captioner] = self._build("captioner", self.recipe.captioner, "captioner")
+        captioner: Built[Captioner] = self.builder.build("captioner", self.recipe.captioner, "captioner")
+        model = self._served(captioner.component.model, "captioner")
         return Caption(
-            name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, trained=self.trained,
-            model=self._model(captioner.component.model, "captioner"),
+            name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, model=model,
+            trained=self._policy(model),
         )  # fmt: skip
 
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
-        source: Built[Source] = self._build("source", data.source, f"{position}.source")
+        source: Built[Source] = self.builder.build("source", data.source, f"{position}.source")
         questions = tuple(self.questions)
         rows: RowStage = self._add(
             Load(
@@ -136,10 +145,12 @@ class _Compiler:
         )  # fmt: skip
         if not data.filters:
             return rows
-        filters = self._filters(ExampleFilter, data.filters, f"{position}.filters")
+        filters = self.builder.filters(ExampleFilter, data.filters, f"{position}.filters")
         rates = None
         if any(PASS_RATE in built.component.needs for built in filters):
-            rates = self._rates(name, index, rows)
+            teacher = self.builder.registry.build("teacher", POLICY_TEACHER, format=self.recipe.format)
+            model = self._of_run(teacher.component.model)
+            rates = self._sampled(f"rate-{name}", f"rate-verify-{name}", index, rows, teacher, model, position)
         return self._add(
             Filter(
                 name=f"filter-{name}", iteration=index, examples=rows, filters=filters, limit=data.limit, rates=rates,
@@ -147,26 +158,16 @@ class _Compiler:
             )
         )  # fmt: skip
 
-    def _rates(self, name: str, index: int, rows: RowStage) -> Verify:
-        """The stages that let the policy answer examples, and tell how often it is right."""
-        teacher = self.registry.build("teacher", POLICY_TEACHER, format=self.recipe.format)
-        samples = self._add(
-            Distill(
-                name=f"rate-{name}", iteration=index, examples=rows, teacher=teacher, trained=self.trained,
-                model=self._model(teacher.component.model),
-            )
-        )  # fmt: skip
-        return self._add(Verify(name=f"rate-verify-{name}", iteration=index, traces=samples, verifiers=self._verifiers))
-
     def _phase(self, index: int, name: str, phase: Phase, selected: Select | None, position: str) -> None:
-        trainer: Built[Trainer] = self._build("trainer", phase.trainer, f"{position}.trainer")
+        trainer: Built[Trainer] = self.builder.build("trainer", phase.trainer, f"{position}.trainer")
         rows = self._rows(index, name, phase, selected, trainer, position)
         start = phase.start or Model(id="base" if trainer.component.reads == "traces" else "previous")
-        start = replace(start, id="policy") if start.id == "previous" else start
+        start = self._of_run(replace(start, id="policy") if start.id == "previous" else start)
         self.trained = self._add(
             Train(
-                name=f"{name}-{index}", iteration=index, examples=rows, trainer=trainer, start=self._model(start),
-                trained=self.trained, rewards=self._rewards(phase, trainer, position),
+                name=f"{name}-{index}", iteration=index, examples=rows, trainer=trainer, start=start,
+                trained=self._policy(start, *model_options(trainer).values()),
+                rewards=self._rewards(phase, trainer, position),
             )
         )  # fmt: skip
         self._bench(self.trained.name, index)
@@ -210,12 +211,12 @@ class _Compiler:
                 "Add the key rewards with a weight for each verifier.",
             )
         missing = {name: {"use": name} for name in weights if name not in self._verifiers}
-        verifiers = {**self._verifiers, **self._build_verifiers(missing, f"{position}.rewards")}
+        verifiers = {**self._verifiers, **self.builder.verifiers(missing, f"{position}.rewards")}
         return Rewards(verifiers, weights, self.recipe.routes)
 
     def _benchmark(self, index: int, spec: Mapping[str, object]) -> None:
         where = self.recipe.position(f"bench.{index}")
-        benchmark = define(self.registry, spec, self.recipe.format, where=where)
+        benchmark = define(self.builder.registry, spec, self.recipe.format, where=where)
         name = benchmark.name
         questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))
         self.questions.append(questions)
@@ -246,28 +247,17 @@ class _Compiler:
             )
         )  # fmt: skip
 
-    def _model(self, model: Model, role: str = "") -> Model:
-        """What a component runs on: endpoints where the command line has any, the base where nothing is trained yet."""
-        if model.id == "policy" and self.trained is None:
-            model = replace(model, id="base")
-        if not (urls := self.urls.pop(role, ())):
-            return model
-        return replace(model, url=tuple(urls), backend=keep_for_endpoints(model.backend, self.registry))
+    def _served(self, model: Model, role: str) -> Model:
+        """What a captioner or the first teacher runs on: endpoints where the command line has any."""
+        urls = self.urls.pop(role, ()) if role == "teacher" else self.urls.get(role, ())
+        if urls:
+            model = replace(model, url=tuple(urls), backend=keep_for_endpoints(model.backend, self.builder.registry))
+        return self._of_run(model)
 
-    def _build(self, kind: Kind, spec: str | Mapping[str, object], position: str) -> Built[Any]:
-        return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.position(position))
+    def _of_run(self, model: Model) -> Model:
+        """The policy is the base where nothing has been trained yet."""
+        return replace(model, id="base") if model.id == "policy" and self.trained is None else model
 
-    def _filters(
-        self, interface: type[F], specs: Sequence[Mapping[str, object]], position: str
-    ) -> tuple[Built[F], ...]:
-        """Build the filters of a place that takes only one of their two interfaces."""
-        built = [self._build("filter", spec, f"{position}.{index}") for index, spec in enumerate(specs)]
-        at = [self.recipe.position(f"{position}.{index}") for index in range(len(specs))]
-        return tuple(as_filter(interface, one, where) for one, where in zip(built, at, strict=True))
-
-    def _build_verifiers(self, specs: Mapping[str, Mapping[str, object]], position: str) -> dict[str, Built[Verifier]]:
-        """Build verifiers; those without an entry of their own in the recipe are named at `position`."""
-        return {
-            name: self._build("verifier", spec, f"{'verifiers' if name in self.recipe.verifiers else position}.{name}")
-            for name, spec in specs.items()
-        }
+    def _policy(self, *models: Model) -> Train | None:
+        """The training stage a stage depends on that runs these models."""
+        return self.trained if any(model.id == "policy" for model in models) else None
