@@ -13,7 +13,6 @@ from hypothesis import given, settings, strategies as st
 from openvlt import ExampleFilter, Format, Model, OpenvltError, PluginError, TraceFilter, UsageError
 from openvlt.interfaces import Kind
 from openvlt.registry import Registry
-from openvlt.registry.filters import as_filter
 
 PLUGIN = '''
 from __future__ import annotations
@@ -235,8 +234,8 @@ def test_the_identities_of_built_ins_stay(kind: Kind, spec: Any, identity: str) 
 
 def test_a_filter_in_the_wrong_place_is_named_with_what_it_is() -> None:
     registry = Registry.discover()
-    assert as_filter(TraceFilter, registry.build("filter", "per-question"), "").entry.name == "per-question"
-    with pytest.raises(UsageError, match=r"recipe\.yaml:7 select: The filter 'contamination' implements ExampleFilter"):
-        as_filter(TraceFilter, registry.build("filter", "contamination"), "recipe.yaml:7 select")
-    with pytest.raises(UsageError, match="implements TraceFilter, and ExampleFilter is needed"):
-        as_filter(ExampleFilter, registry.build("filter", "per-question"), "recipe.yaml:3 data.filters")
+    assert registry.build(TraceFilter, "per-question").entry.name == "per-question"
+    with pytest.raises(UsageError, match=r"recipe\.yaml:7 select: The filter 'contamination' is no TraceFilter"):
+        registry.build(TraceFilter, "contamination", where="recipe.yaml:7 select")
+    with pytest.raises(UsageError, match="is no ExampleFilter, which is needed here"):
+        registry.build(ExampleFilter, "per-question")

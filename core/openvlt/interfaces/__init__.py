@@ -29,6 +29,12 @@ INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
 }
 """The base classes of each kind."""
 
+
+def kind_of(interface: type) -> Kind | None:
+    """The kind of component a class is; None if it is none."""
+    return next((kind for kind, interfaces in INTERFACES.items() if issubclass(interface, interfaces)), None)
+
+
 __all__ = [
     "INTERFACES",
     "KINDS",
@@ -57,4 +63,5 @@ __all__ = [
     "TrainJob",
     "Trainer",
     "Verifier",
+    "kind_of",
 ]

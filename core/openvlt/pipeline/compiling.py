@@ -11,8 +11,8 @@ from openvlt.engines.backend_choice import keep_for_endpoints
 from openvlt.errors import UsageError
 from openvlt.interfaces import (
     Captioner,
+    Component,
     ExampleFilter,
-    Kind,
     Source,
     Teacher,
     TraceFilter,
@@ -26,11 +26,11 @@ from openvlt.pipeline.trace_stages import Caption, Distill, Select, Verify
 from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Phase, Recipe, Traces
 from openvlt.records import Model, Sampling
-from openvlt.registry import Built, Registry
-from openvlt.registry.filters import F, as_filter
+from openvlt.registry import Built, Registry, Spec
 from openvlt.stages.train import Rewards
 
 S = TypeVar("S", bound=Stage[Any])
+C = TypeVar("C", bound=Component)
 
 POLICY_TEACHER = "policy"
 """The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
@@ -95,7 +95,7 @@ class _Compiler:
 
     def _traces(self, index: int, traces: Traces, position: str) -> Select:
         rows: RowStage = self._load(str(index), index, traces.data, f"{position}.data")
-        teacher: Built[Teacher] = self._build("teacher", traces.teacher, f"{position}.teacher")
+        teacher = self._build(Teacher, traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
         distilled = self._add(
@@ -119,14 +119,14 @@ class _Compiler:
                 f"{self.recipe.position(position)}: the teacher reads captions, and the recipe has no captioner.",
                 "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
-        captioner: Built[Captioner] = self._build("captioner", self.recipe.captioner, "captioner")
+        captioner = self._build(Captioner, self.recipe.captioner, "captioner")
         return Caption(
             name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, trained=self.trained,
             model=self._model(captioner.component.model, "captioner"),
         )  # fmt: skip
 
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
-        source: Built[Source] = self._build("source", data.source, f"{position}.source")
+        source = self._build(Source, data.source, f"{position}.source")
         questions = tuple(self.questions)
         rows: RowStage = self._add(
             Load(
@@ -149,7 +149,7 @@ class _Compiler:
 
     def _rates(self, name: str, index: int, rows: RowStage) -> Verify:
         """The stages that let the policy answer examples, and tell how often it is right."""
-        teacher = self.registry.build("teacher", POLICY_TEACHER, format=self.recipe.format)
+        teacher = self.registry.build(Teacher, POLICY_TEACHER, format=self.recipe.format)
         samples = self._add(
             Distill(
                 name=f"rate-{name}", iteration=index, examples=rows, teacher=teacher, trained=self.trained,
@@ -159,7 +159,7 @@ class _Compiler:
         return self._add(Verify(name=f"rate-verify-{name}", iteration=index, traces=samples, verifiers=self._verifiers))
 
     def _phase(self, index: int, name: str, phase: Phase, selected: Select | None, position: str) -> None:
-        trainer: Built[Trainer] = self._build("trainer", phase.trainer, f"{position}.trainer")
+        trainer = self._build(Trainer, phase.trainer, f"{position}.trainer")
         rows = self._rows(index, name, phase, selected, trainer, position)
         start = phase.start or Model(id="base" if trainer.component.reads == "traces" else "previous")
         start = replace(start, id="policy") if start.id == "previous" else start
@@ -254,20 +254,15 @@ class _Compiler:
             return model
         return replace(model, url=tuple(urls), backend=keep_for_endpoints(model.backend, self.registry))
 
-    def _build(self, kind: Kind, spec: str | Mapping[str, object], position: str) -> Built[Any]:
-        return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.position(position))
+    def _build(self, interface: type[C], spec: Spec, position: str) -> Built[C]:
+        return self.registry.build(interface, spec, format=self.recipe.format, where=self.recipe.position(position))
 
-    def _filters(
-        self, interface: type[F], specs: Sequence[Mapping[str, object]], position: str
-    ) -> tuple[Built[F], ...]:
-        """Build the filters of a place that takes only one of their two interfaces."""
-        built = [self._build("filter", spec, f"{position}.{index}") for index, spec in enumerate(specs)]
-        at = [self.recipe.position(f"{position}.{index}") for index in range(len(specs))]
-        return tuple(as_filter(interface, one, where) for one, where in zip(built, at, strict=True))
+    def _filters(self, interface: type[C], specs: Sequence[Spec], position: str) -> tuple[Built[C], ...]:
+        return tuple(self._build(interface, spec, f"{position}.{index}") for index, spec in enumerate(specs))
 
     def _build_verifiers(self, specs: Mapping[str, Mapping[str, object]], position: str) -> dict[str, Built[Verifier]]:
         """Build verifiers; those without an entry of their own in the recipe are named at `position`."""
         return {
-            name: self._build("verifier", spec, f"{'verifiers' if name in self.recipe.verifiers else position}.{name}")
+            name: self._build(Verifier, spec, f"{'verifiers' if name in self.recipe.verifiers else position}.{name}")
             for name, spec in specs.items()
         }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from typing import Any, cast
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
-from openvlt.interfaces import Component, Kind
+from openvlt.interfaces import Component, Kind, kind_of
 from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry, Finder, Spec
 from openvlt.registry.identity import digest_of, identity
@@ -14,10 +15,18 @@ from openvlt.registry.options import OptionInfo, as_json, options_of
 from openvlt.registry.targets import component_class, is_data, missing, read_data
 
 
-def build(finder: Finder, kind: Kind, spec: Spec, *, format: Format | None, where: str) -> Built[Component]:
+def build(finder: Finder, kind: Kind | type[Component], spec: Spec, *, format: Format | None, where: str) -> Built[Any]:
     """See `Registry.build`."""
     try:
-        return _build(finder, kind, spec, format)
+        if isinstance(kind, str):
+            return _build(finder, kind, spec, format)
+        built = _build(finder, cast(Kind, kind_of(kind)), spec, format)
+        if not isinstance(built.component, kind):
+            raise UsageError(
+                f"The {built.entry.kind} '{built.entry.name}' is no {kind.__name__}, which is needed here.",
+                "Put filters of traces into select, filters of examples into the filters of a data block.",
+            )
+        return built
     except OpenvltError as error:
         if not where:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import pluggy
 
@@ -16,10 +16,11 @@ from openvlt.registry.entries import Built, Entry, Plugin, Spec
 from openvlt.registry.targets import missing
 
 if TYPE_CHECKING:
-    from openvlt import interfaces
     from openvlt.interfaces import Component, Kind
     from openvlt.records import Format
     from openvlt.registry.description import Description
+
+C = TypeVar("C", bound="Component")
 
 
 class Registry:
@@ -94,60 +95,26 @@ class Registry:
         raise PluginError(f"There is no {kind} '{name}'.", hints)
 
     @overload
-    def build(
-        self, kind: Literal["source"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Source]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["captioner"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Captioner]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["teacher"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Teacher]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["filter"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.TraceFilter | interfaces.ExampleFilter]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["verifier"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Verifier]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["benchmark"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Benchmark]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["backend"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Backend]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["trainer"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Trainer]: ...
+    def build(self, kind: type[C], spec: Spec, *, format: Format | None = None, where: str = "") -> Built[C]: ...
 
     @overload
     def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: str = "") -> Built[Component]: ...
 
-    def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: str = "") -> Built[Component]:
+    def build(
+        self, kind: Kind | type[C], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[Component] | Built[C]:
         """Build a component.
 
         Args:
-            kind: what it must be.
+            kind: what it must be; an interface, such as `Teacher`, also says so to the type checker.
             spec: its name, or ``{"use": name, option: value}``.
             format: fills an option of type `Format`.
             where: source position of the spec (``recipe.yaml:12 teacher``), for error messages.
 
         Raises:
             PluginError: there is no such component, or it cannot be imported.
-            UsageError: an option does not exist, is missing or has the wrong type.
+            UsageError: an option does not exist, is missing or has the wrong type, or the component is a filter of the
+                other interface.
         """
         from openvlt.registry.building import build
 

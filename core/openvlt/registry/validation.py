@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from openvlt.errors import PluginError, UsageError, closest
-from openvlt.interfaces import INTERFACES, Component, Kind, Option
+from openvlt.interfaces import Component, Kind, Option, kind_of
 from openvlt.records import Model
 from openvlt.registry.entries import Entry, Spec
 from openvlt.registry.options import default_of, options_of
@@ -66,18 +66,12 @@ def _hint(hint: object, build_nested: BuildNested) -> Any:
         return origin[tuple(arg if arg is Ellipsis else _hint(arg, build_nested) for arg in args)]
     if hint is Model:
         return Annotated[Model, BeforeValidator(lambda value: Model(id=value) if isinstance(value, str) else value)]
-    kind = _kind_of(hint)
+    kind = kind_of(hint) if isinstance(hint, type) else None
     if kind is None:
         return hint
     return Annotated[
         hint, BeforeValidator(lambda spec: build_nested(kind, spec) if isinstance(spec, str | Mapping) else spec)
     ]
-
-
-def _kind_of(hint: object) -> Kind | None:
-    if not isinstance(hint, type):
-        return None
-    return next((kind for kind, interfaces in INTERFACES.items() if issubclass(hint, interfaces)), None)
 
 
 def _usage_error(entry: Entry, errors: list[ErrorDetails], hints: Mapping[str, object]) -> UsageError:
