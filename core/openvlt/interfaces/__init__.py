@@ -1,8 +1,8 @@
 """What a plugin author implements: one small class per kind, a frozen dataclass whose fields are its options.
 
-The core does the rest: batching, samples, retries, caching, resume, counting. None of these classes opens files of its
-own accord (a source reads its data), starts threads, retries or caches. Any method may raise `openvlt.Reject` to leave
-one row out. A component is built once per process, may be called from many threads and keeps no state.
+The core does the rest: batching, samples, retries, caching, resume, counting. None of these classes opens files (except
+a source its data), starts threads, retries or caches. Any method may raise `openvlt.Reject` to reject one row. A
+component is built once per process, may be called from many threads and keeps no state.
 """
 
 from __future__ import annotations
