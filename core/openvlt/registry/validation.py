@@ -1,4 +1,4 @@
-"""Checks option values against the types of a component's fields, with pydantic, and reports what was expected."""
+"""Checks option values against the types of a component's fields with pydantic."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def validated(
     """Check and convert options; defaults are checked like given values.
 
     Args:
-        entry: whose options they are, for messages.
-        component: the class.
+        entry: the component, for messages.
+        component: its class.
         given: option values by name.
-        build_nested: builds a field whose type is an interface from its spec.
+        build_nested: builds a nested component from its spec.
 
     Raises:
-        UsageError: an option is missing or has the wrong type; the message says what was expected.
-        PluginError: a field has a type no value can be checked against.
+        UsageError: an option is missing or has the wrong type; the message gives the expected one.
+        PluginError: a field has a type that pydantic cannot check.
     """
     hints = {option.name: _hint(option.hint, build_nested) for option in options_of(component)}
     shape = TypedDict("shape", hints)  # type: ignore[misc]
@@ -52,7 +52,7 @@ def validated(
 
 
 def _hint(hint: object, build_nested: BuildNested) -> Any:
-    """The type with what a recipe may write in its place: a spec for a component, an id for a model."""
+    """The type, extended by what a recipe may write instead: a spec for a component, an id for a model."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return hint
@@ -95,7 +95,7 @@ def _expectation(message: str) -> str:
 
 
 def _keys(hint: object) -> list[str]:
-    """The field names of the record a type holds."""
+    """The field names of the records in a type."""
     if isinstance(hint, type) and is_dataclass(hint):
         return [field.name for field in fields(hint)]
     return [key for arg in get_args(hint) for key in _keys(arg)]
