@@ -134,7 +134,7 @@ def test_options_build_the_same_again(
 
 
 @pytest.mark.parametrize(
-    ("spec", "error", "said"),
+    ("spec", "error", "message"),
     [
         ({"use": "full", "limt": 1}, UsageError, "has no option 'limt'. Did you mean 'limit'?"),
         ({"use": "full"}, UsageError, "Option 'limit' of the verifier 'full' is not given and has no default."),
@@ -162,11 +162,11 @@ def test_options_build_the_same_again(
         ("twice", PluginError, "which is data too"),
     ],
 )
-def test_what_is_wrong_is_said(registry: Registry, spec: Any, error: type[OpenvltError], said: str) -> None:
+def test_errors_name_what_is_wrong(registry: Registry, spec: Any, error: type[OpenvltError], message: str) -> None:
     with pytest.raises(error) as raised:
         registry.build("verifier", spec, where="recipe.yaml:12 reward")
     assert str(raised.value).startswith("recipe.yaml:12 reward: ")
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_options_as_a_person_reads_them(registry: Registry) -> None:

@@ -61,7 +61,10 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
         except Incompatible as error:
             status, reason = "incompatible", str(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary: a plugin may raise anything
-            status, reason, trace = "broken", _first_line(error), _trace(error)
+            import traceback
+
+            status, reason = "broken", f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            trace = "".join(traceback.format_exception(error))
     return Plugin(
         name=candidate.name,
         origin=candidate.origin,
@@ -75,16 +78,6 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
         traceback=trace,
         file=candidate.file,
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
-
-
-def _trace(error: BaseException) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(error))
 
 
 def _check_api(api: object) -> None:
@@ -153,8 +146,7 @@ def _registrar(
     """The argument `register` of a hook for this kind."""
 
     def register(name: str, target: str | type[Component], *, summary: str, requires: Sequence[str] = ()) -> None:
-        _check_name(kind, name)
-        _check_texts(kind, name, summary, requires)
+        _check_arguments(kind, name, summary, requires)
         id = f"{candidate.distribution}/{name}"
         owner = taken(kind, id) or next((candidate.name for e in entries if (e.kind, e.id) == (kind, id)), None)
         if owner is not None:
@@ -175,12 +167,10 @@ def _registrar(
     return register
 
 
-def _check_name(kind: Kind, name: object) -> None:
+def _check_arguments(kind: Kind, name: object, summary: object, requires: object) -> None:
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise ValueError(f"{kind} name {name!r} must be lower-case letters, digits, '-', '_' and '.'")
 
-
-def _check_texts(kind: Kind, name: str, summary: object, requires: object) -> None:
     if not (isinstance(summary, str) and summary.strip() and "\n" not in summary):
         raise ValueError(f"summary of {kind} '{name}' must be one line of text, not {summary!r}")
     if isinstance(requires, str) or not isinstance(requires, Sequence):

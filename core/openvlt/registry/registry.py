@@ -106,7 +106,7 @@ class Registry:
         """Build a component.
 
         Args:
-            kind: what it must be; an interface, such as `Teacher`, also says so to the type checker.
+            kind: a kind, or an interface such as `Teacher`, which also types the result.
             spec: its name, or ``{"use": name, option: value}``.
             format: fills an option of type `Format`.
             where: source position of the spec (``recipe.yaml:12 teacher``), for error messages.

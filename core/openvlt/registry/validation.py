@@ -86,12 +86,10 @@ def _usage_error(entry: Entry, errors: list[ErrorDetails], hints: Mapping[str, o
         key = str(first["loc"][-1])
         return UsageError(f"Option '{option}' of {who} has no field '{key}'.", closest(key, _keys(hints[option])))
     same = [error for error in errors if error["loc"][0] == option]
-    expected = " or ".join(dict.fromkeys(_expectation(error["msg"]) for error in same))
+    expected = " or ".join(
+        dict.fromkeys(error["msg"].replace("Input should", "it should").rstrip(".") for error in same)
+    )
     return UsageError(f"Option '{option}' of {who} is {first['input']!r}, but {expected}.", remedy)
-
-
-def _expectation(message: str) -> str:
-    return message.replace("Input should", "it should").rstrip(".")
 
 
 def _keys(hint: object) -> list[str]:

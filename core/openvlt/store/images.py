@@ -88,20 +88,14 @@ def decode_image(content: bytes) -> Picture:
 
 
 def _content(origin: Path | bytes) -> bytes:
-    if isinstance(origin, bytes):
-        content = origin
-    else:
-        try:
-            if origin.stat().st_size > MAX_BYTES:
-                raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
-            content = origin.read_bytes()
-        except FileNotFoundError as error:
-            raise Reject("image file missing") from error
-        except OSError as error:
-            raise Reject(f"image file unreadable ({error.strerror})") from error
-    if len(content) > MAX_BYTES:
-        raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
-    return content
+    try:
+        if (len(origin) if isinstance(origin, bytes) else origin.stat().st_size) > MAX_BYTES:
+            raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
+        return origin if isinstance(origin, bytes) else origin.read_bytes()
+    except FileNotFoundError as error:
+        raise Reject("image file missing") from error
+    except OSError as error:
+        raise Reject(f"image file unreadable ({error.strerror})") from error
 
 
 def _check(content: bytes) -> tuple[int, int]:
