@@ -1,7 +1,7 @@
 """openvlt: turns images and questions into a vision-language model that reasons, and measures whether it got better.
 
-Everything a plugin needs is a name of this package; each is imported when it is first used. Readers of files with rows
-are in its module `tables`.
+Everything a plugin needs is a name of this package, imported at its first use; readers of data files are in the module
+`openvlt.tables`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,10 @@ if TYPE_CHECKING:
         RemoteError as RemoteError,
         UsageError as UsageError,
     )
-    from openvlt.extraction import (
-        extract as extract,
-        parse as parse,
-    )
-    from openvlt.hookspecs import (
-        Register as Register,
-        hookimpl as hookimpl,
-    )
-    from openvlt.integrations.rewards import (
-        reward as reward,
-    )
-    from openvlt.integrations.scores import (
-        compute_score as compute_score,
-    )
+    from openvlt.extraction import extract as extract, parse as parse
+    from openvlt.hookspecs import Register as Register, hookimpl as hookimpl
+    from openvlt.integrations.rewards import reward as reward
+    from openvlt.integrations.scores import compute_score as compute_score
     from openvlt.interfaces import (
         AnswerVerifier as AnswerVerifier,
         Backend as Backend,
@@ -74,9 +64,7 @@ if TYPE_CHECKING:
         penalise_repetition as penalise_repetition,
         uniform_draws as uniform_draws,
     )
-    from openvlt.stratify import (
-        allocate as allocate,
-    )
+    from openvlt.stratify import allocate as allocate
 
 _HOMES = {
     "openvlt.stratify": ("allocate",),

@@ -1,4 +1,4 @@
-"""The command ``openvlt``, also ``python -m openvlt``: where errors become sentences and exit codes."""
+"""The command ``openvlt``, also ``python -m openvlt``: turns errors into sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Args:
-        arguments: the command line without the program's name; ``--debug`` may stand anywhere in it.
+        arguments: the command line without the program's name; ``--debug`` may be anywhere in it.
 
     Returns:
-        The exit code; what went wrong is told on stderr, with ``--debug`` as a traceback.
+        The exit code; an error is printed on stderr, with ``--debug`` as a traceback.
     """
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
@@ -43,34 +43,31 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader left; without this the interpreter complains when it flushes at exit
+        # The reader has gone; without this the interpreter reports an error when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever it is, the user gets a sentence
+    except Exception as error:  # noqa: BLE001 - the boundary: the user gets a sentence for any error
+        user_error = _user_error(error)
         if debug:
             traceback.print_exc()
-        error = _named(error)
-        if not debug:
-            click.echo(f"Error: {_told(error)}", err=True)
-        return error.exit_code if isinstance(error, OpenvltError) else 1
+        else:
+            click.echo(f"Error: {user_error}", err=True)
+        return user_error.exit_code
 
 
-def _named(error: Exception) -> Exception:
-    """An optional package that is imported where it is needed, and is not there, as an error with the remedy."""
+def _user_error(error: Exception) -> OpenvltError:
+    """Any error as one with a remedy; for an optional package that is not installed, the command that installs it."""
+    if isinstance(error, OpenvltError):
+        return error
     if isinstance(error, ModuleNotFoundError) and error.name:
         from openvlt.registry.targets import require
 
         try:
             require(error.name.partition(".")[0])
-        except OpenvltError as refusal:
-            return refusal
-    return error
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, OpenvltError):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {error}. Run again with --debug to see where it comes from."
+        except OpenvltError as missing:
+            return missing
+    problem = f"unexpected {type(error).__name__}: {error}."
+    return OpenvltError(problem, "Run again with --debug to see where it comes from.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What can go wrong, told to a person: one sentence of what is wrong, one of what to do."""
+"""Errors for users: one sentence what is wrong, one sentence what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OpenvltError(Exception):
 
 
 class UsageError(OpenvltError):
-    """The command line or a recipe asks for something that cannot be."""
+    """The command line or a recipe asks for something impossible."""
 
     exit_code = 2
 
@@ -34,22 +34,22 @@ class PluginError(OpenvltError):
 
 
 class DataError(OpenvltError):
-    """Data cannot be read, or not enough of it is left."""
+    """Data cannot be read or written, or too little of it remains."""
 
     exit_code = 4
 
 
 class RemoteError(OpenvltError):
-    """An endpoint or hub does not answer as it should."""
+    """An endpoint or hub does not respond as it should."""
 
     exit_code = 5
 
 
 class Reject(Exception):
-    """Raised by any component to leave one row out; the row is written down with the reason.
+    """Raised by any component to reject one row, which is recorded with the reason.
 
     Args:
-        reason: a short phrase, the same for all rows rejected for the same cause, so that it can be counted.
+        reason: a short phrase, the same for the same cause, so that it can be counted.
         transient: True if the same row may succeed on the next run (an endpoint was down).
     """
 
@@ -60,7 +60,7 @@ class Reject(Exception):
 
 
 def closest(value: str, valid: list[str]) -> str:
-    """Return ``' Did you mean 'x'?'`` for the valid name nearest to `value`, or the list of valid names."""
+    """``Did you mean 'x'?`` with the valid name closest to `value`, or a sentence that lists the valid names."""
     from difflib import get_close_matches
 
     near = get_close_matches(value, valid, n=1, cutoff=0.5)

@@ -2,9 +2,9 @@
 
 1. The last complete answer tag, across newlines.
 2. Else the content of the last ``\\boxed{}``, braces matched.
-3. Else, only where the caller allows it, what follows the last phrase such as "the answer is".
+3. Else, if the caller accepts phrases, the text after the last phrase such as "the answer is".
 
-A last answer tag that is opened and never closed is *unparsed*: what came before it was not the answer.
+A response whose last answer tag is never closed is *unparsed*: no earlier tag or box was the final answer.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _SENTENCE_END = re.compile(r"\.(?=\s|$)|\n|$")
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """Where the answer was found.
+    """The answer of a response.
 
     Attributes:
         answer: the text, trimmed; None if there is none.
         rule: the rule that found it.
-        start: offset in the response at which the answer's tag, box or phrase begins.
+        start: offset in the response of the answer's tag, box or phrase.
         reason: why there is no answer.
     """
 
@@ -43,9 +43,9 @@ def extract(response: str, format: Format, *, accept_phrases: bool = False) -> E
     """Find the answer in a response.
 
     Args:
-        response: all of what the model wrote.
+        response: the model's whole output.
         format: names the answer tag.
-        accept_phrases: also accept "the answer is ..." where there is neither tag nor box.
+        accept_phrases: also accept "the answer is ..." if there is neither tag nor box.
     """
     opening, closing = f"<{format.answer}>", f"</{format.answer}>"
     start = response.rfind(opening)
@@ -68,10 +68,10 @@ def extract(response: str, format: Format, *, accept_phrases: bool = False) -> E
 
 
 def parse(completion: Completion, format: Format, *, sample: int = 0) -> Trace:
-    """Split a reply into reasoning, explanation and answer; a reply that holds no answer keeps ``answer=None``.
+    """Split a reply into reasoning, explanation and answer, which is None if there is none.
 
-    The reasoning is what stands before the last closing think tag (an opening tag the chat template wrote is not in
-    the reply); without one it is all that precedes the answer.
+    The reasoning is the text before the last closing think tag, whether or not an opening tag precedes it: a chat
+    template may have put that into the prompt. Without a closing tag it is everything before the answer.
     """
     found = extract(completion.text, format)
     before = completion.text if found.start < 0 else completion.text[: found.start]
@@ -96,10 +96,7 @@ def _found(text: str, rule: Rule, start: int) -> Extraction:
 
 
 def _braced(text: str, start: int) -> str | None:
-    """Return what stands between the brace at `start` and its match, or None if it has none.
-
-    An escaped brace is a sign to be printed, and matches nothing.
-    """
+    """The text between the brace at `start` and its match, None if it has none; escaped braces do not count."""
     depth = 0
     for brace in _BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(brace.group(), 0)

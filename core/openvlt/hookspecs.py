@@ -1,12 +1,12 @@
-"""The hooks of openvlt: its table of contents.
+"""The hooks of openvlt.
 
 A plugin is a module named by an entry point in the group ``openvlt``; it implements any of these functions, each
-marked ``@openvlt.hookimpl``. Each ``register_*`` hook is given `register`:
+decorated with ``@openvlt.hookimpl``. A ``register_*`` hook is passed `register`:
 
     register(name, target, *, summary, requires=())
 
 `target` is ``"package.module:Class"`` (nothing is imported until it is used), ``"package:file.yaml"`` for a component
-that is data, or a class. `requires` names optional top-level packages the component needs.
+that is data, or a class. `requires` names the optional top-level packages that the component needs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from openvlt.records import Run, StageRecord
 
 PLUGIN_API = 1
-"""Version of this page and of `openvlt.interfaces`; a plugin written for another one is not loaded."""
+"""Version of these hooks and of `openvlt.interfaces`; a plugin written for another one is not loaded."""
 
 hookspec = pluggy.HookspecMarker("openvlt")
 hookimpl = pluggy.HookimplMarker("openvlt")
 
 
 class Register(Protocol):
-    """Registers one component; a wrong argument is an error of the plugin."""
+    """Registers one component; an invalid argument breaks the plugin."""
 
     def __call__(self, name: str, target: str | type, *, summary: str, requires: Sequence[str] = ()) -> None: ...
 
@@ -54,7 +54,7 @@ def register_filters(register: Register) -> None:
 
 @hookspec
 def register_verifiers(register: Register) -> None:
-    """Register reward verifiers, correctness and shaping alike: `openvlt.Verifier`, `openvlt.AnswerVerifier`."""
+    """Register verifiers, for correctness and for shaping rewards: `openvlt.Verifier`, `openvlt.AnswerVerifier`."""
 
 
 @hookspec
@@ -69,14 +69,14 @@ def register_backends(register: Register) -> None:
 
 @hookspec
 def register_trainers(register: Register) -> None:
-    """Register SFT and RL engines: `openvlt.Trainer`."""
+    """Register trainers: `openvlt.Trainer`."""
 
 
 @hookspec
 def on_stage_end(run: Run, stage: StageRecord) -> None:
-    """A stage of a run has ended; an exception is logged and never fails the run."""
+    """Called when a stage of a run has ended; an exception is logged and never fails the run."""
 
 
 @hookspec
 def on_run_end(run: Run) -> None:
-    """A run has ended, well or not; an exception is logged and never fails the run."""
+    """Called when a run has ended, also by an error; an exception is logged and never fails the run."""

@@ -1,6 +1,6 @@
-"""Chooses tokens so that a sample depends on its request's key and its index, and on nothing else.
+"""Chooses tokens so that a sample depends only on its request's key and its index.
 
-Backends that sample by these functions draw the same replies from the same logits.
+Backends that sample with these functions draw the same replies from the same logits.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from openvlt.records import Sampling
 if TYPE_CHECKING:
     import torch
 
-_CANDIDATES = 256  # tokens sorted first; the nucleus is nearly always among them
+_CANDIDATES = 256  # tokens that are sorted first; they nearly always contain the nucleus
 
 
 def uniform_draws(key: str, sample: int, seed: int, length: int) -> torch.Tensor:
-    """One number in [0, 1) for each position of a sample, (length,) in float64; a longer one begins with a shorter.
+    """One number in [0, 1) for each position of a sample, (length,) in float64; a longer array begins with a shorter.
 
-    Drawn from Philox (Salmon et al., SC 2011) keyed by what the sample is.
+    Drawn from Philox (Salmon et al., SC 2011) with a key derived from the seed, the request and the sample.
     """
     import numpy as np
     import torch
@@ -52,13 +52,14 @@ def choose_tokens(logits: torch.Tensor, sampling: Sampling, draws: torch.Tensor)
     if not sampling.top_k:
         wide = (values - total).exp().sum(-1) < sampling.top_p
         if wide.any():
+            # The sorted candidates do not contain the whole nucleus of these rows.
             values, ids = logits[wide].sort(descending=True, stable=True)
             tokens[wide] = _draw_among(values - total[wide], ids, sampling.top_p, draws[wide])
     return tokens
 
 
 def _draw_among(logarithms: torch.Tensor, ids: torch.Tensor, top_p: float, draws: torch.Tensor) -> torch.Tensor:
-    """Draw from the nucleus of candidates; the likely ones come first in `logarithms` and `ids`, (rows, candidates)."""
+    """Draw from the nucleus of candidates, (rows, candidates), whose most likely ones come first."""
     probabilities = logarithms.exp()
     before = probabilities.cumsum(-1) - probabilities
     probabilities = probabilities.where(before < top_p, 0.0)
@@ -67,12 +68,12 @@ def _draw_among(logarithms: torch.Tensor, ids: torch.Tensor, top_p: float, draws
 
 
 def _draw(probabilities: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """The place in each row of (rows, candidates) where the cumulative distribution passes the row's draw."""
+    """The index in each row of (rows, candidates) at which the cumulative distribution passes the row's draw."""
     import torch
 
     cumulative = probabilities.double().cumsum(-1)
-    places = torch.searchsorted(cumulative, (draws * cumulative[:, -1]).unsqueeze(1), right=True)
-    return places.clamp(max=cumulative.shape[1] - 1).squeeze(1)
+    indices = torch.searchsorted(cumulative, (draws * cumulative[:, -1]).unsqueeze(1), right=True)
+    return indices.clamp(max=cumulative.shape[1] - 1).squeeze(1)
 
 
 def penalise_repetition(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How many to take of each cell, so that a selection is even."""
+"""How many rows to take from each cell of a stratified selection."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from collections.abc import Mapping, Sequence
 def allocate(
     sizes: Mapping[tuple[str, ...], int], *, total: int | None = None, ratio: float | None = None
 ) -> dict[tuple[str, ...], int]:
-    """Share a total over cells: evenly over the first key, then within each of its values over the next key.
+    """Allocate a total to cells: evenly over the first key, then for each of its values over the next key.
 
-    What a small cell cannot take goes to the others.
+    What exceeds a small cell goes to the others.
 
     Args:
-        sizes: how many there are in each cell; all cells have equally many keys.
-        total: how many to take at most; None for no limit.
-        ratio: no cell or group takes more than this times its smallest sibling; None for no limit.
+        sizes: the size of each cell; all cells have the same number of keys.
+        total: at most this many in total; None for no limit.
+        ratio: at most this times its smallest sibling for each cell or group; None for no limit.
 
     Returns:
-        How many to take of each cell, in the order of `sizes`.
+        How many to take from each cell, in the order of `sizes`.
     """
-    filled = _fill(sizes, _capacity(sizes, ratio) if total is None else min(total, _capacity(sizes, ratio)), ratio)
+    capacity = _capacity(sizes, ratio)
+    filled = _fill(sizes, capacity if total is None else min(total, capacity), ratio)
     return {cell: filled[cell] for cell in sizes}
 
 
 def _groups(sizes: Mapping[tuple[str, ...], int]) -> list[dict[tuple[str, ...], int]]:
-    """Split cells by their first key; cells without keys are one cell each."""
+    """Split cells by their first key."""
     groups: dict[str, dict[tuple[str, ...], int]] = {}
     for cell, size in sizes.items():
         groups.setdefault(cell[0], {})[cell[1:]] = size
@@ -44,20 +45,20 @@ def _fill(sizes: Mapping[tuple[str, ...], int], budget: int, ratio: float | None
     if () in sizes or not sizes:
         return dict.fromkeys(sizes, budget)
     groups = _groups(sizes)
-    given = _pour([_capacity(group, ratio) for group in groups], budget)
+    budgets = _split([_capacity(group, ratio) for group in groups], budget)
     names = list(dict.fromkeys(cell[0] for cell in sizes))
     return {
         (name, *rest): count
-        for name, group, share in zip(names, groups, given, strict=True)
-        for rest, count in _fill(group, share, ratio).items()
+        for name, group, part in zip(names, groups, budgets, strict=True)
+        for rest, count in _fill(group, part, ratio).items()
     }
 
 
-def _pour(capacities: Sequence[int], budget: int) -> list[int]:
-    """Give each in turn an equal part of what is left, the smallest first; an odd one goes to the largest."""
-    given = [0] * len(capacities)
+def _split(capacities: Sequence[int], budget: int) -> list[int]:
+    """Split a budget evenly, the smallest capacity first so that what it cannot take goes to the larger ones."""
+    taken = [0] * len(capacities)
     order = sorted(range(len(capacities)), key=lambda index: capacities[index])
-    for place, index in enumerate(order):
-        given[index] = min(capacities[index], budget // (len(order) - place))
-        budget -= given[index]
-    return given
+    for rank, index in enumerate(order):
+        taken[index] = min(capacities[index], budget // (len(order) - rank))
+        budget -= taken[index]
+    return taken

@@ -1,7 +1,7 @@
-"""The calls that not every operating system has, and what happens without them.
+"""System calls that only some operating systems have, and the fallbacks.
 
-Linux has all of them. Elsewhere a missing limit is not replaced: what remains is wall time, because the pool kills a
-worker that is late.
+Linux has all of them. Elsewhere a missing limit has no replacement; what remains is the limit by wall time, because the
+pool kills a worker that exceeds its deadline.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Literal
 from openvlt.errors import UsageError
 
 KILLED = -9
-"""Exit code of a process ended by SIGKILL, which the kernel sends when memory runs out."""
+"""Exit code of a process killed by SIGKILL, which the kernel sends when memory runs out."""
 
 
 def cpus() -> int:
-    """CPUs this process may use; all of them where a process cannot be bound to some."""
+    """CPUs this process may use; all of them on systems without CPU affinity."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -37,7 +37,7 @@ def memory() -> int | None:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """CPU time a process has used so far, also after its end until it is waited for; None if unknown."""
+    """CPU time of a process so far, also after its end until it is waited for; None if unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except OSError:
@@ -46,7 +46,7 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def limit_memory(growth: int) -> None:
-    """Let this process grow by `growth` bytes at most; no limit where its size is unknown."""
+    """Limit the growth of this process to `growth` bytes; no limit if its size is unknown."""
     try:
         import resource
 
@@ -58,16 +58,16 @@ def limit_memory(growth: int) -> None:
 
 @contextmanager
 def time_limit(cpu: float, wall: float) -> Iterator[None]:
-    """End this process if the block runs too long, even inside a C function; no limit where there are no timers.
+    """Kill this process if the block takes too long, even inside a C function; no limit on systems without timers.
 
     Args:
-        cpu: seconds it may compute.
-        wall: seconds it may take.
+        cpu: seconds of CPU time.
+        wall: seconds of wall time.
     """
     if not hasattr(signal, "setitimer"):
         yield
         return
-    # The default action of both signals ends the process at once.
+    # The default action of both signals kills the process at once; a Python handler would wait for the C function.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, cpu)
@@ -80,7 +80,7 @@ def time_limit(cpu: float, wall: float) -> Iterator[None]:
 
 
 def limit_hit(code: int) -> Literal["cpu", "wall"] | None:
-    """Which limit of `time_limit` ended a process with this exit code, if one did."""
+    """The limit of `time_limit` that killed a process with this exit code; None if none did."""
     if hasattr(signal, "setitimer"):
         if code == -signal.SIGPROF:
             return "cpu"
@@ -90,7 +90,7 @@ def limit_hit(code: int) -> Literal["cpu", "wall"] | None:
 
 
 def end(child: Popen[bytes], *, by_force: bool) -> None:
-    """Ask a child that leads its own session, and all of that session, to end; only the child where there are none."""
+    """Terminate or kill a child that leads its own session, with its whole session on systems that have them."""
     with suppress(ProcessLookupError):
         if hasattr(os, "killpg"):
             os.killpg(child.pid, signal.SIGKILL if by_force else signal.SIGTERM)
@@ -101,19 +101,19 @@ def end(child: Popen[bytes], *, by_force: bool) -> None:
 
 
 def after_fork(call: Callable[[], None]) -> None:
-    """Have `call` run in every forked child; never where processes do not fork."""
+    """Run `call` in every forked child; does nothing on systems without fork."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=call)
 
 
 def require_pipes() -> None:
-    """Refuse a system on which nobody can wait for several pipes at once.
+    """Refuse a system that cannot wait for several pipes at once.
 
     Raises:
         UsageError: this is Windows.
     """
     if sys.platform == "win32":
         raise UsageError(
-            "Verifiers cannot run in worker processes on Windows, where pipes cannot be waited for together.",
+            "Verifiers cannot run in worker processes on Windows, which cannot wait for several pipes at once.",
             "Run openvlt in the Windows Subsystem for Linux (WSL).",
         )

@@ -90,7 +90,7 @@ def test_a_folder_stands_for_all_shards_and_configurations(tmp_path: Path) -> No
 def test_a_folder_with_several_other_files_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", [ROW])
     write(tmp_path / "b.jsonl", [ROW])
-    with pytest.raises(DataError, match=r"holds a\.jsonl, b\.jsonl, and none is called test"):
+    with pytest.raises(DataError, match=r"contains a\.jsonl, b\.jsonl, and none is called test"):
         list(table(tmp_path).examples("test"))
 
 

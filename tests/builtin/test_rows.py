@@ -229,7 +229,7 @@ def test_the_revision_follows_the_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "problem"),
-    [("https://example.org/a.jsonl", "is remote"), ("nowhere.jsonl", "does not exist"), (__file__, "no known format")],
+    [("https://example.org/a.jsonl", "is remote"), ("nowhere.jsonl", "does not exist"), (__file__, "unknown format")],
 )
 def test_paths_that_lead_nowhere(path: str, problem: str) -> None:
     with pytest.raises(DataError, match=problem):

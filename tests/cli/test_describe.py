@@ -40,7 +40,7 @@ def test_a_shared_name_is_an_error_that_names_both(crowded: Cli) -> None:
     assert process.returncode == 3
     assert process.stderr == (
         "Error: The verifier name 'twin' belongs to several plugins: 'openvlt-shares-name-a/twin' and "
-        "'openvlt-shares-name-b/twin'. Write one of these ids.\n"
+        "'openvlt-shares-name-b/twin'. Use one of these ids.\n"
     )
     assert crowded("describe", "verifier", "openvlt-shares-name-b/twin").returncode == 0
 

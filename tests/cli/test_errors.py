@@ -45,7 +45,7 @@ def test_an_unknown_command_offers_the_closest(openvlt: Cli) -> None:
 def test_a_plugin_file_that_does_not_exist(openvlt: Cli, tmp_path: Path) -> None:
     process = openvlt("--plugin", tmp_path / "none.py", "list-plugins")
     assert process.returncode == 2
-    assert process.stderr == f"Error: Plugin file '{tmp_path}/none.py' does not exist. Name a file that ends in .py.\n"
+    assert process.stderr == f"Error: Plugin file '{tmp_path}/none.py' does not exist. Name an existing .py file.\n"
 
 
 def test_an_unexpected_error_is_one_line_and_a_traceback_with_debug(

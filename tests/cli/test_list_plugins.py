@@ -83,12 +83,12 @@ def test_names_that_clash_are_shadowed_and_say_what_to_write(crowded: Cli) -> No
     (answer,) = plugins["takes_builtin_name"]["components"]
     assert (answer["status"], answer["reason"]) == (
         "shadowed",
-        "'answer' is also openvlt/answer; write 'openvlt-takes-builtin-name/answer'",
+        "'answer' is also openvlt/answer; use 'openvlt-takes-builtin-name/answer'",
     )
     (twin,) = plugins["shares_name_a"]["components"]
     assert (twin["status"], twin["reason"]) == (
         "shadowed",
-        "'twin' is also openvlt-shares-name-b/twin; write 'openvlt-shares-name-a/twin'",
+        "'twin' is also openvlt-shares-name-b/twin; use 'openvlt-shares-name-a/twin'",
     )
     (oracle,) = plugins["needs_extra"]["components"]
     assert (oracle["status"], oracle["reason"]) == (
@@ -143,7 +143,8 @@ def test_a_switch_that_names_no_plugin_is_told(crowded: Cli) -> None:
     process = crowded("list-plugins", OPENVLT_DISABLE_PLUGINS="goood")
     assert process.returncode == 0
     assert (
-        process.stderr == "Note: OPENVLT_DISABLE_PLUGINS names 'goood', which is no plugin here. Did you mean 'good'?\n"
+        process.stderr
+        == "Note: OPENVLT_DISABLE_PLUGINS names 'goood', which is no plugin of this environment. Did you mean 'good'?\n"
     )
 
 

@@ -95,5 +95,5 @@ def test_a_damaged_output_is_neither_exported_nor_a_riddle(openvlt: Command, tmp
             openvlt(*words)
     for path in (tmp_path / "home").glob("stages/*/rows.jsonl"):
         path.write_bytes(b"\n" + path.read_bytes())
-    with pytest.raises(DataError, match=r"rows\.jsonl is damaged: line 1 does not read"):
+    with pytest.raises(DataError, match=r"rows\.jsonl is damaged: line 1 cannot be read"):
         openvlt("runs", "prune")

@@ -13,7 +13,6 @@ from hypothesis import given, settings, strategies as st
 from openvlt import ExampleFilter, Format, Model, OpenvltError, PluginError, TraceFilter, UsageError
 from openvlt.interfaces import Kind
 from openvlt.registry import Registry
-from openvlt.registry.filters import as_filter
 
 PLUGIN = '''
 from __future__ import annotations
@@ -135,7 +134,7 @@ def test_options_build_the_same_again(
 
 
 @pytest.mark.parametrize(
-    ("spec", "error", "said"),
+    ("spec", "error", "message"),
     [
         ({"use": "full", "limt": 1}, UsageError, "has no option 'limt'. Did you mean 'limit'?"),
         ({"use": "full"}, UsageError, "Option 'limit' of the verifier 'full' is not given and has no default."),
@@ -163,11 +162,11 @@ def test_options_build_the_same_again(
         ("twice", PluginError, "which is data too"),
     ],
 )
-def test_what_is_wrong_is_said(registry: Registry, spec: Any, error: type[OpenvltError], said: str) -> None:
+def test_errors_name_what_is_wrong(registry: Registry, spec: Any, error: type[OpenvltError], message: str) -> None:
     with pytest.raises(error) as raised:
         registry.build("verifier", spec, where="recipe.yaml:12 reward")
     assert str(raised.value).startswith("recipe.yaml:12 reward: ")
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_options_as_a_person_reads_them(registry: Registry) -> None:
@@ -235,8 +234,8 @@ def test_the_identities_of_built_ins_stay(kind: Kind, spec: Any, identity: str) 
 
 def test_a_filter_in_the_wrong_place_is_named_with_what_it_is() -> None:
     registry = Registry.discover()
-    assert as_filter(TraceFilter, registry.build("filter", "per-question"), "").entry.name == "per-question"
-    with pytest.raises(UsageError, match=r"recipe\.yaml:7 select: The filter 'contamination' implements ExampleFilter"):
-        as_filter(TraceFilter, registry.build("filter", "contamination"), "recipe.yaml:7 select")
-    with pytest.raises(UsageError, match="implements TraceFilter, and ExampleFilter is needed"):
-        as_filter(ExampleFilter, registry.build("filter", "per-question"), "recipe.yaml:3 data.filters")
+    assert registry.build(TraceFilter, "per-question").entry.name == "per-question"
+    with pytest.raises(UsageError, match=r"recipe\.yaml:7 select: The filter 'contamination' is no TraceFilter"):
+        registry.build(TraceFilter, "contamination", where="recipe.yaml:7 select")
+    with pytest.raises(UsageError, match="is no ExampleFilter, which is needed here"):
+        registry.build(ExampleFilter, "per-question")

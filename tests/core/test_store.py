@@ -1,4 +1,4 @@
-"""Stage folders, run records and the home they lie in."""
+"""Stage folders, run records and the home."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_stage_counts_only_once_it_is_finished(tmp_path: Path) -> None:
     assert list(folder.rows(Row)) == ROWS
 
 
-def test_a_stage_that_is_written_anew_is_incomplete_until_then(tmp_path: Path) -> None:
+def test_a_stage_that_is_rewritten_is_incomplete_until_then(tmp_path: Path) -> None:
     folder = StageFolder(tmp_path / "stage")
     written(folder, ROWS).finish({})
     writer = written(folder, ROWS[:1])

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from openvlt import Claim, Example, Trace, Verdict, hookspecs
 from openvlt.records import Run, StageRecord
-from openvlt.registry import Registry, notify
+from openvlt.registry import Registry
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "openvlt_spec")]
@@ -54,7 +54,7 @@ def test_the_example_of_each_hook_is_a_plugin(hook: str, tmp_path: Path, monkeyp
     if hook.startswith("on_"):
         stage = StageRecord(stage_kind="sft", name="sft-1", iteration=1, fingerprint="f")
         event = {"run": Run(name="r", recipe="q", status="done")} | ({"stage": stage} if "stage" in hook else {})
-        notify(registry, hook, **event)
+        registry.notify(hook, **event)
         assert [file.suffix for file in tmp_path.iterdir() if file.suffix == ".txt"] == [".txt"]
 
 

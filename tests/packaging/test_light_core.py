@@ -44,6 +44,7 @@ def test_each_component_that_lacks_a_package_names_the_extra(light: Run) -> None
         "hf": "pip install 'openvlt[hf]'",
         "vllm": "pip install 'openvlt[vllm]'",
         "sft": "pip install 'openvlt[train]'",
+        "dpo": "pip install 'openvlt[train]'",
         "grpo": "pip install 'openvlt[train]'",
         "llava-onevision": "pip install 'openvlt[data]'",
     }

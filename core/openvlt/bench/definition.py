@@ -78,9 +78,9 @@ def define(
         options["source"] = {**_source(registry, options), "path": str(data)}
     if split is not None:
         options["split"] = split
-    built = registry.build("benchmark", options, format=format, where=where)
+    built = registry.build(Benchmark, options, format=format, where=where)
     verifiers = {
-        scoring: registry.build("verifier", name, format=format, where=f"{where} scoring '{scoring}'".strip())
+        scoring: registry.build(Verifier, name, format=format, where=f"{where} scoring '{scoring}'".strip())
         for scoring, name in built.component.scorings.items()
     }
     defined = Defined(path.stem if is_file else built.entry.name, built, verifiers, is_file)

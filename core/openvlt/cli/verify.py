@@ -61,14 +61,14 @@ def verify(
     The answer is extracted from the last <answer> tag, else the last \\boxed{}. A response that has neither is
     unparsed, unless --bare takes it whole.
     """
-    from openvlt.interfaces import AnswerVerifier
+    from openvlt.interfaces import AnswerVerifier, Verifier
     from openvlt.records import Format
     from openvlt.verification import VerifierRunner
 
-    built = {"verdict": registry().build("verifier", verifier, where="--verifier")}
+    built = {"verdict": registry().build(Verifier, verifier, where="--verifier")}
     if not isinstance(built["verdict"].component, AnswerVerifier):
         # A verifier of something else may ask whether the answer is correct.
-        built = {"answer": registry().build("verifier", "answer"), **built}
+        built = {"answer": registry().build(Verifier, "answer"), **built}
     with VerifierRunner(built, format=Format(), workers=workers) as judge:
         if file is not None:
             if gold is not None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from openvlt.engines.executor import Local
 from openvlt.engines.resolution import Resolved
 from openvlt.errors import OpenvltError, RemoteError, UsageError
-from openvlt.interfaces import Engine, Request
+from openvlt.interfaces import Backend, Engine, Request
 from openvlt.recipe import ExecutorSpec
 from openvlt.records import Completion, Image, Model, Rejected, Sampling
 from openvlt.registry import Registry
@@ -173,7 +173,7 @@ class EngineActor:
 
     def _open(self, spec: Mapping[str, Any], identity: str, model: Model, files: Sequence[Path]) -> Engine:
         node = socket.gethostname()
-        built = Registry.discover(files).build("backend", spec)
+        built = Registry.discover(files).build(Backend, spec)
         if built.identity != identity:
             raise UsageError(
                 f"The backend {built.entry.id} on the node {node} of the Ray cluster is another version than here.",

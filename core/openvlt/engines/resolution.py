@@ -61,4 +61,4 @@ def resolve(model: Model, known: Mapping[str, Model], registry: Registry, home: 
         spec, reason = located.backend, "it was asked for"
     else:
         spec, reason = choose_backend(located, size_in_bytes(located), registry)
-    return Resolved(located, content_digest(located, home), registry.build("backend", spec), reason)
+    return Resolved(located, content_digest(located, home), registry.build(Backend, spec), reason)

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from openvlt.errors import UsageError
 from openvlt.integrations.claims import claim_of, is_ids, text_of
+from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Format
 from openvlt.registry import Registry, Spec
 from openvlt.verification.reward import Reward, RewardRow
@@ -82,7 +83,7 @@ class RewardFunction:
         if self._reward is None:
             registry = Registry.discover([Path(file) for file in self.plugins])
             built = {
-                name: registry.build("verifier", self.specs.get(name, name), format=self.format, where="openvlt.reward")
+                name: registry.build(Verifier, self.specs.get(name, name), format=self.format, where="openvlt.reward")
                 for name in self.weights
             }
             self._reward = Reward(VerifierRunner(built, format=self.format, workers=self.workers), self.weights)

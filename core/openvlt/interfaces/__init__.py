@@ -1,8 +1,8 @@
 """What a plugin author implements: one small class per kind, a frozen dataclass whose fields are its options.
 
-The core does the rest: batching, samples, retries, caching, resume, counting. None of these classes opens files of its
-own accord (a source reads its data), starts threads, retries or caches. Any method may raise `openvlt.Reject` to leave
-one row out. A component is built once per process, may be called from many threads and keeps no state.
+The core does the rest: batching, samples, retries, caching, resume, counting. None of these classes opens files (except
+a source its data), starts threads, retries or caches. Any method may raise `openvlt.Reject` to reject one row. A
+component is built once per process, may be called from many threads and keeps no state.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "trainer": (Trainer,),
 }
 """The base classes of each kind."""
+
+
+def kind_of(interface: type) -> Kind | None:
+    """The kind of component a class is; None if it is none."""
+    return next((kind for kind, interfaces in INTERFACES.items() if issubclass(interface, interfaces)), None)
+
 
 __all__ = [
     "INTERFACES",
@@ -57,4 +63,5 @@ __all__ = [
     "TrainJob",
     "Trainer",
     "Verifier",
+    "kind_of",
 ]

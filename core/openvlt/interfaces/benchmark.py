@@ -1,4 +1,4 @@
-"""What a model is asked to be scored."""
+"""What a benchmark asks, and how it is scored."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from openvlt.records import Example, Format, Message, Verdict
 
 
 class Benchmark(Component, ABC):
-    """Questions, how they are asked, and the names of the verifiers that score the answers.
+    """Questions, their prompts, and the verifiers that score the answers.
 
     Attributes:
-        source: where the questions come from.
+        source: the questions.
         split: which of its splits.
-        scorings: scoring name to verifier name; the first is the headline.
-        breakdown: metadata keys the score is broken down by.
+        scorings: verifier name by scoring name; the first is the headline.
+        breakdown: metadata keys to break the score down by.
         clusters: metadata key of the image or problem that questions share, empty if they are independent.
-        accept_phrases: True if a reply without tag or box may say its answer in a phrase, or be nothing but the answer.
-        excluded_from_score: metadata key to a value; questions with it are reported in the breakdown but not scored.
+        accept_phrases: True if a response without tag or box may give its answer in a phrase, or be the bare answer.
+        excluded_from_score: value by metadata key; matching questions are reported in the breakdown but not scored.
     """
 
     source: Source
@@ -34,25 +34,22 @@ class Benchmark(Component, ABC):
 
     @abstractmethod
     def messages(self, example: Example, format: Format) -> list[Message]:
-        """The chat turns that ask one question."""
+        """The prompt of one question."""
 
     def base_messages(self, example: Example, format: Format) -> list[Message]:
-        """The chat turns that ask a model that was never trained to answer in `format`; by default the same."""
+        """The prompt for a model that was not trained to answer in `format`; by default the same."""
         return self.messages(example, format)
 
     def baselines(self) -> Mapping[str, Callable[[Example], str]]:
-        """Guessers without a model, by name, such as ``blind``: each gives the answer it would give to an example.
-
-        They are scored like a model whose response is that answer, and are reported beside the models.
-        """
+        """Guessers by name, such as ``blind``: each answers an example without a model and is scored like one."""
         return {}
 
     def judge_extraction(self, example: Example, response: str) -> list[Message] | None:
-        """The chat turns that ask a judge what answer a response gives; None if no judge is needed to tell."""
+        """The prompt that asks a judge which answer a response gives; None if rules can extract it."""
         return None
 
     def judge_score(self, example: Example, answer: str) -> list[Message] | None:
-        """The chat turns that ask a judge to reply 1 if an answer is right, else 0; None if rules decide."""
+        """The prompt that asks a judge to reply 1 if an answer is right, else 0; None if rules decide."""
         return None
 
     def choose(self, examples: Iterable[Example]) -> Iterator[Example]:
@@ -60,5 +57,5 @@ class Benchmark(Component, ABC):
         yield from examples
 
     def aggregate(self, rows: Sequence[tuple[Example, Verdict]]) -> Mapping[str, float]:
-        """Further figures than the accuracy, by name."""
+        """Further figures beyond the accuracy, by name."""
         return {}

@@ -1,25 +1,23 @@
-"""What all kinds of components share."""
+"""The base of all kinds of components."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 Kind: TypeAlias = Literal["source", "captioner", "teacher", "filter", "verifier", "benchmark", "backend", "trainer"]
-KINDS: tuple[Kind, ...] = (
-    "source", "captioner", "teacher", "filter", "verifier", "benchmark", "backend", "trainer",
-)  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Describes a component's field where ``openvlt describe`` can see it: ``Annotated[int, Option("...")]``.
+    """Describes a component's field for ``openvlt describe``: ``Annotated[int, Option("...")]``.
 
     Attributes:
         text: what the option does, half a sentence.
         unit: unit of its value.
-        affects_output: False if it cannot change a row's output (a URL, a concurrency; a number of samples, which the
-            core counts by itself): then it stays out of the identity.
+        affects_output: False if it cannot change a row's output (a URL, a concurrency, or a number of samples, which
+            the keys of the samples contain anyway); it is then no part of the identity.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Where examples, captions and chains come from."""
+"""The components that produce examples, captions and chains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Source(Component, ABC):
     """Yields examples.
 
     Attributes:
-        splits: the splits it has.
+        splits: its splits.
         licence: the licence of the data.
     """
 
@@ -30,22 +30,22 @@ class Source(Component, ABC):
         """
 
     def size(self, split: str) -> int | None:
-        """How many examples the split has, or None if only reading it tells."""
+        """Number of examples in the split; None if it is unknown before reading."""
         return None
 
     def revision(self) -> str:
-        """What changes when the data changes: a release, a commit, a digest."""
+        """A text that changes whenever the data changes: a release, a commit, a digest."""
         return ""
 
 
 class Chat(Protocol):
-    """Asks the component's model once and blocks until it has answered."""
+    """Sends messages to the component's model and blocks until it replies."""
 
     def __call__(self, messages: Sequence[Message], **sampling: Any) -> Completion: ...
 
 
 class Captioner(Component, ABC):
-    """Turns images into text that lets a text-only teacher know what they show. It never sees the question."""
+    """Describes images for a teacher that reads only text. It never sees the question."""
 
     model: Model
 
@@ -55,14 +55,14 @@ class Captioner(Component, ABC):
 
     @abstractmethod
     def messages(self, images: Sequence[Image]) -> list[Message]:
-        """The chat turns that ask for a caption of the images."""
+        """The prompt for a caption of the images."""
 
     def parse(self, completion: Completion) -> str:
-        """The caption; raise `Reject` if the reply is none."""
+        """The caption; raise `Reject` if the reply contains none."""
         return completion.text.strip()
 
     def run(self, images: Sequence[Image], chat: Chat) -> str:
-        """Override for anything that is not one prompt; `chat` may be called any number of times."""
+        """Override for anything but a single prompt; `chat` may be called any number of times."""
         return self.parse(chat(self.messages(images)))
 
 
@@ -70,7 +70,7 @@ class Teacher(Component, ABC):
     """Writes reasoning chains.
 
     Attributes:
-        uses_caption: False if it looks at the images itself; then no caption is made for it.
+        uses_caption: False if it reads the images itself; then no caption is made.
     """
 
     model: Model
@@ -82,11 +82,11 @@ class Teacher(Component, ABC):
 
     @abstractmethod
     def messages(self, example: Example, caption: str | None) -> list[Message]:
-        """The chat turns that ask for one chain; `caption` is None if `uses_caption` is False."""
+        """The prompt for one chain; `caption` is None if `uses_caption` is False."""
 
     @abstractmethod
     def parse(self, completion: Completion) -> Trace:
-        """Split the reply into think, explanation and answer; raise `Reject` if it cannot be a trace."""
+        """Split the reply into think, explanation and answer; raise `Reject` if it is no trace."""
 
     def run(self, example: Example, caption: str | None, chat: Chat) -> Trace:
         """Override for tool use or refinement; called once for each sample."""

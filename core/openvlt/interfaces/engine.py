@@ -1,4 +1,4 @@
-"""What runs a model."""
+"""The components that run models."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Request:
     """One prompt for a backend.
 
     Attributes:
-        messages: the chat turns.
-        key: hex digest of what is asked; seeds derive from it, so that a sample never depends on its neighbours.
-        samples: indices of the samples wanted, at least one.
+        messages: the prompt.
+        key: hex digest of the prompt; seeds derive from it, so that a sample never depends on its neighbours.
+        samples: indices of the wanted samples, at least one.
     """
 
     messages: tuple[Message, ...]
@@ -40,14 +40,14 @@ class Engine(Protocol):
     """An open model."""
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Sequence[Sequence[Completion] | Rejected]:
-        """Answer the requests in order, one completion for each wanted sample; a request that cannot be answered is
+        """Answer the requests in order, with one completion per wanted sample; a request that cannot be answered is
         `Rejected` (permanent: its prompt is too long; transient: the endpoint is down)."""
         ...
 
 
 @runtime_checkable
 class CountingEngine(Engine, Protocol):
-    """An engine that counts more than the core can see, to be shown beside the progress."""
+    """An engine with counts of its own, shown with the progress."""
 
     def counts(self) -> Mapping[str, float]:
         """Counts by name, such as ``in flight`` and ``retried``."""
@@ -55,20 +55,19 @@ class CountingEngine(Engine, Protocol):
 
 
 DefaultFor: TypeAlias = Literal["endpoints", "large", "any"]
-"""Models with a URL; local models of 2 GB of weights and more, or of unknown size; local models."""
+"""Models with a URL; local models with 2 GB of weights or more, or of unknown size; any local model."""
 
 
 class Backend(Component, ABC):
     """An inference engine.
 
     Attributes:
-        default_for: models it runs where a recipe names no backend; None if it must be named. Of several backends for
+        default_for: the models it runs if a recipe names no backend; None if it must be named. Of several backends for
             the same models the one registered first is chosen, built-ins before others.
         capabilities: of ``images``, ``samples`` (several per prompt at the cost of one prefill), ``seeds``.
-        deterministic: True if the same request gives the same bytes whatever else is in its chunk or came before.
-        chunk: requests the core hands over at once.
-        parallel: chunks that may be in flight at the same time, each from its own thread; of a model with several
-            URLs, as many for each.
+        deterministic: True if equal requests give equal bytes, whatever else is in their chunk or came before.
+        chunk: number of requests per call of `generate`.
+        parallel: chunks in flight at the same time, each from its own thread; per URL, if a model has several.
     """
 
     default_for: ClassVar[DefaultFor | None] = None
@@ -86,5 +85,5 @@ class Backend(Component, ABC):
 
         Args:
             model: what to load; its id is a hub id, a local folder or the id an endpoint serves.
-            read: decodes the images of a request.
+            read: decodes an image of a request.
         """

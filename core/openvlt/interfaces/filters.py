@@ -1,4 +1,4 @@
-"""What is kept."""
+"""The components that choose traces and examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openvlt.records import Example, Judged
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A filter's decision to leave an example or its traces out, with a reason that can be counted."""
+    """A filter's decision to drop an example, with a reason that can be counted."""
 
     reason: str
 
@@ -26,22 +26,22 @@ class Keep:
 
 
 class TraceFilter(Component, ABC):
-    """Drops, rewrites or chooses among the traces of an example. It may rewrite think, never the answer.
+    """Drops, rewrites or chooses among the traces of an example. It may rewrite the reasoning, never the answer.
 
     Attributes:
-        keeps_incorrect: False if no incorrect trace passes it; a trainer that reads pairs cannot follow it.
+        keeps_incorrect: False if it drops every incorrect trace; a trainer that reads pairs cannot follow it.
     """
 
     keeps_incorrect: ClassVar[bool] = True
 
     @abstractmethod
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
-        """The traces to keep, in order, or `Drop` to lose the example with a reason."""
+        """The traces to keep, in order, or `Drop` to drop the example."""
 
     def choose_all(
         self, rows: Iterable[tuple[Example, Sequence[Judged]]]
     ) -> Iterator[tuple[Example, Sequence[Judged] | Drop]]:
-        """Override for a choice that depends on the whole set, such as a balance; one decision a row, in order."""
+        """Override for a choice that depends on the whole set, such as stratifying it; one decision a row, in order."""
         for example, judged in rows:
             yield example, self.choose(example, judged)
 
@@ -50,8 +50,8 @@ class ExampleFilter(Component, ABC):
     """Chooses the examples a stage works on.
 
     Attributes:
-        needs: names of the facts it must be given: ``pass_rate`` (share of correct policy samples, by example id; the
-            core samples the policy for it) or ``benchmark_images`` (digests of the images of all benchmarks).
+        needs: names of the facts it requires: ``pass_rate`` (share of correct policy samples by example id, for which
+            the core samples the policy) or ``benchmark_images`` (digests of the images of all benchmarks).
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -60,4 +60,4 @@ class ExampleFilter(Component, ABC):
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
     ) -> Iterator[Keep | tuple[Example, Drop]]:
-        """Yield one decision an example, in order; ``facts["pass_rate"][example.id]`` is a fact of an example."""
+        """Yield one decision per example, in order; ``facts["pass_rate"][example.id]`` is a fact about an example."""

@@ -1,4 +1,4 @@
-"""What trains a model."""
+"""The components that train models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trained model: a folder that loads on its own, and what the training measured."""
+    """A trained model: a folder that loads on its own, and the metrics of the training."""
 
     folder: Path
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -28,7 +28,7 @@ Reads: TypeAlias = Literal["traces", "pairs", "prompts"]
 
 
 class Rewarded(Protocol):
-    """What one claim earned: None leaves it out of the update; the verdicts say why."""
+    """The reward of one claim, None to exclude it from the update, and the verdicts it is made of."""
 
     @property
     def reward(self) -> float | None: ...
@@ -41,10 +41,10 @@ class TrainJob(Protocol):
     """What a trainer is given, inside a process of its own.
 
     Attributes:
-        model: the folder training starts from, with the dtype and pixel limits to train with.
+        model: the folder to start from, with the dtype and pixel limits to train with.
         format: how the policy is asked and answers.
-        folder: where checkpoints and the result go; it may hold the checkpoints of a run that was interrupted.
-        seed: of everything random.
+        folder: for checkpoints and the result; it may contain the checkpoints of an interrupted training.
+        seed: for everything random.
     """
 
     model: Model
@@ -73,7 +73,7 @@ class TrainJob(Protocol):
         ...
 
     def log(self, metrics: Mapping[str, float]) -> None:
-        """Record metrics of a step; they show in the progress and lie in ``metrics.jsonl``."""
+        """Record the metrics of a step: in the progress and in ``metrics.jsonl``."""
         ...
 
 
@@ -81,35 +81,35 @@ class Trainer(Component, ABC):
     """Trains a model.
 
     A field of type `Model` (a teacher for on-policy distillation, a reward model) is located before the training
-    starts: `train` finds a local folder, a hub id or the id an endpoint serves in it, and its content counts in the
+    starts: in `train` its id is a local folder, a hub id or the id an endpoint serves. Its content is part of the
     stage's fingerprint.
 
     Attributes:
         reads: ``traces`` (examples with a trace each: supervised training), ``pairs`` (examples with a correct and an
             incorrect trace each: preference optimisation) or ``prompts`` (examples alone: reinforcement).
-        rewarded: True if it calls ``job.reward``; then the rewards of the recipe count in the stage's fingerprint.
+        rewarded: True if it calls ``job.reward``; the rewards are then part of the stage's fingerprint.
     """
 
     reads: ClassVar[Reads] = "traces"
     rewarded: ClassVar[bool] = False
 
     def check(self, rows: int) -> None:
-        """Refuse a job that cannot be done, such as fewer rows than one batch.
+        """Refuse an impossible job, such as fewer rows than one batch.
 
-        It is called before any work with the most rows there can be, where that is known, and again with the rows
-        there are.
+        Called before any work with the most rows there can be, if that is known, and before the training with the
+        actual number.
 
         Args:
-            rows: traces, pairs or examples, whichever the trainer reads.
+            rows: number of traces, pairs or examples, whichever the trainer reads.
 
         Raises:
-            UsageError: what is wrong and what to change.
+            UsageError: the job is impossible; the message says what to change.
         """
 
     def processes(self) -> int:
-        """How many processes train together, each with its own share of the batch."""
+        """Number of processes that train together, each on its part of the batch."""
         return 1
 
     @abstractmethod
     def train(self, job: TrainJob) -> Checkpoint:
-        """Train to the end, or go on from the last checkpoint in ``job.folder``."""
+        """Train to the end, resuming from the last checkpoint in ``job.folder`` if there is one."""

@@ -1,4 +1,4 @@
-"""What a response earns."""
+"""The components that score responses."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Verifier(Component, ABC):
     """Scores a claim.
 
     Attributes:
-        range: the lowest and the highest score it gives; what the response caused (a hang) scores lowest.
-        inline: True if `verify` (of an `AnswerVerifier`, `quick` alone) may run in the process that asks, instead of in
-            a worker. Nothing there can stop it, so set it only if that code is bounded for every response a model can
-            write: no regular expression that backtracks, no number or power of any size, no recursion over nesting.
-        grouped: True if a score depends on the other claims of the same group.
+        range: the lowest and the highest score; a failure that the response causes (a timeout) scores lowest.
+        inline: True if `verify` (of an `AnswerVerifier`, `quick` alone) may run in the calling process instead of a
+            worker. Nothing can stop it there, so its work must be bounded for every response a model can write: no
+            backtracking regular expressions, no numbers or powers of unlimited size, no recursion over nesting.
+        grouped: True if a score depends on the other claims of its group.
     """
 
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -27,32 +27,32 @@ class Verifier(Component, ABC):
 
     @abstractmethod
     def verify(self, claim: Claim) -> Verdict:
-        """The verdict on one claim; the same claim always gets the same one."""
+        """The verdict on one claim; equal claims get equal verdicts."""
 
     def verify_group(self, claims: Sequence[Claim]) -> list[Verdict]:
-        """The verdicts on all claims that answer one prompt, in order."""
+        """The verdicts on all claims of one prompt, in order."""
         return [self.verify(claim) for claim in claims]
 
 
 class AnswerVerifier(Verifier):
-    """Compares an extracted answer with the gold. Extraction, memo and worker are the core's.
+    """Compares an extracted answer with the gold; the core extracts, caches and isolates.
 
     Attributes:
-        imports: modules `check` needs; a worker imports them before the clock of its first claim starts.
-        context_free: True if a verdict depends on nothing but the answer and what the example says of its gold (the
-            gold, choices, answer type, precision and unit). An answer that several examples share is then checked once.
+        imports: modules that `check` needs; a worker imports them before the clock of its first claim starts.
+        context_free: True if a verdict depends only on the answer and on the example's gold answer, choices, answer
+            type, precision and unit. Equal answers to examples that share these are then checked once.
     """
 
     imports: ClassVar[tuple[str, ...]] = ()
     context_free: ClassVar[bool] = False
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
-        """Decide with bounded work, or return None to leave it to `check`."""
+        """Decide with bounded work, or return None to defer to `check`."""
         return None
 
     @abstractmethod
     def check(self, answer: str, claim: Claim) -> Verdict:
-        """Decide with whatever it takes; runs in a worker with a time limit."""
+        """Decide with as much work as it takes; runs in a worker with a time limit."""
 
     def verify(self, claim: Claim) -> Verdict:
         if claim.answer is None:

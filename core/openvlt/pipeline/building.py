@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
-from openvlt.interfaces import Kind, Verifier
+from openvlt.interfaces import Component, Verifier
 from openvlt.recipe import Recipe
-from openvlt.registry import Built, Registry
-from openvlt.registry.filters import F, as_filter
+from openvlt.registry import Built, Registry, Spec
+
+C = TypeVar("C", bound=Component)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +20,17 @@ class Builder:
     recipe: Recipe
     registry: Registry
 
-    def build(self, kind: Kind, spec: str | Mapping[str, object], key: str) -> Built[Any]:
+    def build(self, interface: type[C], spec: Spec, key: str) -> Built[C]:
         """Build the component at a key of the recipe."""
-        return self.registry.build(kind, spec, format=self.recipe.format, where=self.recipe.position(key))
+        return self.registry.build(interface, spec, format=self.recipe.format, where=self.recipe.position(key))
 
-    def filters(self, interface: type[F], specs: Sequence[Mapping[str, object]], key: str) -> tuple[Built[F], ...]:
-        """Build the filters of a key that takes only one of their two interfaces."""
-        keys = [f"{key}.{index}" for index in range(len(specs))]
-        return tuple(
-            as_filter(interface, self.build("filter", spec, at), self.recipe.position(at))
-            for spec, at in zip(specs, keys, strict=True)
-        )
+    def build_all(self, interface: type[C], specs: Sequence[Spec], key: str) -> tuple[Built[C], ...]:
+        """Build the components of a list in the recipe."""
+        return tuple(self.build(interface, spec, f"{key}.{index}") for index, spec in enumerate(specs))
 
-    def verifiers(self, specs: Mapping[str, Mapping[str, object]], key: str) -> dict[str, Built[Verifier]]:
+    def verifiers(self, specs: Mapping[str, Spec], key: str) -> dict[str, Built[Verifier]]:
         """Build verifiers; those that are not named under the recipe's own `verifiers` are named at `key`."""
         return {
-            name: self.build("verifier", spec, f"{'verifiers' if name in self.recipe.verifiers else key}.{name}")
+            name: self.build(Verifier, spec, f"{'verifiers' if name in self.recipe.verifiers else key}.{name}")
             for name, spec in specs.items()
         }

@@ -97,12 +97,12 @@ class _Compiler:
 
     def _traces(self, index: int, traces: Traces, position: str) -> Select:
         rows: RowStage = self._load(str(index), index, traces.data, f"{position}.data")
-        teacher: Built[Teacher] = self.builder.build("teacher", traces.teacher, f"{position}.teacher")
+        teacher = self.builder.build(Teacher, traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
         model = self._served(teacher.component.model, "teacher")
         judged = self._sampled(f"distill-{index}", f"verify-{index}", index, rows, teacher, model, position)
-        filters = self.builder.filters(TraceFilter, traces.select, f"{position}.select")
+        filters = self.builder.build_all(TraceFilter, traces.select, f"{position}.select")
         return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
 
     def _sampled(
@@ -127,7 +127,7 @@ class _Compiler:
                 f"{self.recipe.position(position)}: the teacher reads captions, and the recipe has no captioner.",
                 "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
-        captioner: Built[Captioner] = self.builder.build("captioner", self.recipe.captioner, "captioner")
+        captioner = self.builder.build(Captioner, self.recipe.captioner, "captioner")
         model = self._served(captioner.component.model, "captioner")
         return Caption(
             name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, model=model,
@@ -135,7 +135,7 @@ class _Compiler:
         )  # fmt: skip
 
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
-        source: Built[Source] = self.builder.build("source", data.source, f"{position}.source")
+        source = self.builder.build(Source, data.source, f"{position}.source")
         questions = tuple(self.questions)
         rows: RowStage = self._add(
             Load(
@@ -145,10 +145,10 @@ class _Compiler:
         )  # fmt: skip
         if not data.filters:
             return rows
-        filters = self.builder.filters(ExampleFilter, data.filters, f"{position}.filters")
+        filters = self.builder.build_all(ExampleFilter, data.filters, f"{position}.filters")
         rates = None
         if any(PASS_RATE in built.component.needs for built in filters):
-            teacher = self.builder.registry.build("teacher", POLICY_TEACHER, format=self.recipe.format)
+            teacher = self.builder.registry.build(Teacher, POLICY_TEACHER, format=self.recipe.format)
             model = self._of_run(teacher.component.model)
             rates = self._sampled(f"rate-{name}", f"rate-verify-{name}", index, rows, teacher, model, position)
         return self._add(
@@ -159,7 +159,7 @@ class _Compiler:
         )  # fmt: skip
 
     def _phase(self, index: int, name: str, phase: Phase, selected: Select | None, position: str) -> None:
-        trainer: Built[Trainer] = self.builder.build("trainer", phase.trainer, f"{position}.trainer")
+        trainer = self.builder.build(Trainer, phase.trainer, f"{position}.trainer")
         rows = self._rows(index, name, phase, selected, trainer, position)
         start = phase.start or Model(id="base" if trainer.component.reads == "traces" else "previous")
         start = self._of_run(replace(start, id="policy") if start.id == "previous" else start)

@@ -12,7 +12,6 @@ from openvlt.errors import UsageError
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus
-from openvlt.registry import notify
 from openvlt.stages.workspace import NotDone, Workspace
 from openvlt.store import Home, claimed_run, digest, run_folder, write_atomically, write_run
 
@@ -95,7 +94,7 @@ class Pipeline:
         )
         write_run(self.workspace.home, self.run)
         self.workspace.progress.end(made.record)
-        notify(self.workspace.registry, "on_stage_end", run=self.run, stage=made.record)
+        self.workspace.registry.notify("on_stage_end", run=self.run, stage=made.record)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -115,7 +114,7 @@ class Pipeline:
         self.run = replace(self.run, status=status)
         write_run(self.workspace.home, self.run)
         if status != "running":
-            notify(self.workspace.registry, "on_run_end", run=self.run)
+            self.workspace.registry.notify("on_run_end", run=self.run)
 
 
 def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The records that travel between stages: frozen, typed, and plain enough to be one JSON line each."""
+"""The records that travel between stages: frozen, typed, and each one line of JSON."""
 
 from openvlt.records.bench import BenchResult, Paired, Protocol, Rate, Score
 from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling

@@ -10,20 +10,20 @@ from openvlt.records.chat import Sampling
 from openvlt.records.format import Format
 
 AskedAs: TypeAlias = Literal["trained", "base", "none", "unknown"]
-"""Whose prompt it was: the benchmark's own, the one for untrained models, none (a baseline guesses), or not known."""
+"""The prompt: the benchmark's own, its prompt for base models, none (a baseline guesses), or unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """How many of how many questions are correct.
+    """How many questions are correct.
 
     Attributes:
-        accuracy: share of all n; None where too many questions are undecided for one number.
+        accuracy: correct answers over n; None if too many questions are undecided for one number.
         correct: number of correct answers.
         n: all questions, those without a reply or a verdict included.
         ci95: 95 % interval: Wilson, or a cluster bootstrap where questions share an image or a problem.
-        bounds: lowest and highest accuracy, whatever the undecided questions turn out to be.
-        undecided: questions without a verdict: no reply, a verifier that failed, a gold answer nobody can read.
+        bounds: lowest and highest accuracy, if all undecided questions were wrong or right.
+        undecided: questions without a verdict: no reply, a failed verifier, or an unreadable gold answer.
     """
 
     accuracy: float | None
@@ -36,12 +36,12 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score(Rate):
-    """What one scoring found.
+    """The result of one scoring.
 
     Attributes:
         breakdown: metadata key to value to its rate; a question counts once for each of its values.
         figures: further figures of the benchmark; lower bounds where questions are undecided.
-        tiers: step of the verifier that decided, to a count.
+        tiers: number of verdicts by the step of the verifier that decided.
     """
 
     breakdown: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Score(Rate):
 
 
 class Paired(NamedTuple):
-    """How much better one model is than another on the same questions, with the 95 % interval of that."""
+    """The difference in accuracy between two models on the same questions, with its 95 % interval."""
 
     difference: float
     low: float
@@ -59,7 +59,7 @@ class Paired(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedData:
-    """The questions: `content` is a digest of those that were read, with their gold answers."""
+    """The questions; `content` is a digest of those read, with their gold answers."""
 
     revision: str
     split: str
@@ -69,7 +69,7 @@ class UsedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedModel:
-    """Who answered: a model, a baseline (only an id), or the name of a file of responses."""
+    """The source of the responses: a model, a baseline (only an id), or a file of responses (only its name)."""
 
     id: str = ""
     responses: str = ""
@@ -88,7 +88,7 @@ class UsedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedPrompt:
-    """How the questions were worded: `digest` is one of the messages that were asked, ``unknown`` if others asked."""
+    """The prompt; `digest` is that of the messages sent, ``unknown`` for responses made elsewhere."""
 
     asked: AskedAs = "unknown"
     digest: str = "unknown"
@@ -97,7 +97,7 @@ class UsedPrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedVerifier:
-    """What decided a scoring."""
+    """The verifier of a scoring."""
 
     verifier: str
     identity: str
@@ -105,7 +105,7 @@ class UsedVerifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedJudge:
-    """The LLM that extracted answers or scored; `prompts` is a digest of its prompts for one fixed response."""
+    """The LLM that extracted answers or scored them; `prompts` is a digest of its prompts for one fixed response."""
 
     id: str
     digest: str
@@ -116,13 +116,13 @@ class UsedJudge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """All that moves a score.
+    """Everything a score depends on.
 
     Attributes:
-        extraction: how answers were found: ``tag``, ``phrase`` or ``whole``, by a ``judge``, or ``stored`` with the
-            responses.
-        decoding: None for replies made elsewhere.
-        scoring: scoring to verifier, without what a judge decided.
+        extraction: how answers were extracted: ``tag``, ``phrase`` or ``whole``, by a ``judge``, or ``stored`` with
+            the responses.
+        decoding: None for responses made elsewhere.
+        scoring: verifier by scoring, except scorings of a judge.
         judge: None if rules decided.
     """
 
@@ -144,19 +144,19 @@ class BenchResult:
         benchmark: its name.
         stage: the model: its name in a run (``blind``, ``base``, ``sft-1``), else what the user called it.
         headline: the scoring that is compared.
-        scores: by scoring.
-        versus: name of an earlier model to the paired difference from it.
-        unparsed: replies in which no answer was found.
-        truncated: replies cut at the token limit.
-        unanswered: ids without a response in a file; they are wrong.
-        failed: id to reason, for questions that got no usable reply; they are undecided.
-        mean_tokens: of a reply.
-        judge_tokens: of all prompts and replies of a judge.
-        seconds: wall time of the replies.
+        scores: score by scoring.
+        versus: paired difference by name of an earlier model.
+        unparsed: responses in which no answer was found.
+        truncated: responses cut off at the token limit.
+        unanswered: ids without a response in a file; these count as wrong.
+        failed: reason by id of the questions without a usable response; these are undecided.
+        mean_tokens: mean length of a response.
+        judge_tokens: tokens of all prompts and replies of a judge.
+        seconds: wall time of generation.
         clusters: metadata key of what questions share, empty if they are independent.
-        excluded_from_score: metadata key to a value; such questions are in the breakdown only.
+        excluded_from_score: value by metadata key; matching questions are in the breakdown only.
         notes: what a reader of the score should know.
-        about: what is known of the data: licence, note, contamination.
+        about: facts about the data: licence, note, contamination.
     """
 
     benchmark: str
@@ -180,7 +180,7 @@ class BenchResult:
 
     @property
     def score(self) -> Score:
-        """The headline."""
+        """The headline score."""
         return self.scores[self.headline]
 
     @property
@@ -200,7 +200,7 @@ class BenchResult:
         return self.score.ci95
 
     def as_json(self) -> dict[str, Any]:
-        """The result as ``--json`` shows it: the figures of the headline stand at the top too."""
+        """The result as ``--json`` shows it, with the headline's figures at the top level too."""
         record = asdict(self)
         names = ("accuracy", "correct", "n", "ci95", "bounds", "undecided", "breakdown")
         return {**{name: record["scores"][self.headline][name] for name in names}, **record}

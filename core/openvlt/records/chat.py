@@ -1,4 +1,4 @@
-"""What a model is, what it is asked and what it replies."""
+"""A model, its messages, how it samples and what it replies."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ FinishReason: TypeAlias = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """What a captioner, teacher, policy or judge runs on.
+    """The model of a captioner, teacher, policy or judge.
 
     Attributes:
-        id: hub id, local folder, ``base``, ``policy``, ``run:NAME/grpo-2``, ``package:NAME/PATH`` (a file that an
-            installed Python package holds) or the id an endpoint serves.
+        id: hub id, local folder, ``base``, ``policy``, ``run:NAME/grpo-2``, ``package:NAME/PATH`` (a file of an
+            installed Python package) or the id an endpoint serves.
         revision: hub commit or branch.
-        backend: a backend's name, or ``{use: name, option: value}``, or several of them, of which the first counts
-            whose packages are installed; None lets the core choose.
+        backend: a backend's name, or ``{use: name, option: value}``, or several of them, of which the first with all
+            its packages installed is used; None lets the core choose.
         dtype: ``float32``, ``bfloat16`` or ``auto``.
-        pixels: total pixels (width x height) every image is resized to fit between, or None for the model's own.
-        context: tokens of prompt and reply together, or None for the model's own limit.
-        url: address of an OpenAI-compatible endpoint, if the model is served.
+        pixels: least and most total pixels (width x height) of an image after resizing; None for the model's own.
+        context: tokens of prompt and reply together; None for the model's own limit.
+        url: addresses of OpenAI-compatible endpoints, if the model is served.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """Every decoding field, explicit; what a model's own generation config says never counts.
+    """How to decode, in full; a model's own generation config is ignored.
 
     Attributes:
         n: samples per prompt.
@@ -47,8 +47,8 @@ class Sampling:
         top_k: 0 is off.
         max_tokens: new tokens at most.
         repetition_penalty: 1.0 is off.
-        stop: strings that end a reply (and are left out of it).
-        seed: base of the seeds; each sample's own seed also depends on what was asked and on the sample's index.
+        stop: strings that end a reply and are not part of it.
+        seed: base of the seeds; each sample's own seed also depends on its prompt and index.
     """
 
     n: int = 1
@@ -66,7 +66,7 @@ Part: TypeAlias = str | Image
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat turn; its content is text and images in order."""
+    """One turn of a chat: text and images, in order."""
 
     role: Literal["system", "user", "assistant"]
     content: tuple[Part, ...]

@@ -1,4 +1,4 @@
-"""A reasoning chain, what a verifier is given of it, and what the verifier says."""
+"""A reasoning chain, the claim a verifier is given, and its verdict."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Trace:
 
     Attributes:
         think: the reasoning, without its tags.
-        explanation: the short prose between reasoning and answer, often empty.
-        answer: the extracted answer, None if there is none.
-        raw: exactly what the model wrote.
+        explanation: the prose between reasoning and answer, often empty.
+        answer: the extracted answer; None if there is none.
+        raw: the model's whole output.
         sample: index of the sample, 0 to k - 1.
     """
 
@@ -39,15 +39,15 @@ class Trace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a verifier says of a claim. An internal error is never a zero.
+    """A verifier's decision on a claim. An internal error is never a score of zero.
 
     Attributes:
-        status: what was found.
-        score: None when the gold or the system caused it, so that no response is rewarded or punished for it.
+        status: the decision.
+        score: None if the gold or the system is the cause, so that no response is rewarded or punished for it.
         reason: one line.
-        cause: who caused it, where the status is not a plain score.
-        tier: which step decided (``text``, ``number``, ``symbolic``, ...), where a verifier has several.
-        detail: further findings, such as the parts a format check saw.
+        cause: what caused a status without a plain score.
+        tier: the step that decided (``text``, ``number``, ``symbolic``, ...), if the verifier has several.
+        detail: further findings, such as the tags a format check found.
     """
 
     status: Status
@@ -75,7 +75,7 @@ class Verdict:
 
     @staticmethod
     def unparsed(reason: str, score: float = 0.0) -> Verdict:
-        """The response holds no answer that can be read; the response's fault, so it scores lowest."""
+        """The response has no readable answer, which is its own fault: it scores lowest."""
         return Verdict(status="unparsed", score=score, reason=reason, cause="response")
 
     @staticmethod
@@ -85,12 +85,12 @@ class Verdict:
 
     @staticmethod
     def not_applicable(reason: str) -> Verdict:
-        """The verifier has nothing to say of this claim."""
+        """The verifier does not apply to this claim."""
         return Verdict(status="not_applicable", score=None, reason=reason, cause="system")
 
     @staticmethod
     def timeout(cause: Cause, reason: str, score: float | None = 0.0) -> Verdict:
-        """Time ran out; `score` counts only when the response caused it."""
+        """Time ran out; `score` counts only if the response caused it."""
         return Verdict(status="timeout", score=score if cause == "response" else None, reason=reason, cause=cause)
 
     @staticmethod
@@ -101,14 +101,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a verifier is given.
+    """A response to an example, for a verifier to check.
 
     Attributes:
-        trace: the response, parsed: ``trace.raw`` is all of it, ``trace.answer`` what was extracted.
+        trace: the parsed response: ``trace.raw`` is all of it, ``trace.answer`` the extracted answer.
         example: the question with its gold answer.
-        token_ids: the response's tokens, where known.
-        group: claims with one group answer the same prompt; empty where there is none.
-        verdicts: the verdicts already reached on this claim, by component name, in recipe order.
+        token_ids: the response's tokens, if known.
+        group: equal for claims that answer the same prompt; empty if there are no groups.
+        verdicts: earlier verdicts on this claim, by component name, in recipe order.
     """
 
     trace: Trace
@@ -127,13 +127,13 @@ class Claim:
 
     @property
     def is_correct(self) -> bool:
-        """True if a verifier before this one found the answer correct."""
+        """True if an earlier verifier found the answer correct."""
         return any(verdict.status == "correct" for verdict in self.verdicts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A trace with the verdicts reached on it, by component name, in recipe order."""
+    """A trace with its verdicts, by component name, in recipe order."""
 
     trace: Trace
     verdicts: Mapping[str, Verdict]

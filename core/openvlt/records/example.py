@@ -12,10 +12,10 @@ AnswerType: TypeAlias = Literal["choice", "integer", "float", "list", "expressio
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A reference to an image whose bytes lie once in the store.
+    """A reference to an image of the store.
 
     Attributes:
-        sha256: hex digest of the file's bytes.
+        sha256: hex digest of the encoded bytes.
         width: pixels, before any resizing.
         height: pixels, before any resizing.
     """
@@ -26,18 +26,18 @@ class Image:
 
     @staticmethod
     def file(path: str | Path) -> NewImage:
-        """An image a source found on disk; it is read, checked and stored when the source is loaded."""
+        """An image of a source, as a file; read, checked and stored when the source is loaded."""
         return NewImage("", 0, 0, Path(path))
 
     @staticmethod
     def data(content: bytes) -> NewImage:
-        """An image a source holds as encoded bytes (PNG, JPEG, ...); checked and stored when the source is loaded."""
+        """An image of a source, as encoded bytes (PNG, JPEG, ...); checked and stored when the source is loaded."""
         return NewImage("", 0, 0, content)
 
 
 @dataclass(frozen=True, slots=True)
 class NewImage(Image):
-    """An image that is not in the store yet; only sources make them."""
+    """An image that is not in the store yet; only sources create them."""
 
     origin: Path | bytes = b""
 
@@ -48,15 +48,15 @@ class Example:
 
     Attributes:
         id: unique within its source.
-        question: the text, without choices and without any instruction how to answer.
+        question: the text, without choices or instructions how to answer.
         answer: the gold answer; for a choice, its letter or its content.
-        images: in the order the question speaks of them.
-        choices: the contents of the options, A first; empty if the question is open.
-        answer_type: what the gold answer is; None lets the verifier tell from the gold.
+        images: in the order the question refers to them.
+        choices: the contents of the options, A first; empty for an open question.
+        answer_type: type of the gold answer; None lets the verifier infer it.
         precision: decimals a numeric answer is rounded to.
-        unit: unit of the answer, where the question fixes one.
-        source: name of the source the example came from; the core fills it in.
-        metadata: anything else worth keeping, such as the question's kind, for filters and breakdowns.
+        unit: unit of the answer, if the question fixes one.
+        source: name of the example's source; the core fills it in.
+        metadata: anything else worth keeping, such as the question's category, for filters and breakdowns.
     """
 
     id: str
@@ -73,11 +73,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A row that was left out, and why.
+    """A rejected row.
 
     Attributes:
-        id: the row's id, or its place in its file when it has none.
-        reason: a short phrase that can be counted.
+        id: the row's id, or its position in its file if it has none.
+        reason: a short phrase, the same for the same cause, so that it can be counted.
         transient: True if the row may succeed on the next run.
     """
 

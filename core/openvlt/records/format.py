@@ -15,7 +15,7 @@ class Format:
 
     Attributes:
         system: system text, empty for none.
-        suffix: what follows the question.
+        suffix: text after the question.
         think: name of the reasoning tag.
         answer: name of the answer tag.
     """
@@ -26,14 +26,14 @@ class Format:
     answer: str = "answer"
 
     def prompt(self, example: Example) -> list[Message]:
-        """The chat turns that ask the policy: images first, then question, choices and suffix."""
+        """The messages that ask the policy: images first, then question, choices and suffix."""
         text = example.question
         if example.choices:
             text += "\n" + "\n".join(f"({chr(65 + i)}) {choice}" for i, choice in enumerate(example.choices))
-        turns = [Message.system(self.system)] if self.system else []
-        return [*turns, Message.user(*example.images, text + self.suffix)]
+        system = [Message.system(self.system)] if self.system else []
+        return [*system, Message.user(*example.images, text + self.suffix)]
 
     def target(self, trace: Trace) -> str:
-        """The reply SFT teaches, in the shape OpenVLThinker's traces have (arXiv 2503.17352, Fig. 3)."""
+        """The reply that SFT trains on, in the format of OpenVLThinker's traces (arXiv 2503.17352, Fig. 3)."""
         parts = [f"<{self.think}>{trace.think}</{self.think}>", trace.explanation]
         return "\n".join([part for part in parts if part] + [f"<{self.answer}>{trace.answer}</{self.answer}>"])

@@ -1,4 +1,4 @@
-"""What a stage takes and gives: an example and all that is known of it so far."""
+"""The input and output of a stage: an example and everything known about it so far."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Row:
 
     Attributes:
         example: the question.
-        caption: what the captioner said of its images.
-        traces: the chains sampled for it, by sample index.
-        judged: the same chains with their verdicts; once they are judged, `traces` is empty.
+        caption: the captioner's description of its images.
+        traces: its sampled chains, by sample index.
+        judged: the same chains with their verdicts; then `traces` is empty.
     """
 
     example: Example

@@ -1,9 +1,9 @@
-"""A recipe carried out: its stages, their counts, its scores."""
+"""The record of a run: its stages, their counts, its scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from openvlt.records.bench import BenchResult
@@ -13,21 +13,21 @@ RunStatus: TypeAlias = Literal["running", "done", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageRecord:
-    """One step of a loop, carried out.
+    """The record of one stage.
 
     Attributes:
         stage_kind: ``load``, ``filter``, ``caption``, ``distill``, ``verify``, ``select``, ``train``, ``bench`` or
             ``score``.
         name: unique within the run, such as ``grpo-2``.
-        iteration: 1 for the first; 0 for what precedes it.
-        fingerprint: hex digest of the components and of the digests of what went in.
-        folder: where its output lies, relative to the store.
-        cached: True if nothing had to be computed.
-        seconds: wall time of this run's part of the work.
-        taken: rows that went in.
-        out: rows that came out.
-        rejected: rows left out, by reason.
-        counts: further counts and measures, such as tokens or a training's last metrics.
+        iteration: from 1; 0 for stages before the first iteration.
+        fingerprint: hex digest of the components and of the digests of the inputs.
+        folder: folder of the output, relative to the store.
+        cached: True if nothing was computed.
+        seconds: wall time in this run.
+        taken: number of input rows.
+        out: number of output rows.
+        rejected: number of rejected rows by reason.
+        counts: further counts and measures, such as tokens or the last metrics of a training.
     """
 
     stage_kind: str
@@ -44,32 +44,21 @@ class StageRecord:
 
     def as_json(self) -> dict[str, Any]:
         """The record as ``openvlt runs --json`` shows it."""
-        return {
-            "stage_kind": self.stage_kind,
-            "name": self.name,
-            "iteration": self.iteration,
-            "fingerprint": self.fingerprint,
-            "folder": self.folder,
-            "cached": self.cached,
-            "seconds": round(self.seconds, 3),
-            "in": self.taken,
-            "out": self.out,
-            "rejected": dict(self.rejected),
-            "counts": dict(self.counts),
-        }
+        record = {"in" if key == "taken" else key: value for key, value in asdict(self).items()}
+        return {**record, "seconds": round(self.seconds, 3)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A recipe carried out.
+    """The record of a run of a recipe.
 
     Attributes:
         name: unique within the store.
         recipe: name of the recipe.
-        status: how it stands.
+        status: its state.
         stages: in the order they ended.
-        scores: in the order they were reached.
-        model: folder of the model it led to, empty until there is one.
+        scores: in the order they were computed.
+        model: folder of the last trained model, empty until there is one.
         notes: choices made on the user's behalf, with their reasons.
     """
 

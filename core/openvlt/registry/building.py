@@ -1,12 +1,13 @@
-"""Builds components from a recipe's words: checks every option, fills in the format, builds what is nested."""
+"""Builds components from their specs: checks every option, fills in the format, builds nested components."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
+from typing import Any, cast
 
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
-from openvlt.interfaces import Component, Kind
+from openvlt.interfaces import Component, Kind, kind_of
 from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry, Finder, Spec
 from openvlt.registry.identity import digest_of, identity
@@ -14,10 +15,18 @@ from openvlt.registry.options import OptionInfo, as_json, options_of
 from openvlt.registry.targets import component_class, is_data, missing, read_data
 
 
-def build(finder: Finder, kind: Kind, spec: Spec, *, format: Format | None, where: str) -> Built[Component]:
+def build(finder: Finder, kind: Kind | type[Component], spec: Spec, *, format: Format | None, where: str) -> Built[Any]:
     """See `Registry.build`."""
     try:
-        return _build(finder, kind, spec, format)
+        if isinstance(kind, str):
+            return _build(finder, kind, spec, format)
+        built = _build(finder, cast(Kind, kind_of(kind)), spec, format)
+        if not isinstance(built.component, kind):
+            raise UsageError(
+                f"The {built.entry.kind} '{built.entry.name}' is no {kind.__name__}, which is needed here.",
+                "Put filters of traces into select, filters of examples into the filters of a data block.",
+            )
+        return built
     except OpenvltError as error:
         if not where:
             raise
@@ -32,7 +41,10 @@ def _build(finder: Finder, kind: Kind, spec: Spec, format: Format | None) -> Bui
     if is_data(entry.target):
         data = read_data(entry.target)
         if is_data(finder.find(kind, data["use"]).target):
-            raise PluginError(f"'{entry.target}' uses '{data['use']}', which is data too.", "Name a class in 'use'.")
+            raise PluginError(
+                f"'{entry.target}' uses '{data['use']}', which is data too.",
+                "Let 'use' name a class.",
+            )
         base = _build(finder, kind, {**data, **options}, format)
         return Built(base.component, entry, base.options, digest_of([entry.id, base.identity]))
     return _instantiate(finder, entry, options, format)
@@ -44,7 +56,7 @@ def _split(kind: Kind, spec: object) -> tuple[str, dict[str, object]]:
     if isinstance(spec, Mapping) and isinstance(spec.get("use"), str):
         return spec["use"], {str(key): value for key, value in spec.items() if key != "use"}
     raise UsageError(
-        f"A {kind} is named by a word or by '{{use: name, option: value}}', not by {spec!r}.",
+        f"A {kind} is given by its name or by '{{use: name, option: value}}', not by {spec!r}.",
         f"'openvlt list-plugins --kind {kind}' lists the names.",
     )
 
@@ -65,6 +77,12 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
         nested[id(built.component)] = built
         return built.component
 
+    def spec_of(each: Component) -> object:
+        return nested[id(each)].spec if id(each) in nested else as_json(each)
+
+    def identity_of(each: Component) -> object:
+        return nested[id(each)].identity if id(each) in nested else [as_json(each), each.version]
+
     values = validated(entry, component, {**_filled(known, format), **given}, build_nested)
     try:
         instance = component(**values)
@@ -74,15 +92,15 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
             f"'openvlt describe {entry.kind} {entry.name}' lists its options.",
         ) from error
     resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
-    as_specs = {name: as_json(value, _spec_of(nested)) for name, value in resolved.items()}
-    counting = {option.name for option in known if option.affects_output}
-    counted = {n: as_json(_unplaced(v), _identity_of(nested)) for n, v in resolved.items() if n in counting}
-    return Built(instance, entry, as_specs, identity(entry.id, component, counted, editable=entry.editable))
+    options = {name: as_json(value, spec_of) for name, value in resolved.items()}
+    affecting = [option.name for option in known if option.affects_output]
+    identifying = {name: as_json(_without_backend_options(resolved[name]), identity_of) for name in affecting}
+    return Built(instance, entry, options, identity(entry.id, component, identifying, editable=entry.editable))
 
 
-def _unplaced(value: object) -> object:
-    """A model without the address and the engine's options, which do not change what the component is; those that
-    change replies count in the identity of the model."""
+def _without_backend_options(value: object) -> object:
+    """A model without its address and its backend's options: they are no part of the component's identity, and those
+    that change replies are part of the model's."""
     if not isinstance(value, Model):
         return value
     chosen = value.backend if value.backend and not isinstance(value.backend, tuple) else None
@@ -90,21 +108,5 @@ def _unplaced(value: object) -> object:
 
 
 def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Format]:
-    """The options the recipe's format fills."""
+    """The options filled by the recipe's format."""
     return {} if format is None else {option.name: format for option in known if "Format" in option.type.split(" | ")}
-
-
-def _spec_of(nested: Mapping[int, Built[Component]]) -> Callable[[Component], object]:
-    def spec(component: Component) -> object:
-        built = nested.get(id(component))
-        return as_json(component) if built is None else built.spec
-
-    return spec
-
-
-def _identity_of(nested: Mapping[int, Built[Component]]) -> Callable[[Component], object]:
-    def key(component: Component) -> object:
-        built = nested.get(id(component))
-        return [as_json(component), component.version] if built is None else built.identity
-
-    return key

@@ -1,4 +1,4 @@
-"""What a component is, for a person who chooses its options."""
+"""The description of a component and its options."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from openvlt.registry.targets import component_class, is_data, read_data
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A component's class, read but not built.
+    """A component, imported but not built.
 
     Attributes:
         entry: what was registered.
         version: the class's version.
-        text: the class's docstring, or for data which component it configures.
-        options: its options; for data, with the data's values as defaults.
+        text: the class's docstring; for data, which component it configures.
+        options: its options; for data, with the values of the data as defaults.
     """
 
     entry: Entry
@@ -28,14 +28,8 @@ class Description:
 
     def as_json(self) -> dict[str, object]:
         """The description as ``openvlt describe --json`` shows it."""
-        options = [option.as_json() for option in self.options]
-        return {
-            **self.entry.as_json(),
-            "plugin": self.entry.plugin,
-            "version": self.version,
-            "text": self.text,
-            "options": options,
-        }
+        own = {"plugin": self.entry.plugin, "version": self.version, "text": self.text}
+        return {**self.entry.as_json(), **own, "options": [option.as_json() for option in self.options]}
 
 
 def describe(finder: Finder, entry: Entry) -> Description:
@@ -53,6 +47,6 @@ def describe(finder: Finder, entry: Entry) -> Description:
 
 
 def _own_docstring(component: type) -> str:
-    """The docstring, unless it is the signature that `dataclass` writes in its place."""
+    """The docstring; empty if it is the signature that `dataclass` generates."""
     text = inspect.cleandoc(component.__doc__ or "")
     return "" if text.startswith(f"{component.__name__}(") else text

@@ -1,4 +1,4 @@
-"""Where plugins come from: installed distributions, files named by the user, and the switches over both."""
+"""Finds plugins in installed distributions and in files named by the user, and applies the switches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from openvlt.registry.targets import load_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A plugin that was found and not yet imported.
+    """A plugin that was found but not imported.
 
     Attributes:
         load: imports its module; may raise anything.
@@ -51,7 +51,7 @@ def installed() -> list[Candidate]:
 
 
 def named(files: Sequence[Path]) -> Iterator[Candidate]:
-    """Yield the one-file plugins the user named, each file once.
+    """Yield the one-file plugins named by the user, each once.
 
     Raises:
         UsageError: a file does not exist or is not Python.
@@ -59,7 +59,7 @@ def named(files: Sequence[Path]) -> Iterator[Candidate]:
     for file in dict.fromkeys(Path(file).expanduser().resolve() for file in files):
         if file.suffix != ".py" or not file.is_file():
             problem = "is not a Python file" if file.exists() else "does not exist"
-            raise UsageError(f"Plugin file '{file}' {problem}.", "Name a file that ends in .py.")
+            raise UsageError(f"Plugin file '{file}' {problem}.", "Name an existing .py file.")
         yield Candidate(
             name=file.stem,
             origin="file",
@@ -72,11 +72,10 @@ def named(files: Sequence[Path]) -> Iterator[Candidate]:
 
 
 def why_disabled(plugin: Candidate) -> str:
-    """Say which switch turns the plugin off; empty if none does.
+    """The switch that turns the plugin off; empty if none does.
 
-    ``OPENVLT_PLUGINS`` lists the installed plugins that are allowed (empty: none); a file the user named is allowed.
-    ``OPENVLT_DISABLE_PLUGINS`` lists plugins that are not. Both take names of plugins and of distributions, separated
-    by commas.
+    ``OPENVLT_PLUGINS`` lists the installed plugins that are allowed (empty: none); files named by the user always are.
+    ``OPENVLT_DISABLE_PLUGINS`` lists plugins that are not. Both are comma-separated names of plugins and distributions.
     """
     names = _names(plugin)
     if names & set(_listed("OPENVLT_DISABLE_PLUGINS")):
@@ -87,10 +86,10 @@ def why_disabled(plugin: Candidate) -> str:
 
 
 def unknown_names(plugins: Sequence[Candidate]) -> list[str]:
-    """Say which names in the switches are no plugin's, so that a misspelt one is not ignored in silence."""
+    """A sentence for each name in the switches that matches no plugin, so that a misspelt one is not ignored."""
     known = set[str]().union(*map(_names, plugins))
     return [
-        f"{variable} names '{name}', which is no plugin here. {closest(name, sorted(known))}"
+        f"{variable} names '{name}', which is no plugin of this environment. {closest(name, sorted(known))}"
         for variable in ("OPENVLT_PLUGINS", "OPENVLT_DISABLE_PLUGINS")
         for name in _listed(variable)
         if name not in known

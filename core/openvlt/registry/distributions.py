@@ -1,7 +1,7 @@
-"""Reads the plugins' entry points off the installed distributions' metadata.
+"""Reads the entry points of plugins from the metadata of the installed distributions.
 
-`importlib.metadata` finds the same, but to import it costs as much as all the rest of ``openvlt list-plugins``; a test
-holds that both agree.
+`importlib.metadata` finds the same, which a test asserts, but importing it takes as long as all the rest of
+``openvlt list-plugins``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Distribution:
     Attributes:
         name: as its metadata spells it.
         version: its version.
-        plugins: entry-point name to module, in the group ``openvlt``.
+        plugins: module by entry-point name, in the group ``openvlt``.
         editable: True if it is installed in editable mode (PEP 610).
     """
 
@@ -34,7 +34,7 @@ class Distribution:
 
 
 def distributions() -> Iterator[Distribution]:
-    """Yield the distributions with plugins; of two with one name, the first on `sys.path`, as Python would."""
+    """Yield the distributions with plugins; of two with one name the first on `sys.path`, as Python does."""
     seen: set[str] = set()
     for folder in _metadata_folders():
         plugins = _entry_points(_read(folder, "entry_points.txt"))
@@ -48,7 +48,7 @@ def distributions() -> Iterator[Distribution]:
 
 
 def extras(name: str) -> dict[str, set[str]]:
-    """The normalized names of the packages each extra of an installed distribution brings."""
+    """The normalized names of the packages of each extra of an installed distribution."""
     found: dict[str, set[str]] = {}
     for folder in _metadata_folders():
         if normalized(os.path.basename(folder).partition("-")[0]) == normalized(name):
@@ -60,7 +60,7 @@ def extras(name: str) -> dict[str, set[str]]:
 
 
 def normalized(name: str) -> str:
-    """A distribution's name as all its spellings have it (PyPA name normalization)."""
+    """The normalized name of a distribution (PyPA name normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -69,8 +69,7 @@ def _metadata_folders() -> Iterator[str]:
         try:
             names = sorted(os.listdir(folder or "."))
         except OSError:
-            # sys.path also lists archives and folders that do not exist
-            continue
+            continue  # sys.path also lists archives and folders that do not exist
         yield from (os.path.join(folder, name) for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
@@ -83,7 +82,7 @@ def _read(folder: str, name: str) -> str:
 
 
 def _entry_points(text: str) -> dict[str, str]:
-    """The group's lines, ``name = module``; extras in brackets, which the format allows, are left off."""
+    """The lines ``name = module`` of the group, without the extras in brackets that the format allows."""
     section = re.search(rf"^\[{GROUP}\]\s*$(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL)
     pairs = re.findall(r"^\s*([^#\s=][^=]*?)\s*=\s*([\w.:]+)", section[1], re.MULTILINE) if section else []
     return dict(pairs)

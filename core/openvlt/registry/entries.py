@@ -1,4 +1,4 @@
-"""What the registry knows of a plugin and of the components it registered, before any of them is imported."""
+"""What the registry knows about a plugin and its components before any of them is imported."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    # listing plugins must not import the interfaces: they cost a fifth of its time
+    # Importing the interfaces would take a fifth of the time of ``list-plugins``.
     from openvlt.interfaces import Component, Kind
 
 C_co = TypeVar("C_co", bound="Component", covariant=True)
 Spec: TypeAlias = str | Mapping[str, Any]
-"""What a recipe writes for a component: its name, or ``{"use": name, option: value}``."""
+"""A component in a recipe: its name, or ``{"use": name, option: value}``."""
 Origin: TypeAlias = Literal["builtin", "dist", "file"]
 PluginStatus: TypeAlias = Literal["ok", "disabled", "broken", "incompatible"]
 EntryStatus: TypeAlias = Literal["ok", "shadowed", "missing-extra"]
@@ -21,17 +21,17 @@ EntryStatus: TypeAlias = Literal["ok", "shadowed", "missing-extra"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A component a plugin registered.
+    """A registered component.
 
     Attributes:
-        kind: what it is.
+        kind: its kind.
         name: the bare name it was registered under.
-        id: ``distribution/name``, or ``file:stem/name`` for a one-file plugin; always names exactly this component.
-        summary: one line of what it is.
+        id: ``distribution/name``, or ``file:stem/name`` for a one-file plugin; unique within its kind.
+        summary: one line of description.
         target: ``package.module:Class``, ``package:file.yaml`` or ``path/to/file.py:Class``.
         requires: top-level packages it needs.
-        status: ``shadowed`` if its bare name is another's or shared, ``missing-extra`` if a package it needs is
-            absent.
+        status: ``shadowed`` if another component owns its bare name or shares it, ``missing-extra`` if a package it
+            needs is not installed.
         reason: why the status is not ok, and what to do.
         plugin: name of the plugin that registered it.
         editable: True if its code can change without its version changing (one-file and editable installs).
@@ -61,14 +61,14 @@ class Plugin:
     Attributes:
         name: name of its entry point, or the stem of its file.
         origin: ``builtin``, ``dist`` (an installed distribution) or ``file`` (``--plugin FILE.py``).
-        distribution: distribution that brings it, or ``file:stem``.
+        distribution: its distribution, or ``file:stem``.
         version: version of the distribution, empty for a file.
-        api: plugin API it was written for, None if its module was not imported.
-        status: ``ok``, or why it is not in use.
+        api: plugin API it was written for; None if its module was not imported.
+        status: ``ok``, or why it is not loaded.
         reason: why the status is not ok.
         load_ms: milliseconds its import and registration took.
-        components: what it registered; empty unless the status is ok.
-        traceback: of the exception that broke it.
+        components: its components; empty unless the status is ok.
+        traceback: traceback of the exception that broke it.
         file: the file of a one-file plugin.
     """
 
@@ -95,10 +95,10 @@ class Plugin:
 
 
 class Finder(Protocol):
-    """Finds what was registered; all that building and describing a component ask of the registry."""
+    """Finds components; the part of the registry that building and describing a component need."""
 
     def find(self, kind: Kind, name: str) -> Entry:
-        """Find a component by its bare name or its id; see `Registry.find`."""
+        """See `Registry.find`."""
         ...
 
 
@@ -108,10 +108,10 @@ class Built(Generic[C_co]):
 
     Attributes:
         component: the instance.
-        entry: what was registered.
+        entry: its registration.
         options: all its options, resolved, as JSON.
-        identity: hex sha256 of all that can change its output: id, class version, options that affect it,
-            and the code itself where that can change without the version changing.
+        identity: hex sha256 of everything that can change its output: id, class version, the options that affect it,
+            and the code if that can change without the version changing.
     """
 
     component: C_co
@@ -121,5 +121,5 @@ class Built(Generic[C_co]):
 
     @property
     def spec(self) -> dict[str, Any]:
-        """What builds the same component again, in this process or another."""
+        """The spec that builds the same component again, in this process or another."""
         return {"use": self.entry.id, **self.options}

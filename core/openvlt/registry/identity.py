@@ -1,4 +1,4 @@
-"""What makes two components the same: the key under which their output is cached."""
+"""The identity of a component, under which its output is cached."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def identity(id: str, component: type[Component], options: Mapping[str, object],
 
     Args:
         id: ``distribution/name``.
-        component: its class, whose `version` counts.
-        options: its options as JSON, those that affect the output; nested components as their identities.
-        editable: True if the code may change without the version changing; then the code counts too.
+        component: its class, whose `version` is part of the identity.
+        options: the options that affect the output, as JSON; nested components as their identities.
+        editable: True if the code can change without the version changing; it is then part of the identity.
 
     Returns:
         Hex sha256.

@@ -1,4 +1,4 @@
-"""Reads a component's options off its fields: names, types, defaults, units, texts."""
+"""Derives a component's options from its fields: names, types, defaults, units, texts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class OptionInfo:
 
     Attributes:
         name: the field's name, as a recipe writes it.
-        type: its type, as a person reads it.
-        hint: its type, as Python has it.
-        required: True if there is no default.
+        type: its type, as text.
+        hint: its type annotation.
+        required: True if it has no default.
         default: the default value as JSON, None if it is required.
         text: what it does.
         unit: unit of its value.
@@ -51,14 +51,14 @@ def options_of(component: type[Component]) -> tuple[OptionInfo, ...]:
     """
     if not is_dataclass(component) or "__dataclass_fields__" not in vars(component):
         raise PluginError(
-            f"Component class '{target_of(component)}' is not a dataclass.", "Put @dataclass(frozen=True) above it."
+            f"Component class '{target_of(component)}' is not a dataclass.", "Decorate it with @dataclass(frozen=True)."
         )
     try:
         hints = get_type_hints(component, include_extras=True)
     except (NameError, TypeError, AttributeError) as error:
         raise PluginError(
             f"The option types of '{target_of(component)}' cannot be read: {error}.",
-            "Import the types of its fields where they are needed at run time.",
+            "Import the types of its fields at run time, not under TYPE_CHECKING.",
         ) from error
     return tuple(_option(field, hints[field.name]) for field in fields(component) if field.init)
 
@@ -84,7 +84,7 @@ def _option(field: Field[Any], hint: object) -> OptionInfo:
 
 
 def _described(hint: object) -> Option | None:
-    """The description within a type, also in ``Annotated[int, Option("...")] | None``."""
+    """The `Option` of a type, nested ones such as ``Annotated[int, Option("...")] | None`` included."""
     for part in get_args(hint):
         found = part if isinstance(part, Option) else _described(part)
         if found:
@@ -93,7 +93,7 @@ def _described(hint: object) -> Option | None:
 
 
 def type_text(hint: object) -> str:
-    """A type as a person reads it: ``int``, ``str | None``, ``'a' | 'b'``, ``tuple[int, ...]``."""
+    """A type as text: ``int``, ``str | None``, ``'a' | 'b'``, ``tuple[int, ...]``."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return type_text(args[0])
@@ -110,11 +110,11 @@ def type_text(hint: object) -> str:
 
 
 def as_json(value: object, component: Callable[[Component], object] | None = None) -> Any:
-    """Turn an option's value into what JSON holds.
+    """Convert an option's value to JSON.
 
     Args:
         value: scalars, sequences, mappings, paths, records, components.
-        component: how a nested component is shown; by default as its class and options.
+        component: converts a nested component; by default to its class and options.
     """
     if isinstance(value, Component) and component is not None:
         return component(value)

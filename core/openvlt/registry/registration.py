@@ -1,4 +1,4 @@
-"""Loads one plugin: import, hook check, registration. Whatever it does wrong stays with it."""
+"""Loads one plugin: imports it, checks its hooks, registers its components. A failure is confined to the plugin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from openvlt.interfaces import Component, Kind
 
 HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, "openvlt_spec"))
-# read off the hooks' names: to import the interfaces would cost a listing a fifth of its time
+# Derived from the names of the hooks: importing the interfaces would take a fifth of the time of ``list-plugins``.
 KIND_OF_HOOK = {hook: cast("Kind", hook[len("register_") : -1]) for hook in HOOKS if hook.startswith("register_")}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -30,16 +30,16 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:([A-Za-z_]\w*|[\w./-]+\.ya?ml)")
 
 
 class Incompatible(Exception):
-    """The plugin was written for another openvlt."""
+    """The plugin was written for another version of openvlt."""
 
 
 def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[Kind, str], str | None]) -> Plugin:
-    """Load a plugin; never raises for what the plugin does.
+    """Load a plugin; never raises for a failure of the plugin.
 
     Args:
-        candidate: what was found.
-        manager: gets the plugin's hooks, unless the plugin does not load.
-        taken: the plugin that already registered a kind and id, if any.
+        candidate: the plugin.
+        manager: gets the plugin's hooks if it loads.
+        taken: returns the plugin that registered a kind and id, if any.
 
     Returns:
         The plugin with its components, or with the reason why it has none.
@@ -52,7 +52,7 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
         status = "disabled"
     else:
         try:
-            # what a plugin prints must not end up in the output of --json
+            # What a plugin prints must not end up in the output of --json.
             with redirect_stdout(sys.stderr):
                 module = candidate.load()
                 api = getattr(module, "OPENVLT_API", hookspecs.PLUGIN_API)
@@ -61,7 +61,10 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
         except Incompatible as error:
             status, reason = "incompatible", str(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary: a plugin may raise anything
-            status, reason, trace = "broken", _first_line(error), _trace(error)
+            import traceback
+
+            status, reason = "broken", f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            trace = "".join(traceback.format_exception(error))
     return Plugin(
         name=candidate.name,
         origin=candidate.origin,
@@ -77,24 +80,14 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
-
-
-def _trace(error: BaseException) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(error))
-
-
 def _check_api(api: object) -> None:
-    """Refuse a plugin written for another API; its hooks are not even looked at."""
+    """Refuse a plugin written for another API, before its hooks are checked."""
     if not isinstance(api, int):
         raise Incompatible(f"its OPENVLT_API is {api!r}; it must be a whole number")
     if api != hookspecs.PLUGIN_API:
         raise Incompatible(
             f"written for plugin API {api}, this openvlt offers {hookspecs.PLUGIN_API}; "
-            "install a version of one that fits"
+            "install matching versions of the two"
         )
 
 
@@ -104,7 +97,7 @@ def _register(
     manager: pluggy.PluginManager,
     taken: Callable[[Kind, str], str | None],
 ) -> list[Entry]:
-    """Run the module's register hooks; on any error nothing of the module stays in the manager."""
+    """Run the module's register hooks; on any error the module is removed from the manager."""
     hooks = _hooks_of(module)
     full_name = f"{candidate.distribution}/{candidate.name}"
     if manager.has_plugin(full_name):
@@ -130,7 +123,7 @@ def _hooks_of(module: ModuleType) -> list[str]:
     """The hooks a module implements.
 
     Raises:
-        Incompatible: one does not exist, or its mark was forgotten: neither would ever be called.
+        Incompatible: a hook does not exist or is not marked, so that it would never be called.
     """
     hooks = []
     for name, function in vars(module).items():
@@ -150,11 +143,10 @@ def _hooks_of(module: ModuleType) -> list[str]:
 def _registrar(
     candidate: Candidate, kind: Kind, entries: list[Entry], taken: Callable[[Kind, str], str | None]
 ) -> Callable[..., None]:
-    """The function `register` that a hook of this kind is given."""
+    """The argument `register` of a hook for this kind."""
 
     def register(name: str, target: str | type[Component], *, summary: str, requires: Sequence[str] = ()) -> None:
-        _check_name(kind, name)
-        _check_texts(kind, name, summary, requires)
+        _check_arguments(kind, name, summary, requires)
         id = f"{candidate.distribution}/{name}"
         owner = taken(kind, id) or next((candidate.name for e in entries if (e.kind, e.id) == (kind, id)), None)
         if owner is not None:
@@ -175,12 +167,10 @@ def _registrar(
     return register
 
 
-def _check_name(kind: Kind, name: object) -> None:
+def _check_arguments(kind: Kind, name: object, summary: object, requires: object) -> None:
     if not (isinstance(name, str) and _NAME.fullmatch(name)):
         raise ValueError(f"{kind} name {name!r} must be lower-case letters, digits, '-', '_' and '.'")
 
-
-def _check_texts(kind: Kind, name: str, summary: object, requires: object) -> None:
     if not (isinstance(summary, str) and summary.strip() and "\n" not in summary):
         raise ValueError(f"summary of {kind} '{name}' must be one line of text, not {summary!r}")
     if isinstance(requires, str) or not isinstance(requires, Sequence):

@@ -1,11 +1,11 @@
-"""The registry: all plugins, all components, and the rule that gives a bare name to one of them."""
+"""The registry: all plugins, their components, and the rule that decides who owns a bare name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import pluggy
 
@@ -16,19 +16,20 @@ from openvlt.registry.entries import Built, Entry, Plugin, Spec
 from openvlt.registry.targets import missing
 
 if TYPE_CHECKING:
-    from openvlt import interfaces
     from openvlt.interfaces import Component, Kind
     from openvlt.records import Format
     from openvlt.registry.description import Description
 
+C = TypeVar("C", bound="Component")
+
 
 class Registry:
-    """The plugins of this process and the components they registered; nothing is imported until it is built.
+    """The plugins of this process and their components, which are not imported until they are built.
 
     Attributes:
-        plugins: all plugins that were found, loaded or not: built-ins, installed ones, files.
-        hooks: the loaded plugins' event hooks.
-        notes: what a person should know of the discovery, such as a switch that names no plugin.
+        plugins: all plugins found, loaded or not: built-ins, installed ones, files.
+        hooks: the event hooks of the loaded plugins.
+        notes: what the user should know about the discovery, such as a switch that names no plugin.
     """
 
     def __init__(self, plugins: Sequence[Plugin], hooks: pluggy.PluginManager, notes: Sequence[str] = ()) -> None:
@@ -39,7 +40,7 @@ class Registry:
 
     @classmethod
     def discover(cls, files: Sequence[Path] = ()) -> Registry:
-        """Find and load all plugins, one at a time; a plugin that fails is listed with the reason.
+        """Find and load all plugins; a plugin that fails is listed with the reason.
 
         Args:
             files: one-file plugins the user named.
@@ -60,22 +61,22 @@ class Registry:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The one-file plugins; a child process that builds components is given the same."""
+        """The one-file plugins, for child processes that build components."""
         return tuple(plugin.file for plugin in self.plugins if plugin.file is not None)
 
     def entries(self, kind: Kind | None = None) -> list[Entry]:
-        """All components, of one kind if one is given, in the order they were registered."""
+        """All components, or those of one kind, in the order they were registered."""
         return [entry for entry in self._entries.values() if kind in (None, entry.kind)]
 
     def names(self, kind: Kind) -> list[str]:
-        """The name of every component of a kind: bare where it can be, else its id."""
+        """The name of every component of a kind: its bare name if it owns that, else its id."""
         return sorted(entry.id if entry.status == "shadowed" else entry.name for entry in self.entries(kind))
 
     def find(self, kind: Kind, name: str) -> Entry:
         """Find a component by its bare name or its id.
 
         Raises:
-            PluginError: there is none (with the closest name), or several plugins share the bare name.
+            PluginError: there is none, or several plugins share the bare name.
         """
         if (kind, name) in self._entries:
             return self._entries[kind, name]
@@ -85,76 +86,42 @@ class Registry:
             return owner
         if found:
             ids = " and ".join(f"'{entry.id}'" for entry in found)
-            raise PluginError(f"The {kind} name '{name}' belongs to several plugins: {ids}.", "Write one of these ids.")
+            raise PluginError(f"The {kind} name '{name}' belongs to several plugins: {ids}.", "Use one of these ids.")
         hints = closest(name, [entry.id for entry in self.entries(kind)] if "/" in name else self.names(kind))
         off = [plugin.name for plugin in self.plugins if plugin.status != "ok"]
         if off:
             names = ", ".join(off[:5]) + (f" and {len(off) - 5} more" if len(off) > 5 else "")
-            hints += f" Not loaded: {names}; 'openvlt list-plugins' says why."
+            hints += f" Not loaded: {names}; 'openvlt list-plugins' shows why."
         raise PluginError(f"There is no {kind} '{name}'.", hints)
 
     @overload
-    def build(
-        self, kind: Literal["source"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Source]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["captioner"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Captioner]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["teacher"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Teacher]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["filter"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.TraceFilter | interfaces.ExampleFilter]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["verifier"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Verifier]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["benchmark"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Benchmark]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["backend"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Backend]: ...
-
-    @overload
-    def build(
-        self, kind: Literal["trainer"], spec: Spec, *, format: Format | None = None, where: str = ""
-    ) -> Built[interfaces.Trainer]: ...
+    def build(self, kind: type[C], spec: Spec, *, format: Format | None = None, where: str = "") -> Built[C]: ...
 
     @overload
     def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: str = "") -> Built[Component]: ...
 
-    def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: str = "") -> Built[Component]:
+    def build(
+        self, kind: Kind | type[C], spec: Spec, *, format: Format | None = None, where: str = ""
+    ) -> Built[Component] | Built[C]:
         """Build a component.
 
         Args:
-            kind: what it must be.
+            kind: a kind, or an interface such as `Teacher`, which also types the result.
             spec: its name, or ``{"use": name, option: value}``.
             format: fills an option of type `Format`.
             where: source position of the spec (``recipe.yaml:12 teacher``), for error messages.
 
         Raises:
             PluginError: there is no such component, or it cannot be imported.
-            UsageError: an option does not exist, is missing or has the wrong type.
+            UsageError: an option does not exist, is missing or has the wrong type, or the component is a filter of the
+                other interface.
         """
         from openvlt.registry.building import build
 
         return build(self, kind, spec, format=format, where=where)
 
     def describe(self, kind: Kind, name: str) -> Description:
-        """What a component is and what its options are; imports its class.
+        """Describe a component and its options, which imports its class.
 
         Raises:
             PluginError: there is no such component, or it cannot be imported.
@@ -163,29 +130,48 @@ class Registry:
 
         return describe(self, self.find(kind, name))
 
+    def notify(self, hook_name: str, **event: object) -> None:
+        """Call an event hook of every loaded plugin; an exception is logged and never fails the run.
+
+        Args:
+            hook_name: ``on_stage_end`` or ``on_run_end``.
+            event: the hook's arguments by name.
+        """
+        import logging
+
+        log = logging.getLogger(__name__)
+        plugins = self.hooks.get_plugins()
+        for plugin in sorted(plugins, key=lambda plugin: self.hooks.get_name(plugin) or ""):
+            call = self.hooks.subset_hook_caller(hook_name, [other for other in plugins if other is not plugin])
+            try:
+                call(**event)
+            except Exception as error:  # the boundary: a tracker that fails must not cost a run
+                name, problem = self.hooks.get_name(plugin), f"{type(error).__name__}: {error}"
+                debug = log.isEnabledFor(logging.DEBUG)
+                log.warning("plugin '%s' failed in %s, the run continues: %s", name, hook_name, problem, exc_info=debug)
+
 
 def _owner(sharing: Sequence[Entry]) -> Entry | None:
-    """Which of the components that share a bare name gets it: the built-in, or the only one."""
+    """The owner of a bare name among the components that share it: the built-in, or the only one."""
     builtin = [entry for entry in sharing if entry.id.startswith("openvlt/")]
     return builtin[0] if builtin else sharing[0] if len(sharing) == 1 else None
 
 
 def _with_statuses(plugins: Sequence[Plugin]) -> tuple[Plugin, ...]:
-    """Fill in the components' statuses, which depend on all plugins."""
+    """Set the status of every component, which depends on all plugins."""
     sharing: dict[tuple[Kind, str], list[Entry]] = {}
     for plugin in plugins:
         for entry in plugin.components:
             sharing.setdefault((entry.kind, entry.name), []).append(entry)
 
-    def judge(entry: Entry) -> Entry:
+    def with_status(entry: Entry) -> Entry:
         others = sharing[entry.kind, entry.name]
         owner = _owner(others)
         if owner is not entry:
-            rivals = [owner] if owner else [other for other in others if other is not entry]
-            ids = ", ".join(rival.id for rival in rivals)
-            return replace(entry, status="shadowed", reason=f"'{entry.name}' is also {ids}; write '{entry.id}'")
+            ids = ", ".join(other.id for other in ([owner] if owner else others) if other is not entry)
+            return replace(entry, status="shadowed", reason=f"'{entry.name}' is also {ids}; use '{entry.id}'")
         if lacks := missing(entry):
             return replace(entry, status="missing-extra", reason=f"'{entry.name}' needs {lacks[0]}: {lacks[1]}")
         return entry
 
-    return tuple(replace(plugin, components=tuple(map(judge, plugin.components))) for plugin in plugins)
+    return tuple(replace(plugin, components=tuple(map(with_status, plugin.components))) for plugin in plugins)

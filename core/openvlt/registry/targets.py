@@ -1,4 +1,4 @@
-"""Turns a component's target into its class; the only place where a component's module is imported."""
+"""Resolves the target of a component; the only module that imports the modules of components."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def target_of(component: type) -> str:
 
 
 def load_file(file: Path) -> ModuleType:
-    """Import a one-file plugin, once per process, under a name no other module has."""
+    """Import a one-file plugin, once per process, under a unique module name."""
     import hashlib
     from importlib.util import module_from_spec, spec_from_file_location
 
@@ -51,17 +51,17 @@ def load_file(file: Path) -> ModuleType:
 
 
 def is_installed(package: str) -> bool:
-    """True if a top-level package can be imported; nothing is (`find_spec` of a submodule would import its parent)."""
+    """True if a top-level package is installed; does not import it."""
     from importlib.util import find_spec
 
     return package in sys.modules or find_spec(package) is not None
 
 
 def require(*packages: str) -> None:
-    """Refuse to go on without optional packages.
+    """Require optional packages.
 
     Raises:
-        PluginError: one is not installed; the remedy is the command that adds it.
+        PluginError: one is not installed; the remedy is the command that installs it.
     """
     if absent := [package for package in packages if not is_installed(package)]:
         problem = f"This needs packages that are not installed: {', '.join(absent)}."
@@ -69,13 +69,13 @@ def require(*packages: str) -> None:
 
 
 def missing(entry: Entry) -> tuple[str, str] | None:
-    """The packages a component needs that are not installed, and the command that adds them; None if it has all."""
+    """The packages a component needs that are not installed, and the command that installs them; None if it has all."""
     absent = [package for package in entry.requires if not is_installed(package)]
     return (", ".join(absent), install_command(absent, entry.id.partition("/")[0])) if absent else None
 
 
 def install_command(packages: Sequence[str], distribution: str = "openvlt") -> str:
-    """The command that installs packages: as the smallest extra of a distribution that has them all, else by name."""
+    """The command that installs packages: the smallest extra of a distribution that has them all, else their names."""
     from openvlt.registry.distributions import extras, normalized
 
     wanted = {normalized(package) for package in packages}
@@ -92,7 +92,7 @@ def resolve(target: str) -> type[Component]:
         target: ``package.module:Class`` or ``path/to/file.py:Class``.
 
     Raises:
-        PluginError: the module cannot be imported, or it has no such class.
+        PluginError: the module cannot be imported, or it has no such component class.
     """
     from openvlt.interfaces import Component
 
@@ -111,10 +111,10 @@ def resolve(target: str) -> type[Component]:
 
 
 def component_class(entry: Entry) -> type[Component]:
-    """Import the class of a component that is code, and check that it is of the kind it was registered as.
+    """Import the class of a component that is code, and check that it implements the kind it was registered as.
 
     Raises:
-        PluginError: it cannot be imported, is of another kind or misses methods.
+        PluginError: it cannot be imported, is of another kind or lacks methods.
     """
     from openvlt.interfaces import INTERFACES
 
@@ -150,5 +150,5 @@ def read_data(target: str) -> dict[str, Any]:
     except (ImportError, OSError, yaml.YAMLError) as error:
         raise PluginError(f"'{target}' cannot be read: {error}.", "Fix or uninstall its plugin.") from error
     if not (isinstance(options, dict) and isinstance(options.get("use"), str)):
-        raise PluginError(f"'{target}' is not a mapping with the key 'use'.", "Name the component it configures.")
+        raise PluginError(f"'{target}' is not a mapping with the key 'use'.", "Add the component it configures.")
     return options

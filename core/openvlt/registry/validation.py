@@ -1,4 +1,4 @@
-"""Checks option values against the types of a component's fields, with pydantic, and reports what was expected."""
+"""Checks option values against the types of a component's fields with pydantic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from openvlt.errors import PluginError, UsageError, closest
-from openvlt.interfaces import INTERFACES, Component, Kind, Option
+from openvlt.interfaces import Component, Kind, Option, kind_of
 from openvlt.records import Model
 from openvlt.registry.entries import Entry, Spec
 from openvlt.registry.options import default_of, options_of
@@ -26,14 +26,14 @@ def validated(
     """Check and convert options; defaults are checked like given values.
 
     Args:
-        entry: whose options they are, for messages.
-        component: the class.
+        entry: the component, for messages.
+        component: its class.
         given: option values by name.
-        build_nested: builds a field whose type is an interface from its spec.
+        build_nested: builds a nested component from its spec.
 
     Raises:
-        UsageError: an option is missing or has the wrong type; the message says what was expected.
-        PluginError: a field has a type no value can be checked against.
+        UsageError: an option is missing or has the wrong type; the message gives the expected one.
+        PluginError: a field has a type that pydantic cannot check.
     """
     hints = {option.name: _hint(option.hint, build_nested) for option in options_of(component)}
     shape = TypedDict("shape", hints)  # type: ignore[misc]
@@ -52,7 +52,7 @@ def validated(
 
 
 def _hint(hint: object, build_nested: BuildNested) -> Any:
-    """The type with what a recipe may write in its place: a spec for a component, an id for a model."""
+    """The type, extended by what a recipe may write instead: a spec for a component, an id for a model."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return hint
@@ -66,18 +66,12 @@ def _hint(hint: object, build_nested: BuildNested) -> Any:
         return origin[tuple(arg if arg is Ellipsis else _hint(arg, build_nested) for arg in args)]
     if hint is Model:
         return Annotated[Model, BeforeValidator(lambda value: Model(id=value) if isinstance(value, str) else value)]
-    kind = _kind_of(hint)
+    kind = kind_of(hint) if isinstance(hint, type) else None
     if kind is None:
         return hint
     return Annotated[
         hint, BeforeValidator(lambda spec: build_nested(kind, spec) if isinstance(spec, str | Mapping) else spec)
     ]
-
-
-def _kind_of(hint: object) -> Kind | None:
-    if not isinstance(hint, type):
-        return None
-    return next((kind for kind, interfaces in INTERFACES.items() if issubclass(hint, interfaces)), None)
 
 
 def _usage_error(entry: Entry, errors: list[ErrorDetails], hints: Mapping[str, object]) -> UsageError:
@@ -92,16 +86,14 @@ def _usage_error(entry: Entry, errors: list[ErrorDetails], hints: Mapping[str, o
         key = str(first["loc"][-1])
         return UsageError(f"Option '{option}' of {who} has no field '{key}'.", closest(key, _keys(hints[option])))
     same = [error for error in errors if error["loc"][0] == option]
-    expected = " or ".join(dict.fromkeys(_expectation(error["msg"]) for error in same))
+    expected = " or ".join(
+        dict.fromkeys(error["msg"].replace("Input should", "it should").rstrip(".") for error in same)
+    )
     return UsageError(f"Option '{option}' of {who} is {first['input']!r}, but {expected}.", remedy)
 
 
-def _expectation(message: str) -> str:
-    return message.replace("Input should", "it should").rstrip(".")
-
-
 def _keys(hint: object) -> list[str]:
-    """The field names of the record a type holds."""
+    """The field names of the records in a type."""
     if isinstance(hint, type) and is_dataclass(hint):
         return [field.name for field in fields(hint)]
     return [key for arg in get_args(hint) for key in _keys(arg)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openvlt.errors import OpenvltError
+from openvlt.interfaces import Trainer, Verifier
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace
 from openvlt.registry import Registry
 from openvlt.stages.training_rows import training_rows
@@ -50,7 +51,7 @@ class Job:
 
     @cached_property
     def _reward(self) -> Reward:
-        built = {name: self._registry.build("verifier", spec) for name, spec in self._told["verifiers"].items()}
+        built = {name: self._registry.build(Verifier, spec) for name, spec in self._told["verifiers"].items()}
         return Reward(VerifierRunner(built, format=self.format), self._told["weights"], self._told["routes"])
 
     def examples(self) -> Sequence[Example]:
@@ -117,7 +118,7 @@ def run(path: Path) -> None:
     folder = Path(told["folder"])
     try:
         registry = Registry.discover([Path(file) for file in told["files"]])
-        trainer = registry.build("trainer", told["trainer"]).component
+        trainer = registry.build(Trainer, told["trainer"]).component
         job = Job(told, registry)
         checkpoint = trainer.train(job)
     except OpenvltError as error:

@@ -1,4 +1,4 @@
-"""Where everything lies: images once, rows as the cache, stages as views of them, runs as their record."""
+"""Everything on disk: images, cached values, the outputs of stages, the records of runs."""
 
 from openvlt.store.check import check_run
 from openvlt.store.codec import decode, digest, encode, numbered

@@ -1,4 +1,4 @@
-"""Records to JSON and back, and the digest that every key and fingerprint is."""
+"""Records as JSON, and the digest behind every key and fingerprint."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ T = TypeVar("T")
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    if kind not in _ADAPTERS:
+def _adapter(record_type: Any) -> TypeAdapter[Any]:
+    if record_type not in _ADAPTERS:
         from pydantic import TypeAdapter
 
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
+        _ADAPTERS[record_type] = TypeAdapter(record_type)
+    return _ADAPTERS[record_type]
 
 
 def encode(record: Any) -> bytes:
-    """Encode a record as one line of JSON, without the line's end."""
+    """Encode a record as one line of JSON, without the line break."""
     line: bytes = _adapter(type(record)).dump_json(record)
     return line
 
 
-def decode(kind: type[T], line: bytes | str) -> T:
+def decode(record_type: type[T], line: bytes | str) -> T:
     """Decode one line of JSON.
 
     Raises:
-        ValueError: the line is not a record of that kind.
+        ValueError: the line is not such a record.
     """
-    record: T = _adapter(kind).validate_json(line)
+    record: T = _adapter(record_type).validate_json(line)
     return record
 
 
-def digest(*parts: Any) -> str:
-    """Return the sha256 (hex) of JSON-able values or records; equal values have equal digests in any process."""
-    return hashlib.sha256(_CANONICAL.encode(parts).encode("utf-8", "surrogatepass")).hexdigest()
+def digest(*values: Any) -> str:
+    """The sha256 (hex) of JSON values or records; equal values have equal digests in every process."""
+    return hashlib.sha256(_CANONICAL.encode(values).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def numbered(base: str, number: int) -> str:
-    """Return ``digest(base, number)`` for a hex digest, without an encoder: there is one for every sample of a row."""
+    """``digest(base, number)`` of a hex digest without an encoder: every sample of every row has one."""
     return hashlib.sha256(f'["{base}",{number}]'.encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
-    # One level is enough: the encoder asks again for what is below.
+    # One level is enough: the encoder calls this again for what is nested.
     fields = getattr(value, "__dataclass_fields__", None)
     if fields is not None:
         return {name: getattr(value, name) for name in fields}

@@ -12,7 +12,7 @@ from openvlt.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folders of a store; by default in the platform's user data folder, for models in a cache get wiped."""
+    """The folders of a store."""
 
     root: Path
 
@@ -34,13 +34,14 @@ class Home:
 
 
 def open_home() -> Home:
-    """Find the home and make sure it can be written.
+    """Find or create the home and make sure that it is writable.
 
     Raises:
         DataError: the folder cannot be created or written.
     """
     import platformdirs
 
+    # Not the cache folder: systems delete files there, and a home contains models.
     root = Path(os.environ.get("OPENVLT_HOME") or platformdirs.user_data_dir("openvlt", appauthor=False)).expanduser()
     home = Home(root.absolute())
     try:

@@ -1,4 +1,4 @@
-"""Images by digest: their bytes lie once, are checked when they come in and decoded when they are used."""
+"""Images by digest: stored once, checked on the way in, decoded when they are used."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class ImageStore:
         self.read = lru_cache(maxsize=decoded)(self._decode)
 
     def path(self, image: Image) -> Path:
-        """Where the image's bytes lie."""
+        """The file of an image."""
         return self.folder / image.sha256[:2] / image.sha256
 
     def add(self, image: Image) -> Image:
-        """Check and store an image a source has found; one that is stored already is returned as it is.
+        """Check and store an image of a source; a stored one is returned unchanged.
 
         Raises:
             Reject: the image is missing, unreadable, or too large to decode safely.
@@ -62,10 +62,10 @@ class ImageStore:
             partial.replace(target)
 
     def content(self, image: Image) -> bytes:
-        """The image's bytes, as they came in.
+        """The image's encoded bytes.
 
         Raises:
-            DataError: they are gone.
+            DataError: they cannot be read.
         """
         try:
             return self.path(image).read_bytes()
@@ -80,7 +80,7 @@ class ImageStore:
 
 
 def decode_image(content: bytes) -> Picture:
-    """Decode the bytes of a checked image to RGB; an animation gives its first frame."""
+    """Decode a checked image to RGB; of an animation, the first frame."""
     import PIL.Image
 
     with PIL.Image.open(BytesIO(content)) as picture:
@@ -88,24 +88,18 @@ def decode_image(content: bytes) -> Picture:
 
 
 def _content(origin: Path | bytes) -> bytes:
-    if isinstance(origin, bytes):
-        content = origin
-    else:
-        try:
-            if origin.stat().st_size > MAX_BYTES:
-                raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
-            content = origin.read_bytes()
-        except FileNotFoundError as error:
-            raise Reject("image file missing") from error
-        except OSError as error:
-            raise Reject(f"image file unreadable ({error.strerror})") from error
-    if len(content) > MAX_BYTES:
-        raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
-    return content
+    try:
+        if (len(origin) if isinstance(origin, bytes) else origin.stat().st_size) > MAX_BYTES:
+            raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
+        return origin if isinstance(origin, bytes) else origin.read_bytes()
+    except FileNotFoundError as error:
+        raise Reject("image file missing") from error
+    except OSError as error:
+        raise Reject(f"image file unreadable ({error.strerror})") from error
 
 
 def _check(content: bytes) -> tuple[int, int]:
-    """Read the size from the header, and decode the whole only if it is safe to."""
+    """Width and height; the pixels are decoded only if the header says that they are few enough."""
     import PIL.Image
 
     try:

@@ -1,4 +1,4 @@
-"""What no run needs: outputs of stages, rows, images and models that no record of a run leads to."""
+"""What no run needs: stages, cached values, images and models that no run's record refers to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Unneeded:
 def find_unneeded(home: Home) -> list[Unneeded]:
     """List what no run needs; nothing is deleted.
 
-    While some run is not done, unfinished stages and all rows stay: they are what it goes on with.
+    While some run is not done, incomplete stages and all values and images are kept: the run resumes from them.
     """
     runs = list(list_runs(home))
     unfinished = any(run.status != "done" for run in runs)
@@ -62,7 +62,7 @@ def find_unneeded(home: Home) -> list[Unneeded]:
 
 
 def free(unneeded: Iterable[Unneeded]) -> Iterator[Unneeded]:
-    """Delete what `find_unneeded` found; yields what is gone. A stage another process is working on stays."""
+    """Delete what `find_unneeded` found and yield what was deleted; a stage another process works on is kept."""
     for each in unneeded:
         if each.category == "image":
             each.path.unlink(missing_ok=True)
@@ -85,7 +85,7 @@ def _freed(stage: Path) -> bool:
 
 
 def _bases(home: Home, runs: Iterable[Run]) -> set[str]:
-    """Stages whose model a recipe starts from, by its path."""
+    """Stages whose model a recipe starts from by its path."""
     texts = [
         path.read_text(encoding="utf-8") for run in runs if (path := home.runs / run.name / "recipe.json").exists()
     ]

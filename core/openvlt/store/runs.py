@@ -23,7 +23,7 @@ def run_folder(home: Home, name: str) -> Path:
     """The folder of a run.
 
     Raises:
-        UsageError: the name is none, such as one that leads out of the store.
+        UsageError: it cannot be a name, such as a path that leads out of the store.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -34,7 +34,7 @@ def run_folder(home: Home, name: str) -> Path:
 
 
 def write_run(home: Home, run: Run) -> None:
-    """Write a run's record; readers see the old or the new one, never half.
+    """Write a run's record atomically.
 
     Raises:
         DataError: the disk is full or read-only.
@@ -44,7 +44,7 @@ def write_run(home: Home, run: Run) -> None:
 
 @contextmanager
 def claimed_run(home: Home, name: str) -> Iterator[None]:
-    """Hold a run's record against other processes, which would write over it.
+    """Lock a run, so that no other process overwrites its record.
 
     Raises:
         UsageError: another process is carrying out the same run.
@@ -67,8 +67,8 @@ def read_run(home: Home, name: str) -> Run:
     """Read the record of a run.
 
     Raises:
-        UsageError: there is no such run, or it can be none's name.
-        DataError: its record does not read.
+        UsageError: there is no such run, or it cannot be a name.
+        DataError: its record cannot be read.
     """
     try:
         return _read(run_folder(home, name) / "run.json")
@@ -81,7 +81,7 @@ def list_runs(home: Home) -> Iterator[Run]:
     """All runs, the last written first.
 
     Raises:
-        DataError: a record does not read.
+        DataError: a record cannot be read.
     """
     paths = sorted(home.runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in paths:
@@ -94,15 +94,15 @@ def _read(path: Path) -> Run:
         return decode(Run, content)
     except ValueError as error:
         raise DataError(
-            f"The run record {path} does not read.", "Run its command again to write it anew, or delete its folder."
+            f"The run record {path} cannot be read.", "Run its command again to rewrite it, or delete its folder."
         ) from error
 
 
 def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolder]:
-    """The last stage of a run that has a name (``select-2``) or is of a kind (``select``).
+    """The last stage of a run with a name (``select-2``) or a stage kind (``select``).
 
     Raises:
-        UsageError: the run has none.
+        UsageError: the run has no such stage.
     """
     for record in reversed(run.stages):
         if name in (record.name, record.stage_kind):
@@ -111,10 +111,10 @@ def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolde
 
 
 def read_format(home: Home, name: str) -> Format:
-    """How the policy of a run is asked and answers, as the recipe beside its record says.
+    """How the policy of a run is asked and answers, from the recipe stored with its record.
 
     Raises:
-        DataError: the recipe is gone.
+        DataError: the recipe cannot be read.
     """
     path = run_folder(home, name) / "recipe.json"
     try:

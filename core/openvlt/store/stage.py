@@ -1,10 +1,11 @@
-"""Stages are views: the output of one step, in input order, under the fingerprint of what it was made from."""
+"""The output of one stage, in input order, under the fingerprint of its inputs and components."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ _CONTENT = (".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model")
 
 @dataclass(frozen=True, slots=True)
 class StageFolder:
-    """The folder of one stage; it is complete once ``stage.json`` lies in it."""
+    """The folder of one stage; it is complete once it contains ``stage.json``."""
 
     path: Path
 
@@ -36,33 +37,33 @@ class StageFolder:
         return self.path / "stage.json"
 
     def summary(self) -> dict[str, Any] | None:
-        """What the stage counted, or None if it is not complete, or what it made is gone."""
+        """What the stage counted; None if it is incomplete or its output is gone."""
         try:
             summary: dict[str, Any] = json.loads(self.summary_file.read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        made = self.path / str(summary["model"]) if "model" in summary else self.rows_file
-        return summary if made.exists() else None
+        output = self.path / str(summary["model"]) if "model" in summary else self.rows_file
+        return summary if output.exists() else None
 
-    def rows(self, kind: type[T]) -> Iterator[T]:
-        """Read the output back, row by row.
+    def rows(self, record_type: type[T]) -> Iterator[T]:
+        """Yield the rows of the output.
 
         Raises:
-            DataError: a row does not read.
+            DataError: a row cannot be read.
         """
         with self.rows_file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    row = decode(kind, line)
+                    row = decode(record_type, line)
                 except ValueError as error:
-                    raise self._damaged(f"line {number} does not read") from error
+                    raise self._damaged(f"line {number} cannot be read") from error
                 yield row
 
     def check(self) -> None:
         """Make sure that the output is what the stage wrote.
 
         Raises:
-            DataError: it was changed since.
+            DataError: it has changed since.
         """
         summary = self.summary()
         if summary is not None and file_digest(self.rows_file) != summary["digest"]:
@@ -71,21 +72,24 @@ class StageFolder:
     def _damaged(self, how: str) -> DataError:
         return DataError(
             f"The output {self.rows_file} is damaged: {how}.",
-            "Delete the file and run the command again that made it; it is made anew from the rows.",
+            "Delete the file and run its command again; it is rewritten from the cached values.",
         )
 
     def rejected(self) -> Iterator[Rejected]:
-        """Read back what was left out."""
+        """Yield the rows that were rejected."""
         with (self.path / "rejected.jsonl").open("rb") as lines:
             for line in lines:
                 yield decode(Rejected, line)
 
 
 class StageWriter:
-    """Writes a stage's output; nothing counts until `finish`.
+    """Writes a stage's output, which does not count until `finish`.
+
+    The rows go to a partial file that is renamed at the end, and ``stage.json`` is deleted first and written last, so
+    that a kill at any point leaves an incomplete stage and never a wrong one.
 
     Args:
-        folder: the stage's folder; whatever an interrupted run left in it is written anew.
+        folder: the stage's folder; what an interrupted run left in it is overwritten.
     """
 
     def __init__(self, folder: StageFolder) -> None:
@@ -98,7 +102,7 @@ class StageWriter:
             folder.path.mkdir(parents=True, exist_ok=True)
             folder.summary_file.unlink(missing_ok=True)
             self._rows = folder.rows_file.with_suffix(".partial").open("wb")
-            self._left_out = (folder.path / "rejected.jsonl").open("wb")
+            self._rejected_file = (folder.path / "rejected.jsonl").open("wb")
 
     def row(self, record: Any) -> None:
         """Append one row of output."""
@@ -108,8 +112,8 @@ class StageWriter:
         self.out += 1
 
     def reject(self, rejected: Rejected) -> None:
-        """Write down a row that was left out."""
-        self._write(self._left_out, encode(rejected) + b"\n")
+        """Record a rejected row."""
+        self._write(self._rejected_file, encode(rejected) + b"\n")
         self.rejected[rejected.reason] += 1
         self.transient += rejected.transient
 
@@ -119,10 +123,10 @@ class StageWriter:
             try:
                 self._rows.close()
             finally:
-                self._left_out.close()
+                self._rejected_file.close()
 
     def finish(self, counts: Mapping[str, Any]) -> dict[str, Any]:
-        """Complete the stage; returns its summary, with the digest of its rows."""
+        """Complete the stage and return its summary, which contains the digest of its rows."""
         self.close()
         with writing(self.folder.path):
             self.folder.rows_file.with_suffix(".partial").replace(self.folder.rows_file)
@@ -141,7 +145,7 @@ class StageWriter:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file, and its folder if there is none, so that readers see either the old or the whole new content.
+    """Write a file, creating its folder, so that readers see either the old content or the new, never a part of it.
 
     Raises:
         DataError: the disk is full or read-only.
@@ -158,28 +162,28 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say what it means that something cannot be written.
+    """Turn a failure to write into an error for the user.
 
     Raises:
         DataError: the disk is full or read-only.
     """
     try:
         yield
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         raise DataError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            "Free some space there and run the same command again; what was finished is kept.",
+            f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.",
+            "Free some space there and run the same command again; finished work is kept.",
         ) from error
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 (hex) of a file."""
+    """The sha256 (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def model_digest(path: Path, of: Callable[[Path], str] = file_digest) -> str:
-    """Digest of what a model is made of: the weights, configuration and tokenizer files of its folder, or its one file.
+    """The digest of a model: of its one file, or of the weights, configuration and tokenizer files of its folder.
 
     Args:
         path: folder or file.

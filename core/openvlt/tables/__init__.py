@@ -1,4 +1,4 @@
-"""Tables that other people wrote: rows of files in any format, and what their cells contain."""
+"""Tables that other people wrote: the rows of files in any format, and the contents of their cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from openvlt.tables.cells import (
 )
 from openvlt.tables.files import (
     TABLE_SUFFIXES as TABLE_SUFFIXES,
-    Place as Place,
     TableRow as TableRow,
     digest_files as digest_files,
     find_files as find_files,

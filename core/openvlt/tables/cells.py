@@ -1,4 +1,4 @@
-"""What a cell of a table holds: text, a whole number, choices or images, in any of the forms that data sets use."""
+"""The content of a cell: text, a whole number, choices or images, in any of the forms that data sets use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_empty(value: Any) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """The cell as text; whole floats lose their point, since spreadsheets and Parquet turn 12 into 12.0."""
+    """The cell as text, whole floats without their point: spreadsheets and Parquet store 12 as 12.0."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -36,10 +36,10 @@ def text_of(value: Any) -> str:
 
 
 def whole_number_of(value: Any, field: str) -> int | None:
-    """The cell as a whole number, None if it is empty.
+    """The cell as a whole number; None if it is empty.
 
     Args:
-        value: a number or the text of one; 1.0 is what Parquet makes of an integer column with gaps.
+        value: a number or the text of one; Parquet stores an integer column with gaps as floats.
         field: what the number is, for the reason.
 
     Raises:
@@ -57,7 +57,7 @@ def whole_number_of(value: Any, field: str) -> int | None:
 
 
 def literal_of(text: str) -> Any:
-    """The JSON or Python value that a text is, read without running it; None if it is neither."""
+    """The JSON or Python value of a text, read without running it; None if it is neither."""
     if len(text) > _MAX_LITERAL:
         return None
     for read in (json.loads, ast.literal_eval):
@@ -69,7 +69,7 @@ def literal_of(text: str) -> Any:
 
 
 def choices_of(value: Any) -> tuple[str, ...]:
-    """The cell as choices: a list, a mapping from letters, or either of them written as text.
+    """The cell as choices: a list, a mapping from letters, or the text of either.
 
     Raises:
         Reject: it is none of these.
@@ -86,12 +86,12 @@ def choices_of(value: Any) -> tuple[str, ...]:
 
 
 def images_of(value: Any, folder: Path) -> tuple[Image, ...]:
-    """The cell as images; an empty one has none. Loading checks that a file exists and that the content is an image.
+    """The cell as images, none if it is empty. Loading checks that a file exists and that the content is an image.
 
     Args:
         value: a path, encoded bytes, a data URL, base64, the hub's ``{"bytes": ..., "path": ...}``, a list of these, or
-            a list of texts written as text, as in VLMEvalKit's tables.
-        folder: where paths start.
+            the text of a list of texts, as in VLMEvalKit's tables.
+        folder: which paths are relative to.
 
     Raises:
         Reject: it is none of these, or the image is remote.
@@ -102,8 +102,8 @@ def images_of(value: Any, folder: Path) -> tuple[Image, ...]:
         return tuple(image for item in value for image in images_of(item, folder))
     if isinstance(value, bytes):
         return (Image.data(value),)
-    if isinstance(value, Mapping) and (held := value.get("bytes") or value.get("path")):
-        return images_of(held, folder)
+    if isinstance(value, Mapping) and (content := value.get("bytes") or value.get("path")):
+        return images_of(content, folder)
     if not isinstance(value, str):
         raise Reject(f"an image is {type(value).__name__}")
     if value.startswith(("['", '["')):

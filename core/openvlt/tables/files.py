@@ -1,6 +1,6 @@
 """Rows of local files as mappings from column to value: JSON Lines, JSON, Parquet, TSV, CSV or Excel.
 
-Rows are read one at a time, so that a file may be larger than the memory, and each comes with its place.
+Rows are read one at a time, so that a file may be larger than the memory.
 """
 
 from __future__ import annotations
@@ -18,28 +18,25 @@ from openvlt.tables.json_stream import json_elements
 
 TableRow: TypeAlias = Mapping[str, Any]
 
-Place: TypeAlias = str
-"""File name and line (row, in Parquet and Excel) from 1: ``rows.jsonl:7``."""
-
-_ENCODING = "utf-8-sig"  # UTF-8, with or without the mark that Excel and Windows editors put in front
+_ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark of Excel and Windows editors
 
 
 def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = ()) -> list[Path]:
-    """The data files a path names: itself, or those in a folder.
+    """Find the data files of a path: the file itself, or those in a folder.
 
     Args:
-        path: a file, or a folder.
-        names: splits to look for in a folder and the folders in it, in order: the first that names a file counts, with
-            all its shards; if there is none, the only data file is taken. Without names, all data files of the folder.
-        folders: where folders of these names have data files, only those are looked at, in this order.
+        path: a file or a folder.
+        names: splits to look for in a folder and its subfolders, in order: the first that names a file counts, with all
+            its shards; if none does, the only data file is taken. Without names, all data files of the folder.
+        folders: where folders of these names contain data files, only those are searched, in this order.
 
     Raises:
-        DataError: there is no such file, or a folder has several and none has a wanted name.
+        DataError: there is no such file, or a folder contains several and none has a wanted name.
     """
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise DataError(f"The data '{path}' does not exist.", "Name a file, or a folder that has one.")
+        raise DataError(f"The data '{path}' does not exist.", "Name a file, or a folder with one.")
     found = path.rglob("*") if names else path.glob("*")
     files = sorted(file for file in found if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
     files = [file for folder in folders for file in files if file.parent.name == folder] or files
@@ -50,11 +47,11 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
         return files
     listed = ", ".join(file.name for file in files[:5]) or "no data file"
     wanted = f", and none is called {' or '.join(names)}" if names else ""
-    raise DataError(f"The folder '{path}' holds {listed}{wanted}.", "Name the file.")
+    raise DataError(f"The folder '{path}' contains {listed}{wanted}.", "Name the file.")
 
 
 def digest_files(files: Sequence[Path], *, names: bool = False) -> str:
-    """Hex sha256 of the contents of files in order, and of their names where those matter."""
+    """The sha256 (hex) of the contents of files, in order, and of their names where those matter."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + b"\0" if names else b"")
@@ -63,22 +60,21 @@ def digest_files(files: Sequence[Path], *, names: bool = False) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: Path) -> Iterator[tuple[Place, TableRow | Rejected]]:
-    """Yield the rows of a file with their places; for a row that cannot be read, why.
+def read_table(path: Path) -> Iterator[tuple[str, TableRow | Rejected]]:
+    """Yield the position and the content of each row of a file; for a row that cannot be read, the reason.
+
+    A position is the file's name and the line (the row, in Parquet and Excel) from 1: ``rows.jsonl:7``.
 
     Raises:
         DataError: the format is unknown, or the file cannot be read any further.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"'{path}' is of no known format.", f"Known are: {', '.join(TABLE_SUFFIXES)}.")
+        raise DataError(f"'{path}' has an unknown format.", f"Use one of: {', '.join(TABLE_SUFFIXES)}.")
     try:
         for number, row in reader(path):
-            place = f"{path.name}:{number}"
-            if isinstance(row, str):
-                yield place, Rejected(id=place, reason=row)
-            else:
-                yield place, row
+            position = f"{path.name}:{number}"
+            yield position, Rejected(id=position, reason=row) if isinstance(row, str) else row
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8: {error.reason}.", "Save it as UTF-8.") from error
 
@@ -87,11 +83,11 @@ def read_rows(path: Path) -> Iterator[TableRow]:
     """Yield the rows of a file.
 
     Raises:
-        DataError: the format is unknown, or a row cannot be read (its place is named).
+        DataError: the format is unknown, or a row cannot be read; the message has its position.
     """
-    for place, row in read_table(path):
+    for position, row in read_table(path):
         if isinstance(row, Rejected):
-            raise DataError(f"{path.with_name(place)}: this line is {row.reason}.", "Fix or remove it.")
+            raise DataError(f"{path.with_name(position)}: this line is {row.reason}.", "Fix or remove it.")
         yield row
 
 
@@ -117,7 +113,7 @@ def _json_lines(path: Path) -> _Numbered:
 
 
 def _json(path: Path) -> _Numbered:
-    """A list of rows, or an object of rows (or of single values) by id; the id joins its row as ``id``."""
+    """A list of rows, or an object of rows (or of single values) by id, which becomes the column ``id``."""
     with path.open(encoding=_ENCODING) as file:
         for number, key, value in json_elements(file, path):
             if key is None:
@@ -147,7 +143,7 @@ def _separated(path: Path) -> _Numbered:
         reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         try:
             for row in reader:
-                yield reader.line_num, row  # of a row with line breaks, the last line
+                yield reader.line_num, row  # the last line of a row with line breaks
         except csv.Error as error:
             raise DataError(f"{path}:{reader.line_num} cannot be read: {error}.", "Write the file again.") from error
 

@@ -14,10 +14,10 @@ _SPACE = " \t\r\n"
 
 
 def json_elements(file: TextIO, path: Path) -> Iterator[tuple[int, str | None, Any]]:
-    """Yield the elements of a list, or of an object with their keys; each with the line where it begins, from 1.
+    """Yield the line (from 1), the key and the value of each element of a list, whose keys are None, or of an object.
 
     Raises:
-        DataError: the file is neither, is not JSON, or has a key twice in one object.
+        DataError: the file is neither, is not JSON, or an object has a duplicate key.
     """
     text = _Json(file, path)
     opening = text.take("[{")
@@ -44,13 +44,13 @@ class _Json:
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
 
     def line(self) -> int:
-        """The line of the position; only what was passed since the last call is counted."""
+        """The line of the position; counts on from the last call."""
         self._line += self._text.count("\n", self._counted, self._at)
         self._counted = self._at
         return self._line
 
     def peek(self) -> str:
-        """The next character that is not a space."""
+        """The next character that is no white space."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in _SPACE:
                 self._at += 1
@@ -67,7 +67,7 @@ class _Json:
         return character
 
     def key(self, seen: set[str]) -> str:
-        """The next key of the outer object, its colon included; it joins those `seen`."""
+        """The next key of the outer object, and its colon; the key is added to `seen`."""
         if self.peek() != '"':
             raise self._error("expected a key in double quotes")
         key: str = self.value()
@@ -78,7 +78,10 @@ class _Json:
         return key
 
     def value(self) -> Any:
-        """The next value; more is read as long as it is incomplete, or may go on behind the end of the block."""
+        """The next value.
+
+        A value that ends where the block ends may be incomplete without an error (``12`` of ``123``), so more is read.
+        """
         while True:
             self.peek()
             try:
@@ -95,21 +98,21 @@ class _Json:
             return value
 
     def _more(self) -> bool:
-        """Read another block, ever larger while one value goes on, and forget what was taken."""
+        """Read another block and drop what was consumed; blocks double while one value goes on, to parse it seldom."""
         block = self._file.read(max(_BLOCK, len(self._text) - self._at))
-        self.line()  # counts the lines that are forgotten
+        self.line()  # counts the lines that are dropped
         self._text, self._at, self._counted = self._text[self._at :] + block, 0, 0
         return bool(block)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        """An object whose keys all differ; JSON itself would keep the last of equal ones and say nothing."""
+        """An object without duplicate keys, of which `json` would silently keep the last."""
         found = dict(pairs)
         if len(found) != len(pairs):
             raise self._duplicate(next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at])))
         return found
 
     def _duplicate(self, key: str) -> DataError:
-        return DataError(f"{self._path}: the key '{key}' is a duplicate in its object.", "Remove one of the two.")
+        return DataError(f"{self._path}: the key '{key}' is a duplicate.", "Remove one of the two.")
 
     def _error(self, problem: str) -> DataError:
         return DataError(f"{self._path}:{self.line()} is not JSON: {problem}.", "Fix the file, or use JSON Lines.")

@@ -55,7 +55,7 @@ def _build(setup: Setup) -> dict[str, Verifier]:
     registry = Registry.discover([Path(file) for file in setup.files])
     verifiers = {}
     for identity, spec in setup.verifiers.items():
-        verifiers[identity] = registry.build("verifier", spec, format=setup.format).component
+        verifiers[identity] = registry.build(Verifier, spec, format=setup.format).component
         for module in getattr(verifiers[identity], "imports", ()):
             import_module(module)
     return verifiers
