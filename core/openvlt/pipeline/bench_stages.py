@@ -79,7 +79,7 @@ class Ask(Stage[Answered]):
         check_model(workspace, self._model, "base", "")
 
     def run(self, context: Context) -> Made[Answered]:
-        context.resolve(self._model, self.trained)
+        context.resolve(self.name, self._model, self.trained)
         answered = ask(
             context.workspace, self.name, self.iteration, context.value(self.questions), self.questions.benchmark,
             context.policy(self.trained), self.sampling, trained=self.trained is not None,

@@ -67,6 +67,7 @@ class Context:
     workspace: Workspace
     made: dict[str, Made[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    _shown: set[str] = field(default_factory=set)
     _held_out: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
 
     def value(self, stage: Stage[V]) -> V:
@@ -78,14 +79,16 @@ class Context:
         """The model a training stage has made; the base where nothing has been trained yet."""
         return self.value(trained) if trained else self.workspace.models["base"]
 
-    def resolve(self, model: Model, trained: Stage[Model] | None) -> Resolved:
-        """What a stage's model runs on; ``policy`` is the model of `trained`."""
+    def resolve(self, stage: str, model: Model, trained: Stage[Model] | None) -> Resolved:
+        """What the model of a stage runs on; ``policy`` is the model of `trained`."""
         self.workspace.models["policy"] = self.policy(trained)
         resolved = self.workspace.resolve(model)
-        note = f"The model {model.id} runs on {resolved.backend.entry.name}: {resolved.reason}."
-        if not isinstance(model.backend, str | Mapping) and note not in self.notes:
+        backend = resolved.backend.entry.name
+        self.notes.append(f"{stage}: {backend}, because {resolved.reason}")
+        note = f"The model {model.id} runs on {backend}: {resolved.reason}."
+        if not isinstance(model.backend, str | Mapping) and note not in self._shown:
+            self._shown.add(note)
             self.workspace.progress.note(note)
-            self.notes.append(note)
         return resolved
 
     def held_out_images(self, questions: Sequence[Stage[Questions]]) -> frozenset[str]:

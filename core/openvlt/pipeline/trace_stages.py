@@ -37,7 +37,7 @@ class Caption(RowStage):
         check_model(workspace, self.model, f"captioner {self.captioner.entry.name}", "captioner.model")
 
     def rows(self, context: Context) -> Output:
-        model = context.resolve(self.model, self.trained)
+        model = context.resolve(self.name, self.model, self.trained)
         rows = context.value(self.examples)
         return caption(context.workspace, self.name, self.iteration, rows, self.captioner, model)
 
@@ -65,7 +65,7 @@ class Distill(RowStage):
         check_model(workspace, self.model, f"teacher {self.teacher.entry.name}", "traces.teacher.model")
 
     def rows(self, context: Context) -> Output:
-        model = context.resolve(self.model, self.trained)
+        model = context.resolve(self.name, self.model, self.trained)
         rows = context.value(self.examples)
         return distill(context.workspace, self.name, self.iteration, rows, self.teacher, model)
 
