@@ -10,6 +10,6 @@ def register_backends(register: Register) -> None:
     register(
         "hf",
         "openvlt_plugins.hf.backend:HfBackend",
-        summary="transformers in this process; text and images, reproducible samples",
+        summary="transformers in this process: text and images, reproducible samples",
         requires=("torch", "transformers"),
     )

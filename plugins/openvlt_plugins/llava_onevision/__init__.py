@@ -1,4 +1,4 @@
-"""The training data of LLaVA-OneVision, the pool OpenVLThinker draws from (`lmms-lab/LLaVA-OneVision-Data`)."""
+"""The training data of LLaVA-OneVision, from which OpenVLThinker samples (`lmms-lab/LLaVA-OneVision-Data`)."""
 
 from __future__ import annotations
 

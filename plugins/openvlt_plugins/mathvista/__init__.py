@@ -19,5 +19,5 @@ def register_verifiers(register: Register) -> None:
     register(
         "mathvista-official",
         "openvlt_plugins.mathvista.official:MathVistaOfficial",
-        summary="MathVista's published normalisation and string equality, as it is",
+        summary="MathVista's published normalisation and string equality, unchanged",
     )

@@ -1,4 +1,4 @@
-"""Captions by Qwen2.5-VL, or by any vision-language model that is asked in one user turn."""
+"""Captions by Qwen2.5-VL, or by any other vision-language model, from one user turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text-only reasoning models that write `<think>` blocks: the DeepSeek-R1 distillations and QwQ-32B."""
+"""Text-only reasoning models with `<think>` blocks: the DeepSeek-R1 distillations and QwQ-32B."""
 
 from __future__ import annotations
 
