@@ -18,7 +18,7 @@ import torch
 from tiny_vl import easy
 from tiny_vl.learn import fine_tune, load, reinforce
 from tiny_vl.measure import direct_accuracy
-from tiny_vl.traces import choose, from_policy, from_teacher, thinking_accuracy, to_ask
+from tiny_vl.traces import choose, from_policy, from_teacher, teacher_questions, thinking_accuracy
 from transformers import AutoProcessor
 
 LOG = logging.getLogger("accept_tiny_vl")
@@ -27,19 +27,19 @@ LOG = logging.getLogger("accept_tiny_vl")
 def report(name: str, folder: Path, size: int) -> dict[str, float]:
     """Prints how a model does on dev questions when it thinks, sampled and greedy; returns the sampled scores."""
     processor, model = AutoProcessor.from_pretrained(folder), load(folder).eval()
-    asked = easy.balanced("dev", size, seed=0)
-    sampled = thinking_accuracy(model, processor, asked, greedy=False)
+    questions = easy.balanced("dev", size, seed=0)
+    sampled = thinking_accuracy(model, processor, questions, greedy=False)
     LOG.info("%s sampled %s", name, sampled)
-    LOG.info("%s greedy  %s", name, thinking_accuracy(model, processor, asked, greedy=True))
+    LOG.info("%s greedy  %s", name, thinking_accuracy(model, processor, questions, greedy=True))
     return sampled
 
 
 def report_base(folder: Path, size: int) -> None:
-    """Prints the blind guesser's and the base model's scores on the same dev questions."""
-    asked, blind = easy.balanced("dev", size, seed=0), easy.blind_answers()
-    guessed = sum(blind.get(question.text) == question.answer for question in asked) / len(asked)
+    """Prints the blind baseline's and the base model's scores on the same dev questions."""
+    questions, blind = easy.balanced("dev", size, seed=0), easy.blind_answers()
+    guessed = sum(blind.get(question.text) == question.answer for question in questions) / len(questions)
     processor, model = AutoProcessor.from_pretrained(folder), load(folder).eval()
-    LOG.info("blind %.3f, base direct %s", guessed, direct_accuracy(model, processor, asked))
+    LOG.info("blind %.3f, base direct %s", guessed, direct_accuracy(model, processor, questions))
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".work"), help="folder of caches and trained models")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--questions", type=int, default=400, help="asked of the teacher, 4 samples each")
+    parser.add_argument("--questions", type=int, default=400, help="for the teacher, 4 samples each")
     parser.add_argument("--traces", type=int, default=300, help="most traces to learn from")
     parser.add_argument("--epochs", type=float, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
@@ -66,11 +66,11 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
 
     report_base(options.model, options.dev)
-    asked = to_ask(options.questions, options.seed)
-    samples = from_teacher(work / f"traces-{options.questions}.json", asked, 4)
+    questions = teacher_questions(options.questions, options.seed)
+    samples = from_teacher(work / f"traces-{options.questions}.json", questions, 4)
     for iteration in (1, 2) if options.again else (1,):
         sft, grpo = work / f"sft-{iteration}", work / f"grpo-{iteration}"
-        traces = choose(asked, samples, options.traces, options.seed)
+        traces = choose(questions, samples, options.traces, options.seed)
         fine_tune(options.model, traces, sft, options.epochs, options.rate)
         scores = report(f"sft-{iteration}", sft, options.dev)
         if scores["formed"] <= 0.95:
@@ -81,8 +81,8 @@ def main() -> None:
         reinforce(sft, balanced, grpo, options.grpo_steps, options.grpo_rate)
         report(f"grpo-{iteration}", grpo, options.dev)
         if iteration == 1 and options.again:
-            asked = to_ask(options.questions, options.seed + 1)
-            samples = from_policy(load(grpo).eval(), AutoProcessor.from_pretrained(grpo), asked, 4)
+            questions = teacher_questions(options.questions, options.seed + 1)
+            samples = from_policy(load(grpo).eval(), AutoProcessor.from_pretrained(grpo), questions, 4)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Parts of the scripts that pre-train and accept the tiny base model."""
+"""Modules of the scripts that pre-train and test the tiny base model."""

@@ -1,4 +1,4 @@
-"""The README that is shipped with the tiny base model: where it comes from and what it can do."""
+"""The README of the tiny base model: how it was made and what it can do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with plain `AutoProcessor` and `Qwen2_5_VLForConditionalGeneration`. It captions
 Seed {seed}. On two CPU cores: {teacher:.0f} s for the teacher's replies, {tower:.0f} s for the vision tower, {language:.0f} s
 for the language side.
 
-| part | data |
+| component | data |
 | --- | --- |
 | vision tower, {tower_steps} steps of 64 | shapes drawn by the script in easy-VQA's colours, with throw-away heads |
 | language side, {language_steps} steps of 64, then {direct_steps} with one-word answers | {captions} captions of easy-VQA training images, made from the questions' answers and the pixels; {direct} training questions answered in a word, so few that the model learns the form; {texts} replies of SmolLM2-135M-Instruct to captions and questions, wrong ones too, without images |
@@ -41,15 +41,15 @@ Images are easy-VQA's training images 0 to 3599. Images 3600 to 3999 (dev) and t
 
 | measure | |
 | --- | --- |
-| captions with colour and shape right, {images} images whose labels the questions give away | {caption_accuracy:.1%} |
-| one-word answers, {asked} questions balanced over shape, colour and yes/no | {all:.1%} (shape {shape:.1%}, colour {colour:.1%}, yes {yes:.1%}, no {no:.1%}) |
-| the blind guesser on the same questions | {blind:.1%} |
-| replies that are no bare answer word | {unparsed:.1%} |
+| captions with correct colour and shape, {images} images whose labels the questions reveal | {caption_accuracy:.1%} |
+| one-word answers, {questions} questions balanced over shape, colour and yes/no | {all:.1%} (shape {shape:.1%}, colour {colour:.1%}, yes {yes:.1%}, no {no:.1%}) |
+| the blind baseline on the same questions | {blind:.1%} |
+| replies that are not a bare answer word | {unparsed:.1%} |
 
 The data is easy-VQA's (MIT) and SmolLM2's own words (Apache-2.0); the weights are openvlt's, under its licence.
 """
 
 
 def write_card(folder: Path, facts: dict[str, float | int | str]) -> None:
-    """Writes `folder/README.md` from what was done and measured."""
+    """Writes `folder/README.md` from the settings and measurements."""
     (folder / "README.md").write_text(CARD.format(**facts))

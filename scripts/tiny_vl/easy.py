@@ -1,8 +1,8 @@
-"""easy-VQA as the tiny base model's scripts see it: questions, what is in an image, balanced draws.
+"""easy-VQA for the tiny base model's scripts: questions, contents of images, balanced draws.
 
-easy-VQA has no labels beside its questions, so colour and shape of an image are read off its questions and answers;
-the position is measured from the pixels. The last 400 training images (ids 3600 to 3999) are the dev part: nothing
-is trained on them.
+easy-VQA has no labels except its questions, so colour and shape of an image are inferred from its questions and answers;
+the position is measured in the pixels. The last 400 training images (ids 3600 to 3999) are the dev split, on which
+nothing is trained.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Question:
     image: int
 
     @property
-    def kind(self) -> str:
+    def category(self) -> str:
         """`shape`, `colour`, `yes` or `no`, by the answer."""
         if self.answer in SHAPES:
             return "shape"
@@ -53,15 +53,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What an image shows; colour and shape are None where no question gives them away."""
+    """The contents of an image; colour and shape are None if no question reveals them."""
 
     colour: str | None
     shape: str | None
-    place: str
+    position: str
 
 
 def folder(split: Split) -> Path:
-    """The folder of a split's files; dev lies in the train split."""
+    """The folder of a split's files; dev is part of the train folder."""
     return DATA / ("test" if split == "test" else "train")
 
 
@@ -85,18 +85,18 @@ def questions(split: Split) -> tuple[Question, ...]:
 
 @cache
 def scenes(split: Split) -> dict[int, Scene]:
-    """What every image of a split shows, by image id."""
-    asked: defaultdict[int, list[Question]] = defaultdict(list)
+    """The contents of every image of a split, by image id."""
+    by_image: defaultdict[int, list[Question]] = defaultdict(list)
     for question in questions(split):
-        asked[question.image].append(question)
+        by_image[question.image].append(question)
     return {
-        image: Scene(_read_off(about, COLOURS), _read_off(about, SHAPES), place(picture(split, image)))
-        for image, about in asked.items()
+        image: Scene(_read_off(about, COLOURS), _read_off(about, SHAPES), position(picture(split, image)))
+        for image, about in by_image.items()
     }
 
 
 def _read_off(about: Iterable[Question], words: tuple[str, ...]) -> str | None:
-    """The one of `words` that an image's questions say it shows, or None."""
+    """The one of `words` that the questions on an image reveal, or None."""
     possible = set(words)
     for question in about:
         if question.answer in possible:
@@ -110,17 +110,17 @@ def _read_off(about: Iterable[Question], words: tuple[str, ...]) -> str | None:
     return possible.pop() if len(possible) == 1 else None
 
 
-def place(image: Image.Image) -> str:
-    """Where the shape lies, in thirds of the image: `in the upper left`, `at the top`, `in the middle`, ..."""
+def position(image: Image.Image) -> str:
+    """The position of the shape, in thirds of the image: `in the upper left`, `at the top`, `in the middle`, ..."""
     pixels = np.asarray(image).astype(int)
     # The background is one light colour; a corner is part of the shape only if the shape touches it.
     corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
     background = np.median(corners, axis=0)
     ys, xs = np.nonzero(np.abs(pixels - background).sum(axis=-1) > 40)
-    return name_place((xs.min() + xs.max()) / 2 / len(pixels), (ys.min() + ys.max()) / 2 / len(pixels))
+    return name_position((xs.min() + xs.max()) / 2 / len(pixels), (ys.min() + ys.max()) / 2 / len(pixels))
 
 
-def name_place(x: float, y: float) -> str:
+def name_position(x: float, y: float) -> str:
     """The words for a centre, given as shares of the image's width and height."""
     column, row = int(min(x, 0.999) * 3), int(min(y, 0.999) * 3)
     if column == 1:
@@ -130,18 +130,18 @@ def name_place(x: float, y: float) -> str:
 
 
 def caption(question: Question) -> str | None:
-    """The caption of a question's image; None where colour or shape is not known."""
+    """The caption of a question's image; None if colour or shape is unknown."""
     scene = scenes(question.split)[question.image]
-    return describe(scene.colour, scene.shape, scene.place) if scene.colour and scene.shape else None
+    return describe(scene.colour, scene.shape, scene.position) if scene.colour and scene.shape else None
 
 
 def describe(colour: str, shape: str, where: str) -> str:
-    """The caption of an image, as the base model learns to say it."""
+    """The caption of an image, in the words that the base model learns."""
     return f"A {colour} {shape} {where}."
 
 
 def balanced(split: Split, size: int, seed: int) -> list[Question]:
-    """Draws questions, a third each of shape, colour and yes/no (yes and no equally often), no image twice.
+    """Draws questions, a third each of shape, colour and yes/no (yes and no equally often), one per image.
 
     Args:
         split: where to draw from.
@@ -149,9 +149,9 @@ def balanced(split: Split, size: int, seed: int) -> list[Question]:
         seed: of the draw.
     """
     each = size // 6
-    # Every image has yes/no questions and not every one has the others: the scarce kinds choose their images first.
+    # Every image has yes/no questions, but not every one has the others, so the scarce categories choose first.
     wanted = {"shape": 2 * each, "colour": 2 * each, "yes": each, "no": size - 5 * each}
-    pool = sorted(shuffled(split, seed), key=lambda question: list(wanted).index(question.kind))
+    pool = sorted(shuffled(split, seed), key=lambda question: list(wanted).index(question.category))
     return draw(pool, wanted)
 
 
@@ -163,18 +163,18 @@ def shuffled(split: Split, seed: int) -> list[Question]:
 
 
 def draw(pool: Iterable[Question], wanted: dict[str, int]) -> list[Question]:
-    """Takes questions as they come, up to the wanted number of each kind, no image twice."""
+    """Takes questions in order, up to the wanted number of each category and one per image."""
     left, used, drawn = dict(wanted), set[int](), list[Question]()
     for question in pool:
-        if left[question.kind] and question.image not in used:
-            left[question.kind] -= 1
+        if left[question.category] and question.image not in used:
+            left[question.category] -= 1
             used.add(question.image)
             drawn.append(question)
     return drawn
 
 
 def blind_answers() -> dict[str, str]:
-    """The answer that is most often right for each question text on the training part, image unseen."""
+    """The most frequent answer to each question text in the train split, without the image."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for question in questions("train"):
         counts[question.text][question.answer] += 1

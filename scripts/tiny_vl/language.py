@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLProcessor
 
+from tiny_vl.components import IMAGE_TOKENS, PATCH, SIDE
 from tiny_vl.easy import describe, picture, questions, scenes
-from tiny_vl.parts import IMAGE_TOKENS, PATCH, SIDE
 from tiny_vl.prompts import CAPTION, DIRECT, Message, about_image, reply, text_only
 from tiny_vl.tower import look
 
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How many of each kind of row a batch holds."""
+    """How many rows of each category a batch has."""
 
     captions: int
     direct: int
@@ -49,42 +49,42 @@ class Rows:
         self.grid = torch.tensor([[1, side, side]])
         self.image_token = processor.image_token
 
-    def row(self, prompt: list[Message], said: str, image: int | None = None) -> Row:
+    def row(self, prompt: list[Message], answer: str, image: int | None = None) -> Row:
         """Tokenizes a chat of one question and one reply."""
-        asked = self._ids(self.template(prompt, add_generation_prompt=True))
-        whole = self._ids(self.template([*prompt, *reply(said)])).tolist()
+        start = self._ids(self.template(prompt, add_generation_prompt=True))
+        whole = self._ids(self.template([*prompt, *reply(answer)])).tolist()
         end = len(whole) - whole[::-1].index(self.tokenizer.eos_token_id)
         ids = torch.tensor(whole[:end])
-        kinds = (ids == self.model.config.image_token_id).int()
+        is_image = (ids == self.model.config.image_token_id).int()
         if image is None:
             positions = torch.arange(len(ids)).expand(3, -1)
         else:
-            positions = self.model.model.get_rope_index(ids[None], kinds[None], image_grid_thw=self.grid)[0][:, 0]
-        return Row(ids, len(asked), image, positions)
+            positions = self.model.model.get_rope_index(ids[None], is_image[None], image_grid_thw=self.grid)[0][:, 0]
+        return Row(ids, len(start), image, positions)
 
     def _ids(self, text: str) -> Tensor:
         text = text.replace(self.image_token, self.image_token * IMAGE_TOKENS)
         return torch.tensor(self.tokenizer(text, add_special_tokens=False).input_ids)
 
     def captions(self) -> list[Row]:
-        """One row to each training image whose colour and shape are known."""
+        """One row per training image with known colour and shape."""
         return [
-            self.row(about_image(CAPTION), describe(scene.colour, scene.shape, scene.place), image)
+            self.row(about_image(CAPTION), describe(scene.colour, scene.shape, scene.position), image)
             for image, scene in scenes("train").items()
             if scene.colour and scene.shape
         ]
 
     def direct(self, count: int, seed: int) -> list[Row]:
-        """`count` bare answers, a third each to shape, colour and yes/no."""
-        kinds = {"shape": count // 3, "colour": count // 3, "yes": count // 6, "no": count // 6}
+        """`count` bare answers, a third each for shape, colour and yes/no."""
+        counts = {"shape": count // 3, "colour": count // 3, "yes": count // 6, "no": count // 6}
         pool = list(questions("train"))
         random.Random(seed).shuffle(pool)
-        chosen = [q for kind, wanted in kinds.items() for q in [q for q in pool if q.kind == kind][:wanted]]
+        chosen = [q for name, wanted in counts.items() for q in [q for q in pool if q.category == name][:wanted]]
         return [self.row(about_image(q.text + DIRECT), q.answer, q.image) for q in chosen]
 
     def texts(self, read: Sequence[tuple[str, str]]) -> list[Row]:
-        """What the teacher was asked and what it replied, without an image."""
-        return [self.row(text_only(asked), said) for asked, said in read]
+        """The teacher's prompts and replies, without an image."""
+        return [self.row(text_only(prompt), answer) for prompt, answer in read]
 
 
 @torch.inference_mode()
@@ -107,7 +107,7 @@ def loss_of(model: Qwen2_5_VLForConditionalGeneration, rows: list[Row], table: T
     seen = [row.image for row in rows if row.image is not None]
     if seen:
         embeds = embeds.masked_scatter((ids == model.config.image_token_id)[..., None], table[seen])
-    # Padding lies to the right, where a causal model does not look: no mask, so the fast attention kernel.
+    # Padding is on the right, which a causal model does not attend to, so no mask is needed and attention is faster.
     hidden = model.model.language_model(inputs_embeds=embeds, position_ids=positions, use_cache=False).last_hidden_state
     wanted = labels[:, 1:] != -100
     return functional.cross_entropy(model.lm_head(hidden[:, :-1][wanted]), labels[:, 1:][wanted])
@@ -115,7 +115,7 @@ def loss_of(model: Qwen2_5_VLForConditionalGeneration, rows: list[Row], table: T
 
 def train_language(
     model: Qwen2_5_VLForConditionalGeneration,
-    kinds: tuple[list[Row], list[Row], list[Row]],
+    categories: tuple[list[Row], list[Row], list[Row]],
     table: Tensor,
     mix: Mix,
     steps: int,
@@ -126,9 +126,9 @@ def train_language(
 
     Args:
         model: with its tower trained; the tower is not touched.
-        kinds: captions, direct answers and texts.
+        categories: captions, direct answers and texts.
         table: `features` of the training images.
-        mix: rows of each kind in a batch.
+        mix: rows of each category in a batch.
         steps: number of batches.
         seed: of the draw of rows.
         rate: highest learning rate.
@@ -139,11 +139,11 @@ def train_language(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     start = time.monotonic()
     for step in range(steps):
-        counts = zip(kinds, (mix.captions, mix.direct, mix.text), strict=True)
-        parts = [chance.choices(rows, k=count) for rows, count in counts if rows and count]
-        # One pass for rows with an image and one for texts, which differ in length.
-        losses = [loss_of(model, part, table) for part in parts]
-        loss = sum(value * len(part) for value, part in zip(losses, parts, strict=True)) / sum(map(len, parts))
+        counts = zip(categories, (mix.captions, mix.direct, mix.text), strict=True)
+        batches = [chance.choices(rows, k=count) for rows, count in counts if rows and count]
+        # One pass per category, since rows with an image and texts differ in length.
+        losses = [loss_of(model, batch, table) for batch in batches]
+        loss = sum(value * len(batch) for value, batch in zip(losses, batches, strict=True)) / sum(map(len, batches))
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)

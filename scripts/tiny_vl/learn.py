@@ -72,7 +72,13 @@ def fine_tune(
 
 
 def reinforce(
-    start: Path, asked: Sequence[Question], out: Path, steps: int = 70, rate: float = 2e-4, seed: int = 0, **more: Any
+    start: Path,
+    questions: Sequence[Question],
+    out: Path,
+    steps: int = 70,
+    rate: float = 2e-4,
+    seed: int = 0,
+    **more: Any,
 ) -> None:
     """Reinforces a fine-tuned model and saves it: 128 completions a step, 8 to a prompt."""
     rows = [
@@ -81,7 +87,7 @@ def reinforce(
             "images": [picture(question.split, question.image)],
             "gold": question.answer,
         }
-        for question in asked
+        for question in questions
     ]
     config = GRPOConfig(
         output_dir=str(out),
@@ -104,7 +110,7 @@ def reinforce(
 
 
 def reward(completions: list[Any], gold: list[str], **_: Any) -> list[float]:
-    """One point for the right answer, a tenth for the right form."""
+    """1 for the correct answer, plus 0.1 for the correct format."""
     found = [POLICY_REPLY.fullmatch(completion[0]["content"]) for completion in completions]
     return [
         0.0 if match is None else 0.1 + (match.group(2).lower() == answer)

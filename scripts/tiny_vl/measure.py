@@ -1,4 +1,4 @@
-"""Asks a tiny model and measures its replies."""
+"""Generates replies with a tiny model and scores them."""
 
 from __future__ import annotations
 
@@ -14,54 +14,55 @@ from tiny_vl.prompts import CAPTION, DIRECT, about_image
 
 
 @torch.inference_mode()
-def ask(
+def generate(
     model: Qwen2_5_VLForConditionalGeneration,
     processor: Qwen2_5_VLProcessor,
-    asked: Sequence[tuple[str, Split, int]],
+    prompts: Sequence[tuple[str, Split, int]],
     max_new_tokens: int = 24,
     batch: int = 128,
     **sampling: Any,
 ) -> list[str]:
     """Replies to (text, split, image id), in order; greedy unless `sampling` says otherwise."""
-    said: list[str] = []
-    for at in range(0, len(asked), batch):
-        rows = asked[at : at + batch]
+    replies: list[str] = []
+    for start in range(0, len(prompts), batch):
+        rows = prompts[start : start + batch]
         texts = [processor.apply_chat_template(about_image(text), add_generation_prompt=True) for text, _, _ in rows]
         images = [[picture(split, image)] for _, split, image in rows]
         given = processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt")
         output = model.generate(**given, max_new_tokens=max_new_tokens, **sampling)
-        fresh = output[:, given["input_ids"].shape[1] :]
-        said += processor.batch_decode(fresh, skip_special_tokens=True)
-    return [text.strip() for text in said]
+        new = output[:, given["input_ids"].shape[1] :]
+        replies += processor.batch_decode(new, skip_special_tokens=True)
+    return [text.strip() for text in replies]
 
 
 def caption_accuracy(
     model: Qwen2_5_VLForConditionalGeneration, processor: Qwen2_5_VLProcessor, split: Split
 ) -> tuple[float, int]:
-    """Share of captions that name colour and shape rightly and no other, of the images whose labels are known."""
+    """Fraction of captions with the correct colour and shape and no other, and the number of images with known labels."""
     known = [(image, scene) for image, scene in scenes(split).items() if scene.colour and scene.shape]
-    said = ask(model, processor, [(CAPTION, split, image) for image, _ in known])
-    words = [set(caption.lower().strip(".").split()) for caption in said]
-    right = [
+    captions = generate(model, processor, [(CAPTION, split, image) for image, _ in known])
+    words = [set(caption.lower().strip(".").split()) for caption in captions]
+    correct = [
         named & set(COLOURS) == {scene.colour} and named & set(SHAPES) == {scene.shape}
         for named, (_, scene) in zip(words, known, strict=True)
     ]
-    return sum(right) / len(right), len(right)
+    return sum(correct) / len(correct), len(correct)
 
 
 def direct_accuracy(
-    model: Qwen2_5_VLForConditionalGeneration, processor: Qwen2_5_VLProcessor, asked: list[Question]
+    model: Qwen2_5_VLForConditionalGeneration, processor: Qwen2_5_VLProcessor, questions: list[Question]
 ) -> dict[str, float]:
-    """Accuracy of one-word answers by kind, and the share of replies that are no bare answer (`unparsed`)."""
-    said = ask(model, processor, [(q.text + DIRECT, q.split, q.image) for q in asked], max_new_tokens=8)
-    scores = by_kind(asked, [text == q.answer for text, q in zip(said, asked, strict=True)])
-    return scores | {"unparsed": sum(text not in ANSWERS for text in said) / len(said)}
+    """Accuracy of one-word answers by category, and the fraction of replies that are not a bare answer (`unparsed`)."""
+    prompts = [(q.text + DIRECT, q.split, q.image) for q in questions]
+    replies = generate(model, processor, prompts, max_new_tokens=8)
+    scores = by_category(questions, [reply == q.answer for reply, q in zip(replies, questions, strict=True)])
+    return scores | {"unparsed": sum(reply not in ANSWERS for reply in replies) / len(replies)}
 
 
-def by_kind(asked: Sequence[Question], right: Sequence[float]) -> dict[str, float]:
-    """The mean of a score over all questions and for each kind."""
+def by_category(questions: Sequence[Question], scores: Sequence[float]) -> dict[str, float]:
+    """The mean score over all questions and for each category."""
     groups: defaultdict[str, list[float]] = defaultdict(list)
-    for question, good in zip(asked, right, strict=True):
-        groups["all"].append(good)
-        groups[question.kind].append(good)
-    return {kind: round(sum(group) / len(group), 3) for kind, group in sorted(groups.items())}
+    for question, score in zip(questions, scores, strict=True):
+        groups["all"].append(score)
+        groups[question.category].append(score)
+    return {name: round(sum(group) / len(group), 3) for name, group in sorted(groups.items())}

@@ -1,4 +1,4 @@
-"""The user turns the tiny base model knows, as chat messages."""
+"""The prompts that the tiny base model knows, as chat messages."""
 
 from __future__ import annotations
 

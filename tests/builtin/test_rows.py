@@ -215,7 +215,7 @@ def test_a_split_in_the_path_chooses_the_file(tmp_path: Path) -> None:
     source = Rows(path=str(tmp_path / "{split}.jsonl"))
     answers = [item.answer for item in source.examples("test") if isinstance(item, Example)]
     assert answers == ["test"]
-    with pytest.raises(DataError, match="names none"):
+    with pytest.raises(DataError, match="has no split 'test'"):
         list(Rows(path=str(tmp_path / "train.jsonl")).examples("test"))
 
 

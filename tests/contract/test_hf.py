@@ -28,8 +28,8 @@ def reference(folder: Path, requests: list[Request], **decoding: Any) -> list[st
         inputs = collate([encode(each.messages, loaded, picture)], 0, torch.device("cpu"))
         # Explicit, or the model's own generation config counts.
         plain = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None, "repetition_penalty": 1.0}
-        forbidden = {"suppress_tokens": list(loaded.forbidden) or None}
-        ids = network.generate(**inputs, max_new_tokens=24, **{**plain, **forbidden, **decoding})
+        suppressed = {"suppress_tokens": list(loaded.suppressed) or None}
+        ids = network.generate(**inputs, max_new_tokens=24, **{**plain, **suppressed, **decoding})
         text = loaded.tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         replies.append(text.rstrip("\ufffd"))
     return replies

@@ -52,7 +52,7 @@ def test_faults_that_pass_are_survived(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("500", "the endpoint answers 500"),
+        ("500", "the endpoint returned 500"),
         ("cut", "the connection to the endpoint failed"),
         ("slow", "the endpoint took too long"),
         ("malformed", "the endpoint's reply is malformed"),
@@ -253,7 +253,7 @@ def test_a_proxy_of_the_environment_is_used_with_its_password(serve: Serve, monk
 
 def test_no_endpoint_at_all_is_said_at_once() -> None:
     nobody = Model(id="tiny", url=("http://127.0.0.1:9/v1", "http://host:port/v1"))
-    with pytest.raises(RemoteError, match="No endpoint of 'tiny' answers"), OpenAIBackend().open(nobody, picture):
+    with pytest.raises(RemoteError, match="No endpoint of 'tiny' responds"), OpenAIBackend().open(nobody, picture):
         pass
 
 

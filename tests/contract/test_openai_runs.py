@@ -88,7 +88,7 @@ def test_every_fault_is_survived_and_the_key_is_nowhere(serve: Serve, asking: An
     code, told = ended(asking("distill", passing, *words[:-2], *wrong, key=refused))
     assert code == 5 and "refuses the API key" in told
     code, lasting = ended(asking("distill", ["500 x99", *passing], *words[:-2], *wrong))
-    assert code == 5 and "the endpoint answers 500" in lasting
+    assert code == 5 and "the endpoint returned 500" in lasting
     for key in (KEY, refused):
         assert key not in said + told + lasting
         assert not holding(tmp_path, key)

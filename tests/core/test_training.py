@@ -288,7 +288,7 @@ def test_two_processes_train_together(stages: Bench, vision_model: Path) -> None
 @pytest.mark.slow
 def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, vision_model: Path) -> None:
     options = {**GRPO, "steps": 20, "generations": 2, "batch": 4, "device_batch": 4, "save_every": 20}
-    with pytest.raises(DataError, match=r"all responses to a prompt earned the same reward.*completions"):
+    with pytest.raises(DataError, match=r"all responses to a prompt had the same reward.*completions"):
         stages.train(stages.load(n=4), "grpo", vision_model, {"format": 1.0}, **options)
 
 

@@ -1,4 +1,4 @@
-"""The correctness verifiers: does the extracted answer say what the gold says?"""
+"""The correctness verifiers: is the extracted answer equal to the gold?"""
 
 from __future__ import annotations
 

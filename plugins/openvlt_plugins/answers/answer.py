@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.clock import BARE_CLOCK, Time, is_moment, read_clock
@@ -14,36 +13,29 @@ from openvlt_plugins.answers.lists import List
 from openvlt_plugins.answers.math import Math
 from openvlt_plugins.answers.multiple_choice import Choice, letters_of
 from openvlt_plugins.answers.number import Number
-from openvlt_plugins.answers.reading import LAST_TIER, read
+from openvlt_plugins.answers.reading import TieredVerifier, read
 from openvlt_plugins.answers.wording import folded
 from openvlt_plugins.answers.words import Text, YesNo
 
 
 @dataclass(frozen=True)
-class Answer(AnswerVerifier):
+class Answer(TieredVerifier):
     """Routes a claim by its answer type: ``choice``, ``yes_no``, ``integer`` and ``float`` (number), ``list``, ``text``
     (a time or date where the gold is one), ``expression`` (math).
 
-    An absent type is told from the example: choices or a gold of capital letters A to J make a choice; yes, no, true
-    or false make yes-no; then times and dates; then plain words; all else is mathematics. A gold such as 8:30 is a
-    time if the answer is one, else a ratio.
+    Without an answer type the example decides: choices or a gold of capital letters A to J make a choice; yes, no, true
+    or false make yes-no; then times and dates; then plain words; everything else is mathematics. A gold such as 8:30 is
+    a time if the answer is one, else a ratio.
     """
-
-    version: ClassVar[str] = "2"
-    inline: ClassVar[bool] = True
-    context_free: ClassVar[bool] = True
-    imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     units: Units = "convert"
     percent: Percent = "lenient"
     order: Order = "fixed"
     rounded_gold: RoundedGold = False
 
-    def quick(self, answer: str, claim: Claim) -> Verdict | None:
-        return self.route(answer, claim).quick(answer, claim)
-
-    def check(self, answer: str, claim: Claim) -> Verdict:
-        return self.route(answer, claim).check(answer, claim)
+    def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
+        verifier = self.route(answer, claim)
+        return verifier.check(answer, claim) if deep else verifier.quick(answer, claim)
 
     def route(self, answer: str, claim: Claim) -> AnswerVerifier:
         """The verifier for a claim."""
@@ -71,7 +63,7 @@ class Answer(AnswerVerifier):
             return YesNo()
         if is_moment(gold):
             return Time()
-        if BARE_CLOCK.fullmatch(gold.strip()) and (said := read_clock(answer)) and said.half:
+        if BARE_CLOCK.fullmatch(gold.strip()) and (time := read_clock(answer)) and time.half:
             return Time()
         try:
             return Text() if isinstance(read(gold), Words) else self._math()

@@ -29,7 +29,7 @@ _DATES = (
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A time of day; `half` is a or p where it is stated."""
+    """A time of day; `half` is ``a`` or ``p`` if stated, else empty."""
 
     hour: int
     minute: int
@@ -38,13 +38,13 @@ class Clock:
 
     @property
     def around(self) -> tuple[int, int, int]:
-        """The position of the hands: the half of the day left out."""
+        """The position of the hands: the time without the half of the day."""
         return self.hour % 12, self.minute, self.second
 
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A day, or a month of a year; year and day are None where they are not stated."""
+    """A day, or a month of a year; year and day are None if not stated."""
 
     year: int | None
     month: int
@@ -52,7 +52,7 @@ class Date:
 
 
 def read_clock(text: str) -> Clock | None:
-    """Read a time of day; None if the text is none."""
+    """Read a time of day; None if the text is not one."""
     text = _LEAD_IN.sub("", folded(text))
     if text in {"noon", "midnight"}:
         return Clock(12 if text == "noon" else 0, 0, 0, "p" if text == "noon" else "a")
@@ -69,7 +69,7 @@ def read_clock(text: str) -> Clock | None:
 
 
 def read_date(text: str) -> Date | None:
-    """Read a date that is clear; None if the text is none, or could be two (03/01/2015)."""
+    """Read a date; None if the text is not one, or is ambiguous (03/01/2015)."""
     text = _WEEKDAY.sub("", _LEAD_IN.sub("", folded(text)))
     if found := _EITHER.fullmatch(text):
         return _either_first(int(found[1]), int(found[3]), int(found[4]))
@@ -103,8 +103,8 @@ class Time(AnswerVerifier):
     """Clock times and dates.
 
     Accepts ``8:30``, ``8:30 a.m.``, ``08:30``, ``20:30`` for ``8:30 p.m.``, ``8 o'clock``, ``2015-03-01``,
-    ``March 1, 2015``, ``1 March``. Refuses another minute, the other half of the day where both are stated, and dates
-    of which nobody can say whether the day or the month comes first.
+    ``March 1, 2015``, ``1 March``. Refuses another minute, the other half of the day where both are stated, and
+    ambiguous dates, in which either the day or the month may come first.
     """
 
     inline: ClassVar[bool] = True
@@ -119,27 +119,27 @@ class Time(AnswerVerifier):
 
     def check(self, answer: str, claim: Claim) -> Verdict:
         gold = claim.example.answer
-        if (date := read_date(gold)) is not None:
-            return self._verdict(read_date(answer), lambda said: self._same_day(date, said))
-        if (clock := read_clock(gold)) is not None:
-            return self._verdict(read_clock(answer), lambda said: self._same_time(clock, said))
-        return Verdict.bad_gold(f"the gold {gold[:80]!r} is neither a time nor a date")
+        if date := read_date(gold):
+            same = self._same_day(date, read_date(answer))
+        elif clock := read_clock(gold):
+            same = self._same_time(clock, read_clock(answer))
+        else:
+            return Verdict.bad_gold(f"the gold {gold[:80]!r} is neither a time nor a date")
+        return Verdict.correct("the same", tier="time") if same else Verdict.incorrect("not the same", tier="time")
 
     quick = check
 
-    def _verdict(self, said: object, same: object) -> Verdict:
-        if said is None:
-            return Verdict.incorrect("is no time or date", tier="time")
-        assert callable(same)
-        return Verdict.correct("the same", tier="time") if same(said) else Verdict.incorrect("another", tier="time")
-
-    def _same_time(self, gold: Clock, said: Clock) -> bool:
-        if gold.half and said.half:
-            return gold.half == said.half and gold.around == said.around
-        return gold.around == said.around and not (gold.half and self.half == "required")
-
-    def _same_day(self, gold: Date, said: Date) -> bool:
-        if gold.year is not None and said.year is None and self.year == "required":
+    def _same_time(self, gold: Clock, given: Clock | None) -> bool:
+        if given is None:
             return False
-        same_year = gold.year is None or said.year is None or gold.year == said.year
-        return same_year and (gold.month, gold.day) == (said.month, said.day)
+        if gold.half and given.half:
+            return gold.half == given.half and gold.around == given.around
+        return gold.around == given.around and not (gold.half and self.half == "required")
+
+    def _same_day(self, gold: Date, given: Date | None) -> bool:
+        if given is None:
+            return False
+        if gold.year is not None and given.year is None and self.year == "required":
+            return False
+        same_year = gold.year is None or given.year is None or gold.year == given.year
+        return same_year and (gold.month, gold.day) == (given.month, given.day)

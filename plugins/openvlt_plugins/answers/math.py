@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt import Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.comparison.policy import Brackets, Digits, Order, Percent, Reduced, RoundedGold, Units
-from openvlt_plugins.answers.reading import LAST_TIER, decide
+from openvlt_plugins.answers.reading import TieredVerifier, decide
 
 
 @dataclass(frozen=True)
-class Math(AnswerVerifier):
+class Math(TieredVerifier):
     r"""Mathematics: an answer is right if it is equal to the gold, however it is written.
 
     Accepts integers, decimals, fractions, mixed numbers (``1 3/4``), percent, thousands (``1,000``, ``1\,000``),
     scientific notation, degrees, currency, radicals, constants, factorials, functions; sets without order, tuples,
     intervals, unions, matrices, ratios; labels (``x = 2``, ``Area = 15`` for ``2``, ``15``); equations up to a factor;
-    inequalities and their intervals; algebraic equivalence; words, folded. LaTeX, Unicode and plain spellings are one.
+    inequalities and their intervals; algebraic equivalence; words. LaTeX, Unicode and plain spellings are equal.
 
     Refuses another value, however close, another unit (5 cm is never 5 m), another variable (``y = 2`` for ``x = 2``),
     another order of a tuple, the open interval for the closed one, and several answers where there is one. Words are
     never read as products of variables. Numbers, lengths and depths beyond the limits of the grammar are refused.
     """
-
-    version: ClassVar[str] = "2"
-    inline: ClassVar[bool] = True
-    context_free: ClassVar[bool] = True
-    imports: ClassVar[tuple[str, ...]] = LAST_TIER
 
     units: Units = "convert"
     percent: Percent = "lenient"
@@ -38,15 +32,8 @@ class Math(AnswerVerifier):
     rounded_gold: RoundedGold = False
     reduced: Reduced = False
 
-    def quick(self, answer: str, claim: Claim) -> Verdict | None:
-        return decide(answer, claim, self._policy(claim), deep=False, lowest=self.range[0])
-
-    def check(self, answer: str, claim: Claim) -> Verdict:
-        verdict = decide(answer, claim, self._policy(claim), deep=True, lowest=self.range[0])
-        return verdict or Verdict.incorrect("could not be shown to be equal", tier="symbolic")
-
-    def _policy(self, claim: Claim) -> Policy:
-        return Policy(
+    def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
+        policy = Policy(
             units=self.units,
             percent=self.percent,
             order=self.order,
@@ -56,3 +43,4 @@ class Math(AnswerVerifier):
             rounded_gold=self.rounded_gold,
             reduced=self.reduced,
         )
+        return decide(answer, claim, policy, deep=deep, lowest=self.range[0])

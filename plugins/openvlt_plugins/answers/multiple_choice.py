@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
-from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt import Claim, Verdict
 from openvlt_plugins.answers.clock import Time, is_moment
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.grammar.limits import CHARACTERS, LETTERS
-from openvlt_plugins.answers.reading import LAST_TIER, decide
-from openvlt_plugins.answers.wording import folded, squeezed, undressed
+from openvlt_plugins.answers.reading import TieredVerifier, decide
+from openvlt_plugins.answers.wording import folded, squeezed, without_markup
 from openvlt_plugins.answers.words import plain
 
 _LEAD_IN = re.compile(
@@ -33,7 +32,7 @@ _MARKED = re.compile(
     r"\s*[.:,\u2014-]?\s*(.*)",
     re.DOTALL,
 )
-# Another letter behind the first: marked, joined to it, or said to be something itself.
+# Another letter after the first: marked, joined to it, or followed or preceded by a verb.
 _ALSO = re.compile(
     r"[(\[]\s*([A-Ja-j])\s*[)\]]|(?<![A-Za-z])([A-J])\s*[.):](?=\s|$)|(?<![A-Za-z])([A-J]) (?:is|are|too|also)\b"
     r"|\b(?:be|is) ([A-J])(?![A-Za-z'])"
@@ -50,54 +49,42 @@ _ALL_LETTERS = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
 
 
 def letters_of(text: str) -> str:
-    """The letters of a text that is nothing but letters and what separates them: ``"(A), B"`` gives ``"AB"``."""
-    text = undressed(text).strip() if len(text) <= LETTERS else ""
+    """The letters of a text that contains only letters and separators: ``"(A), B"`` gives ``"AB"``."""
+    text = without_markup(text).strip() if len(text) <= LETTERS else ""
     if _LETTERS.fullmatch(text):
         return "".join(sorted({letter.upper() for letter in _ALL_LETTERS.findall(text)}))
     return ""
 
 
 @dataclass(frozen=True)
-class Choice(AnswerVerifier):
+class Choice(TieredVerifier):
     """One of several choices.
 
-    Accepts the letter in any of its dresses (``B``, ``(B)``, ``b.``, ``Option B``, ``\\text{B}``), the letter with
-    content after it (``B. 8/11``) as long as that names no other choice by letter or content, and the content alone if
-    the choices are known and it fits only one of them. A gold may be a letter, a content, or several letters: then all
-    of them must be named. Refuses answer soup (naming another choice beside the right one) and what is taken back
-    (``(B) is wrong``).
+    Accepts the letter in any notation (``B``, ``(B)``, ``b.``, ``Option B``, ``\\text{B}``), the letter with content
+    after it (``B. 8/11``) unless that names another choice by letter or content, and the content alone if the choices
+    are known and it fits only one of them. A gold may be a letter, a content, or several letters, all of which must be
+    named. Refuses answers that are hedged over several options or retracted (``(B) is wrong``).
     """
 
-    version: ClassVar[str] = "2"
-    inline: ClassVar[bool] = True
-    context_free: ClassVar[bool] = True
-    imports: ClassVar[tuple[str, ...]] = LAST_TIER
-
-    def quick(self, answer: str, claim: Claim) -> Verdict | None:
-        return self._decide(answer, claim, deep=False)
-
-    def check(self, answer: str, claim: Claim) -> Verdict:
-        return self._decide(answer, claim, deep=True) or Verdict.incorrect("names none of the choices", tier="choice")
-
-    def _decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
+    def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
         choices = claim.example.choices
         gold = _gold_letters(claim.example.answer, choices)
         if not gold:
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
         if len(answer) > CHARACTERS:
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
-        if len(gold) > 1 and _RUN.fullmatch(undressed(answer)):
-            answer = " ".join(undressed(answer))
-        said = _said_letters(answer, choices) or _by_value(answer, claim, deep=deep)
-        if said is None:
+        if len(gold) > 1 and _RUN.fullmatch(without_markup(answer)):
+            answer = " ".join(without_markup(answer))
+        given = _named_letters(answer, choices) or _by_value(answer, claim, deep=deep)
+        if given is None:
             return None
-        if not said:
+        if not given:
             return Verdict.incorrect("names none of the choices", tier="choice")
-        if len(said) == 1 and len(gold) == 1 and said != gold and _same_content(said, gold, choices):
+        if len(given) == 1 and len(gold) == 1 and given != gold and _same_content(given, gold, choices):
             return Verdict.correct("another letter with the same content", tier="choice")
-        if said == gold:
-            return Verdict.correct(f"names {said}", tier="choice")
-        return Verdict.incorrect(f"names {', '.join(said)}", tier="choice")
+        if given == gold:
+            return Verdict.correct(f"names {given}", tier="choice")
+        return Verdict.incorrect(f"names {', '.join(given)}", tier="choice")
 
 
 def _letter(index: int) -> str:
@@ -111,15 +98,15 @@ def _gold_letters(gold: str, choices: tuple[str, ...]) -> str:
     letters = letters_of(gold)
     if letters and (not choices or ord(letters[-1]) - ord("A") < len(choices)):
         return letters
-    if not letters and (marked := _MARKED.match(undressed(gold).strip())):
+    if not letters and (marked := _MARKED.match(without_markup(gold).strip())):
         return _marked_letter(marked)
     return ""
 
 
-def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
-    text = undressed(answer).strip(" '\"")
+def _named_letters(answer: str, choices: tuple[str, ...]) -> str | None:
+    text = without_markup(answer).strip(" '\"")
     verbatim = [
-        _letter(i) for i, choice in enumerate(choices) if undressed(choice) == text and not _PLAIN.fullmatch(text)
+        _letter(i) for i, choice in enumerate(choices) if without_markup(choice) == text and not _PLAIN.fullmatch(text)
     ]
     if verbatim:
         return verbatim[0]
@@ -147,31 +134,31 @@ def _said_letters(answer: str, choices: tuple[str, ...]) -> str | None:
 
 
 def _contents_in(text: str, letter: str, choices: tuple[str, ...]) -> set[str]:
-    """The letters of the choices whose content stands in a text beside that of its own letter."""
-    place = ord(letter) - ord("A")
+    """The letters of the other choices whose content a text contains, besides that of `letter`."""
+    index = ord(letter) - ord("A")
     text = folded(text)
-    if place < len(choices) and (own := folded(choices[place])):
+    if index < len(choices) and (own := folded(choices[index])):
         text = text.replace(own, " ")
-    words = {_letter(i): folded(choice) for i, choice in enumerate(choices) if i != place and folded(choice)}
+    words = {_letter(i): folded(choice) for i, choice in enumerate(choices) if i != index and folded(choice)}
     return {other for other, word in words.items() if re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.]*\w)", text)}
 
 
 def _is_content(letter: str, text: str, choices: tuple[str, ...]) -> bool:
-    place = ord(letter) - ord("A")
-    return place < len(choices) and squeezed(text) == squeezed(choices[place])
+    index = ord(letter) - ord("A")
+    return index < len(choices) and squeezed(text) == squeezed(choices[index])
 
 
 def _by_value(answer: str, claim: Claim, *, deep: bool) -> str | None:
-    """The one choice whose content has the answer's value: empty if none has, or several; None if undecided."""
-    found, open_ = "", False
+    """The choice whose content has the answer's value: empty if none or several do; None if undecided."""
+    found, undecided = "", False
     for index, choice in enumerate(claim.example.choices):
         item = replace(claim, example=replace(claim.example, answer=choice, unit=None))
         verdict = Time().check(answer, item) if is_moment(choice) else decide(answer, item, Policy(), deep=deep)
         if verdict is None:
-            open_ = True
+            undecided = True
         elif verdict.status == "correct":
             found += _letter(index)
-    if open_:
+    if undecided:
         return None
     return found if len(found) == 1 or _all_same(found, claim.example.choices) else ""
 
@@ -185,5 +172,5 @@ def _marked_letter(marked: re.Match[str]) -> str:
 
 
 def _same_content(one: str, other: str, choices: tuple[str, ...]) -> bool:
-    places = ord(one) - ord("A"), ord(other) - ord("A")
-    return max(places) < len(choices) and squeezed(choices[places[0]]) == squeezed(choices[places[1]])
+    first, second = ord(one) - ord("A"), ord(other) - ord("A")
+    return max(first, second) < len(choices) and squeezed(choices[first]) == squeezed(choices[second])

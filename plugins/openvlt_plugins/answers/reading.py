@@ -1,23 +1,43 @@
-"""Decides whether an answer says what a gold says, by all the ways either can be read."""
+"""Decides whether an answer is equal to a gold in any of the ways the two can be read."""
 
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from functools import lru_cache
+from typing import ClassVar
 
-from openvlt import Claim, Verdict
+from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Comparison, Policy
+from openvlt_plugins.answers.comparison.compare import any_of
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable, parse
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
-from openvlt_plugins.answers.grammar.tree import Group, Node, Num, Quantity
+from openvlt_plugins.answers.grammar.tree import Node, Num, Quantity
 from openvlt_plugins.answers.values.exact import rational
-from openvlt_plugins.answers.wording import undressed, without_lead_in
-
-LAST_TIER = ("mpmath",)
-"""Modules a worker imports before the clock of its first claim starts."""
+from openvlt_plugins.answers.wording import without_lead_in, without_markup
 
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)")
 _SPACED_GROUPS = re.compile(r"[-\u2212]?[1-9]\d{0,2}(?:[,;] ?\d{3})+")
+
+
+class TieredVerifier(AnswerVerifier):
+    """An answer verifier with one rule for both of its steps: only `check` may use the symbolic tier."""
+
+    version: ClassVar[str] = "2"
+    inline: ClassVar[bool] = True
+    context_free: ClassVar[bool] = True
+    imports: ClassVar[tuple[str, ...]] = ("mpmath",)
+
+    @abstractmethod
+    def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
+        """The verdict; None, if `deep` is False, where only the symbolic tier could tell."""
+
+    def quick(self, answer: str, claim: Claim) -> Verdict | None:
+        return self.decide(answer, claim, deep=False)
+
+    def check(self, answer: str, claim: Claim) -> Verdict:
+        verdict = self.decide(answer, claim, deep=True)
+        return verdict or Verdict.incorrect("could not be shown to be equal", tier="symbolic")
 
 
 @lru_cache(maxsize=8192)
@@ -29,7 +49,7 @@ def _read(text: str, thousands: bool) -> Node | TooLarge | Unreadable:
 
 
 def read(text: str, *, thousands: bool = True) -> Node:
-    """Read an answer; what was read lately is remembered.
+    """Read an answer; recent ones are cached.
 
     Raises:
         TooLarge, Unreadable: see `parse`.
@@ -41,22 +61,22 @@ def read(text: str, *, thousands: bool = True) -> Node:
 
 
 def decide(answer: str, claim: Claim, policy: Policy, *, deep: bool, lowest: float = 0.0) -> Verdict | None:
-    """The verdict on an answer by mathematics.
+    """Compare an answer with the gold as mathematics.
 
     Args:
-        answer: what was extracted.
-        claim: holds the gold and its unit.
+        answer: the extracted answer.
+        claim: has the gold and its unit.
         policy: how strict to be.
-        deep: False leaves what needs the symbolic tier undecided.
-        lowest: score of an answer that cannot be read.
+        deep: whether the symbolic tier may be used.
+        lowest: score of an answer that exceeds a limit.
 
     Returns:
-        None if it is undecided.
+        The verdict; None if only the symbolic tier could tell and `deep` is False.
     """
     gold_text = claim.example.answer
     if not gold_text.strip():
         return Verdict.bad_gold("the gold is empty")
-    if len(gold_text) + len(answer) < CHARACTERS and undressed(answer) == undressed(gold_text):
+    if len(gold_text) + len(answer) < CHARACTERS and without_markup(answer) == without_markup(gold_text):
         return Verdict.correct("the same text", tier="text")
     try:
         gold = with_unit(read(gold_text), claim.example.unit)
@@ -72,15 +92,12 @@ def decide(answer: str, claim: Claim, policy: Policy, *, deep: bool, lowest: flo
         return Verdict.incorrect(f"cannot be read: {error}", tier="text")
     if truth is None:
         return None
-    return (
-        Verdict.correct("equal", tier=comparison.tier)
-        if truth
-        else Verdict.incorrect("not equal", tier=comparison.tier)
-    )
+    tier = comparison.tier
+    return Verdict.correct("equal", tier=tier) if truth else Verdict.incorrect("not equal", tier=tier)
 
 
 def with_unit(gold: Node, unit: str | None) -> Node:
-    """The gold with the unit its example states, unless it states one itself."""
+    """The gold with the unit its example states, unless it has one itself."""
     if not unit or isinstance(gold, Quantity):
         return gold
     try:
@@ -91,19 +108,14 @@ def with_unit(gold: Node, unit: str | None) -> Node:
 
 
 def _any_reading(comparison: Comparison, gold: Node, gold_text: str, answer: str, unit: str | None) -> bool | None:
-    """True if the answer is right in any reading of commas between digits, None if that is undecided."""
+    """True if the answer is right in any reading of the commas between digits, None if that is undecided."""
     answer = without_lead_in(answer)
-    said = read(answer)
-    truths = [comparison.same(gold, said)]
+    tree = read(answer)
+    truths = [comparison.same(gold, tree)]
     if truths[0] is not True and (_AMBIGUOUS.search(gold_text) or _AMBIGUOUS.search(answer)):
         truths.append(comparison.same(with_unit(read(gold_text, thousands=False), unit), read(answer, thousands=False)))
-    for one, other in ((gold, answer), (said, gold_text)):
-        # "32, 349" may be the number 32349, but only where a number is what it is compared with.
-        if _SPACED_GROUPS.fullmatch(other.strip()) and isinstance(one, Num):
-            truths.append(comparison.same(one, read(re.sub("[,; ]", "", other))))
-    return True if True in truths else None if None in truths else False
-
-
-def is_single_number(node: Node) -> bool:
-    """True if a gold is one number, with or without a unit."""
-    return not isinstance(node, Group) and rational(node.value if isinstance(node, Quantity) else node) is not None
+    for node, text in ((gold, answer), (tree, gold_text)):
+        # "32, 349" may be the number 32349, but only if it is compared with a number.
+        if _SPACED_GROUPS.fullmatch(text.strip()) and isinstance(node, Num):
+            truths.append(comparison.same(node, read(re.sub("[,; ]", "", text))))
+    return any_of(truths)

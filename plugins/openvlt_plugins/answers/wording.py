@@ -1,4 +1,4 @@
-"""Text without its dress: LaTeX and Markdown wrappers, case, white space and closing punctuation."""
+"""Text stripped of LaTeX and Markdown, case, white space and closing punctuation."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _LEAD_IN = re.compile(
 
 
 def without_lead_in(text: str) -> str:
-    """The text without "The answer is" and the like before it."""
+    """The text without a lead-in such as "The answer is"."""
     bare = _BOLD.sub(r"\1", text) if "**" in text else text
     return _LEAD_IN.sub("", bare.strip(" \n")) or text
 
 
-def undressed(text: str) -> str:
-    """The text without math delimiters, font commands, spacing commands and Markdown emphasis around it."""
+def without_markup(text: str) -> str:
+    """The text stripped of math delimiters, font and spacing commands, and Markdown emphasis."""
     if text.isascii() and text.replace(" ", "").isalnum():
         return " ".join(text.split())
     text = unicodedata.normalize("NFKC", text).translate(_PUNCTUATION) if not text.isascii() else text
     text = _BOLD.sub(r"\1", _SPACING.sub(" ", _DOLLARS.sub(" ", text))).strip()
     if emphasis := _EMPHASIS.fullmatch(text):
         text = emphasis.group(2)
-    if text.startswith("\\boxed{") and text.endswith("}") and _closes_last(text):
+    if text.startswith("\\boxed{") and text.endswith("}") and closes_at_end(text, "{", "}"):
         text = text[len("\\boxed{") : -1]
     for _ in range(4):
         text, count = _WRAPPER.subn(r" \1 ", text)
@@ -44,19 +44,19 @@ def undressed(text: str) -> str:
     return " ".join(text.split())
 
 
-def _closes_last(text: str) -> bool:
-    """True if the first brace is closed by the last character."""
+def closes_at_end(text: str, opening: str, closing: str) -> bool:
+    """True if the first opening bracket is closed by the last character."""
     depth = 0
-    for place, character in enumerate(text):
-        depth += (character == "{") - (character == "}")
-        if character == "}" and depth == 0:
-            return place == len(text) - 1
+    for position, character in enumerate(text):
+        depth += (character in opening) - (character in closing)
+        if character in closing and depth == 0:
+            return position == len(text) - 1
     return False
 
 
 def folded(text: str) -> str:
-    """The undressed text in one case, with single spaces, plain quotes and no closing punctuation."""
-    return " ".join(undressed(text).casefold().split()).strip(" .,;:!?'\"")
+    """The text stripped of LaTeX and Markdown, in one case, with single spaces and no closing punctuation."""
+    return " ".join(without_markup(text).casefold().split()).strip(" .,;:!?'\"")
 
 
 def squeezed(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Answers that are words: yes and no, and short texts."""
+"""Answers in words: yes and no, and short texts."""
 
 from __future__ import annotations
 
@@ -12,41 +12,38 @@ from openvlt_plugins.answers.wording import folded, without_lead_in
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _FIRST = re.compile(r"(yes|no|true|false)(?![\w'])(.*)", re.DOTALL)
-# What may follow the word without a pause: "no idea" and "no solution" are no answer.
+# What may follow the word without a pause: "no idea" and "no solution" are not answers.
 _GOES_ON = re.compile(
     r"\s*$|\s*[^\w\s/&]|\s+(?:because|since|as|for|it|they|he|she|we|you|i|this|that|these|those|there|the|not)(?!\w)"
 )
 _OPPOSITE = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
-_BESIDE = re.compile(r"[\s,/;.:-]*(?:or|and|&|/|,)?[\s,]*(yes|no|true|false)(?![\w'-])")
+_SECOND = re.compile(r"[\s,/;.:-]*(?:or|and|&|/|,)?[\s,]*(yes|no|true|false)(?![\w'-])")
 _AND = re.compile(r",?\s+(?:and|&)\s+")
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
 _ARTICLE = re.compile(r"^(?:an?|the) ")
 
 
 def truth(text: str) -> bool | None:
-    """What a text says that begins with yes, no, true or false; None if it begins with none, or names both."""
+    """The meaning of a text that begins with yes, no, true or false; None if it begins with none or names both."""
     found = _FIRST.match(without_lead_in(folded(text)))
     if not found:
         return None
     word, rest = found.groups()
-    beside = _BESIDE.match(rest)
-    if not _GOES_ON.match(rest) or (beside and _TRUTH[beside.group(1)] != _TRUTH[word] and _stands_alone(rest, beside)):
+    second = _SECOND.match(rest)
+    opposite = second is not None and _TRUTH[second[1]] != _TRUTH[word] and _GOES_ON.match(rest, second.end())
+    if opposite or not _GOES_ON.match(rest):
         return None
-    taken_back = re.search(rf"(?<!not )(?<!\w){_OPPOSITE[word]}(?=\s*(?:[.,;:!?]|$))", rest)
-    return None if taken_back else _TRUTH[word]
-
-
-def _stands_alone(rest: str, found: re.Match[str]) -> bool:
-    return _GOES_ON.match(rest, found.end()) is not None
+    retracted = re.search(rf"(?<!not )(?<!\w){_OPPOSITE[word]}(?=\s*(?:[.,;:!?]|$))", rest)
+    return None if retracted else _TRUTH[word]
 
 
 @dataclass(frozen=True)
 class YesNo(AnswerVerifier):
     """Yes or no. The first word decides, so "No, because ..." is no.
 
-    Accepts yes and true, no and false as the same, in any case, with "The answer is" before and reasons after. Refuses
-    what does not begin with one of them ("Not sure"), what only begins a phrase with it ("No idea"), and what says both
-    ("yes or no", "Yes. No.").
+    Accepts yes and true, no and false as equal, in any case, with "The answer is" before and reasons after. Refuses an
+    answer that does not begin with one of them ("Not sure"), that continues it to a phrase ("No idea"), or that gives
+    both ("yes or no", "Yes. No.").
     """
 
     version: ClassVar[str] = "2"
@@ -57,17 +54,17 @@ class YesNo(AnswerVerifier):
         gold = truth(claim.example.answer)
         if gold is None:
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is neither yes nor no")
-        said = truth(answer[:CHARACTERS])
-        if said is None:
-            return Verdict.incorrect("says neither yes nor no", tier="text")
-        return Verdict.correct("", tier="text") if said == gold else Verdict.incorrect("says the opposite", tier="text")
+        given = truth(answer[:CHARACTERS])
+        if given is None:
+            return Verdict.incorrect("neither yes nor no", tier="text")
+        return Verdict.correct("", tier="text") if given == gold else Verdict.incorrect("the opposite", tier="text")
 
     quick = check
 
 
 @dataclass(frozen=True)
 class Text(AnswerVerifier):
-    """Words: the same text once case, white space, quotes, LaTeX dress and closing punctuation are folded.
+    """Words: the same text, stripped of LaTeX and Markdown, case, white space, quotes and closing punctuation.
 
     Accepts a leading article, "The answer is", and a hyphen or "and" for the space or comma between words. Refuses
     everything else: there is no partial credit and a part of the gold is not the gold ("mon" is not "monday").
@@ -80,10 +77,10 @@ class Text(AnswerVerifier):
     def check(self, answer: str, claim: Claim) -> Verdict:
         if len(answer) > CHARACTERS + len(claim.example.answer):
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
-        gold, said = plain(claim.example.answer), plain(answer)
+        gold, given = plain(claim.example.answer), plain(answer)
         if not gold:
             return Verdict.bad_gold("the gold is empty")
-        if said == gold or said.replace(" ", "") == gold.replace(" ", ""):
+        if given == gold or given.replace(" ", "") == gold.replace(" ", ""):
             return Verdict.correct("the same words", tier="text")
         return Verdict.incorrect("other words", tier="text")
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
 def register_teachers(register: Register) -> None:
     register("chat", "openvlt_plugins.chat.teacher:Chat", summary="any text model reasons from the caption")
-    register("chat-vl", "openvlt_plugins.chat.teacher:ChatVl", summary="any vision-language model looks for itself")
+    register(
+        "chat-vl", "openvlt_plugins.chat.teacher:ChatVl", summary="any vision-language model reasons from the images"
+    )

@@ -1,4 +1,4 @@
-"""Teachers whose model and prompt the recipe gives."""
+"""Teachers whose model and prompt are set in the recipe."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ ANSWER = "Think step by step between <think> and </think>, then give the final a
 
 @dataclass(frozen=True)
 class Chat(Teacher):
-    """Asks any text model in one user turn made from a template.
+    """Prompts any text model with one user turn, rendered from a template.
 
-    `{caption}`, `{question}` and `{choices}` (one lettered line each) are filled in; other braces, such as those of
-    \\boxed{}, stay as they are. The reply is read by the rule that reads the policy's: last answer tag, else last box.
+    `{caption}`, `{question}` and `{choices}` (one lettered line each) are replaced; other braces, such as those of
+    \\boxed{}, are kept. The reply is parsed like the policy's: last answer tag, else last box.
     """
 
-    model: Annotated[Model, Option("what reasons: a hub id, a folder, or what an endpoint serves")]
+    model: Annotated[Model, Option("the model: a hub id, a folder, or an id that an endpoint serves")]
     prompt: Annotated[str, Option("the user turn, with {caption}, {question} and {choices}")] = (
         "Image description:\n{caption}\n\n{question}\n{choices}\n\n" + ANSWER
     )
     system: Annotated[str, Option("the system turn; empty for none")] = ""
     think_tag: Annotated[str, Option("name of the reasoning tag in the reply")] = "think"
     answer_tag: Annotated[str, Option("name of the answer tag in the reply")] = "answer"
-    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
+    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.7
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
-    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 2048
+    max_tokens: Annotated[int, Option("longest reply", unit="tokens")] = 2048
     seed: Annotated[int, Option("base of the seeds")] = 0
 
     def __post_init__(self) -> None:
@@ -52,8 +52,8 @@ class Chat(Teacher):
         for name in needed:
             if f"{{{name}}}" not in self.prompt:
                 raise UsageError(
-                    f"The prompt of a chat teacher holds no {{{name}}}: {self.prompt[:60]!r}.",
-                    f"Write {{{name}}} where it belongs.",
+                    f"The prompt of a chat teacher has no {{{name}}}: {self.prompt[:60]!r}.",
+                    f"Add {{{name}}} to it.",
                 )
 
     @property
@@ -63,16 +63,17 @@ class Chat(Teacher):
         )
 
     def messages(self, example: Example, caption: str | None) -> list[Message]:
-        turns = [Message.system(self.system)] if self.system else []
-        return [*turns, Message.user(self._filled(example, caption))]
+        system = [Message.system(self.system)] if self.system else []
+        images = () if self.uses_caption else example.images
+        return [*system, Message.user(*images, self._render(example, caption))]
 
     def parse(self, completion: Completion) -> Trace:
         if completion.finish_reason == "length":
             raise Reject("cut by the token limit")
         return parse_reply(completion, Format(think=self.think_tag, answer=self.answer_tag))
 
-    def _filled(self, example: Example, caption: str | None) -> str:
-        """Fill all placeholders in one pass, so that braces in a question stay a question's."""
+    def _render(self, example: Example, caption: str | None) -> str:
+        """Replace all placeholders in one pass, so that braces in a question or caption are kept."""
         values = {
             "caption": caption or "",
             "question": example.question,
@@ -83,14 +84,10 @@ class Chat(Teacher):
 
 @dataclass(frozen=True)
 class ChatVl(Chat):
-    """Asks any vision-language model, which looks at the images itself; they precede the prompt."""
+    """Prompts any vision-language model with the images, then the text."""
 
-    prompt: Annotated[str, Option("the user turn behind the images, with {question} and {choices}")] = (
+    prompt: Annotated[str, Option("the user turn after the images, with {question} and {choices}")] = (
         "{question}\n{choices}\n\n" + ANSWER
     )
 
     uses_caption: ClassVar[bool] = False
-
-    def messages(self, example: Example, caption: str | None) -> list[Message]:
-        turns = [Message.system(self.system)] if self.system else []
-        return [*turns, Message.user(*example.images, self._filled(example, caption))]

@@ -1,13 +1,8 @@
-"""easy-VQA: 48,248 questions on 5,000 images of one coloured shape (package `easy-vqa`, MIT, by Victor Zhou)."""
+"""easy-VQA: 48,248 questions about 5,000 images of one coloured shape (package `easy-vqa`, MIT, by Victor Zhou)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -15,7 +10,7 @@ def register_sources(register: Register) -> None:
     register(
         "easy-vqa",
         "openvlt_plugins.easy_vqa.source:EasyVqa",
-        summary="one coloured shape in an image: what shape, what colour, yes or no",
+        summary="images of one coloured shape: what shape, what colour, yes or no",
     )
 
 
@@ -24,5 +19,5 @@ def register_benchmarks(register: Register) -> None:
     register(
         "easy-vqa",
         "openvlt_plugins.easy_vqa.benchmark:EasyVqaBenchmark",
-        summary="1,000 test questions balanced over shape, colour and yes/no, one an image",
+        summary="1,000 test questions balanced over shape, colour and yes/no, one per image",
     )

@@ -1,4 +1,4 @@
-"""The balanced easy-VQA benchmark and its blind guesser."""
+"""The balanced easy-VQA benchmark and its blind baseline."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from openvlt_plugins.easy_vqa.source import EasyVqa
 
 @dataclass(frozen=True)
 class EasyVqaBenchmark(Benchmark):
-    """One question on each of the 1,000 test images, equally many on shape, colour and yes/no.
+    """One question about each of the 1,000 test images, equally many on shape, colour and yes/no.
 
-    Three quarters of the questions of easy-VQA are yes/no, and most of their answers can be guessed from the text;
-    balanced, with yes and no equally often, a guesser who never looks has less to gain.
+    Three quarters of easy-VQA's questions are yes/no, and the text alone often gives their answers away. Balancing
+    them, with yes and no equally often, lowers the score of a baseline that ignores the image.
     """
 
-    split: Annotated[str, Option("split to ask: test, or dev to tune on")] = "test"
+    split: Annotated[str, Option("split: test, or dev for tuning")] = "test"
     source: Source = field(init=False, default_factory=lambda: EasyVqa(questions_per_image=1, balanced=True, seed=0))
     scorings: Annotated[Mapping[str, str], Option("scoring name to verifier name")] = field(
         default_factory=lambda: {"exact": "answer"}
     )
-    breakdown: Annotated[tuple[str, ...], Option("metadata keys the score is broken down by")] = ("category",)
+    breakdown: Annotated[tuple[str, ...], Option("metadata keys of the breakdown")] = ("category",)
 
     def messages(self, example: Example, format: Format) -> list[Message]:
         return format.prompt(example)
@@ -33,7 +33,7 @@ class EasyVqaBenchmark(Benchmark):
         return [Message.user(*example.images, f"{example.question}\nAnswer with one word.")]
 
     def baselines(self) -> Mapping[str, Callable[[Example], str]]:
-        """The blind guesser: the most frequent answer to the same question text in the train split."""
+        """The blind baseline: the most frequent answer to the same question text in the train split."""
         answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for example in EasyVqa().examples("train"):
             answers[example.question][example.answer] += 1

@@ -1,4 +1,4 @@
-"""The questions of easy-VQA, as its package holds them."""
+"""The questions in the package easy-vqa."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from typing import Annotated, ClassVar
 from openvlt import DataError, Example, Image, Option, Source
 
 TRAIN_IMAGES = 3600
-"""Images of the package's train folder that are trained on; those from here on are the tuning split ``dev``."""
+"""Number of images of the package's train folder in the split ``train``; the rest is the tuning split ``dev``."""
 
 CYCLE = ("shape", "colour", "yes", "no", "shape", "colour")
-"""What a balanced selection takes in turn: the three kinds equally often, yes and no equally often."""
+"""The order of a balanced selection: the three categories equally often, yes and no equally often."""
 
 
 @dataclass(frozen=True)
 class EasyVqa(Source):
-    """Questions on images of one coloured shape (https://github.com/vzhou842/easy-VQA).
+    """Questions about images of one coloured shape (https://github.com/vzhou842/easy-VQA).
 
-    The split ``dev`` is images 3600 to 3999 of the package's train folder, kept from ``train`` to tune on. An example's
-    id is ``folder/image/number of its question``; its metadata holds `category` (``shape``, ``colour``, ``yes_no``),
-    `image_id` and `negated`.
+    The split ``dev``, images 3600 to 3999 of the package's train folder, is held out of ``train`` for tuning. An
+    example's id is ``folder/image/number of its question``; its metadata has `category` (``shape``, ``colour``,
+    ``yes_no``), `image_id` and `negated`.
     """
 
-    questions_per_image: Annotated[int | None, Option("questions of an image at most; null for all")] = None
-    balanced: Annotated[bool, Option("kinds equally often, yes and no equally often, in any leading part too")] = False
-    seed: Annotated[int | None, Option("shuffle with this seed; null for the order of the files")] = None
+    questions_per_image: Annotated[int | None, Option("most questions per image; null for all")] = None
+    balanced: Annotated[bool, Option("categories equally often, yes and no equally often, also in every prefix")] = (
+        False
+    )
+    seed: Annotated[int | None, Option("seed of the shuffle; null for the order of the files")] = None
 
     version: ClassVar[str] = "2"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")
@@ -80,18 +82,18 @@ def _read(split: str) -> Iterator[Example]:
         number = numbers[image]
         numbers[image] += 1
         if folder == "test" or (image >= TRAIN_IMAGES) == (split == "dev"):
-            kind = _kind(question)
+            category = _category(question)
             yield Example(
                 id=f"{folder}/{image}/{number}",
                 question=question,
                 answer=answer,
                 images=(Image.file(data / "images" / f"{image}.png"),),
-                answer_type="yes_no" if kind == "yes_no" else "text",
-                metadata={"category": kind, "image_id": f"{folder}/{image}", "negated": _negated(question)},
+                answer_type="yes_no" if category == "yes_no" else "text",
+                metadata={"category": category, "image_id": f"{folder}/{image}", "negated": _negated(question)},
             )
 
 
-def _kind(question: str) -> str:
+def _category(question: str) -> str:
     if not question.startswith("what"):
         return "yes_no"
     return "colour" if "color" in question else "shape"
@@ -102,8 +104,8 @@ def _negated(question: str) -> bool:
 
 
 def _cell(example: Example) -> str:
-    kind = str(example.metadata["category"])
-    return example.answer if kind == "yes_no" else kind
+    category = str(example.metadata["category"])
+    return example.answer if category == "yes_no" else category
 
 
 def _first(questions: Iterable[Example], per_image: int | None) -> Iterator[Example]:
@@ -116,23 +118,21 @@ def _first(questions: Iterable[Example], per_image: int | None) -> Iterator[Exam
 
 
 def _balanced(questions: Sequence[Example], per_image: int | None) -> list[Example]:
-    """Take the cells of `CYCLE` in turn until one of them is used up."""
+    """Take from the cells in the order of `CYCLE` until one of them is empty."""
     cells: dict[str, list[Example]] = {cell: [] for cell in CYCLE}
-    for example in questions if per_image is None else _even(questions, per_image):
-        cells[_cell(example)].append(example)
+    for question in questions if per_image is None else _even(questions, per_image):
+        cells[_cell(question)].append(question)
     chosen: list[Example] = []
     rests = {cell: iter(examples) for cell, examples in cells.items()}
-    while True:
-        example_or_none = next(rests[CYCLE[len(chosen) % len(CYCLE)]], None)
-        if example_or_none is None:
-            return chosen
-        chosen.append(example_or_none)
+    while (example := next(rests[CYCLE[len(chosen) % len(CYCLE)]], None)) is not None:
+        chosen.append(example)
+    return chosen
 
 
 def _even(questions: Sequence[Example], per_image: int) -> Iterator[Example]:
-    """Give every image the cell that lags behind most.
+    """Assign each image the cell that is furthest behind its share.
 
-    The images with the fewest kinds of question choose first, so that those with all kinds can even things out.
+    The images with the fewest cells choose first, so that those with all cells can even out the counts.
     """
     by_image: dict[str, dict[str, list[Example]]] = {}
     for example in questions:

@@ -1,13 +1,8 @@
-"""Which examples a stage works on."""
+"""Filters that select the examples of a stage."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -15,18 +10,20 @@ def register_filters(register: Register) -> None:
     register(
         "pass-rate",
         "openvlt_plugins.example_filters.facts:PassRate",
-        summary="examples the policy neither always nor never gets right",
+        summary="examples that the policy solves sometimes, but not always",
     )
     register(
         "contamination",
         "openvlt_plugins.example_filters.facts:Contamination",
-        summary="examples without an image of a benchmark",
+        summary="no examples with an image of a benchmark",
     )
-    register("dedup", "openvlt_plugins.example_filters.sampling:Dedup", summary="one of examples that ask the same")
-    register("sample", "openvlt_plugins.example_filters.sampling:Sample", summary="n examples at random, by a seed")
-    register("source-quota", "openvlt_plugins.example_filters.sampling:SourceQuota", summary="so many of each source")
+    register("dedup", "openvlt_plugins.example_filters.sampling:Dedup", summary="no duplicate examples")
+    register("sample", "openvlt_plugins.example_filters.sampling:Sample", summary="n random examples")
+    register(
+        "source-quota", "openvlt_plugins.example_filters.sampling:SourceQuota", summary="n examples of each source"
+    )
     register(
         "balance-examples",
         "openvlt_plugins.example_filters.sampling:BalanceExamples",
-        summary="answers, question kinds or sources equally often",
+        summary="answers, categories or sources equally often",
     )

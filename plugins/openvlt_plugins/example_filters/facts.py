@@ -1,4 +1,4 @@
-"""Filters that go by facts the core finds out about the examples."""
+"""Filters that use facts which the core determines about the examples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openvlt import Drop, Example, ExampleFilter, Keep, Option, UsageError
 
 @dataclass(frozen=True)
 class PassRate(ExampleFilter):
-    """Keeps examples that teach something: a group of equal rewards has no advantage, and GRPO learns nothing of it."""
+    """Keeps examples GRPO can learn from: if all rewards of a group are equal, their advantages are zero."""
 
     low: Annotated[float, Option("lowest share of correct policy samples kept")] = 0.1
     high: Annotated[float, Option("highest share of correct policy samples kept")] = 0.9
@@ -36,7 +36,7 @@ class PassRate(ExampleFilter):
 
 @dataclass(frozen=True)
 class Contamination(ExampleFilter):
-    """Drops examples that share an image, byte by byte, with a benchmark."""
+    """Drops examples that share an image, byte for byte, with a benchmark."""
 
     needs: ClassVar[tuple[str, ...]] = ("benchmark_images",)
 
@@ -52,6 +52,6 @@ class Contamination(ExampleFilter):
 def _fact(facts: Mapping[str, Mapping[str, float]], name: str, filter: str) -> Mapping[str, float]:
     if name not in facts:
         raise UsageError(
-            f"The filter {filter} was given no '{name}'.", "Use it where openvlt can find it out, within a recipe."
+            f"The filter {filter} needs the fact '{name}', which is not available here.", "Use the filter in a recipe."
         )
     return facts[name]

@@ -1,4 +1,4 @@
-"""Filters that choose by what the examples themselves say."""
+"""Filters that use only the examples themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openvlt import Drop, Example, ExampleFilter, Keep, Option, allocate
 
 @dataclass(frozen=True)
 class Dedup(ExampleFilter):
-    """Keeps the first of the examples with the same question, choices and images, whatever their spacing and case."""
+    """Keeps the first of the examples with the same question, choices and images, ignoring spacing and case."""
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
@@ -21,19 +21,19 @@ class Dedup(ExampleFilter):
         seen: set[bytes] = set()
         for example in examples:
             parts = [example.question, *example.choices, *(image.sha256 for image in example.images)]
-            mark = sha256("\0".join(" ".join(part.casefold().split()) for part in parts).encode()).digest()
-            yield (example, Drop("asked before")) if mark in seen else Keep(example)
-            seen.add(mark)
+            key = sha256("\0".join(" ".join(part.casefold().split()) for part in parts).encode()).digest()
+            yield (example, Drop("duplicate")) if key in seen else Keep(example)
+            seen.add(key)
 
 
 @dataclass(frozen=True)
 class Sample(ExampleFilter):
     """Keeps `count` examples, drawn by the seed and the examples' ids, in their order.
 
-    A larger count keeps all that a smaller one keeps, so nothing made for those is made twice.
+    A larger count includes the examples of a smaller one, so results for those are reused.
     """
 
-    count: Annotated[int, Option("examples kept at most")]
+    count: Annotated[int, Option("most examples")]
     seed: Annotated[int, Option("of the draw")] = 0
 
     def decide(
@@ -46,10 +46,10 @@ class Sample(ExampleFilter):
 
 @dataclass(frozen=True)
 class SourceQuota(ExampleFilter):
-    """Draws so many examples of each source; OpenVLThinker v1.2 draws 500 (arXiv 2503.17352 v3, section 5)."""
+    """Draws `count` examples of each source; OpenVLThinker v1.2 draws 500 (arXiv 2503.17352 v3, section 5)."""
 
-    count: Annotated[int, Option("examples of each source at most")] = 500
-    quotas: Annotated[Mapping[str, int], Option("other numbers, by source; 0 for none")] = field(default_factory=dict)
+    count: Annotated[int, Option("most examples of each source")] = 500
+    quotas: Annotated[Mapping[str, int], Option("other counts, by source; 0 for none")] = field(default_factory=dict)
     by: Annotated[str, Option("`source`, or the metadata key that names the source")] = "source"
     seed: Annotated[int, Option("of the draw")] = 0
 
@@ -69,14 +69,14 @@ class SourceQuota(ExampleFilter):
 
 @dataclass(frozen=True)
 class BalanceExamples(ExampleFilter):
-    """Keeps equally many examples of each value of the first key, and within it of each value of the next."""
+    """Keeps equally many examples for each value of the first key, and within it for each value of the next."""
 
     by: Annotated[tuple[str, ...], Option("keys: `answer`, `source`, `answer_type` or keys of the metadata")] = (
         "category",
         "answer",
     )
-    ratio: Annotated[float | None, Option("most a cell may hold, times its smallest sibling; null for no cap")] = 1.0
-    total: Annotated[int | None, Option("examples in all at most; null for as many as there are")] = None
+    ratio: Annotated[float | None, Option("largest cell, as a multiple of its smallest sibling; null for no cap")] = 1.0
+    total: Annotated[int | None, Option("most examples in total; null for no limit")] = None
     seed: Annotated[int, Option("of the draw within a cell")] = 0
 
     def decide(

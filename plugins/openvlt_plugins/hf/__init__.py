@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -15,6 +10,6 @@ def register_backends(register: Register) -> None:
     register(
         "hf",
         "openvlt_plugins.hf.backend:HfBackend",
-        summary="transformers in this process; text and images, reproducible samples",
+        summary="transformers in this process: text and images, reproducible samples",
         requires=("torch", "transformers"),
     )

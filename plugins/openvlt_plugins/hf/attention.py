@@ -1,8 +1,9 @@
-"""Keys and values for batched decoding, and the attention that reads them without copying.
+"""A key-value cache for batched decoding, and the attention that reads it without copies.
 
-transformers repeats keys and values for every group of query heads and concatenates them anew at every step; at a few
-hundred prompt tokens that costs more than the model. Here a step writes into room set aside, a group of query heads
-reads its one key head as if the heads were positions, and a prefix that all sequences share is kept, and read, once.
+transformers repeats keys and values for every group of query heads and concatenates them again at every step, which
+costs more than the model itself at a few hundred prompt tokens. Here a step writes into preallocated memory; the query
+heads of a group attend to their shared key head as if they were positions of one head; and a prefix that all sequences
+share is stored, and read, once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 _NAME = "openvlt_grouped"
-_ROOM = 128  # positions allocated ahead
+_ROOM = 128  # positions preallocated at a time
 
 
 class KeyValues(Cache):  # type: ignore[misc]
@@ -25,7 +26,7 @@ class KeyValues(Cache):  # type: ignore[misc]
 
     Args:
         layers: number of layers.
-        shared: keys and values of tokens that precede every sequence of the batch, one sequence of them, if any.
+        shared: keys and values of the tokens that all sequences of the batch begin with, stored as one row; or None.
     """
 
     def __init__(self, layers: int, shared: KeyValues | None = None) -> None:
@@ -34,23 +35,23 @@ class KeyValues(Cache):  # type: ignore[misc]
         super().__init__(layers=[_Layer(offset) for _ in range(layers)])
 
     def select(self, rows: torch.Tensor) -> None:
-        """Keep these rows of the batch, in this order; a row may be named several times."""
+        """Keep these rows of the batch, in this order; a row may be repeated."""
         for layer in self.layers:
             layer.select(rows)
 
     def replace(self, rows: torch.Tensor, other: KeyValues) -> None:
-        """Give `rows` the keys and values of `other`, as many, so that both end at the same position."""
+        """Overwrite `rows` with the rows of `other`, aligned at the last position."""
         for layer, new in zip(self.layers, other.layers, strict=True):
             layer.replace(rows, new)
 
     def drop(self, count: int) -> None:
-        """Forget the first `count` positions after the shared ones."""
+        """Drop the first `count` positions after the shared ones."""
         for layer in self.layers:
             layer.drop(count)
 
 
 class _Layer(CacheLayerMixin):  # type: ignore[misc]
-    """One layer's keys and values, (rows, key heads, positions, head size), with room to grow."""
+    """One layer's keys and values, (rows, key heads, positions, head size), with preallocated positions."""
 
     is_sliding = False
 
@@ -66,7 +67,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append, and return all but the shared ones."""
+        """Append, and return all except the shared ones."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         start, self.length = self.length, self.length + key_states.shape[2]
@@ -108,13 +109,13 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
 
 
 def use_grouped_attention(network: Any) -> None:
-    """Make the network's language side attend as this module does.
+    """Make the network's language model use this module's attention.
 
     Raises:
-        ValueError: the network does not let its attention be chosen.
+        ValueError: the network does not support other attention implementations.
     """
     if not network._supports_attention_backend or getattr(network, "_is_stateful", False):
-        raise ValueError(f"{type(network).__name__} is no plain transformer decoder; use the backend vllm")
+        raise ValueError(f"{type(network).__name__} is not a plain transformer decoder; use the backend vllm")
     AttentionInterface.register(_NAME, _attend)
     AttentionMaskInterface.register(_NAME, sdpa_mask)
     nested = network.config.get_text_config() is not network.config
@@ -131,7 +132,7 @@ def _attend(
     shared: KeyValues | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention of `query`, (rows, heads, positions, head size), in the form transformers calls it."""
+    """Attention for `query`, (rows, heads, positions, head size), with the signature transformers expects."""
     rows, heads, positions, size = query.shape
     first = shared.layers[module.layer_idx] if shared else None
     if positions > 1:
@@ -158,16 +159,16 @@ def _attend_both(
     mask: torch.Tensor | None,
     scale: float,
 ) -> torch.Tensor:
-    """Attention over the shared positions, one product for the whole batch, and over each row's own."""
+    """Attention over the shared positions, in one product for the whole batch, and over each row's own."""
     rows, heads, groups, size = query.shape
     query = query * scale
-    together = query.transpose(0, 1).reshape(heads, rows * groups, size)
-    far = together @ first.keys[0, :, : first.length].transpose(1, 2)
-    far = far.view(heads, rows, groups, -1).transpose(0, 1)
-    near = query @ key.transpose(2, 3)
+    flat = query.transpose(0, 1).reshape(heads, rows * groups, size)
+    to_shared = flat @ first.keys[0, :, : first.length].transpose(1, 2)
+    to_shared = to_shared.view(heads, rows, groups, -1).transpose(0, 1)
+    to_own = query @ key.transpose(2, 3)
     if mask is not None:
-        near = near.masked_fill(~mask[..., first.length :], float("-inf"))
-    weights = torch.cat([far, near], -1).softmax(-1, dtype=torch.float32).to(query.dtype)
-    far, near = weights[..., : first.length], weights[..., first.length :]
-    together = far.transpose(0, 1).reshape(heads, rows * groups, -1) @ first.values[0, :, : first.length]
-    return together.view(heads, rows, groups, size).transpose(0, 1) + near @ value
+        to_own = to_own.masked_fill(~mask[..., first.length :], float("-inf"))
+    weights = torch.cat([to_shared, to_own], -1).softmax(-1, dtype=torch.float32).to(query.dtype)
+    to_shared, to_own = weights[..., : first.length], weights[..., first.length :]
+    flat = to_shared.transpose(0, 1).reshape(heads, rows * groups, -1) @ first.values[0, :, : first.length]
+    return flat.view(heads, rows, groups, size).transpose(0, 1) + to_own @ value

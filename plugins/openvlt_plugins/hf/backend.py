@@ -1,4 +1,4 @@
-"""The backend ``hf``: a model of the hub or of a folder, run by transformers in this process."""
+"""The backend ``hf``: a model from the hub or a folder, run by transformers in this process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from openvlt import Backend, Engine, ImageReader, Model, Option
 
 @dataclass(frozen=True)
 class HfBackend(Backend):
-    """Runs text and image-text models on one GPU or on the CPU; the engine of small models and of tests.
+    """Runs text and image-text models on one GPU or on the CPU, for small models and tests.
 
-    A sample depends only on its request's key and its index, and a chunk of the same requests gives the same bytes.
+    A sample depends only on its request's key and its index, and the same chunk of requests gives identical text.
     """
 
     batch: Annotated[int, Option("sequences decoded together", unit="sequences")] = 64
-    threads: Annotated[int, Option("CPU threads; 0 leaves it to torch", affects_output=False)] = 0
+    threads: Annotated[int, Option("CPU threads; 0 for torch's default", affects_output=False)] = 0
 
     default_for = "any"
     capabilities = frozenset({"images", "samples", "seeds"})

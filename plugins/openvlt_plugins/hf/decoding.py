@@ -1,4 +1,4 @@
-"""The sequences that are written together, a row each, and how others take the rows of those that ended."""
+"""A batch of samples that are decoded together, and whose finished rows are reused."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from openvlt_plugins.hf.prompts import Prompt
 
 
 @dataclass
-class Written:
-    """One sample being written.
+class Sample:
+    """One sample in decoding.
 
     Attributes:
-        request: place of its request in the chunk.
-        sample: its index among the samples of the request.
-        prompt: what it answers.
-        draws: its random numbers, one for each token it may have, (tokens,) in float64.
+        request: index of its request in the chunk.
+        index: its index among the samples of the request.
+        prompt: its prompt.
+        draws: its random numbers, one for each possible token, (tokens,) in float64.
         tokens: the reply so far.
-        text: the reply once it ended by a stop string.
-        finished: why it ended, empty while it has not.
+        text: the reply, if a stop string ended it.
+        finished: the reason it ended; empty until then.
     """
 
     request: int
-    sample: int
+    index: int
     prompt: Prompt
     draws: torch.Tensor
     tokens: list[int] = field(default_factory=list)
@@ -37,18 +37,21 @@ class Written:
 
 @dataclass
 class Batch:
-    """Sequences that are written together. All end at the same position of the cache, whatever their length.
+    """Samples that are decoded together.
+
+    Rows are padded to the left, so that all end at the same position of the cache, whatever their length. One step then
+    writes the same position for every row, and a new sample can replace a finished one in the middle of decoding.
 
     Attributes:
-        sequences: one a row.
-        cache: keys and values of what was read.
-        mask: true where a row's own tokens lie, (rows, positions); tokens that all share are left out.
+        samples: one per row.
+        cache: keys and values of all tokens so far.
+        mask: true at a row's own tokens, (rows, positions); without the tokens that all rows share.
         positions: rotary position of each row's last token, (..., rows, 1).
         logits: for each row's next token, (rows, vocabulary) in float32.
-        seen: marks the tokens of each prompt and reply, (rows, vocabulary); None where no penalty counts them.
+        seen: marks the tokens of each prompt and reply, (rows, vocabulary); None without a repetition penalty.
     """
 
-    sequences: list[Written]
+    samples: list[Sample]
     cache: KeyValues
     mask: torch.Tensor
     positions: torch.Tensor
@@ -56,27 +59,27 @@ class Batch:
     seen: torch.Tensor | None
 
     def choose(self, sampling: Sampling) -> torch.Tensor:
-        """The next token of each row, (rows,); that of a row which ended means nothing."""
+        """The next token of each row, (rows,); meaningless for a finished row."""
         logits = self.logits
         if self.seen is not None:
             logits = penalise_repetition(logits, self.seen, sampling.repetition_penalty)
-        draws = [each.draws[-1 if each.finished else len(each.tokens)] for each in self.sequences]
+        draws = [each.draws[-1 if each.finished else len(each.tokens)] for each in self.samples]
         tokens = choose_tokens(logits, sampling, torch.stack(draws).to(logits.device))
         if self.seen is not None:
             self.seen.scatter_(1, tokens.unsqueeze(1), True)
         return tokens
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Leave out all other rows."""
-        self.sequences = [self.sequences[row] for row in rows.tolist()]
+        """Drop all other rows."""
+        self.samples = [self.samples[row] for row in rows.tolist()]
         self.cache.select(rows)
         self.mask, self.positions, self.logits = self.mask[rows], self.positions[..., rows, :], self.logits[rows]
         self.seen = self.seen[rows] if self.seen is not None else None
 
     def replace(self, rows: torch.Tensor, other: Batch) -> None:
-        """Give `rows` to the sequences of `other`, as many."""
-        for row, sequence in zip(rows.tolist(), other.sequences, strict=True):
-            self.sequences[row] = sequence
+        """Replace `rows` by the rows of `other`, then drop leading positions that no row uses any more."""
+        for row, sample in zip(rows.tolist(), other.samples, strict=True):
+            self.samples[row] = sample
         self.cache.replace(rows, other.cache)
         missing = other.mask.shape[1] - self.mask.shape[1]
         self.mask = pad(self.mask, (max(missing, 0), 0))

@@ -11,12 +11,12 @@ from torch.nn.functional import pad
 
 from openvlt import Completion, ImageReader, Rejected, Request, Sampling, uniform_draws
 from openvlt_plugins.hf.attention import KeyValues
-from openvlt_plugins.hf.decoding import Batch, Written
+from openvlt_plugins.hf.decoding import Batch, Sample
 from openvlt_plugins.hf.loading import Loaded
 from openvlt_plugins.hf.prompts import Prompt, collate, common_prefix, encode
 
-_SHARE = 32  # a shared prefix is reused in multiples of this many tokens, so that chunks agree on it
-_CROWD = 0.9  # ended sequences give up their rows when less than this share of the batch is still being written
+_PREFIX_MULTIPLE = 32  # a shared prefix is rounded down to a multiple of this, so that consecutive chunks share it
+_REFILL_BELOW = 0.9  # finished rows are replaced once less than this fraction of the batch is unfinished
 
 
 class HfEngine:
@@ -25,7 +25,7 @@ class HfEngine:
     Args:
         loaded: the model.
         read: decodes images.
-        batch: sequences decoded together at most.
+        batch: most samples decoded together.
     """
 
     def __init__(self, loaded: Loaded, read: ImageReader, *, batch: int) -> None:
@@ -39,32 +39,31 @@ class HfEngine:
         """Answer the requests in order; a prompt that fills the context is `Rejected`."""
         prompts = [encode(request.messages, self.loaded, self.read) for request in requests]
         fits = [len(prompt.ids) < self.loaded.context for prompt in prompts]
-        sequences = [
-            self._sequence(place, sample, requests[place], prompts[place], sampling)
-            for place in sorted(range(len(prompts)), key=lambda place: len(prompts[place].ids))
-            if fits[place]
-            for sample in requests[place].samples
+        # Sorted by length, so that the prompts of a batch need little padding.
+        samples = [
+            self._sample(number, index, requests[number], prompts[number], sampling)
+            for number in sorted(range(len(prompts)), key=lambda number: len(prompts[number].ids))
+            if fits[number]
+            for index in requests[number].samples
         ]
         with torch.inference_mode():
             shared = self._share([prompt for prompt, fit in zip(prompts, fits, strict=True) if fit])
-            self._decode(deque(sequences), sampling, shared)
-        replies: list[dict[int, Completion]] = [{} for _ in requests]
-        for sequence in sequences:
-            replies[sequence.request][sequence.sample] = self._completion(sequence)
+            self._decode(deque(samples), sampling, shared)
+        completions = {(sample.request, sample.index): self._completion(sample) for sample in samples}
         return [
-            [replies[place][sample] for sample in request.samples]
-            if fits[place]
+            [completions[number, index] for index in request.samples]
+            if fits[number]
             else Rejected(id=request.key, reason=f"the prompt is over the context of {self.loaded.context} tokens")
-            for place, request in enumerate(requests)
+            for number, request in enumerate(requests)
         ]
 
-    def _sequence(self, place: int, sample: int, request: Request, prompt: Prompt, sampling: Sampling) -> Written:
+    def _sample(self, number: int, index: int, request: Request, prompt: Prompt, sampling: Sampling) -> Sample:
         limit = min(sampling.max_tokens, self.loaded.context - len(prompt.ids))
-        return Written(place, sample, prompt, uniform_draws(request.key, sample, sampling.seed, limit))
+        return Sample(number, index, prompt, uniform_draws(request.key, index, sampling.seed, limit))
 
     def _share(self, prompts: Sequence[Prompt]) -> KeyValues | None:
-        """Keys and values of the tokens all prompts begin with; those of the last chunk are kept."""
-        length = common_prefix(prompts, _SHARE)
+        """Keys and values of the common prefix of all prompts; those of the last chunk are cached."""
+        length = common_prefix(prompts, _PREFIX_MULTIPLE)
         if not length or _slides(self.loaded.network.config.get_text_config()):
             return None
         ids = prompts[0].ids[:length]
@@ -83,54 +82,59 @@ class HfEngine:
             **inputs, past_key_values=cache, use_cache=True, logits_to_keep=1, shared=cache.shared
         )
         logits: torch.Tensor = output.logits[:, -1].float()
-        if self.loaded.forbidden:
-            logits[:, list(self.loaded.forbidden)] = float("-inf")
+        if self.loaded.suppressed:
+            logits[:, list(self.loaded.suppressed)] = float("-inf")
         return logits
 
-    def _decode(self, waiting: deque[Written], sampling: Sampling, shared: KeyValues | None) -> None:
-        """Write all sequences to their end; those that wait take the rows of those that ended."""
+    def _decode(self, waiting: deque[Sample], sampling: Sampling, shared: KeyValues | None) -> None:
+        """Decode all samples; waiting ones take the rows of finished ones.
+
+        A finished row costs as much as an unfinished one until it is replaced or dropped, but either one copies the
+        cache of the whole batch, so it is done for several rows at once. The random numbers of a sample depend only on
+        its request and index, so they are the same in whichever batch and row it is decoded.
+        """
         batch = None
         while batch or waiting:
-            batch = batch or self._read(_taken(waiting, self.batch), sampling, shared)
+            batch = batch or self._read(_take(waiting, self.batch), sampling, shared)
             tokens = batch.choose(sampling)
-            alive = self._append(batch.sequences, tokens.tolist(), sampling.stop)
-            crowded = len(alive) > _CROWD * len(batch.sequences)
+            alive = self._append(batch.samples, tokens.tolist(), sampling.stop)
+            full = len(alive) > _REFILL_BELOW * len(batch.samples)
             if not alive:
                 batch = None
                 continue
-            if not waiting and not crowded:
+            if not waiting and not full:
                 batch.keep(rows := torch.tensor(alive, device=tokens.device))
                 tokens = tokens[rows]
             self._advance(batch, tokens)
-            if waiting and not crowded:
-                ended = [row for row, sequence in enumerate(batch.sequences) if sequence.finished]
-                new = self._read(_taken(waiting, len(ended)), sampling, shared)
-                batch.replace(torch.tensor(ended[: len(new.sequences)], device=tokens.device), new)
+            if waiting and not full:
+                finished = [row for row, sample in enumerate(batch.samples) if sample.finished]
+                new = self._read(_take(waiting, len(finished)), sampling, shared)
+                batch.replace(torch.tensor(finished[: len(new.samples)], device=tokens.device), new)
 
-    def _read(self, sequences: list[Written], sampling: Sampling, shared: KeyValues | None) -> Batch:
-        """Read the prompts of a batch, each once however many sequences answer it."""
+    def _read(self, samples: list[Sample], sampling: Sampling, shared: KeyValues | None) -> Batch:
+        """Prefill a batch; each prompt is read once, however many samples it has."""
         network = self.loaded.network
-        unique = list({id(sequence.prompt): sequence.prompt for sequence in sequences}.values())
-        places = {id(prompt): place for place, prompt in enumerate(unique)}
-        rows = torch.tensor([places[id(sequence.prompt)] for sequence in sequences], device=network.device)
+        unique = list({id(sample.prompt): sample.prompt for sample in samples}.values())
+        indices = {id(prompt): index for index, prompt in enumerate(unique)}
+        rows = torch.tensor([indices[id(sample.prompt)] for sample in samples], device=network.device)
         cache = self._cache(shared)
         inputs = collate(unique, cache.get_seq_length(), network.device)
         width = inputs["input_ids"].shape[1]
-        # The one place that knows of rotary positions in several dimensions (Qwen-VL); the full mask counts the prefix.
+        # The network computes the rotary positions, which have several dimensions in Qwen-VL; the mask has the prefix.
         positions = network._prepare_position_ids_for_generation(inputs["input_ids"], dict(inputs))
         logits = self._forward(cache, **{**inputs, "position_ids": positions[..., -width:]})[rows]
         cache.select(rows)
         return Batch(
-            sequences,
+            samples,
             cache,
             mask=inputs["attention_mask"][rows, -width:],
             positions=positions[..., rows, -1:],
             logits=logits,
-            seen=self._seen(sequences, logits) if sampling.repetition_penalty != 1 else None,
+            seen=_seen(samples, logits) if sampling.repetition_penalty != 1 else None,
         )
 
     def _advance(self, batch: Batch, tokens: torch.Tensor) -> None:
-        """Read the tokens that were chosen, (rows,)."""
+        """Decode one step with the chosen tokens, (rows,)."""
         shared = batch.cache.shared.get_seq_length() if batch.cache.shared else 0
         batch.mask = pad(batch.mask, (0, 1), value=1)
         batch.positions = batch.positions + 1
@@ -141,58 +145,60 @@ class HfEngine:
             position_ids=batch.positions,
         )
 
-    def _seen(self, sequences: Sequence[Written], logits: torch.Tensor) -> torch.Tensor:
-        """Marks the tokens of each prompt, (rows, vocabulary)."""
-        seen = torch.zeros_like(logits, dtype=torch.bool)
-        for row, sequence in enumerate(sequences):
-            seen[row, sequence.prompt.ids] = True
-        return seen
-
-    def _append(self, sequences: Sequence[Written], tokens: Sequence[int], stops: Sequence[str]) -> list[int]:
-        """Add a token to each sequence that is being written; the rows that still are."""
+    def _append(self, samples: Sequence[Sample], tokens: Sequence[int], stops: Sequence[str]) -> list[int]:
+        """Append a token to each unfinished sample; returns the rows that are still unfinished."""
         alive = []
-        for row, (sequence, token) in enumerate(zip(sequences, tokens, strict=True)):
-            if sequence.finished:
+        for row, (sample, token) in enumerate(zip(samples, tokens, strict=True)):
+            if sample.finished:
                 continue
-            sequence.tokens.append(token)
-            if token in self.loaded.eos or (stops and self._stopped(sequence, stops)):
-                sequence.finished = "stop"
-            elif len(sequence.tokens) >= len(sequence.draws):
-                sequence.finished = "length"
+            sample.tokens.append(token)
+            if token in self.loaded.eos or (stops and self._stopped(sample, stops)):
+                sample.finished = "stop"
+            elif len(sample.tokens) >= len(sample.draws):
+                sample.finished = "length"
             else:
                 alive.append(row)
         return alive
 
-    def _stopped(self, sequence: Written, stops: Sequence[str]) -> bool:
-        """Cut the reply at the first stop string; only its end can hold a new one."""
-        tail = self._text(sequence.tokens[-max(map(len, stops)) - 4 :])
+    def _stopped(self, sample: Sample, stops: Sequence[str]) -> bool:
+        """Truncate the reply at its first stop string, if it has one."""
+        # Only the end of the reply can have a new one: to decode all of it at every step would be quadratic.
+        tail = self._text(sample.tokens[-max(map(len, stops)) - 4 :])
         if not any(stop in tail for stop in stops):
             return False
-        text = self._text(sequence.tokens)
-        places = [place for stop in stops if (place := text.find(stop)) >= 0]
-        if places:
-            sequence.text = text[: min(places)]
-        return bool(places)
+        text = self._text(sample.tokens)
+        starts = [start for stop in stops if (start := text.find(stop)) >= 0]
+        if starts:
+            sample.text = text[: min(starts)]
+        return bool(starts)
 
     def _text(self, tokens: Sequence[int]) -> str:
         text: str = self.loaded.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
-    def _completion(self, sequence: Written) -> Completion:
-        tokens = sequence.tokens[:-1] if sequence.tokens[-1] in self.loaded.eos else sequence.tokens
+    def _completion(self, sample: Sample) -> Completion:
+        tokens = sample.tokens[:-1] if sample.tokens[-1] in self.loaded.eos else sample.tokens
         return Completion(
-            # A character cut in half at the end is dropped, as vLLM does.
-            text=self._text(tokens).rstrip("\ufffd") if sequence.text is None else sequence.text,
-            finish_reason="length" if sequence.finished == "length" else "stop",
-            prompt_tokens=len(sequence.prompt.ids),
-            completion_tokens=len(sequence.tokens),
+            # An incomplete character at the end is dropped, as in vLLM.
+            text=self._text(tokens).rstrip("\ufffd") if sample.text is None else sample.text,
+            finish_reason="length" if sample.finished == "length" else "stop",
+            prompt_tokens=len(sample.prompt.ids),
+            completion_tokens=len(sample.tokens),
         )
 
 
-def _taken(waiting: deque[Written], count: int) -> list[Written]:
+def _take(waiting: deque[Sample], count: int) -> list[Sample]:
     return [waiting.popleft() for _ in range(min(count, len(waiting)))]
 
 
+def _seen(samples: Sequence[Sample], logits: torch.Tensor) -> torch.Tensor:
+    """Marks the tokens of each prompt, (rows, vocabulary)."""
+    seen = torch.zeros_like(logits, dtype=torch.bool)
+    for row, sample in enumerate(samples):
+        seen[row, sample.prompt.ids] = True
+    return seen
+
+
 def _slides(config: Any) -> bool:
-    """True if some layers see only a window of the past."""
-    return any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ())
+    """True if some layers attend only to a window of the past."""
+    return any(layer != "full_attention" for layer in getattr(config, "layer_types", None) or ())

@@ -1,7 +1,7 @@
 """Linear layers that are fast on a CPU.
 
-torch multiplies float32 by MKL there, which lays the weight out anew at every call; with the few rows of a decoding
-step that costs up to as much as the product. Here oneDNN gets the weight in its own layout, once.
+There torch multiplies float32 with MKL, which repacks the weight at every call; for the few rows of a decoding step
+that can cost as much as the product. Here the weight is packed once, in the layout of oneDNN.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 
 
 class PackedLinear(torch.nn.Module):  # type: ignore[misc]
-    """A linear layer for inference whose weight lies as oneDNN reads it.
+    """A linear layer for inference whose weight has the layout of oneDNN.
 
     Args:
         layer: float32, on the CPU; its weight is copied.
@@ -28,10 +28,10 @@ class PackedLinear(torch.nn.Module):  # type: ignore[misc]
 
 
 def pack(network: torch.nn.Module) -> None:
-    """Replace the linear layers of `network` that lie on the CPU in float32."""
+    """Replace the float32 linear layers of `network` on the CPU."""
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return
-    # Without the layers themselves, so that each is freed before the next is copied.
+    # A list without the linear layers, so that each is freed before the next is copied.
     holders = [module for module in network.modules() if not isinstance(module, torch.nn.Linear)]
     for module in holders:
         for name, child in module.named_children():

@@ -1,4 +1,4 @@
-"""Loads a model with its tokenizer or processor, from safetensors or a local GGUF file, never running its code."""
+"""Loads a model and its tokenizer or processor from safetensors or a local GGUF file, without running its code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from openvlt import Model, UsageError
 from openvlt_plugins.hf.attention import use_grouped_attention
 from openvlt_plugins.hf.linear import pack
 
-# Tokens that stand for pixels; a reply that holds one is no text, and TRL and vLLM forbid them too.
+# Tokens that represent pixels: a reply with one is not text. The backend vllm and the trainers suppress them too.
 _VISION_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
 
 
@@ -34,7 +34,7 @@ class Loaded:
         processor: turns text and images into inputs; None for a text-only model.
         context: tokens of prompt and reply together.
         eos: ids that end a reply.
-        forbidden: ids a reply never holds.
+        suppressed: ids that a reply never contains.
     """
 
     network: Any
@@ -42,14 +42,14 @@ class Loaded:
     processor: Any
     context: int
     eos: frozenset[int]
-    forbidden: tuple[int, ...]
+    suppressed: tuple[int, ...]
 
 
 def load(model: Model) -> Loaded:
-    """Load what `model` names.
+    """Load a model.
 
     Raises:
-        UsageError: there is no such model, it has no safetensors weights, no chat template, or needs its own code.
+        UsageError: there is no such model, it has no safetensors weights or no chat template, or it needs its own code.
     """
     try:
         return _load_gguf(model) if model.id.endswith(".gguf") else _load_safetensors(model)
@@ -111,5 +111,5 @@ def _ready(model: Model, network: Any, tokenizer: Any, processor: Any) -> Loaded
         processor=processor,
         context=min(model.context or limit, limit),
         eos=frozenset([eos] if isinstance(eos, int) else eos or []),
-        forbidden=tuple(id for name in _VISION_TOKENS if (id := getattr(network.config, name, None)) is not None),
+        suppressed=tuple(id for name in _VISION_TOKENS if (id := getattr(network.config, name, None)) is not None),
     )

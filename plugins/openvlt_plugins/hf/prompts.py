@@ -1,4 +1,4 @@
-"""Turns chat turns into a model's inputs, and inputs of different length into a batch."""
+"""Converts chats to a model's inputs, and inputs of different length to a batch."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from openvlt_plugins.hf.loading import Loaded
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt as the model takes it.
+    """One prompt as the model's input.
 
     Attributes:
         ids: its tokens, images included.
-        sequences: further inputs with one entry a token, each (length,).
-        pixels: further inputs of its images, to be concatenated with those of other prompts.
+        sequences: other inputs with one entry per token, each (length,).
+        pixels: other inputs, for its images; concatenated with those of other prompts.
     """
 
     ids: list[int]
@@ -31,7 +31,7 @@ def encode(messages: Sequence[Message], loaded: Loaded, read: ImageReader) -> Pr
     """Apply the chat template and decode the images.
 
     Raises:
-        UsageError: the messages have an image and the model reads none.
+        UsageError: the messages have an image, but the model reads only text.
     """
     images = [part for message in messages for part in message.content if isinstance(part, Image)]
     if loaded.processor is None:
@@ -65,11 +65,11 @@ def collate(prompts: Sequence[Prompt], skip: int, device: torch.device) -> dict[
 
     Args:
         prompts: the prompts of a batch.
-        skip: leading tokens that all share and that are left out, though `attention_mask` counts them.
-        device: where the tensors go.
+        skip: leading tokens that all prompts share; skipped, but counted in `attention_mask`.
+        device: of the tensors.
 
     Returns:
-        ``input_ids`` (prompts, positions), ``attention_mask`` (prompts, skip + positions), and the further inputs.
+        ``input_ids`` (prompts, positions), ``attention_mask`` (prompts, skip + positions), and the other inputs.
     """
     width = max(len(prompt.ids) for prompt in prompts) - skip
     batch = {
@@ -92,10 +92,11 @@ def _left(values: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def common_prefix(prompts: Sequence[Prompt], multiple: int) -> int:
-    """Leading tokens all prompts share, at least one token short of the shortest, rounded down to a `multiple`."""
+    """Length of the common prefix, at least one token shorter than any prompt, rounded down to a `multiple`."""
     if len(prompts) < 2 or any(prompt.pixels for prompt in prompts):
         return 0
+    # The lexicographically least and greatest prompts share only what all share.
     low, high = min(prompt.ids for prompt in prompts), max(prompt.ids for prompt in prompts)
     limit = min(len(prompt.ids) for prompt in prompts) - 1
-    shared = next((place for place in range(limit) if low[place] != high[place]), limit)
+    shared = next((index for index in range(limit) if low[index] != high[index]), limit)
     return shared // multiple * multiple

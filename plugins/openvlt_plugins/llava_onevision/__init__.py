@@ -1,13 +1,8 @@
-"""The training data of LLaVA-OneVision, the pool OpenVLThinker draws from (`lmms-lab/LLaVA-OneVision-Data`)."""
+"""The training data of LLaVA-OneVision, from which OpenVLThinker samples (`lmms-lab/LLaVA-OneVision-Data`)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl

@@ -9,31 +9,31 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source, tables
-from openvlt_plugins.llava_onevision.turns import asked, gold
+from openvlt_plugins.llava_onevision.turns import gold_answer, split_question
 
 HUB_ID = "lmms-lab/LLaVA-OneVision-Data"
 
-_OFFLINE = "Check the connection and the config names, or give a local copy with the option `data`."
+_OFFLINE = "Check the connection and the config names, or set the option `data` to a local copy."
 
 
 @dataclass(frozen=True)
 class LlavaOneVision(Source):
-    """One example for the first question of each row; the rules are those of `turns`.
+    """One example for the first question of each row, by the rules of `turns`.
 
     The columns are `id`, `image`, `conversations` (a list of `from` and `value`) and `data_source`. An example's id is
-    ``config/number of the row``; its metadata has `data_source` (the config) and `row` (the row's own id).
+    ``config/number of the row``; its metadata has `data_source` (the config) and `row` (the id of the row).
     """
 
-    configs: Annotated[tuple[str, ...], Option("which configs, such as 'FigureQA(MathV360K)', in order")] = ()
-    data: Annotated[str | None, Option("folder with the configs as folders of Parquet files; null for the hub")] = None
-    per_config: Annotated[int | None, Option("rows of a config at most; null for all")] = None
+    configs: Annotated[tuple[str, ...], Option("configs, such as 'FigureQA(MathV360K)', in order")] = ()
+    data: Annotated[str | None, Option("folder with one folder of Parquet files per config; null for the hub")] = None
+    per_config: Annotated[int | None, Option("most rows per config; null for all")] = None
     hub_revision: Annotated[str | None, Option("commit of the dataset; null for the newest")] = None
 
     licence: ClassVar[str] = "Apache-2.0; the sources keep their own terms"
 
     def __post_init__(self) -> None:
         if not self.configs:
-            raise DataError("The source llava-onevision is given no config.", "List them in the option `configs`.")
+            raise DataError("The source llava-onevision has no config.", "List them in the option `configs`.")
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         for config in self.configs:
@@ -52,11 +52,11 @@ class LlavaOneVision(Source):
         folder = Path(str(self.data)) / config
         found = sorted(folder.rglob("*.parquet"))
         if not found:
-            raise DataError(f"There is no Parquet file in {folder}.", "Put the files of the config there.")
+            raise DataError(f"The folder {folder} has no Parquet file.", "Copy the files of the config to it.")
         return found
 
     def _rows(self, config: str, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
-        """Rows, and where paths in them start."""
+        """Rows, and the folder that paths in them are relative to."""
         if self.data is None:
             return ((row, Path()) for row in self._stream(config, split))
         return ((row, file.parent) for file in self._files(config) for row in tables.read_rows(file))
@@ -86,22 +86,22 @@ def _line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(". ")
 
 
-def _example(place: str, config: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
+def _example(id: str, config: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
     try:
-        human, reply = _first_pair(row.get("conversations") or ())
-        question = asked(human)
-        answer = gold(reply, question.choices)
+        turn, reply = _first_pair(row.get("conversations") or ())
+        question, choices = split_question(turn)
+        answer = gold_answer(reply, choices)
         return Example(
-            id=place,
-            question=question.question,
+            id=id,
+            question=question,
             answer=answer,
             images=_images(row.get("image"), folder),
-            choices=question.choices,
-            answer_type=_answer_type(answer, question.choices),
+            choices=choices,
+            answer_type=_answer_type(answer, choices),
             metadata={"data_source": config, "row": str(row.get("id", ""))},
         )
     except Reject as reject:
-        return Rejected(id=place, reason=reject.reason)
+        return Rejected(id=id, reason=reject.reason)
 
 
 def _first_pair(turns: Any) -> tuple[str, str]:

@@ -1,22 +1,21 @@
-"""From a human turn and its reply to question, choices and gold answer.
+"""Extracts question, choices and gold answer from a human turn and its reply.
 
 The turns were written to instruct a model: they contain image placeholders, hints how to answer, lettered choices and
-answer lead-ins. These rules take them apart; they know the shapes of the configs made from MathV360K and the Cauldron:
+answer lead-ins. These rules cover the formats of the configs made from MathV360K and the Cauldron:
 
-1. `<image>` placeholders go.
-2. Everything up to a line that begins with "Question:" is a hint and goes, and so does a line that begins with "Hint:".
-3. Lines that tell how to answer ("Answer with ...", "Answer the question ...", "Please answer ...") go.
+1. `<image>` placeholders are removed.
+2. Everything up to a line that begins with "Question:" is removed, and so is a line that begins with "Hint:".
+3. Lines that instruct how to answer ("Answer with ...", "Answer the question ...", "Please answer ...") are removed.
 4. Lettered lines "(A) ...", "A. ...", "A) ..." or "A: ..." in order from A are the choices, as are lettered parts
-   behind "Choices:" or "Options:" in one line; that heading goes.
-5. The gold is what follows the last "Answer:" or "The answer is", or else the whole reply; a final full stop and,
-   with choices, what surrounds the letter go.
-6. A reply of more than 25 words that has no such lead-in has no gold.
+   after "Choices:" or "Options:" in one line; that heading is removed.
+5. The gold is the text after the last "Answer:" or "The answer is", else the whole reply; a final full stop and,
+   with choices, anything around the letter are removed.
+6. A reply of more than 25 words without such a lead-in has no gold.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from openvlt import Reject
 
@@ -33,19 +32,11 @@ _LEAD_IN = re.compile(r"(?:^|\b)(?:answer:|(?:the |correct |final )*answer is:?)
 _LETTER = re.compile(r"\(?([A-Z])[).:]?(?:\s.*)?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A human turn, taken apart: the question, and the contents of its choices, A first."""
-
-    question: str
-    choices: tuple[str, ...]
-
-
-def asked(turn: str) -> Asked:
-    """Take a human turn apart.
+def split_question(turn: str) -> tuple[str, tuple[str, ...]]:
+    """The question of a human turn, and the contents of its choices, A first.
 
     Raises:
-        Reject: nothing is asked.
+        Reject: there is no question.
     """
     text = turn.replace("<image>", "").strip()
     if heading := _QUESTION.search(text):
@@ -53,12 +44,12 @@ def asked(turn: str) -> Asked:
     lines = [line for line in text.splitlines() if line.strip() and not _INSTRUCTION.match(line)]
     question, choices = _split(lines)
     if not question:
-        raise Reject("the human turn asks nothing")
-    return Asked(question, choices)
+        raise Reject("the human turn has no question")
+    return question, choices
 
 
-def gold(reply: str, choices: tuple[str, ...]) -> str:
-    """The gold answer in a reply; for a choice, its letter, unless the reply gives its content.
+def gold_answer(reply: str, choices: tuple[str, ...]) -> str:
+    """The gold answer in a reply; for a choice its letter, unless the reply gives its content.
 
     Raises:
         Reject: the reply has no short answer.
@@ -76,7 +67,7 @@ def gold(reply: str, choices: tuple[str, ...]) -> str:
 
 
 def _split(lines: list[str]) -> tuple[str, tuple[str, ...]]:
-    """Question and choices; letters that are not A, B, ... in order belong to the question."""
+    """Question and choices; letters that are not A, B, ... in order are part of the question."""
     for start, line in enumerate(lines):
         found = [_LETTERED.match(each) for each in lines[start:]]
         if len(found) > 1 and all(match and match[1] == chr(65 + at) for at, match in enumerate(found)):

@@ -1,7 +1,7 @@
-"""How MathVision's official scoring finds the answer in a response (mathllm/MATH-V, ``evaluation/``).
+"""The answer extraction of MathVision's official scoring (mathllm/MATH-V, ``evaluation/``).
 
-Each step follows ``evaluate.py`` and ``find_math_answer`` of ``utils.py``, in their order, odd ones included: fractions
-get their braces only where there is also a root, and a lone 0.5 becomes a fraction.
+The steps are those of ``evaluate.py`` and of ``find_math_answer`` in ``utils.py``, in the same order, with all
+oddities: fractions get their braces only if there is also a root, and a bare 0.5 becomes a fraction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LETTER_MARKS = tuple((mark.format(letter), letter) for mark in ("({})", "{{{}}}
 
 
 def model_answer(response: str) -> str:
-    """What the official script compares with the gold: lower case, without spaces and most units."""
+    """The answer as the official script compares it with the gold: lower case, without spaces and most units."""
     text = response.strip()
     text = _lone_letter(text) or text
     last = text.split("is ")[-1].rstrip(".")
@@ -38,7 +38,7 @@ def model_answer(response: str) -> str:
 
 
 def _lone_letter(text: str) -> str:
-    """The letter in a response that ends or begins with one in a few fixed shapes."""
+    """The letter at the end or the beginning of a response, in a few fixed formats."""
     for letter in LETTERS:
         ends = (f" {letter}.", f" ({letter}).")
         begins = (f"{letter}\n", f"({letter})\n", f"({letter}) {letter}\n")
@@ -94,7 +94,7 @@ def _replaced(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
 
 
 def _braced_roots(text: str) -> str:
-    """Put braces around a bare character under a root."""
+    """Add braces to a root of a single character."""
     first, *rest = text.split("\\sqrt")
     return first + "".join(
         "\\sqrt" + ("{" + part[0] + "}" + part[1:] if part and part[0] != "{" else part) for part in rest
@@ -102,7 +102,7 @@ def _braced_roots(text: str) -> str:
 
 
 def _braced_fractions(text: str) -> str:
-    """Put braces around bare numerators and denominators of one character."""
+    """Add braces to numerators and denominators of a single character."""
     first, *rest = text.split("\\frac")
     result = first
     for part in rest:

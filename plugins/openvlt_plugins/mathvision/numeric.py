@@ -1,10 +1,10 @@
-"""The number a LaTeX expression stands for, computed by a small parser of our own.
+"""The value of a numeric LaTeX expression, computed by a small parser.
 
-MathVision's script turns answers into Python source and runs it. This parser computes what that comes to, for what the
-script's grammar (latex2sympy2 1.9.1, ``PS.g4``) reads as a number; for everything else (symbols, lists, relations)
-there is no number, as there the script fails or finds no equality. Where that grammar is odd so is this one: a product
-without a sign binds tighter than a division, ``1 1/2`` is one half, and what follows a whole expression after a
-closing bracket, ``&``, a line break, a prime or an index is ignored.
+MathVision's script converts answers to Python source and runs it. This parser computes the same values for all that the
+script's grammar (latex2sympy2 1.9.1, ``PS.g4``) reads as a number; everything else (symbols, lists, relations) has no
+value here, since there the script fails or finds no equality. The oddities of that grammar are kept: implicit
+multiplication binds tighter than division, ``1 1/2`` is one half, and after a complete expression anything that follows
+a closing bracket, ``&``, a line break, a prime or an index is ignored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STARTS = {"(", "{", "[", "\\{", "\\lfloor", "\\frac", "\\sqrt", "\\pi", "\\log"
 
 
 def number(text: str) -> float | None:
-    """The value of an expression in lower case; None if it is not one the script reads as a number."""
+    """The value of an expression in lower case; None if the script does not read it as a number."""
     if len(text) > MAX_LENGTH:
         return None
     named = _NAMED.match(text)
@@ -49,11 +49,11 @@ class _NoNumber(Exception):
 
 
 class _Parser:
-    """A recursive descent over the tokens of one expression."""
+    """A recursive descent parser for one expression."""
 
     def __init__(self, text: str) -> None:
         text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-        self.tokens, self.place, self.depth = _tokens(_BLANKS.sub(" ", text)), 0, 0
+        self.tokens, self.position, self.depth = _tokens(_BLANKS.sub(" ", text)), 0, 0
 
     def value(self) -> float:
         value = self.sum()
@@ -62,13 +62,13 @@ class _Parser:
         return value
 
     def next(self) -> str | None:
-        return self.tokens[self.place] if self.place < len(self.tokens) else None
+        return self.tokens[self.position] if self.position < len(self.tokens) else None
 
     def take(self, expected: str | None = None) -> str:
         token = self.next()
         if token is None or (expected is not None and token != expected):
             raise _NoNumber
-        self.place += 1
+        self.position += 1
         return token
 
     def sum(self) -> float:
@@ -97,7 +97,7 @@ class _Parser:
         return -value if sign < 0 else value
 
     def run(self) -> float:
-        """Factors side by side."""
+        """Adjacent factors: implicit multiplication."""
         value = self.factor()
         while self.starts():
             value = value * self.factor()
@@ -166,16 +166,16 @@ class _Parser:
 
 
 def _tokens(text: str) -> list[str]:
-    """The tokens up to the first character that no number has; that one is kept as a token that fits nowhere."""
+    """The tokens up to the first invalid character, which becomes a token that no rule accepts."""
     tokens: list[str] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if match is None:
             return [*tokens, "?"]
         if match.lastgroup:
             tokens.append(match.group())
-        place = match.end()
+        position = match.end()
     return tokens
 
 

@@ -12,14 +12,13 @@ from openvlt_plugins.mathvision.numeric import number
 
 @dataclass(frozen=True)
 class MathVisionOfficial(Verifier):
-    """Right if the answer equals the gold, or the content of the option the gold names.
+    """Correct if the answer equals the gold, or the content of the option that the gold names.
 
-    The answer is found in the whole response by the published rules; where the response has an answer tag, which no
-    model the script was written for ever used, they are applied to what the tag holds. Without a response, an answer
-    that was extracted elsewhere is taken as it is.
+    The published rules extract the answer from the whole response, or from its answer tag if it has one; the models
+    that the script was written for did not use tags. Without a response, the claim's extracted answer is used as it is.
     """
 
-    format: Annotated[Format, Option("names the answer tag")] = Format()
+    format: Annotated[Format, Option("has the name of the answer tag")] = Format()
 
     inline: ClassVar[bool] = True
 
@@ -28,9 +27,9 @@ class MathVisionOfficial(Verifier):
         if not gold:
             return Verdict.bad_gold("the question has no gold answer")
         answer = self._answer(claim)
-        right = equal(gold, answer) or equal(gold_content(gold, claim.example), answer)
+        correct = equal(gold, answer) or equal(gold_content(gold, claim.example), answer)
         reason = f"answer {answer[:80]!r}, gold {gold!r}"
-        return Verdict.correct(reason) if right else Verdict.incorrect(reason)
+        return Verdict.correct(reason) if correct else Verdict.incorrect(reason)
 
     def _answer(self, claim: Claim) -> str:
         if not claim.response and claim.answer is not None:
@@ -40,13 +39,13 @@ class MathVisionOfficial(Verifier):
 
 
 def gold_content(gold: str, example: Example) -> str:
-    """The content of the option a letter names; empty where there is none."""
-    place = LETTERS.find(gold) if len(gold) == 1 else -1
-    return example.choices[place] if 0 <= place < len(example.choices) else ""
+    """The content of the option that a letter names; empty if there is none."""
+    index = LETTERS.find(gold) if len(gold) == 1 else -1
+    return example.choices[index] if 0 <= index < len(example.choices) else ""
 
 
 def equal(gold: str, answer: str) -> bool:
-    """Equal as text, as tuples element by element, or as numbers of two decimals."""
+    """Equal as text, as tuples element by element, or as numbers rounded to two decimals."""
     gold, answer = gold.lower(), answer.lower()
     if not gold.replace(" ", "") or not answer.replace(" ", ""):
         return False
@@ -60,14 +59,16 @@ def equal(gold: str, answer: str) -> bool:
 
 
 def _rounded_elements(text: str) -> str:
-    """Round the numbers of a tuple or list to two decimals; leave anything else as it is."""
+    """Round the numbers of a tuple or list to two decimals; any other text is unchanged."""
     parts = text[1:-1].split(",")
     if (text[0], text[-1]) not in (("(", ")"), ("[", "]")) or len(parts) < 2:
         return text
     rounded = []
     for part in parts:
-        value = None if "infty" in part or part in ("a", "-a") else number(part)
-        if value is None and not ("infty" in part or part in ("a", "-a")):
+        if "infty" in part or part in ("a", "-a"):
+            rounded.append(part)
+        elif (value := number(part)) is not None:
+            rounded.append(str(round(value, 2)))
+        else:
             return text
-        rounded.append(part if value is None else str(round(value, 2)))
     return text[0] + ",".join(rounded) + text[-1]

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -24,5 +19,5 @@ def register_verifiers(register: Register) -> None:
     register(
         "mathvista-official",
         "openvlt_plugins.mathvista.official:MathVistaOfficial",
-        summary="MathVista's published normalisation and string equality, as it is",
+        summary="MathVista's published normalisation and string equality, unchanged",
     )

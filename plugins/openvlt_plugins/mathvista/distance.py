@@ -4,21 +4,21 @@ from __future__ import annotations
 
 
 def levenshtein(a: str, b: str) -> int:
-    """How many insertions, deletions and substitutions turn `a` into `b`.
+    """The number of insertions, deletions and substitutions that turn `a` into `b`.
 
     A column of the distance matrix is two bit vectors of vertical steps, so a character of `b` costs a few operations
-    on whole numbers of ``len(a)`` bits (Myers 1999, J. ACM 46, 395-415; in the form of Hyyro 2003, fig. 3).
+    on integers of ``len(a)`` bits (Myers 1999, J. ACM 46, 395-415; in the form of Hyyro 2003, fig. 3).
     """
     if not a:
         return len(b)
-    places: dict[str, int] = {}
+    masks: dict[str, int] = {}
     for index, character in enumerate(a):
-        places[character] = places.get(character, 0) | 1 << index
+        masks[character] = masks.get(character, 0) | 1 << index
     full = (1 << len(a)) - 1
     last = 1 << (len(a) - 1)
     up, down, distance = full, 0, len(a)
     for character in b:
-        match = places.get(character, 0)
+        match = masks.get(character, 0)
         diagonal = ((((match & up) + up) ^ up) | match | down) & full
         right_up = (down | ~(diagonal | up)) & full
         right_down = up & diagonal

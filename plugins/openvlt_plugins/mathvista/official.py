@@ -1,8 +1,8 @@
 """MathVista's official scoring, as the repository lupantech/MathVista publishes it.
 
-``evaluation/extract_answer.py`` decides what the extracted answer is, ``evaluation/calculate_score.py`` brings it into
-the shape of the gold and compares strings. Both are followed where they are odd: an empty extraction is matched to the
-nearest choice and can be right, integers are cut rather than rounded, a list is compared as text.
+``evaluation/extract_answer.py`` extracts the answer, ``evaluation/calculate_score.py`` normalises it to the form of the
+gold and compares strings. Their oddities are kept: an empty extraction is matched to the nearest choice and can be
+correct, integers are truncated rather than rounded, a list is compared as text.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _QUICK = re.compile(r'The answer is "(.*)"\.')
 class MathVistaOfficial(Verifier):
     """Extraction, normalisation and string equality of MathVista's published scripts.
 
-    Where the claim holds an extracted answer (from a result file, a judge, or the response's answer tag) that is the
-    extraction. Else the published steps that need no language model find it in the response.
+    The extraction is the claim's extracted answer if it has one (from a result file, a judge, or the response's answer
+    tag), else the result of the published steps that need no language model.
     """
 
-    quick_extract: Annotated[bool, Option('also take what stands in: The answer is "...".')] = False
+    quick_extract: Annotated[bool, Option('also extract from: The answer is "...".')] = False
     ignore_empty: Annotated[bool, Option("an empty extraction of a multiple choice question is wrong")] = False
 
     inline: ClassVar[bool] = True
@@ -46,7 +46,7 @@ class MathVistaOfficial(Verifier):
         return replace(verdict, detail={"prediction": predicted})
 
     def _extraction(self, claim: Claim) -> tuple[str, str]:
-        """The extracted answer, and the step that found it."""
+        """The extracted answer and the step that found it."""
         if claim.answer is not None:
             return claim.answer, "extracted"
         whole = whole_response(claim.response, claim.example)
@@ -58,7 +58,7 @@ class MathVistaOfficial(Verifier):
 
 
 def whole_response(response: str, example: Example) -> str | None:
-    """The extraction where the published script asks no language model: the response is nothing but the answer."""
+    """The extraction in the cases where the script needs no language model: the response is only the answer."""
     if response == "" or response in example.choices:
         return response
     number = {"integer": int, "float": float}.get(example.answer_type or "")
@@ -71,21 +71,21 @@ def whole_response(response: str, example: Example) -> str | None:
 
 
 def normalise(extraction: str, example: Example, *, ignore_empty: bool = False) -> str | None:
-    """Bring an extraction into the shape of the gold; None if it cannot be."""
+    """Convert an extraction to the form of the gold; None if that is impossible."""
     if example.choices:
         return _choice(extraction.strip(), example.choices, ignore_empty)
     try:
         if example.answer_type == "integer":
             return str(int(float(extraction)))
         if example.answer_type == "float":
-            return str(round(float(extraction), _places(example)))
+            return str(round(float(extraction), _decimals(example)))
     except (ValueError, OverflowError):
         return None
     return extraction
 
 
-def _places(example: Example) -> int:
-    """Decimals to round to; where the row does not say, as many as the gold has."""
+def _decimals(example: Example) -> int:
+    """Decimals to round to: the example's precision, else as many as the gold has."""
     return len(example.answer.partition(".")[2]) if example.precision is None else example.precision
 
 
@@ -94,7 +94,7 @@ def _choice(extraction: str, choices: Sequence[str], ignore_empty: bool) -> str 
         return None
     if letter := _BRACKETED.search(extraction):
         extraction = letter.group(1).upper()
-    place = ord(extraction) - ord("A") if len(extraction) == 1 else -1
-    if 0 <= place < len(choices):
-        return choices[place]
-    return min(choices, key=lambda choice: levenshtein(extraction, choice))  # of equals, the first
+    index = ord(extraction) - ord("A") if len(extraction) == 1 else -1
+    if 0 <= index < len(choices):
+        return choices[index]
+    return min(choices, key=lambda choice: levenshtein(extraction, choice))  # the first, if several are equally near

@@ -13,27 +13,27 @@ from openvlt_plugins.openai.messages import Failure, Response
 
 
 class Connections:
-    """Sends requests, as many at a time as are asked for. Cookies and ``~/.netrc`` count for nothing.
+    """Sends requests without a limit on their number. Cookies and ``~/.netrc`` are ignored.
 
-    aiohttp, since httpx looks at every connection whenever a request begins or ends: with 32 in flight a request costs
-    it some 7 ms of CPU time, ten times as much (`tests/benchmarks/openai_throughput.py`).
+    aiohttp is used because httpx scans all connections whenever a request begins or ends: with 32 in flight a request
+    costs it about 7 ms of CPU time, ten times as much (`tests/benchmarks/openai_throughput.py`).
 
     Args:
         headers: of every request.
-        patience: seconds until a connection that is not made counts as failed; all else is for the caller to limit.
+        connect_timeout: seconds to establish a connection; the caller limits everything else.
     """
 
-    def __init__(self, headers: Mapping[str, str], patience: float) -> None:
-        self._headers, self._timeout = headers, ClientTimeout(total=None, sock_connect=patience)
+    def __init__(self, headers: Mapping[str, str], connect_timeout: float) -> None:
+        self._headers, self._timeout = headers, ClientTimeout(total=None, sock_connect=connect_timeout)
         self._session: ClientSession | None = None
 
     async def send(self, url: str, content: bytes | None = None) -> Response:
-        """Post JSON, or get if there is no content, and read all of the response.
+        """Send a POST with JSON, or a GET without content, and read the whole response.
 
         Raises:
-            Failure: there was no whole response.
+            Failure: there was no complete response.
         """
-        if self._session is None:  # It belongs to the loop it is made on.
+        if self._session is None:  # A session belongs to the event loop that creates it.
             self._session = ClientSession(
                 connector=TCPConnector(limit=0), timeout=self._timeout, headers=self._headers,
                 cookie_jar=DummyCookieJar(),
@@ -54,9 +54,9 @@ class Connections:
 
 @cache
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for an endpoint, perhaps with a name and password.
+    """The environment's proxy for an endpoint, with its user and password if it has them.
 
-    aiohttp looks for it too, but for every request and in a thread, and takes passwords from ``~/.netrc`` besides.
+    aiohttp can look it up, but does so in a thread for every request, and also reads passwords from ``~/.netrc``.
     """
     endpoint, proxies = urlsplit(url), getproxies()
     named = proxies.get(endpoint.scheme) or proxies.get("all")

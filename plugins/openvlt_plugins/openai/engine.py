@@ -1,4 +1,4 @@
-"""Asks a fleet of endpoints from an event loop in a thread of its own."""
+"""Sends requests to a fleet of endpoints, from an event loop in its own thread."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from typing import Any, Self
 from openvlt import Completion, ImageReader, Model, Rejected, RemoteError, Request, Sampling
 from openvlt_plugins.openai.connections import Connections
 from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
-from openvlt_plugins.openai.messages import Body, Failure, body, completion, seed
+from openvlt_plugins.openai.messages import Body, Failure, completion, make_body, seed
 
 log = logging.getLogger(__name__)
 
-_CONNECT = 10.0  # seconds until a connection counts as failed
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before a repeat; doubled each time, with jitter
-_EXTENDED = frozenset({"vllm", "sglang"})  # servers that take top_k and repetition_penalty
+_CONNECT = 10.0  # seconds to establish a connection
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before a retry; doubled each time, with jitter
+_EXTENDED = frozenset({"vllm", "sglang"})  # servers that accept top_k and repetition_penalty
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How hard and how long endpoints are asked; the backend's options of the same names explain the fields."""
+    """Limits on concurrency, time and retries; the backend's options of the same names explain the fields."""
 
     concurrency: int
     timeout: float
@@ -37,14 +37,14 @@ class Limits:
 
 
 class OpenAIEngine:
-    """Open endpoints; `generate` may be called from several threads at once.
+    """Open endpoints; `generate` is thread-safe.
 
     Args:
-        limits: how hard and how long they are asked.
-        model: what the endpoints serve, and where they are.
+        limits: on concurrency, time and retries.
+        model: the model that the endpoints serve, and their URLs.
         read: decodes images.
-        key: sent as bearer token if it is not empty; never logged or written.
-        key_variable: the environment variable the key comes from.
+        key: sent as a bearer token unless empty; never logged or written.
+        key_variable: name of the environment variable with the key.
     """
 
     def __init__(self, limits: Limits, model: Model, read: ImageReader, key: str, key_variable: str) -> None:
@@ -55,7 +55,7 @@ class OpenAIEngine:
         self._fleet = Fleet([Endpoint(url.rstrip("/"), limits.concurrency) for url in model.url], limits.patience)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
-        self._answered = False
+        self._succeeded = False
         self._retried = 0
         bearer = {"Authorization": f"Bearer {key}"} if key else {}
         self._connections = Connections({"Accept": "application/json", **bearer}, _CONNECT)
@@ -70,7 +70,7 @@ class OpenAIEngine:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
 
@@ -80,21 +80,21 @@ class OpenAIEngine:
         Raises:
             RemoteError: an endpoint refuses the key or does not serve the model.
         """
-        bodies = [body(request.messages, self._model, sampling, self._read) for request in requests]
+        bodies = [make_body(request.messages, self._model, sampling, self._read) for request in requests]
         samples = [
-            self._ask(bodies[place], seed(request.key, sample, sampling.seed))
-            for place, request in enumerate(requests)
+            self._sample(body, seed(request.key, sample, sampling.seed))
+            for request, body in zip(requests, bodies, strict=True)
             for sample in request.samples
         ]
-        replies = iter(self._run(_all(samples)))
-        return [_joined(request, [next(replies) for _ in request.samples]) for request in requests]
+        results = iter(self._run(_all(samples)))
+        return [_joined(request, [next(results) for _ in request.samples]) for request in requests]
 
     def counts(self) -> dict[str, float]:
-        """Requests that are in flight now, and those that were repeated so far."""
+        """The numbers of requests in flight and of retries so far."""
         return {"in flight": sum(each.in_flight for each in self._fleet.endpoints), "retried": self._retried}
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run on the loop and wait; an interrupted wait cancels the work."""
+        """Run a coroutine on the loop and wait; an interrupt cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -108,12 +108,12 @@ class OpenAIEngine:
         self._loop.close()
 
     async def _connect(self) -> None:
-        """Look at every endpoint; those that are down are tried again later."""
-        alive = await asyncio.gather(*(self._look(endpoint) for endpoint in self._fleet.endpoints))
+        """Probe every endpoint; those that are down are tried again later."""
+        alive = await asyncio.gather(*(self._probe(endpoint) for endpoint in self._fleet.endpoints))
         if not any(alive):
             urls = ", ".join(endpoint.url for endpoint in self._fleet.endpoints)
             raise RemoteError(
-                f"No endpoint of '{self._model.id}' answers: {urls}.", "Start the server, or fix the URL."
+                f"No endpoint of '{self._model.id}' responds: {urls}.", "Start the server, or fix the URL."
             )
 
     async def _close(self) -> None:
@@ -123,30 +123,34 @@ class OpenAIEngine:
         await asyncio.gather(*others, return_exceptions=True)
         await self._connections.close()
 
-    async def _look(self, endpoint: Endpoint) -> bool:
-        """True if the endpoint answers; what it serves decides what it is sent."""
+    async def _probe(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint responds; its list of models shows which fields it accepts."""
         try:
             async with asyncio.timeout(_CONNECT):
                 response = await self._connections.send(f"{endpoint.url}/models")
         except (TimeoutError, Failure) as error:
-            log.warning("%s does not answer (%s)", endpoint.url, getattr(error, "detail", "TimeoutError"))
+            log.warning("%s does not respond (%s)", endpoint.url, getattr(error, "detail", "TimeoutError"))
             return False
         if response.status in {401, 403}:
             raise self._refused_key(endpoint)
         try:
             served = {str(entry["id"]): entry.get("owned_by") for entry in json.loads(response.content)["data"]}
         except (ValueError, KeyError, TypeError, AttributeError):
-            served = {}  # No list of models; the first request will tell.
+            served = {}  # There is no list of models; the first request will show whether the model is served.
         if served and self._model.id not in served:
             raise self._wrong_model(endpoint, sorted(served))
         endpoint.extended = served.get(self._model.id) in _EXTENDED
         return True
 
-    async def _ask(self, body: Body, seed: int) -> Completion | Failure:
-        """One sample, repeated until it is answered or given up."""
+    async def _sample(self, body: Body, seed: int) -> Completion | Failure:
+        """Request one sample until it succeeds, is refused, or has used up its retries or its time.
+
+        The deadline starts when an endpoint is first free, so the wait in the queue does not count. A server that
+        asks to slow down (429) uses up no retries: the limit of the endpoint adapts, and the deadline ends the loop.
+        """
         clock = self._loop.time
         deadline: float | None = None
-        failure = Failure("no endpoint answers")
+        failure = Failure("no endpoint responds")
         failed, limited = 0, True
         while True:
             try:
@@ -161,59 +165,60 @@ class OpenAIEngine:
                 failure = raised
             finally:
                 self._fleet.release(endpoint)
-            if failure.kind == "context" and limited:
-                limited = False  # Prompt and limit together were over it: now the server ends the reply there.
+            if failure.category == "context" and limited:
+                # Prompt and token limit together may exceed the context; without the limit the server cuts the reply.
+                limited = False
                 continue
-            if failure.kind in {"context", "refused"}:
+            if failure.category in {"context", "refused"}:
                 return self._refused(endpoint, failure)
-            failed += failure.kind != "busy"
+            failed += failure.category != "busy"
             if failed > self._limits.retries or clock() >= deadline:
                 return failure
-            log.debug("repeating a request to %s: %s", endpoint.url, failure.reason)
+            log.debug("retrying a request to %s: %s", endpoint.url, failure.reason)
             self._retried += 1
             delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** max(0, failed - 1))
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
     async def _post(self, endpoint: Endpoint, body: Body, seed: int, deadline: float, *, limited: bool) -> Completion:
-        """One request, and what it tells about the endpoint.
+        """Send one request, and update the state of the endpoint.
 
         Raises:
-            Failure: it was not answered.
-            RemoteError: no request to this endpoint will be.
+            Failure: the request failed.
+            RemoteError: no request to this endpoint can succeed.
         """
         clock = self._loop.time
         started = clock()
         try:
-            if endpoint.extended is None and not await self._look(endpoint):
+            if endpoint.extended is None and not await self._probe(endpoint):
                 raise Failure("the connection to the endpoint failed", "down")
             content = body.encoded(extended=bool(endpoint.extended), seed=seed, limited=limited)
             async with asyncio.timeout(min(self._limits.timeout, max(0.0, deadline - started))):
                 response = await self._connections.send(f"{endpoint.url}/chat/completions", content)
-            reply = completion(response, time.time())
+            sample = completion(response, time.time())
         except TimeoutError as error:
             endpoint.slow_down(started=started, now=clock())
             raise Failure("the endpoint took too long") from error
         except Failure as failure:
-            if failure.kind == "key":
+            if failure.category == "key":
                 raise self._refused_key(endpoint) from None
-            if failure.kind == "model":
+            if failure.category == "model":
                 raise self._wrong_model(endpoint, []) from None
-            if failure.kind == "down":
-                endpoint.broke(started=started, now=clock())
+            if failure.category == "down":
+                endpoint.failed(started=started, now=clock())
             elif failure.pause > self._limits.patience:
                 endpoint.skip(failure.pause, now=clock())
-            elif failure.kind in {"busy", "slow"}:
+            elif failure.category in {"busy", "slow"}:
                 endpoint.slow_down(started=started, now=clock(), pause=failure.pause)
             raise
         endpoint.succeeded()
-        self._answered = True
-        return reply
+        self._succeeded = True
+        return sample
 
     def _refused(self, endpoint: Endpoint, failure: Failure) -> Failure:
-        """A refusal lasts once the endpoint has answered anything; before, the fault may be in how it is asked."""
+        """A refusal is permanent only after a first success; before, the configuration may be the cause."""
         detail = failure.detail.replace(self._key, "***") if self._key else failure.detail
         log.warning("%s: %s: %s", endpoint.url, failure.reason, detail[:500])
-        return failure if self._answered or failure.kind == "context" else Failure(failure.reason)
+        return failure if self._succeeded or failure.category == "context" else Failure(failure.reason)
 
     def _refused_key(self, endpoint: Endpoint) -> RemoteError:
         return RemoteError(
@@ -223,7 +228,7 @@ class OpenAIEngine:
     def _wrong_model(self, endpoint: Endpoint, served: Sequence[str]) -> RemoteError:
         return RemoteError(
             f"The endpoint {endpoint.url} serves no model '{self._model.id}'.",
-            f"It serves: {', '.join(served[:10])}." if served else "Give the id the server was started with.",
+            f"It serves: {', '.join(served[:10])}." if served else "Give the id that the server was started with.",
         )
 
 
@@ -237,10 +242,10 @@ async def _all(work: Sequence[Coroutine[Any, Any, Completion | Failure]]) -> lis
             task.cancel()
 
 
-def _joined(request: Request, replies: Sequence[Completion | Failure]) -> list[Completion] | Rejected:
-    """All samples, or why there are not all: a lasting reason counts before one that may pass."""
-    failures = [reply for reply in replies if isinstance(reply, Failure)]
+def _joined(request: Request, results: Sequence[Completion | Failure]) -> list[Completion] | Rejected:
+    """All samples, or the reason that one is missing: a permanent reason before a transient one."""
+    failures = [result for result in results if isinstance(result, Failure)]
     if failures:
         worst = min(failures, key=lambda failure: failure.transient)
         return Rejected(id=request.key, reason=worst.reason, transient=worst.transient)
-    return [reply for reply in replies if isinstance(reply, Completion)]
+    return [result for result in results if isinstance(result, Completion)]

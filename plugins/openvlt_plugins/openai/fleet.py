@@ -1,4 +1,4 @@
-"""The endpoints of one model: which to ask next, and how many requests each can take."""
+"""The endpoints of one model: which one gets the next request, and how many each can take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 log = logging.getLogger(__name__)
 
 _BROKEN_AFTER = 3  # failed connections in a row
-_LONGEST_OUT = 60.0  # seconds
+_LONGEST_SKIP = 60.0  # seconds
 
 
 class AllDownError(Exception):
@@ -19,13 +19,13 @@ class AllDownError(Exception):
 
 @dataclass
 class Endpoint:
-    """One server. Its limit follows TCP's congestion control (RFC 5681): it grows with every success, fast up to the
-    threshold and by one a round after it, and halves when the server says slow down.
+    """One server. Its limit follows TCP's congestion control (RFC 5681): it grows with every success, quickly up to the
+    threshold and by one per round beyond it, and halves when the server asks to slow down.
 
     Attributes:
         url: without a trailing slash.
-        most: requests in flight at most.
-        extended: True if it takes vLLM's further decoding fields; None until it was looked at.
+        most: most requests in flight.
+        extended: True if it accepts vLLM's additional decoding fields; None until it has been probed.
     """
 
     url: str
@@ -35,7 +35,7 @@ class Endpoint:
     limit: float = field(default=0.0)
     threshold: float = field(default=0.0)
     paused_until: float = 0.0
-    last_cut: float = 0.0
+    last_reduction: float = 0.0
     failures: int = 0
     last_failure: float = 0.0
     down_since: float | None = None
@@ -44,31 +44,34 @@ class Endpoint:
         self.limit = self.threshold = float(self.most)
 
     def succeeded(self) -> None:
-        """A request was answered."""
+        """Record a success."""
         if self.down_since is not None:
-            log.info("%s answers again", self.url)
+            log.info("%s responds again", self.url)
         self.failures, self.down_since = 0, None
         self.limit = min(self.most, self.limit + (1.0 if self.limit < self.threshold else 1.0 / self.limit))
 
     def slow_down(self, *, started: float, now: float, pause: float = 0.0) -> None:
-        """The server is overloaded; requests that were already under way at the last cut do not cut again."""
+        """Record an overload. Requests that started before the last reduction do not reduce the limit again."""
         self.paused_until = max(self.paused_until, now + pause)
-        if started >= self.last_cut:
+        if started >= self.last_reduction:
             self.limit = self.threshold = max(1.0, self.limit / 2)
-            self.last_cut = now
+            self.last_reduction = now
 
-    def broke(self, *, started: float, now: float) -> None:
-        """A connection failed; after a few in a row the endpoint is taken out and tried again later. Those that were
-        under way at the last failure count as one with it."""
+    def failed(self, *, started: float, now: float) -> None:
+        """Record a failed connection; after a few in a row the endpoint is skipped and tried again later.
+
+        Requests that started before the last failure count as one with it, so that a single outage which breaks many
+        connections is not taken for a series.
+        """
         if started < self.last_failure:
             return
         self.failures, self.last_failure = self.failures + 1, now
         if self.failures < _BROKEN_AFTER:
             return
-        self.skip(min(_LONGEST_OUT, 2.0 ** (self.failures - _BROKEN_AFTER)), now=now)
+        self.skip(min(_LONGEST_SKIP, 2.0 ** (self.failures - _BROKEN_AFTER)), now=now)
 
     def skip(self, seconds: float, *, now: float) -> None:
-        """Ask it nothing for a while; if that is over and it still fails, it has been down since now."""
+        """Send it nothing for some time; it counts as down from now until it responds."""
         if self.down_since is None:
             self.down_since = now
             log.warning("%s is skipped for %.0f s, and longer if it still fails then", self.url, seconds)
@@ -77,11 +80,11 @@ class Endpoint:
 
 
 class Fleet:
-    """Hands out endpoints, the least loaded first. Used on one event loop only.
+    """Assigns endpoints, the least loaded first; for use on one event loop only.
 
     Args:
         endpoints: all that serve the model.
-        patience: seconds all of them may be down before waiting ends.
+        patience: seconds after which waiting ends if all of them are down.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint], patience: float) -> None:
@@ -90,7 +93,7 @@ class Fleet:
         self._waiting: dict[asyncio.Future[None], None] = {}
 
     async def acquire(self) -> Endpoint:
-        """Wait for a free place at an endpoint; `release` it afterwards.
+        """Wait for a free slot at an endpoint; `release` it afterwards.
 
         Raises:
             AllDownError: all endpoints have been down for too long.
@@ -101,7 +104,7 @@ class Fleet:
             if (endpoint := self._free(now)) is not None:
                 endpoint.in_flight += 1
                 if self._waiting and self._free(now):
-                    self._wake()  # Its limit has grown.
+                    self._wake()  # The limit may have grown by more than one slot.
                 return endpoint
             self._give_up_if_all_down(now)
             waiter = loop.create_future()
@@ -113,18 +116,18 @@ class Fleet:
                 continue
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
-                    self._wake()  # What it was woken for is for another.
+                    self._wake()  # Pass the slot on to another waiter.
                 raise
             finally:
                 self._waiting.pop(waiter, None)
 
     def release(self, endpoint: Endpoint) -> None:
-        """Give a place back, and wake the one that has waited longest."""
+        """Return a slot, and wake the longest waiter."""
         endpoint.in_flight -= 1
         self._wake()
 
     def _free(self, now: float) -> Endpoint | None:
-        """The least loaded endpoint that has a place."""
+        """The least loaded endpoint with a free slot."""
         free = [e for e in self.endpoints if e.paused_until <= now and e.in_flight < int(e.limit)]
         return min(free, key=lambda e: e.in_flight / e.limit, default=None)
 
@@ -137,7 +140,7 @@ class Fleet:
                 return
 
     def _until_resumed(self, now: float) -> float | None:
-        """Seconds until an endpoint may be asked again or the patience ends; None: when a place is given back."""
+        """Seconds until an endpoint is no longer paused or the patience ends; None to wait for a released slot."""
         ends = [e.paused_until for e in self.endpoints]
         ends += [e.down_since + self.patience for e in self.endpoints if e.down_since is not None]
         waits = [end - now for end in ends if end > now]
@@ -146,5 +149,5 @@ class Fleet:
     def _give_up_if_all_down(self, now: float) -> None:
         since = [e.down_since for e in self.endpoints]
         if all(s is not None and now - s >= self.patience for s in since):
-            self._wake()  # The next gives up too.
+            self._wake()  # So that the next waiter gives up too.
             raise AllDownError

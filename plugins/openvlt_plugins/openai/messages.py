@@ -1,4 +1,4 @@
-"""What is sent to an endpoint, and what its answers mean."""
+"""The bodies of requests, and the meaning of responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from openvlt import Completion, Image, ImageReader, Message, Model, Sampling
 
-Kind: TypeAlias = Literal["retry", "busy", "slow", "down", "context", "refused", "key", "model"]
+Category: TypeAlias = Literal["retry", "busy", "slow", "down", "context", "refused", "key", "model"]
 
 _OVER_CONTEXT = re.compile(
     r"context[ _]?(?:length|window|size)|prompt is too long|too many tokens|fewer output tokens", re.IGNORECASE
@@ -22,32 +22,32 @@ _OVER_CONTEXT = re.compile(
 
 
 class Failure(Exception):
-    """A request was not answered.
+    """A request failed.
 
     Args:
         reason: a short phrase that can be counted.
-        kind: ``retry``: it may succeed; ``busy``: the server asks to slow down; ``slow``: it failed under load;
-            ``down``: no server is behind it; ``context``: the prompt is over the context; ``refused``: for good;
-            ``key``, ``model``: no request will be answered.
+        category: ``retry``: it may succeed; ``busy``: the server asks to slow down; ``slow``: it failed under load;
+            ``down``: there is no server; ``context``: the prompt exceeds the context; ``refused``: permanently;
+            ``key``, ``model``: no request can succeed.
         pause: seconds the server asks to wait.
-        detail: what the server said; it may contain anything, so it is only logged.
+        detail: the server's message; it may contain anything, so it is only logged.
     """
 
-    def __init__(self, reason: str, kind: Kind = "retry", *, pause: float = 0.0, detail: str = "") -> None:
+    def __init__(self, reason: str, category: Category = "retry", *, pause: float = 0.0, detail: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.kind = kind
+        self.category = category
         self.pause = pause
         self.detail = detail
 
     @property
     def transient(self) -> bool:
-        return self.kind not in {"context", "refused"}
+        return self.category not in {"context", "refused"}
 
 
 @dataclass(frozen=True)
 class Body:
-    """A request's JSON, its messages serialised once for all samples and repeats."""
+    """The JSON of a request; its messages are serialised once for all samples and retries."""
 
     messages: str
     fields: dict[str, Any]
@@ -63,8 +63,8 @@ class Body:
         return f'{json.dumps(fields)[:-1]}, "messages": {self.messages}}}'.encode()
 
 
-def body(messages: Sequence[Message], model: Model, sampling: Sampling, read: ImageReader) -> Body:
-    """Every decoding field is explicit, or a server would follow the model's own generation config."""
+def make_body(messages: Sequence[Message], model: Model, sampling: Sampling, read: ImageReader) -> Body:
+    """A request's body. All decoding fields are explicit, or the server would use the model's generation config."""
     turns = [{"role": turn.role, "content": _content(turn, model, read)} for turn in messages]
     fields: dict[str, Any] = {
         "model": model.id,
@@ -80,7 +80,7 @@ def body(messages: Sequence[Message], model: Model, sampling: Sampling, read: Im
 
 
 def seed(key: str, sample: int, base: int) -> int:
-    """The seed of one sample, 31 bits wide since some servers take no more."""
+    """The seed of one sample, of 31 bits since some servers accept no more."""
     return int.from_bytes(sha256(f"{base}:{key}:{sample}".encode()).digest()[:4]) >> 1
 
 
@@ -110,7 +110,7 @@ def _data_url(image: Image, model: Model, read: ImageReader) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An endpoint's response, read to its end."""
+    """An endpoint's complete response."""
 
     status: int
     content: bytes
@@ -118,14 +118,14 @@ class Response:
 
 
 def completion(response: Response, now: float) -> Completion:
-    """Read an answer.
+    """Parse the response to a chat completion request.
 
     Args:
-        response: of a chat completion request.
+        response: the response.
         now: seconds since the epoch, for a `Retry-After` that is a date.
 
     Raises:
-        Failure: it is not a reply.
+        Failure: it has no completion.
     """
     if response.status != 200:
         raise _failure(response, now)
@@ -144,7 +144,7 @@ def completion(response: Response, now: float) -> Completion:
             raise Failure("the endpoint's reply is empty")
         text = ""
     if isinstance(thoughts, str) and thoughts:
-        # Some servers cut the reasoning out of the reply; what the model wrote had it in front.
+        # Some servers move the reasoning out of the reply; the model wrote it first.
         text = f"<think>{thoughts}</think>\n{text}" if text else f"<think>{thoughts}"
     return Completion(
         text=text,
@@ -156,17 +156,17 @@ def completion(response: Response, now: float) -> Completion:
 
 def _failure(response: Response, now: float) -> Failure:
     status, detail = response.status, response.content.decode(errors="replace")
-    answers, pause = f"the endpoint answers {status}", _pause(response.retry_after, now)
+    reason, pause = f"the endpoint returned {status}", _pause(response.retry_after, now)
     if status in {401, 403}:
         return Failure("the endpoint refuses the API key", "key")
     if status == 429 or (status == 503 and pause):
-        return Failure(answers, "busy", pause=pause, detail=detail)
+        return Failure(reason, "busy", pause=pause, detail=detail)
     if status in {502, 503, 504}:
-        return Failure(answers, "down", detail=detail)
+        return Failure(reason, "down", detail=detail)
     if status >= 500:
-        return Failure(answers, "slow", pause=pause, detail=detail)
+        return Failure(reason, "slow", pause=pause, detail=detail)
     if status in {408, 409, 425}:
-        return Failure(answers, detail=detail)
+        return Failure(reason, detail=detail)
     if status in {400, 413, 422} and _OVER_CONTEXT.search(detail):
         return Failure("the prompt is over the context of the endpoint", "context", detail=detail)
     return Failure(
@@ -175,7 +175,7 @@ def _failure(response: Response, now: float) -> Failure:
 
 
 def _pause(value: str, now: float) -> float:
-    """Seconds of a ``Retry-After`` header, a number or a date (RFC 9110, 10.2.3)."""
+    """The seconds of a ``Retry-After`` header, a number or a date (RFC 9110, 10.2.3)."""
     try:
         return max(0.0, float(value))
     except ValueError:

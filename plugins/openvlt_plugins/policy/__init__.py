@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -15,5 +10,5 @@ def register_teachers(register: Register) -> None:
     register(
         "policy",
         "openvlt_plugins.policy.teacher:Policy",
-        summary="the policy itself, looking at the image; no caption is needed",
+        summary="the policy itself, from the image; needs no caption",
     )

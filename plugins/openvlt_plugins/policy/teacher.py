@@ -1,4 +1,4 @@
-"""The policy of the iteration before, asked as it is trained to be asked."""
+"""The policy of the previous iteration, prompted as in training."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from openvlt import Completion, Example, Format, Message, Model, Option, Samplin
 
 @dataclass(frozen=True)
 class Policy(Teacher):
-    """Samples chains from the policy, which looks at the image itself (arXiv 2503.17352, section 4.2).
+    """Samples chains from the policy, which sees the image (arXiv 2503.17352, section 4.2).
 
-    A reply without a complete answer stays a trace without answer; the verifiers and filters deal with it.
+    A reply without a complete answer becomes a trace without an answer, for the verifiers and filters to handle.
     """
 
-    format: Annotated[Format, Option("how the policy is asked and answers; the recipe's")] = Format()
-    model: Annotated[Model, Option("what is asked; 'policy' is the model the iteration before led to")] = Model(
-        id="policy"
-    )
-    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
+    format: Annotated[Format, Option("prompt and reply format of the policy; the recipe's")] = Format()
+    model: Annotated[Model, Option("the model; 'policy' is the result of the previous iteration")] = Model(id="policy")
+    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 1.0
     top_p: Annotated[float, Option("nucleus mass")] = 1.0
-    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 2048
+    max_tokens: Annotated[int, Option("longest reply", unit="tokens")] = 2048
     seed: Annotated[int, Option("base of the seeds")] = 0
 
     uses_caption: ClassVar[bool] = False

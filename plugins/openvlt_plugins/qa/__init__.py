@@ -1,13 +1,8 @@
-"""Benchmarks that are data: a YAML file says where the questions are, how they are asked and how they are scored."""
+"""Benchmarks as data: a YAML file defines where the questions are, how they are asked and how they are scored."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -24,5 +19,5 @@ def register_sources(register: Register) -> None:
     register(
         "table",
         "openvlt_plugins.qa.table:Table",
-        summary="rows of a hub dataset or a local file, by the names of their columns",
+        summary="rows of a hub dataset or a local file, by column name",
     )

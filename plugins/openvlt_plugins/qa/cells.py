@@ -1,4 +1,4 @@
-"""The columns of a row by the names a definition gives them."""
+"""Access to the cells of a row by a definition's column expressions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from openvlt import tables
 
 _NAMED = re.compile(r"\{([^{}]+)\}")
 LETTERS = "A-Z"
-"""Name of the columns A, B, C and so on together, one for each choice, as VLMEvalKit's tables have them."""
+"""Name for the columns A, B, C ... together, one per choice, as in VLMEvalKit's tables."""
 
 
 def columns_of(column: str) -> list[str]:
-    """The alternatives a column is asked for by; of a text such as ``{set_id}/{figure_id}`` each column is needed."""
+    """The columns that an expression needs: each one in braces, as in ``{set_id}/{figure_id}``, or the whole one."""
     return _NAMED.findall(column) or [column]
 
 
@@ -24,8 +24,8 @@ def cell(row: Mapping[str, Any], column: str) -> Any:
 
     Args:
         row: values by column.
-        column: ``a|b`` (the first that is there), ``a.b`` (inside a mapping, or the text of one), ``A-Z`` (the cells of
-            the columns A, B, C ... up to the first empty one) or a text that names columns in braces.
+        column: ``a|b`` (the first that exists), ``a.b`` (a key of a mapping, or of the text of one), ``A-Z`` (the cells
+            of the columns A, B, C ... up to the first empty one) or a text with columns in braces.
     """
     if "{" in column:
         return _NAMED.sub(lambda name: tables.text_of(cell(row, name[1])), column)
@@ -41,7 +41,7 @@ def cell(row: Mapping[str, Any], column: str) -> Any:
 
 
 def has(row: Mapping[str, Any], column: str) -> bool:
-    """True if the row has the column, whatever is in it."""
+    """True if the row has the column, even if it is empty."""
     names = (name.split(".")[0] for name in column.removesuffix("?").split("|"))
     return any(name in row or (name == LETTERS and "A" in row) for name in names)
 
@@ -58,7 +58,7 @@ def _lettered(row: Mapping[str, Any]) -> list[str]:
 
 
 def listed(value: Any) -> Any:
-    """The cell, with a list in it if it is the text of a list, as tables have it."""
+    """The cell, parsed if it is the text of a list."""
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
         found = tables.literal_of(value)
         return [str(item) for item in found] if isinstance(found, list) else value

@@ -1,4 +1,4 @@
-"""Rows of a dataset on the Hugging Face hub, or of its copy in the local cache."""
+"""Rows of a dataset on the Hugging Face hub, or in its local cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from openvlt import DataError, tables
 
 REACHABLE_WITHIN = 5.0
-"""Seconds the hub has to answer; its own client tries for half a minute before it gives up."""
+"""Seconds to wait for the hub; its own client retries for half a minute."""
 
 
 def hub_rows(
@@ -18,10 +18,10 @@ def hub_rows(
 
     Args:
         dataset: hub id.
-        configs: configurations, one after the other; none for the default one.
+        configs: configurations in order; empty for the default one.
         split: the split.
         revision: commit or tag; None for the newest.
-        size: rows the split has, for the message.
+        size: number of rows of the split, for the error message.
 
     Raises:
         DataError: the dataset is neither reachable nor cached.
@@ -45,7 +45,7 @@ def _config_rows(
         raise DataError(
             f"The dataset {whole}, cannot be loaded from the hub or the local cache: {_first_line(error)}.",
             f"Run once with access to https://huggingface.co/datasets/{dataset}, or download it elsewhere and point "
-            "--data at a Parquet file, JSON file or folder in the dataset's own columns.",
+            "--data at a Parquet file, JSON file or folder with the dataset's own columns.",
         ) from error
     for name, feature in rows.features.items():
         if isinstance(feature, datasets.Image):
@@ -59,7 +59,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _prefer_cache_if_unreachable() -> None:
-    """Without a network, let the hub's client look into its cache at once instead of retrying."""
+    """Without a network, make the hub's client use its cache at once instead of retrying."""
     import datasets
     import httpx
     import huggingface_hub

@@ -1,4 +1,4 @@
-"""Examples from the rows of a table, on the hub or on disk, by the names of its columns."""
+"""Examples from the rows of a table, on the hub or on disk, by column name."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "un
 
 @dataclass(frozen=True)
 class Table(Source):
-    """Rows of a hub dataset, or of a local file or folder in the dataset's own columns.
+    """Rows of a hub dataset, or of a local file or folder with the dataset's own columns.
 
-    A column is written as its name; ``a|b`` is the first of several that is there, ``metadata.task`` looks into a
-    mapping, ``{a}/{b}`` joins two, ``A-Z`` is the list of the columns A, B, C ..., and ``unit?`` may be missing. A
-    row whose gold answer a rule of `golds` rewrites keeps the published one as ``metadata["gold"]``.
+    A column is given by its name; ``a|b`` is the first one that exists, ``metadata.task`` a key of a mapping,
+    ``{a}/{b}`` joins two columns, ``A-Z`` is the list of the columns A, B, C ..., and ``unit?`` may be missing. If a
+    rule of `golds` rewrites a gold answer, ``metadata["gold"]`` keeps the published one.
     """
 
     columns: Annotated[Mapping[str, str], Option("field of an example to column: " + ", ".join(FIELDS))]
     dataset: Annotated[str, Option("hub id")] = ""
-    configs: Annotated[tuple[str, ...], Option("configurations of the dataset, read one after the other")] = ()
+    configs: Annotated[tuple[str, ...], Option("configurations of the dataset, in order")] = ()
     hub_revision: Annotated[str | None, Option("commit or tag on the hub")] = None
-    path: Annotated[str, Option("a local file or folder instead of the hub", affects_output=False)] = ""
+    path: Annotated[str, Option("local file or folder, instead of the hub", affects_output=False)] = ""
     sizes: Annotated[Mapping[str, int], Option("split to number of rows")] = field(default_factory=dict)
     unlabelled: Annotated[tuple[str, ...], Option("splits whose answers are not public")] = ()
-    parts: Annotated[
-        Mapping[str, str], Option("column to a pattern; what its named groups match are columns where there are none")
-    ] = field(default_factory=dict)
+    parts: Annotated[Mapping[str, str], Option("column to a pattern, whose named groups become columns if missing")] = (
+        field(default_factory=dict)
+    )
     images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
     metadata: Annotated[Mapping[str, str], Option("metadata key to column")] = field(default_factory=dict)
     answer_types: Annotated[Mapping[str, str], Option("value of the column answer_type to answer type")] = field(
         default_factory=dict
     )
-    golds: Annotated[Mapping[str, str], Option("pattern to replacement, for gold answers that are known to be bad")] = (
-        field(default_factory=dict)
+    golds: Annotated[Mapping[str, str], Option("pattern to replacement, for known errors in gold answers")] = field(
+        default_factory=dict
     )
     licence: Annotated[str, Option("licence of the data", affects_output=False)] = ""  # type: ignore[misc]
-    note: Annotated[str, Option("what a reader of the score should know of the data", affects_output=False)] = ""
+    note: Annotated[str, Option("remark on the data for readers of the score", affects_output=False)] = ""
 
     version: ClassVar[str] = "2"
 
@@ -60,25 +60,23 @@ class Table(Source):
         return f"sha256:{tables.digest_files(list(files))}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
-        first = True
         for number, (row, folder) in enumerate(self._rows(split)):
-            if first:
+            if number == 0:
                 self._check(row)
-                first = False
             yield self._example(row, folder, number, split)
 
     def _rows(self, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
         if self.path:
             for file in self._files(split):
                 for row in tables.read_rows(file):
-                    yield self._parted(row), file.parent
+                    yield self._with_parts(row), file.parent
             return
         from openvlt_plugins.qa.hub import hub_rows
 
         for row in hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
             yield row, Path()
 
-    def _parted(self, row: tables.TableRow) -> tables.TableRow:
+    def _with_parts(self, row: tables.TableRow) -> tables.TableRow:
         found: dict[str, Any] = {}
         for column, pattern in self.parts.items():
             if match := re.fullmatch(pattern, tables.text_of(row.get(column))):
@@ -90,8 +88,8 @@ class Table(Source):
         return tables.find_files(Path(self.path), names, self.configs)
 
     def _check(self, row: tables.TableRow) -> None:
-        written = (*self.columns.values(), *self.metadata.values())
-        wanted = [name for column in written if not column.endswith("?") for name in columns_of(column)]
+        columns = (*self.columns.values(), *self.metadata.values())
+        wanted = [name for column in columns if not column.endswith("?") for name in columns_of(column)]
         missing = [name for name in dict.fromkeys(wanted) if not has(row, name)]
         if missing:
             raise DataError(

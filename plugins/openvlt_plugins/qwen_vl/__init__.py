@@ -1,13 +1,8 @@
-"""Captions by Qwen2.5-VL, or by any vision-language model that is asked in one user turn."""
+"""Captions by Qwen2.5-VL, or by any other vision-language model, from one user turn."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl

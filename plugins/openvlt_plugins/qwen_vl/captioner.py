@@ -13,20 +13,20 @@ PROMPT = (
     "Cover every object, text, number, label, colour and position, and how they relate. "
     "Be specific and thorough, and write natural prose."
 )
-"""Asks for what OpenVLThinker's caption prompt asks for, in other words (arXiv 2503.17352, appendix C)."""
+"""OpenVLThinker's caption prompt in other words (arXiv 2503.17352, appendix C)."""
 
 
 @dataclass(frozen=True)
 class QwenVl(Captioner):
-    """Captions by a vision-language model; OpenVLThinker v1.0 took the 3B model, v1.2 the 7B (section 4.1).
+    """Captions by a vision-language model; OpenVLThinker v1.0 used the 3B model, v1.2 the 7B (section 4.1).
 
-    The papers publish no sampling; greedy decoding is our choice. A caption that the token limit cut is kept, since
-    what it does say is still true.
+    The papers do not publish the sampling; greedy decoding is our choice. A caption cut by the token limit is kept,
+    since the part that was written is still true.
     """
 
-    model: Annotated[Model, Option("what describes the images")] = Model(id="Qwen/Qwen2.5-VL-3B-Instruct")
-    prompt: Annotated[str, Option("what follows the images")] = PROMPT
-    max_tokens: Annotated[int, Option("length of a caption at most", unit="tokens")] = 1024
+    model: Annotated[Model, Option("the model")] = Model(id="Qwen/Qwen2.5-VL-3B-Instruct")
+    prompt: Annotated[str, Option("text after the images")] = PROMPT
+    max_tokens: Annotated[int, Option("longest caption", unit="tokens")] = 1024
     temperature: Annotated[float, Option("sampling temperature; 0 is greedy")] = 0.0
 
     @property

@@ -1,13 +1,8 @@
-"""Text-only reasoning models that write `<think>` blocks: the DeepSeek-R1 distillations and QwQ-32B."""
+"""Text-only reasoning models with `<think>` blocks: the DeepSeek-R1 distillations and QwQ-32B."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl

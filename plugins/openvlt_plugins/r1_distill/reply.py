@@ -1,10 +1,10 @@
-"""Reads the reply of a model that reasons in a `<think>` block.
+"""Parses the reply of a model that reasons in a `<think>` block.
 
-- The reasoning ends at the *last* closing tag; tags within it, from nested or repeated blocks, are taken out.
-- The opening tag is often written by the chat template and then not part of the reply; its absence means nothing.
-- A block that is opened after the last closing tag, or no closing tag at all, is reasoning that never ended.
-- A reply that the token limit cut is no trace, even if it holds a box already: it was not done.
-- The answer is looked for behind the reasoning alone: a box or tag within it was a thought, not an answer.
+- The reasoning ends at the *last* closing tag; tags within it, from nested or repeated blocks, are removed.
+- The opening tag may be missing from the reply, since the chat template often writes it.
+- Reasoning is unfinished if there is no closing tag, or if a block is opened after the last one.
+- A reply cut by the token limit is rejected, even if it has a box already.
+- The answer is searched only after the reasoning: a box or tag within it is an intermediate thought.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _FORMAT = Format()
 def read(completion: Completion) -> Trace:
     """Split a reply into reasoning, explanation and answer.
 
-    The explanation is the prose behind the reasoning, its box replaced by what it holds, as in the published traces of
-    OpenVLThinker. A reply without an answer is a trace whose answer is None.
+    The explanation is the prose after the reasoning, with the box replaced by its content, as in OpenVLThinker's
+    published traces. A reply without an answer becomes a trace whose answer is None.
 
     Raises:
         Reject: the reply was cut by the token limit, or its reasoning never ends.
@@ -58,7 +58,7 @@ def _unboxed(text: str, start: int, content: str) -> str:
 
 
 def _unwrapped(answer: str) -> str:
-    """Take an answer out of the bold, math or text marks that enclose all of it."""
+    """Remove bold, math or text markup that encloses the whole answer."""
     while whole := _WRAPPED.fullmatch(answer):
         inner = next(group for group in whole.groups() if group is not None).strip()
         if not inner:

@@ -1,8 +1,8 @@
-"""Teachers that reason in a `<think>` block about a caption in place of the image."""
+"""Teachers that reason in a `<think>` block, from a caption instead of the image."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
 from openvlt import Completion, Example, Message, Model, Option, Sampling, Teacher, Trace
@@ -18,17 +18,33 @@ HUB_IDS: dict[Size, str] = {
     "32b": "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B",
     "70b": "deepseek-ai/DeepSeek-R1-Distill-Llama-70B",
 }
-"""Sizes of the distillations (https://huggingface.co/deepseek-ai/DeepSeek-R1)."""
+"""Hub ids of the distillations by size (https://huggingface.co/deepseek-ai/DeepSeek-R1)."""
 
 INSTRUCTION = (
     "Reason step by step. Then explain in one to three sentences how the answer follows, "
     "and put the final answer within \\boxed{}."
 )
-"""Where the final answer goes, as DeepSeek's usage notes advise; OpenVLThinker's own wording is not published."""
+"""Asks for the final answer in a box, as DeepSeek's usage notes advise; OpenVLThinker's wording is unpublished."""
 
 
+MaxTokens: TypeAlias = Annotated[int, Option("longest reply", unit="tokens")]
+
+
+@dataclass(frozen=True)
 class _Reasoner(Teacher):
     """What the teachers of this plugin share: one user turn, no system prompt, `<think>` parsing."""
+
+    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
+    temperature: Annotated[float, Option("sampling temperature")] = 0.6
+    top_p: Annotated[float, Option("nucleus mass")] = 0.95
+    max_tokens: MaxTokens = 4096
+    seed: Annotated[int, Option("base of the seeds")] = 0
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            n=self.k, temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens, seed=self.seed
+        )
 
     def messages(self, example: Example, caption: str | None) -> list[Message]:
         parts = [f"Image description:\n{caption}"] if caption else []
@@ -44,28 +60,17 @@ class _Reasoner(Teacher):
 class R1Distill(_Reasoner):
     """DeepSeek-R1 distillations; the 14B one wrote the chains of OpenVLThinker v1.0, k = 4 (arXiv 2503.17352).
 
-    No system prompt, temperature 0.6 and top-p 0.95 are what its authors advise
-    (https://github.com/deepseek-ai/DeepSeek-R1, usage recommendations). The papers' chains are 323 words long on
-    average with a thin tail past 1,100, so the token limit leaves room for nearly all.
+    The authors advise no system prompt, temperature 0.6 and top-p 0.95 (https://github.com/deepseek-ai/DeepSeek-R1,
+    usage recommendations). The papers' chains have 323 words on average and a thin tail past 1,100, so the token limit
+    suffices for nearly all.
     """
 
-    size: Annotated[Size, Option("which distillation")] = "14b"
-    model: Annotated[Model | None, Option("another model, instead of that of the size")] = None  # type: ignore[assignment]
-    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
-    temperature: Annotated[float, Option("sampling temperature")] = 0.6
-    top_p: Annotated[float, Option("nucleus mass")] = 0.95
-    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 4096
-    seed: Annotated[int, Option("base of the seeds")] = 0
+    size: Annotated[Size, Option("size of the distillation")] = "14b"
+    model: Annotated[Model | None, Option("another model, instead of the one of that size")] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.model is None:
             object.__setattr__(self, "model", Model(id=HUB_IDS[self.size]))
-
-    @property
-    def sampling(self) -> Sampling:
-        return Sampling(
-            n=self.k, temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens, seed=self.seed
-        )
 
 
 @dataclass(frozen=True)
@@ -75,24 +80,13 @@ class Qwq(_Reasoner):
     Its model card advises temperature 0.6, top-p 0.95 and a top-k of 20 to 40.
     """
 
-    model: Annotated[Model, Option("what reasons")] = Model(id="Qwen/QwQ-32B")
-    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
-    temperature: Annotated[float, Option("sampling temperature")] = 0.6
-    top_p: Annotated[float, Option("nucleus mass")] = 0.95
+    model: Annotated[Model, Option("the model")] = Model(id="Qwen/QwQ-32B")
     top_k: Annotated[int, Option("tokens considered; 0 for all")] = 30
-    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 8192
-    seed: Annotated[int, Option("base of the seeds")] = 0
+    max_tokens: MaxTokens = 8192
 
     @property
     def sampling(self) -> Sampling:
-        return Sampling(
-            n=self.k,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            max_tokens=self.max_tokens,
-            seed=self.seed,
-        )
+        return replace(super().sampling, top_k=self.top_k)
 
 
 def _lettered(choices: tuple[str, ...]) -> list[str]:

@@ -53,7 +53,7 @@ def vanishes(text: str) -> bool:
 
 @cache
 def _names() -> dict[str, Any]:
-    """What ``parse_expr`` knows, so that the same names are not taken for products of letters."""
+    """The names ``parse_expr`` knows, so that these are not read as products of letters."""
     import sympy
 
     called = {name: each for name, each in vars(builtins).items() if isinstance(each, type(len))}
@@ -61,7 +61,7 @@ def _names() -> dict[str, Any]:
 
 
 def _build(node: ast.expr) -> Any:
-    """The value of a syntax tree of numbers, symbols, operators and a few functions, and of nothing else."""
+    """The value of a syntax tree that consists only of numbers, symbols, operators and a few functions."""
     import sympy
 
     match node:

@@ -1,4 +1,4 @@
-r"""The grader of mathruler 0.1.0, which is that of PRM800K (openai/prm800k, prm800k/grading/grader.py, MIT).
+r"""The grader of mathruler 0.1.0, which is the one of PRM800K (openai/prm800k, prm800k/grading/grader.py, MIT).
 
 Two normalisations compared as strings, then tuples element by element, then a difference that simplifies to zero.
 """
@@ -23,7 +23,7 @@ _THOUSANDS = re.compile(r"(\d),(\d\d\d)(?=$|\D)")
 
 
 def same_answer(given: str, gold: str) -> bool:
-    """Whether the grader takes `given` for `gold`."""
+    """Whether the grader considers `given` equal to `gold`."""
     if _hendrycks(given) == _hendrycks(gold):
         return True
     one, other = _normalized(given), _normalized(gold)
@@ -81,7 +81,7 @@ def _stripped(text: str) -> str:
 
 
 def _braced_fractions(text: str) -> str:
-    r"""``\frac12`` as ``\frac{1}{2}``; one with a single character behind it leaves the whole text as it is."""
+    r"""``\frac12`` as ``\frac{1}{2}``; the whole text is unchanged if only one character follows a ``\frac``."""
     first, *fractions = text.split("\\frac")
     for fraction in fractions:
         first += "\\frac"
@@ -124,7 +124,7 @@ def _plain(text: str) -> str:
     text = text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac").replace("\\frac", " \\frac")
     try:
         plain = str(LatexNodes2Text().latex_to_text(text))
-    except Exception:  # noqa: BLE001 (as in the original, whatever LaTeX breaks the converter stays as it is)
+    except Exception:  # noqa: BLE001 (as in the original, LaTeX that breaks the converter is kept)
         return text
     for sign, name in _SIGNS.items():
         plain = plain.replace(sign, name)

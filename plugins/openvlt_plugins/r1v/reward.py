@@ -19,23 +19,23 @@ _BETWEEN = re.compile(r"</think>(.*?)<answer>", re.DOTALL)
 class R1V(Verifier):
     """OpenVLThinker's reward (uclanlp/OpenVLThinker, train/easyr1/examples/reward_function/r1v.py), bug for bug.
 
-    Scores 1.0, 0.5 or 0.0. The verdict's ``detail`` holds its ``format`` and ``accuracy``. For replication only; its
-    bugs, all kept:
+    Scores 1.0, 0.5 or 0.0. The verdict's ``detail`` has its ``format`` and ``accuracy``. For replication only; all its
+    bugs are kept:
 
-    - the first answer tag wins, so a decoy in the reasoning is graded, and evaluation uses the last one;
-    - an answer tag over several lines is not found, and then the whole response is graded;
-    - a response without any tag is graded whole: the bare answer earns the full reward;
-    - a right answer loses 0.5 if nothing stands between the think and the answer block, while the format it logs is 1
-      only then; format counts for nothing;
-    - the grader (mathruler 0.1.0, PRM800K) multiplies the letters of short words ("on" is "no"), cuts unit words out
-      of others ("monday" is "mon", "day" is the empty answer), refuses fractions that are not reduced, refuses a
-      decimal for an integer gold unless it is whole, and knows no tolerance, no choices and no lists without order;
-    - an empty gold is matched by an empty response;
-    - whatever goes wrong scores 0, golds that cannot be read included.
+    - the first answer tag counts, so a decoy in the reasoning is graded, while evaluation uses the last one;
+    - an answer tag over several lines is not found, and the whole response is graded instead;
+    - a response without any tag is graded as a whole: the bare answer gets the full reward;
+    - a correct answer loses 0.5 if there is no text between the think and the answer block, although the logged format
+      is 1 only then; format itself is not rewarded;
+    - the grader (mathruler 0.1.0, PRM800K) multiplies the letters of short words ("on" equals "no"), removes unit words
+      from other words ("monday" equals "mon", "day" equals the empty answer), refuses fractions that are not reduced,
+      refuses a decimal for an integer gold unless it is whole, and has no tolerance, choices or unordered lists;
+    - an empty response matches an empty gold;
+    - every failure scores 0, including a gold that cannot be parsed.
 
-    The grader's last step evaluated text as code with SymPy's parser. Here what that parser makes of the text is built
-    from numbers, letters, operators and a few functions, and never run. Only these are graded differently, as unequal:
-    numeric powers above 99, factorials above 1000, and other Python (strings, lists, SymPy's rarer functions).
+    The grader's last step evaluated text as code with SymPy's parser. Here the parser's output is built from numbers,
+    letters, operators and a few functions, and never run. Only these are graded differently, as unequal: numeric powers
+    above 99, factorials above 1000, and other Python (strings, lists, SymPy's rarer functions).
     """
 
     version: ClassVar[str] = "2"

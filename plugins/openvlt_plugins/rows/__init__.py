@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -15,5 +10,5 @@ def register_sources(register: Register) -> None:
     register(
         "rows",
         "openvlt_plugins.rows.source:Rows",
-        summary="your own questions: JSON Lines, JSON, Parquet, TSV, CSV or Excel, with images",
+        summary="your own questions and images: JSON Lines, JSON, Parquet, TSV, CSV or Excel",
     )

@@ -20,7 +20,7 @@ ALIASES = {
     "precision": ("precision",),
     "unit": ("unit",),
 }
-"""The columns looked for when an option names none; of several, the first that is not empty."""
+"""The columns tried if an option names none; the first that is not empty counts."""
 
 _PLACEHOLDER = "<image>"
 
@@ -29,12 +29,12 @@ _PLACEHOLDER = "<image>"
 class Rows(Source):
     """Reads JSON Lines, JSON (a list, or an object whose keys are ids), Parquet, TSV, CSV and Excel, row by row.
 
-    Scalar columns that are not used become metadata. `<image>` placeholders are taken out of the question and must be
-    as many as there are images. A bad row is skipped with its line number. The revision is a digest of the files with
-    the rows, not of image files beside them.
+    Unused scalar columns become metadata. `<image>` placeholders are removed from the question; if there are any, there
+    must be one per image. An invalid row is rejected with its line number. The revision is a digest of the files with
+    the rows, not of separate image files.
     """
 
-    path: Annotated[str, Option("a file, or a folder of files; {split} in it is replaced by the split's name")]
+    path: Annotated[str, Option("a file or a folder of files; {split} is replaced by the name of the split")]
     id: Annotated[str | None, Option("column of the id; null for the usual names, else the line number")] = None
     question: Annotated[str | None, Option("column of the question; null for the usual names")] = None
     answer: Annotated[str | None, Option("column of the gold answer; null for the usual names")] = None
@@ -43,7 +43,7 @@ class Rows(Source):
     answer_type: Annotated[str | None, Option("column of the answer type; null for `answer_type`, '' for none")] = None
     precision: Annotated[str | None, Option("column of the decimals of a numeric answer; '' for none")] = None
     unit: Annotated[str | None, Option("column of the unit; '' for none")] = None
-    answer_is_index: Annotated[bool, Option("the answer is the number of a choice, from 0")] = False
+    answer_is_index: Annotated[bool, Option("the answer is the index of a choice, from 0")] = False
 
     version: ClassVar[str] = "2"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
@@ -51,13 +51,13 @@ class Rows(Source):
     def __post_init__(self) -> None:
         if "://" in self.path:
             raise DataError(
-                f"The source rows reads local files, and {self.path} is remote.", "Download it and give its path."
+                f"The source rows reads local files, but {self.path} is remote.", "Download it and give its path."
             )
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         for file in tables.find_files(self._path(split)):
-            for place, row in tables.read_table(file):
-                yield row if isinstance(row, Rejected) else self._example(place, row, file.parent)
+            for id, row in tables.read_table(file):
+                yield row if isinstance(row, Rejected) else self._example(id, row, file.parent)
 
     def revision(self) -> str:
         if "{split}" in self.path:
@@ -70,18 +70,18 @@ class Rows(Source):
     def _path(self, split: str) -> Path:
         if "{split}" not in self.path and split != "train":
             raise DataError(
-                f"The source rows has the one split 'train', since {self.path} names none, and not '{split}'.",
-                "Ask for 'train', or write {split} in the path.",
+                f"The source rows has no split '{split}', since {self.path} has only 'train'.",
+                "Choose 'train', or write {split} in the path.",
             )
         return Path(self.path.replace("{split}", split))
 
-    def _example(self, place: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
+    def _example(self, id: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
         try:
-            return self._read(place, row, folder)
+            return self._read(id, row, folder)
         except Reject as reject:
-            return Rejected(id=place, reason=reject.reason)
+            return Rejected(id=id, reason=reject.reason)
 
-    def _read(self, place: str, row: tables.TableRow, folder: Path) -> Example:
+    def _read(self, id: str, row: tables.TableRow, folder: Path) -> Example:
         used = {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
 
         def cell(field: str) -> Any:
@@ -91,7 +91,7 @@ class Rows(Source):
         images = tables.images_of(cell("images"), folder)
         choices = tables.choices_of(cell("choices"))
         return Example(
-            id=tables.text_of(cell("id")) or place,
+            id=tables.text_of(cell("id")) or id,
             question=_question(cell("question"), len(images)),
             answer=values.answer(cell("answer"), choices, index=self.answer_is_index),
             images=images,

@@ -1,4 +1,4 @@
-"""What a row may have for an answer and its type."""
+"""The answer and the answer type of a row."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
     Args:
         value: text, a number, a truth value, or a list of one or more.
         options: the choices.
-        index: the value is the number of a choice, from 0.
+        index: the value is the index of a choice, from 0.
 
     Raises:
-        Reject: there is no answer, or no choice has that number.
+        Reject: there is no answer, or no choice with that index.
     """
     if index:
         number = tables.whole_number_of(value, "the answer")
         if number is None or not 0 <= number < len(options):
-            raise Reject("the answer is not the number of a choice")
+            raise Reject("the answer is not the index of a choice")
         return chr(ord("A") + number)
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -51,7 +51,7 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
 
 
 def answer_type(value: Any) -> AnswerType | None:
-    """The answer type, by its name here or in widely used datasets.
+    """The answer type, from openvlt's name for it or that of a widely used dataset.
 
     Raises:
         Reject: the name is unknown.

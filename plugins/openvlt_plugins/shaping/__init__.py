@@ -1,4 +1,4 @@
-"""Verifiers that shape how an answer is given, whatever the answer is."""
+"""Verifiers of a response's form, independent of its answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from openvlt import Register, hookimpl
 def register_verifiers(register: Register) -> None:
     here = "openvlt_plugins.shaping"
     register("format", f"{here}.format:FormatCheck", summary="think and answer tags in order, once each")
-    register("overlong", f"{here}.length:Overlong", summary="punishes responses near and over a token limit (DAPO)")
+    register("overlong", f"{here}.length:Overlong", summary="penalises responses near and over a token limit (DAPO)")
     register("length", f"{here}.length:GroupLength", summary="rewards the shorter responses of a group (Kimi k1.5)")
-    register("repetition", f"{here}.repetition:Repetition", summary="punishes repeated n-grams")
+    register("repetition", f"{here}.repetition:Repetition", summary="penalises repeated n-grams")

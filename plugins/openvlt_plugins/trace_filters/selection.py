@@ -1,4 +1,4 @@
-"""Filters that choose among the traces of one example."""
+"""Filters that select from the traces of one example."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from openvlt import Drop, Example, Judged, Option, TraceFilter, UsageError
 
 @dataclass(frozen=True)
 class Correct(TraceFilter):
-    """Keeps the traces whose answer was found correct."""
+    """Keeps the traces whose answer is correct."""
 
     keeps_incorrect: ClassVar[bool] = False
 
-    verifier: Annotated[str, Option("whose verdict counts, by its name in the recipe; empty for any")] = ""
+    verifier: Annotated[str, Option("name of the verifier that decides, as in the recipe; empty for any")] = ""
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         return [one for one in judged if self._is_correct(one)] or Drop("no correct trace")
@@ -28,33 +28,38 @@ class Correct(TraceFilter):
 
 @dataclass(frozen=True)
 class Shortest(TraceFilter):
-    """Keeps one correct trace an example, by the number of words of its reasoning.
+    """Keeps one correct trace per example, by the number of words of its reasoning.
 
-    OpenVLThinker takes the shortest (arXiv 2503.17352, section 4.1). Its released script takes, of two or more, the
-    longest but one: `rank` -2.
+    OpenVLThinker keeps the shortest (arXiv 2503.17352, section 4.1). Its released script keeps the second longest,
+    `rank` -2, if there are two or more.
     """
 
     keeps_incorrect: ClassVar[bool] = False
 
-    rank: Annotated[int, Option("1 the shortest, 2 the next, -1 the longest, -2 the longest but one")] = 1
+    rank: Annotated[
+        int, Option("1 for the shortest, 2 for the next, -1 for the longest, -2 for the second longest")
+    ] = 1
 
     def __post_init__(self) -> None:
         if self.rank == 0:
-            raise UsageError("The filter shortest has no rank 0.", "Count from 1 for the shortest, or from -1.")
+            raise UsageError(
+                "The filter shortest has no rank 0.",
+                "Count from 1 for the shortest, or from -1 for the longest.",
+            )
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         correct = sorted((one for one in judged if one.is_correct), key=lambda one: len(one.trace.think.split()))
         if not correct:
             return Drop("no correct trace")
-        place = self.rank - 1 if self.rank > 0 else len(correct) + self.rank
-        return [correct[min(max(place, 0), len(correct) - 1)]]
+        index = self.rank - 1 if self.rank > 0 else len(correct) + self.rank
+        return [correct[min(max(index, 0), len(correct) - 1)]]
 
 
 @dataclass(frozen=True)
 class PerQuestion(TraceFilter):
     """Keeps the first traces of an example."""
 
-    count: Annotated[int, Option("traces an example at most")] = 1
+    count: Annotated[int, Option("most traces per example")] = 1
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         return judged[: self.count] or Drop("no trace")
@@ -62,7 +67,7 @@ class PerQuestion(TraceFilter):
 
 @dataclass(frozen=True)
 class Unique(TraceFilter):
-    """Keeps the first of the traces of an example whose reasoning and answer differ in spacing or case alone."""
+    """Keeps the first of the traces of an example that differ only in the spacing or case of reasoning and answer."""
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         first: dict[tuple[str, str], Judged] = {}

@@ -1,13 +1,8 @@
-"""Supervised, preference and reinforcement training on TRL's own trainers."""
+"""Supervised, preference and reinforcement training with TRL's trainers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 REQUIRES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
 
@@ -15,8 +10,8 @@ REQUIRES = ("torch", "transformers", "trl", "accelerate", "peft", "datasets")
 @hookimpl
 def register_trainers(register: Register) -> None:
     for name, target, summary in (
-        ("sft", "sft:Sft", "supervised fine-tuning on traces, by TRL's SFTTrainer"),
-        ("grpo", "grpo:Grpo", "GRPO with the recipe's verifiers, by TRL's GRPOTrainer"),
-        ("dpo", "dpo:Dpo", "preferences between traces, by TRL's DPOTrainer"),
+        ("sft", "sft:Sft", "supervised fine-tuning on traces, with TRL's SFTTrainer"),
+        ("grpo", "grpo:Grpo", "GRPO on the recipe's rewards, with TRL's GRPOTrainer"),
+        ("dpo", "dpo:Dpo", "preferences between traces, with TRL's DPOTrainer"),
     ):
         register(name, f"openvlt_plugins.trl.{target}", summary=summary, requires=REQUIRES)

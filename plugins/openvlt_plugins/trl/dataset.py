@@ -1,4 +1,4 @@
-"""Examples as TRL's rows: chat turns and images, decoded when a batch is made and not before."""
+"""Examples as rows of a TRL dataset: chats, and images that are decoded only when a batch is made."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from openvlt import Image, Message, TrainJob
 
 
 def in_epochs(count: int, wanted: int, seed: int) -> list[int]:
-    """Lay out seeded shuffles of ``range(count)`` one after the other until there are `wanted` indices.
+    """Concatenate seeded shuffles of ``range(count)`` until there are `wanted` indices.
 
-    One epoch of TRL's is then all of training, so that a resumed run sees the rows it would have seen: TRL re-seeds its
-    sampler and would replay its first epoch's order.
+    The whole training is then a single epoch for TRL, so that a resumed run sees the same rows as an uninterrupted one:
+    TRL re-seeds its sampler on resume and would replay the order of the first epoch.
     """
     order: list[int] = []
     epoch = 0
@@ -29,19 +29,19 @@ def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
     """A dataset whose images are decoded when a row is read.
 
     Args:
-        job: its examples, format, images and seed.
-        rows: how many; the examples are laid out by `in_epochs`.
-        replies: columns of an assistant's replies, one to each example: what is taught, or preferred and rejected.
+        job: provides examples, format, images and seed.
+        rows: number of rows; `in_epochs` repeats the examples.
+        replies: columns of assistant replies, one per example: the target, or chosen and rejected.
 
     Returns:
-        A `datasets.Dataset` of ``index, prompt, images`` and the replies; without ``images`` where no example has one.
+        A `datasets.Dataset` of ``index, prompt, images`` and the replies; without ``images`` if no example has one.
     """
     from datasets import Dataset
 
     examples = job.examples()
     sees = any(example.images for example in examples)
 
-    def made(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+    def columns_of(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         chosen = [examples[index] for index in batch["index"]]
         columns: dict[str, list[Any]] = {
             "index": list(batch["index"]),
@@ -54,12 +54,12 @@ def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
         return columns
 
     order = {"index": in_epochs(len(examples), rows, job.seed)}
-    # TRL tokenizes rows without images beforehand, with `Dataset.map`, for which they must be there.
-    return Dataset.from_dict(order).with_transform(made) if sees else Dataset.from_dict(made(order))
+    # TRL tokenizes rows without images in advance, with `Dataset.map`, which needs real columns.
+    return Dataset.from_dict(order).with_transform(columns_of) if sees else Dataset.from_dict(columns_of(order))
 
 
 def _turn(message: Message, sees: bool) -> dict[str, Any]:
-    """A turn as chat templates take it: in parts for a model that sees, else one text."""
+    """A turn as chat templates expect it: a list of parts for a vision model, else one text."""
     parts: list[dict[str, str]] = [
         {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part} for part in message.content
     ]

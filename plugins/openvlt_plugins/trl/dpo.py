@@ -1,4 +1,4 @@
-"""Direct preference optimisation on TRL's DPOTrainer: prompt, a correct and an incorrect trace, images."""
+"""Direct preference optimisation with TRL's DPOTrainer: prompt, a correct and an incorrect trace, images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "bco_pair", "nca_pair", "sp
 
 @dataclass(frozen=True)
 class Dpo(TrlTrainer):
-    """Makes the correct traces likelier and the incorrect ones less likely than the model it starts from has them.
+    """Makes correct traces more likely and incorrect ones less likely than under the starting model.
 
     The loss and `beta` are those of the paper (arXiv 2305.18290); the other defaults are those of InternVL's released
     script for preferences between correct and incorrect reasoning (arXiv 2411.10442; OpenGVLab/InternVL,
@@ -25,11 +25,11 @@ class Dpo(TrlTrainer):
     reads: ClassVar[Reads] = "pairs"
 
     learning_rate: LearningRate = 5e-6
-    epochs: Annotated[int, Option("times each pair is seen")] = 1
+    epochs: Annotated[int, Option("passes over the pairs")] = 1
     batch: Annotated[int, Option("pairs per update, over all processes", unit="pairs")] = 256
     device_batch: Annotated[int, Option("pairs a device holds at once", unit="pairs")] = 1
-    beta: Annotated[float, Option("how strongly the model is held to the one it starts from")] = 0.1
-    loss_type: Annotated[tuple[str, ...], Option("losses, added up")] = ("sigmoid",)
+    beta: Annotated[float, Option("strength of the penalty on deviation from the starting model")] = 0.1
+    loss_type: Annotated[tuple[str, ...], Option("losses; their weighted sum is minimised")] = ("sigmoid",)
     loss_weights: Annotated[tuple[float, ...], Option("weight of each loss; all 1 if empty")] = ()
     schedule: Schedule = "cosine"
     warmup: Warmup = 0.03
@@ -44,7 +44,7 @@ class Dpo(TrlTrainer):
         if self.loss_weights and len(self.loss_weights) != len(self.loss_type):
             raise UsageError(
                 f"DPO has {len(self.loss_weights)} loss_weights, but {len(self.loss_type)} in loss_type.",
-                "Give each loss a weight, or none.",
+                "Give one weight per loss, or none.",
             )
 
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
@@ -67,11 +67,11 @@ class Dpo(TrlTrainer):
             chosen=[_reply(chosen, job.format) for chosen, _ in pairs],
             rejected=[_reply(rejected, job.format) for _, rejected in pairs],
         )
-        # The reference is loaded from the folder of job.model, also on resume: the checkpoint's weights are put into
-        # a model that was loaded from there.
+        # The reference model is the starting model also on resume: TRL loads it from the folder that the policy was
+        # created from, which is job.model; the checkpoint only replaces the policy's weights.
         return DPOTrainer(args=config, train_dataset=data, **shared)
 
 
 def _reply(trace: Trace, format: Format) -> str:
-    """One form for both sides, so that the form is not what is preferred; a reply without an answer stays as it is."""
+    """The same format for both sides, so that DPO does not learn the format; a reply without an answer is unchanged."""
     return trace.raw if trace.answer is None else format.target(trace)

@@ -1,4 +1,4 @@
-"""Group-relative policy optimisation on TRL's GRPOTrainer, rewarded by the recipe's verifiers."""
+"""Group-relative policy optimisation with TRL's GRPOTrainer and the recipe's rewards."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warm
 
 @dataclass(frozen=True)
 class Grpo(TrlTrainer):
-    """Reinforces what the verifiers reward.
+    """Reinforces the responses that the verifiers reward.
 
     The defaults are those of OpenVLThinker's released scripts (EasyR1 configuration and ``*.sh`` of
-    yihedeng9/OpenVLThinker, ``train/easyr1/examples``), with `top_p` 1 instead of 0.99, for with 0.99 vLLM's
+    yihedeng9/OpenVLThinker, ``train/easyr1/examples``), except that `top_p` is 1 and not 0.99: below 1, vLLM's
     log-probabilities are renormalised and the trainer's are not.
     """
 
@@ -26,7 +26,7 @@ class Grpo(TrlTrainer):
 
     learning_rate: LearningRate = 1e-6
     steps: Annotated[int | None, Option("generations; overrides epochs", unit="generations")] = None
-    epochs: Annotated[int, Option("times each prompt is seen")] = 5
+    epochs: Annotated[int, Option("passes over the prompts")] = 5
     prompts: Annotated[int, Option("prompts per generation, over all processes", unit="prompts")] = 512
     generations: Annotated[int, Option("responses sampled per prompt: a group", unit="responses")] = 5
     batch: Annotated[int, Option("responses per update, over all processes", unit="responses")] = 640
@@ -38,12 +38,16 @@ class Grpo(TrlTrainer):
     epsilon: Annotated[float, Option("clip range below")] = 0.2
     epsilon_high: Annotated[float, Option("clip range above")] = 0.3
     delta: Annotated[float | None, Option("dual clip of the ratio for negative advantages")] = 3.0
-    loss_type: Annotated[str, Option("averaging of the loss; bnpo is the mean over a batch's tokens")] = "bnpo"
-    scale_rewards: Annotated[str, Option("what advantages are divided by: group, batch or none")] = "group"
+    loss_type: Annotated[str, Option("how the loss is averaged; bnpo is the mean over the tokens of a batch")] = "bnpo"
+    scale_rewards: Annotated[str, Option("standard deviation that advantages are divided by: group, batch or none")] = (
+        "group"
+    )
     schedule: Schedule = "constant"
     warmup: Warmup = 0.0
     weight_decay: WeightDecay = 0.01
-    vllm: Annotated[Literal["off", "colocate", "server"], Option("who writes the rollouts")] = "off"
+    vllm: Annotated[
+        Literal["off", "colocate", "server"], Option("where vLLM generates the rollouts; off for transformers")
+    ] = "off"
     vllm_url: Annotated[str | None, Option("address of the vLLM server", affects_output=False)] = None
     save_every: Annotated[int, Option("generations between checkpoints", unit="generations", affects_output=False)] = 10
 
@@ -63,7 +67,7 @@ class Grpo(TrlTrainer):
         if rollouts // self.devices % self.generations:
             raise UsageError(
                 f"GRPO would split groups of {self.generations} responses over {self.devices} processes.",
-                "Choose prompts as a multiple of devices: a group must lie on one process.",
+                "Choose prompts as a multiple of devices, so that each group is on one process.",
             )
 
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
@@ -110,7 +114,7 @@ class Grpo(TrlTrainer):
 
 
 def _visual_tokens(processor: object) -> list[int]:
-    """Ids a response must not hold: TRL suppresses only the image token of its own accord."""
+    """Ids that a response must not contain; TRL itself suppresses only the image token."""
     tokenizer = getattr(processor, "tokenizer", processor)
     names = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
     vocabulary = tokenizer.get_vocab()  # type: ignore[attr-defined]
@@ -118,7 +122,7 @@ def _visual_tokens(processor: object) -> list[int]:
 
 
 def _reward(job: TrainJob, ends: Callable[[], Sequence[int]]) -> Callable[..., list[float | None]]:
-    """The one reward function TRL gets; several would be added up with missing scores counted as 0."""
+    """The single reward function for TRL, which would add up several and count missing scores as 0."""
     examples = job.examples()
 
     def reward(

@@ -1,4 +1,4 @@
-"""The policy as a torch model: loaded in full precision, partly frozen, saved so that its folder loads alone."""
+"""The policy as a torch model: loaded in full precision, partly frozen, saved as a self-contained folder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from openvlt import Checkpoint, Model
 def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: str | None) -> tuple[Any, Any]:
     """Load the model to train and its processor.
 
-    The weights are float32 whatever the file holds: at the published learning rate of 1e-6 a bf16 weight rounds the
-    update away; on a GPU the arithmetic is bf16 by autocast.
+    The weights are float32 whatever the saved dtype, since bf16 weights would round away the updates at the published
+    learning rate of 1e-6; on a GPU the arithmetic is bf16 by autocast.
 
     Args:
         model: folder, dtype and pixel limits.
-        freeze: parts that are not trained: ``vision`` is the tower, ``projector`` what maps it into the language model.
-        seed: of everything random from here on.
-        checkpoint: folder of the checkpoint training goes on from, or None.
+        freeze: frozen parts: ``vision`` is the tower, ``projector`` maps its output to the language model.
+        seed: of all randomness from here on.
+        checkpoint: folder of the checkpoint to resume from, or None.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, set_seed
@@ -31,8 +31,8 @@ def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: str | None)
     loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
     policy = loader.from_pretrained(model.id, dtype=torch.float32, use_safetensors=True)
     if checkpoint and not (Path(checkpoint) / "adapter_config.json").exists():
-        # transformers 5 saves Qwen2.5-VL under its old parameter names, and its Trainer, which does not rename them,
-        # would go on from the weights above with no more than a warning
+        # transformers 5 saves Qwen2.5-VL with its old parameter names. On resume its Trainer does not rename them, and
+        # would continue from the weights above with only a warning; so the checkpoint is loaded here.
         saved = loader.from_pretrained(checkpoint, dtype=torch.float32, use_safetensors=True)
         policy.load_state_dict(saved.state_dict())
     processor = AutoProcessor.from_pretrained(model.id, padding_side="left")
@@ -63,19 +63,19 @@ def adapters(rank: int, policy: Any) -> Any:
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """The last checkpoint that is whole; ``trainer_state.json`` is written last."""
+    """The last complete checkpoint: ``trainer_state.json`` is written last, so a killed save does not have it."""
     whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
     return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
 
 
 def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint:
-    """Merge adapters, save model and processor so that the folder loads alone, and drop the training's checkpoints.
+    """Merge adapters, save model and processor to a self-contained folder, and delete the training's checkpoints.
 
     Args:
-        trainer: the trainer, done.
-        processor: saved beside the model, pixel limits and all.
-        model: its dtype is the one of the saved weights; ``auto`` keeps the one of the model it started from.
-        folder: of the job; the result goes to ``folder/model``.
+        trainer: the finished trainer.
+        processor: saved with the model, including pixel limits.
+        model: the starting model; its dtype, or with ``auto`` the dtype of its file, is that of the saved weights.
+        folder: of the job; the result is ``folder/model``.
     """
     import torch
     from transformers import AutoConfig

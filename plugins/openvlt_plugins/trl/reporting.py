@@ -1,4 +1,4 @@
-"""What a training says of itself while it runs."""
+"""Metrics of a running training."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from openvlt import DataError, TrainJob
 
 STALLED_AFTER = 8
-"""Generations in a row without a single difference in reward after which nothing can be learnt any more."""
+"""Consecutive generations without any difference in reward after which GRPO is stopped."""
 
 
 def callback(job: TrainJob) -> Any:
-    """A trainer callback that hands every logged number to the job.
+    """A trainer callback that passes all logged numbers to the job.
 
-    It raises a `DataError` when reinforcement cannot learn any more.
+    It raises a `DataError` if GRPO can no longer learn, since the rewards are equal.
     """
     from transformers import TrainerCallback
 
@@ -28,9 +28,9 @@ def callback(job: TrainJob) -> Any:
                 self.flat = self.flat + 1 if numbers["frac_reward_zero_std"] == 1.0 else 0
             if self.flat >= STALLED_AFTER:
                 raise DataError(
-                    f"GRPO stopped: {self.flat} times in a row all responses to a prompt earned the same reward.",
-                    "Nothing can be learnt from that: look at completions.jsonl, and choose easier or harder examples, "
-                    "more generations a prompt, or another reward.",
+                    f"GRPO stopped, since for {self.flat} generations all responses to a prompt had the same reward.",
+                    "Look at completions.jsonl, and choose easier or harder examples, more generations per prompt, or "
+                    "another reward.",
                 )
 
     return Reporting()

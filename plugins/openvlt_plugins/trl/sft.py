@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on TRL's SFTTrainer: prompt, completion, images; the loss is on the completion only."""
+"""Supervised fine-tuning with TRL's SFTTrainer on prompt, completion and images; only the completion has a loss."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTr
 
 @dataclass(frozen=True)
 class Sft(TrlTrainer):
-    """Teaches the model the traces that were selected.
+    """Trains the model on the selected traces.
 
-    The defaults are the published ones of OpenVLThinker (arXiv 2503.17352 v3, Table 13).
+    The defaults are OpenVLThinker's published values (arXiv 2503.17352 v3, Table 13).
     """
 
     learning_rate: LearningRate = 5e-7
-    epochs: Annotated[int, Option("times each trace is seen")] = 1
+    epochs: Annotated[int, Option("passes over the traces")] = 1
     batch: Annotated[int, Option("traces per update, over all processes", unit="traces")] = 32
     device_batch: Annotated[int, Option("traces a device holds at once", unit="traces")] = 2
     schedule: Schedule = "cosine"

@@ -1,4 +1,4 @@
-"""What the trainers share: options, how a batch is divided, TRL's arguments, the course of a training."""
+"""What the trainers share: options, micro-batches, TRL's arguments, and the steps of a training."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from openvlt import Checkpoint, Option, Trainer, TrainJob, UsageError
 from openvlt_plugins.trl import policy, reporting
 
 LearningRate = Annotated[float, Option("peak learning rate")]
-Schedule = Annotated[str, Option("learning rate schedule, a name transformers knows")]
-Warmup = Annotated[float, Option("share of the updates the rate climbs for")]
-WeightDecay = Annotated[float, Option("of AdamW")]
+Schedule = Annotated[str, Option("learning rate schedule, by its name in transformers")]
+Warmup = Annotated[float, Option("fraction of the updates over which the rate increases")]
+WeightDecay = Annotated[float, Option("weight decay of AdamW")]
 SaveSteps = Annotated[int, Option("updates between checkpoints", unit="updates", affects_output=False)]
 Workers = Annotated[int, Option("processes that decode images", affects_output=False)]
 
 
 @dataclass(frozen=True)
 class TrlTrainer(Trainer):
-    """A method of TRL's; each says which of its trainers carries it out, and has published defaults of its own."""
+    """A training method of TRL; subclasses choose the trainer and have their own published defaults."""
 
     learning_rate: LearningRate
     batch: int
@@ -27,10 +27,10 @@ class TrlTrainer(Trainer):
     schedule: Schedule
     warmup: Warmup
     weight_decay: WeightDecay
-    max_grad_norm: Annotated[float, Option("gradients are clipped to this norm")] = 1.0
-    freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("parts not trained")] = ("vision", "projector")
+    max_grad_norm: Annotated[float, Option("norm to which gradients are clipped")] = 1.0
+    freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("frozen parts")] = ("vision", "projector")
     lora_rank: Annotated[int, Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
-    devices: Annotated[int, Option("processes that train together")] = 1
+    devices: Annotated[int, Option("processes, one per device")] = 1
     report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", affects_output=False)] = ()
 
     def processes(self) -> int:
@@ -60,10 +60,10 @@ class TrlTrainer(Trainer):
 
     @abstractmethod
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        """TRL's trainer, with its configuration and data; `shared` are arguments every one of them takes."""
+        """TRL's trainer, with its configuration and data; `shared` are the arguments common to all trainers."""
 
     def arguments(self, job: TrainJob) -> dict[str, Any]:
-        """The fields that all configurations of TRL's have; training is one epoch, see `dataset.in_epochs`."""
+        """The fields that all of TRL's configurations have; the training is one epoch, see `dataset.in_epochs`."""
         import torch
 
         gpu = torch.cuda.is_available()

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from openvlt import hookimpl
-
-if TYPE_CHECKING:
-    from openvlt import Register
+from openvlt import Register, hookimpl
 
 
 @hookimpl
@@ -15,6 +10,6 @@ def register_backends(register: Register) -> None:
     register(
         "vllm",
         "openvlt_plugins.vllm.backend:VllmBackend",
-        summary="the offline engine of vLLM; the fast choice for large models",
+        summary="vLLM's offline engine, the fastest for large models",
         requires=("vllm",),
     )

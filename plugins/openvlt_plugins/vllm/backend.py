@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 class VllmBackend(Backend):
     """Runs text and image-text models with continuous batching; samples of one prompt share its prefill.
 
-    A sample's seed derives from its request's key and its index, so more samples keep the first ones; since vLLM
-    batches by timing, bytes are not guaranteed. On a CPU a sample is drawn as the backend hf draws it.
+    A sample's seed is derived from its request's key and its index, so more samples keep the first ones. Identical text
+    is not guaranteed, since vLLM forms batches by timing. On a CPU, samples are drawn as by the backend hf.
     """
 
-    tensor_parallel: Annotated[int, Option("GPUs a layer is split over", affects_output=False)] = 1
-    data_parallel: Annotated[int, Option("copies of the model, each on GPUs of its own", affects_output=False)] = 1
-    memory: Annotated[float, Option("share of each GPU's memory to use", affects_output=False)] = 0.9
-    cache: Annotated[float, Option("key-value cache; 0 takes what is left", "GiB", affects_output=False)] = 0.0
-    eager: Annotated[bool, Option("start faster and decode slower", affects_output=False)] = False
-    extra: Annotated[Mapping[str, Any], Option("further arguments of vllm.LLM")] = field(default_factory=dict)
+    tensor_parallel: Annotated[int, Option("GPUs that each layer is split over", affects_output=False)] = 1
+    data_parallel: Annotated[int, Option("copies of the model, each on its own GPUs", affects_output=False)] = 1
+    memory: Annotated[float, Option("fraction of each GPU's memory to use", affects_output=False)] = 0.9
+    cache: Annotated[float, Option("key-value cache; 0 for all remaining memory", "GiB", affects_output=False)] = 0.0
+    eager: Annotated[bool, Option("faster start, slower decoding", affects_output=False)] = False
+    extra: Annotated[Mapping[str, Any], Option("additional arguments of vllm.LLM")] = field(default_factory=dict)
 
     default_for = "large"
     capabilities = frozenset({"images", "samples", "seeds"})
@@ -46,7 +46,7 @@ class VllmBackend(Backend):
         from openvlt_plugins.vllm.engine import VllmEngine
         from openvlt_plugins.vllm.gguf import as_folder
 
-        set_threads = torch.set_num_threads  # vLLM replaces it on a CPU, and leaves it replaced
+        set_threads = torch.set_num_threads  # on a CPU vLLM replaces it and never restores it
         with as_folder(model) as readable:
             llm = self._load(readable)
             try:
@@ -60,13 +60,13 @@ class VllmBackend(Backend):
     def _load(self, model: Model) -> LLM:
         if self.data_parallel > 1 and "distributed_executor_backend" not in self.extra:
             raise UsageError(
-                f"vLLM runs no {self.data_parallel} copies of '{model.id}' from one process (data_parallel).",
-                "Start a server for each and give all their URLs, or set extra.distributed_executor_backend.",
+                f"vLLM cannot run {self.data_parallel} copies of '{model.id}' from one process (data_parallel).",
+                "Start a server for each copy and give all their URLs, or set extra.distributed_executor_backend.",
             )
         from vllm import LLM
 
         try:
-            # Without a GPU a process of its own gains nothing, and takes seven times as long to start.
+            # Without a GPU a separate process has no advantage and takes seven times as long to start.
             with _environment("VLLM_ENABLE_V1_MULTIPROCESSING", None if _has_gpu() else "0"):
                 return LLM(**self._arguments(model))
         except (OSError, ValueError) as error:
@@ -99,14 +99,14 @@ class VllmBackend(Backend):
             low, high = model.pixels
             arguments["mm_processor_kwargs"] = {"size": {"shortest_edge": low, "longest_edge": high}}
         if not _has_gpu():
-            # Prompts share whole blocks, and vLLM's 128 there leave most of a prompt to be read once a sample.
+            # Only whole blocks are shared; with vLLM's 128 tokens each sample would read most of its prompt again.
             arguments |= {"block_size": 32, "max_num_seqs": 512}
             arguments["logits_processors"] = ["openvlt_plugins.vllm.draws:Draws"]
         return {**arguments, **self.extra, "trust_remote_code": False}
 
 
 def _dtype(model: Model, config: Any) -> str:
-    """vLLM's own ``auto`` halves a model saved in float32; ours never changes what was saved."""
+    """The dtype to load in: vLLM's ``auto`` would halve a model saved in float32; ours keeps the saved dtype."""
     saved = config.dtype or config.get_text_config().dtype
     return str(saved).removeprefix("torch.") if model.dtype == "auto" and saved else model.dtype
 
@@ -119,7 +119,7 @@ def _has_gpu() -> bool:
 
 @contextmanager
 def _environment(name: str, value: str | None) -> Iterator[None]:
-    """Set a variable for a while, unless the user set it; None leaves it alone."""
+    """Set an environment variable temporarily, unless the user has set it or the value is None."""
     if value is None or name in os.environ:
         yield
         return
@@ -131,7 +131,7 @@ def _environment(name: str, value: str | None) -> Iterator[None]:
 
 
 def _free() -> None:
-    """Give back what the engine held."""
+    """Release the engine's resources."""
     from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
 
     cleanup_dist_env_and_memory()

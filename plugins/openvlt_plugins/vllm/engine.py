@@ -1,4 +1,4 @@
-"""Chat turns in, completions out, through ``vllm.LLM``."""
+"""Prompts in, completions out, through ``vllm.LLM``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vllm import LLM, RequestOutput
 
 _OVER_CONTEXT = re.compile(r"context length|maximum model length", re.IGNORECASE)
-# Tokens that stand for pixels; a reply never holds one.
+# Tokens that represent pixels; a reply must not contain one.
 _VISION_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
 
 
@@ -35,33 +35,33 @@ class VllmEngine:
         self._read = read
         self._draws = draws
         config = llm.model_config.hf_config
-        self._forbidden = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
+        self._suppressed = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
         """Answer the requests in order; a prompt that fills the context is `Rejected`.
 
         Raises:
-            UsageError: the messages have an image and the model reads none.
+            UsageError: the messages have an image, but the model reads only text.
         """
         prompts = [[self._turn(turn) for turn in request.messages] for request in requests]
         waiting = [
-            (place, run)
-            for place, (request, turns) in enumerate(zip(requests, prompts, strict=True))
+            (number, run)
+            for number, (request, turns) in enumerate(zip(requests, prompts, strict=True))
             for run in self._runs(request, sampling)
             if self._enqueue(turns, self._parameters(request, run, sampling))
         ]
         outputs = self.llm.wait_for_completion(use_tqdm=False) if waiting else []
-        replies: list[dict[int, Completion]] = [{} for _ in requests]
-        for (place, run), output in zip(waiting, outputs, strict=True):
-            replies[place].update(zip(run, _completions(output), strict=True))
+        completions: list[dict[int, Completion]] = [{} for _ in requests]
+        for (number, run), output in zip(waiting, outputs, strict=True):
+            completions[number].update(zip(run, _completions(output), strict=True))
         over = f"the prompt is over the context of {self.llm.model_config.max_model_len} tokens"
         return [
-            [reply[sample] for sample in request.samples] if reply else Rejected(id=request.key, reason=over)
-            for request, reply in zip(requests, replies, strict=True)
+            [found[sample] for sample in request.samples] if found else Rejected(id=request.key, reason=over)
+            for request, found in zip(requests, completions, strict=True)
         ]
 
     def _enqueue(self, turns: list[dict[str, Any]], parameters: SamplingParams) -> bool:
-        """Hand one prompt over; False if it leaves no room for a reply. A reply may be shorter than its limit."""
+        """Enqueue one prompt, if need be without its token limit; False if there is no room for a reply."""
         for limit in (parameters.max_tokens, None):
             parameters.max_tokens = limit
             try:
@@ -74,15 +74,15 @@ class VllmEngine:
         return False
 
     def _runs(self, request: Request, sampling: Sampling) -> list[tuple[int, ...]]:
-        """The samples that vLLM is asked for together."""
+        """The groups of samples that vLLM is asked for together."""
         if self._drawn(sampling):
             return [(sample,) for sample in request.samples]
         return list(_consecutive(request.samples))
 
     def _parameters(self, request: Request, run: Sequence[int], sampling: Sampling) -> SamplingParams:
-        """Every field explicit, or the model's own generation config counts.
+        """All fields are explicit, or vLLM would use the model's generation config.
 
-        vLLM adds a sample's place among the `n` to the seed, so a run of samples has the seeds it would have alone.
+        vLLM adds a sample's index among the `n` to the seed, so the seeds of a run do not depend on how it is grouped.
         """
         if self._drawn(sampling):
             greedy = Sampling(max_tokens=sampling.max_tokens, stop=sampling.stop)
@@ -97,7 +97,7 @@ class VllmEngine:
             repetition_penalty=sampling.repetition_penalty,
             stop=list(sampling.stop),
             seed=(int.from_bytes(digest[:6]) + run[0]) if sampling.temperature else None,
-            logit_bias=self._forbidden or None,
+            logit_bias=self._suppressed or None,
         )
 
     def _drawn(self, sampling: Sampling) -> bool:

@@ -1,4 +1,4 @@
-"""A GGUF file as a folder that vLLM reads."""
+"""Converts a GGUF file to a folder that vLLM can load."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from openvlt import Model, UsageError
 
 @contextmanager
 def as_folder(model: Model) -> Iterator[Model]:
-    """The model, its weights unpacked into safetensors for as long as it is open if they are a GGUF file.
+    """The model; a GGUF file is converted to a temporary folder with safetensors.
 
     Raises:
-        UsageError: there is no such file, or transformers does not know its architecture.
+        UsageError: there is no such file, or transformers does not support its architecture.
     """
     if not model.id.endswith(".gguf"):
         yield model
@@ -39,7 +39,7 @@ def _unpack(path: Path, folder: Path, dtype: str) -> None:
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     network = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
     fields = {name: value for name, value in network.config.to_dict().items() if name != "quantization_config"}
-    # transformers refuses to save what it read from GGUF, so a plain network takes the weights over.
+    # transformers refuses to save a network loaded from GGUF, so its weights are copied to a plain one.
     plain = type(network)(type(network.config)(**fields))
     plain.load_state_dict(network.state_dict())
     plain.generation_config.eos_token_id = network.config.eos_token_id

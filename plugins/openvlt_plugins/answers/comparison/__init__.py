@@ -1,4 +1,4 @@
-"""When two answers say the same: relations, groups, quantities and expressions, by a stated policy."""
+"""Equality of two parsed answers under a stated policy."""
 
 from openvlt_plugins.answers.comparison.compare import Comparison
 from openvlt_plugins.answers.comparison.policy import Policy

@@ -1,12 +1,11 @@
-"""Compares two trees: by shape first, then by value, and by symbols only if asked to."""
+"""Compares two trees: by structure, then by value, and symbolically only if asked to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from openvlt_plugins.answers.comparison.equations import same_equation, zero_side
 from openvlt_plugins.answers.comparison.expressions import Expressions
-from openvlt_plugins.answers.comparison.policy import Policy
 from openvlt_plugins.answers.comparison.shapes import (
     by_label,
     interval,
@@ -37,77 +36,74 @@ Truth = bool | None
 
 
 class Comparison(Expressions):
-    """Decides whether an answer says what the gold says.
+    """Decides whether an answer is equal to the gold.
 
     Args:
         policy: how strict to be.
-        deep: False leaves what needs the symbolic tier undecided (None); True decides everything.
+        deep: True decides everything; False returns None where the symbolic tier would be needed.
 
     Attributes:
         tier: the most expensive tier that was needed: ``text``, ``number``, ``structure``, ``algebra``, ``symbolic``.
     """
 
-    def __init__(self, policy: Policy, *, deep: bool = False) -> None:
-        super().__init__(policy, deep=deep)
-
-    def same(self, gold: Node, said: Node) -> Truth:
-        """Whether `said` says what `gold` says; None if that takes more and `deep` is False.
+    def same(self, gold: Node, given: Node) -> Truth:
+        """Whether `given` is equal to `gold`; None if only the symbolic tier could tell and `deep` is False.
 
         Raises:
             TooLarge: a value passes a limit.
         """
-        if gold == said and not self.policy.reduced:
+        if gold == given and not self.policy.reduced:
             plain = "text" if isinstance(gold, Words) else "number"
             self.reached("structure" if isinstance(gold, Group | Join | Relation) else plain)
             return True
-        return self._same(solutions(gold), solutions(said))
+        return self._same(solutions(gold), solutions(given))
 
-    def _same(self, gold: Node, said: Node) -> Truth:
-        if isinstance(gold, Words | Phrase) or isinstance(said, Words | Phrase):
-            return self._phrases(gold, said)
-        if (pairs := self._labelled_lists(gold, said)) is not None:
+    def _same(self, gold: Node, given: Node) -> Truth:
+        if isinstance(gold, Words | Phrase) or isinstance(given, Words | Phrase):
+            return self._phrases(gold, given)
+        if (pairs := self._labelled_lists(gold, given)) is not None:
             return pairs
-        if isinstance(gold, Relation) or isinstance(said, Relation) or interval(gold) or interval(said):
-            return self._relations(gold, said)
-        gold, said = _single(gold), _single(said)
-        if isinstance(gold, Group | Join | Matrix) or isinstance(said, Group | Join | Matrix):
+        if isinstance(gold, Relation) or isinstance(given, Relation) or interval(gold) or interval(given):
+            return self._relations(gold, given)
+        gold, given = _single(gold), _single(given)
+        if isinstance(gold, Group | Join | Matrix) or isinstance(given, Group | Join | Matrix):
             self.reached("structure")
-            return self._shapes(gold, said)
-        if isinstance(gold, Ratio) or isinstance(said, Ratio):
+            return self._shapes(gold, given)
+        if isinstance(gold, Ratio) or isinstance(given, Ratio):
             self.reached("structure")
-            return self._ratios(gold, said)
-        if isinstance(gold, Quantity) or isinstance(said, Quantity):
-            return self.quantities(gold, said)
-        return self.expressions(gold, said)
+            return self._ratios(gold, given)
+        if isinstance(gold, Quantity) or isinstance(given, Quantity):
+            return self.quantities(gold, given)
+        return self.expressions(gold, given)
 
     # Words.
 
-    def _phrases(self, gold: Node, said: Node) -> Truth:
-        if isinstance(gold, Words) or isinstance(said, Words):
+    def _phrases(self, gold: Node, given: Node) -> Truth:
+        if isinstance(gold, Words) or isinstance(given, Words):
             self.reached("text")
-            return isinstance(gold, Words) and isinstance(said, Words) and gold.text == said.text
-        golds, saids = phrase_parts(gold), phrase_parts(said)
-        return len(golds) == len(saids) and every(self.same(g, s) for g, s in zip(golds, saids, strict=True))
+            return isinstance(gold, Words) and isinstance(given, Words) and gold.text == given.text
+        golds, givens = phrase_parts(gold), phrase_parts(given)
+        return len(golds) == len(givens) and every(self.same(a, b) for a, b in zip(golds, givens, strict=True))
 
     # Labels and relations.
 
-    def _labelled_lists(self, gold: Node, said: Node) -> Truth:
+    def _labelled_lists(self, gold: Node, given: Node) -> Truth:
         """Lists of labelled values, matched by label, or against a tuple in the labels' alphabetical order."""
-        golds, saids = by_label(gold), by_label(said)
-        if golds is None and saids is None:
+        golds, givens = by_label(gold), by_label(given)
+        if golds is None and givens is None:
             return None
         self.reached("structure")
-        if golds is None or saids is None:
-            named, bare = (golds, labelled(said).value) if saids is None else (saids, labelled(gold).value)
+        if golds is None or givens is None:
+            named, bare = (golds, labelled(given).value) if givens is None else (givens, labelled(gold).value)
             if not isinstance(bare, Group) or bare.opening == "{":
                 return False
             return self._in_label_order(named or {}, bare, swapped=golds is None)
-        if len(golds) != len(saids):
+        if len(golds) != len(givens):
             return False
-        if golds.keys() == saids.keys():
-            return every(self.same(golds[label], saids[label]) for label in golds)
-        pairs = zip(golds.items(), saids.items(), strict=True)
-        return every(labels_agree(g[0], s[0]) and self.same(g[1], s[1]) for g, s in pairs)
+        if golds.keys() == givens.keys():
+            return every(self.same(golds[label], givens[label]) for label in golds)
+        pairs = zip(golds.items(), givens.items(), strict=True)
+        return every(labels_agree(a[0], b[0]) and self.same(a[1], b[1]) for a, b in pairs)
 
     def _in_label_order(self, named: dict[Node, Node], group: Group, *, swapped: bool) -> Truth:
         if len(group.items) != len(named):
@@ -118,53 +114,50 @@ class Comparison(Expressions):
         pairs = [(named[name], item) for name, item in zip(names, group.items, strict=True)]
         return every(self.same(*(pair[::-1] if swapped else pair)) for pair in pairs)
 
-    def _relations(self, gold: Node, said: Node) -> Truth:
-        golds, saids = labelled(gold), labelled(said)
-        if golds.label is not None and saids.label is not None:
-            if labels_agree(golds.label, saids.label):
-                return self.same(golds.value, saids.value)
-            if not (symbols(golds.value) and symbols(saids.value)):
+    def _relations(self, gold: Node, given: Node) -> Truth:
+        golds, givens = labelled(gold), labelled(given)
+        if golds.label is not None and givens.label is not None:
+            if labels_agree(golds.label, givens.label):
+                return self.same(golds.value, givens.value)
+            if not (symbols(golds.value) and symbols(givens.value)):
                 self.reached("structure")
                 return False
-        elif (golds.value, saids.value) != (gold, said) and not (
-            isinstance(golds.value, Relation) or isinstance(saids.value, Relation)
+        elif (golds.value, givens.value) != (gold, given) and not (
+            isinstance(golds.value, Relation) or isinstance(givens.value, Relation)
         ):
-            return self.same(golds.value, saids.value)
+            return self.same(golds.value, givens.value)
         self.reached("structure")
-        if is_equation(gold) and is_equation(said):
-            return self._equations(gold, said)
-        return self._inequalities(gold, said)
+        if is_equation(gold) and is_equation(given):
+            return self._equations(gold, given)
+        return self._inequalities(gold, given)
 
-    def _equations(self, gold: Node, said: Node) -> Truth:
-        assert isinstance(gold, Relation) and isinstance(said, Relation)
-        if len(gold.sides) != len(said.sides):
+    def _equations(self, gold: Node, given: Node) -> Truth:
+        assert isinstance(gold, Relation) and isinstance(given, Relation)
+        if len(gold.sides) != len(given.sides):
             return False
-        if len(gold.sides) > 2:
-            return every(self.same(g, s) for g, s in zip(gold.sides, said.sides, strict=True))
-        if not all(isinstance(side, EXPRESSIONS) for side in (*gold.sides, *said.sides)):
-            straight = every(self.same(g, s) for g, s in zip(gold.sides, said.sides, strict=True))
-            return straight if straight is not False else False
+        if len(gold.sides) > 2 or not all(isinstance(side, EXPRESSIONS) for side in (*gold.sides, *given.sides)):
+            return every(self.same(a, b) for a, b in zip(gold.sides, given.sides, strict=True))
         self.reached("algebra")
-        return self.proportional(zero_side(gold)[1], zero_side(said)[1], signed=False)
+        return self.proportional(zero_side(gold)[1], zero_side(given)[1], signed=False)
 
-    def _inequalities(self, gold: Node, said: Node) -> Truth:
-        one, other = interval(gold), interval(said)
+    def _inequalities(self, gold: Node, given: Node) -> Truth:
+        one, other = interval(gold), interval(given)
         if one and other:
             return one[0] == other[0] and self.same(one[1], other[1])
-        if one and isinstance(said, Group | Join):
-            return self.same(one[1], said)
+        if one and isinstance(given, Group | Join):
+            return self.same(one[1], given)
         if other and isinstance(gold, Group | Join):
             return self.same(gold, other[1])
-        if not (isinstance(gold, Relation) and isinstance(said, Relation)):
+        if not (isinstance(gold, Relation) and isinstance(given, Relation)):
             return False
-        if len(gold.sides) != 2 or len(said.sides) != 2:
-            pairs = zip(gold.sides, said.sides, strict=False)
-            return gold.ops == said.ops and every(self.same(g, s) for g, s in pairs)
-        (op, a), (other_op, b) = zero_side(gold), zero_side(said)
+        if len(gold.sides) != 2 or len(given.sides) != 2:
+            pairs = zip(gold.sides, given.sides, strict=False)
+            return gold.ops == given.ops and every(self.same(a, b) for a, b in pairs)
+        (op, a), (other_op, b) = zero_side(gold), zero_side(given)
         return op == other_op and self.proportional(a, b, signed=op != "!=")
 
     def proportional(self, one: Node, other: Node, *, signed: bool) -> Truth:
-        """Whether two expressions are one another's multiple."""
+        """Whether two expressions are multiples of each other."""
         found = same_equation(one, other, signed=signed)
         if found is not None or not self.deep:
             return found
@@ -172,57 +165,55 @@ class Comparison(Expressions):
 
     # Sets, intervals, lists, matrices, ratios.
 
-    def _shapes(self, gold: Node, said: Node) -> Truth:
-        if isinstance(gold, Join) and isinstance(said, Join):
-            return gold.op == said.op and self._matched(gold.parts, said.parts)
-        if isinstance(gold, Matrix) and isinstance(said, Matrix):
-            sizes = [[len(row) for row in matrix.rows] for matrix in (gold, said)]
-            rows = zip(gold.rows, said.rows, strict=False)
-            return sizes[0] == sizes[1] and every(self._ordered(g, s) for g, s in rows)
-        if not (isinstance(gold, Group) and isinstance(said, Group)):
+    def _shapes(self, gold: Node, given: Node) -> Truth:
+        if isinstance(gold, Join) and isinstance(given, Join):
+            return gold.op == given.op and self._matched(gold.parts, given.parts)
+        if isinstance(gold, Matrix) and isinstance(given, Matrix):
+            sizes = [[len(row) for row in matrix.rows] for matrix in (gold, given)]
+            rows = zip(gold.rows, given.rows, strict=False)
+            return sizes[0] == sizes[1] and every(self._ordered(a, b) for a, b in rows)
+        if not (isinstance(gold, Group) and isinstance(given, Group)):
             return False
-        if len(gold.items) != len(said.items) and "{" not in {gold.opening, said.opening}:
+        if len(gold.items) != len(given.items) and "{" not in {gold.opening, given.opening}:
             return False
-        if {gold.opening, said.opening} <= {"{", ""} and "{" in {gold.opening, said.opening}:
-            return self._matched(gold.items, said.items)
-        if not self._same_brackets(gold, said):
+        if {gold.opening, given.opening} <= {"{", ""} and "{" in {gold.opening, given.opening}:
+            return self._matched(gold.items, given.items)
+        if not self._same_brackets(gold, given):
             return False
         if self.policy.order == "free" and gold.closing in {"", "]"}:
-            return self._matched(gold.items, said.items)
-        return self._ordered(gold.items, said.items)
+            return self._matched(gold.items, given.items)
+        return self._ordered(gold.items, given.items)
 
-    def _same_brackets(self, gold: Group, said: Group) -> bool:
-        """Brackets tell intervals and sets apart; a bare list also stands for a tuple."""
-        brackets = {gold.opening + gold.closing, said.opening + said.closing}
+    def _same_brackets(self, gold: Group, given: Group) -> bool:
+        """Brackets distinguish intervals from sets; a list without brackets may also be a tuple."""
+        brackets = {gold.opening + gold.closing, given.opening + given.closing}
         return len(brackets) == 1 or self.policy.brackets == "loose" or brackets == {"", "()"}
 
-    def _ordered(self, golds: Sequence[Node], saids: Sequence[Node]) -> Truth:
-        if len(golds) != len(saids):
+    def _ordered(self, golds: Sequence[Node], givens: Sequence[Node]) -> Truth:
+        if len(golds) != len(givens):
             return False
-        return every(self.same(g, s) for g, s in zip(golds, saids, strict=True))
+        return every(self.same(a, b) for a, b in zip(golds, givens, strict=True))
 
-    def _matched(self, golds: Sequence[Node], saids: Sequence[Node]) -> Truth:
-        """Whether every gold item is among the said ones and every said one among the gold ones."""
-        if not golds or not saids:
-            return len(golds) == len(saids)
-        if max(len(golds), len(saids)) > ITEMS:
-            return len(golds) == len(saids) and self._ordered(golds, saids)
-        table = [[self.same(g, s) for s in saids] for g in golds]
-        rows = every(any_of(row) for row in table)
-        return rows if rows is False else every([rows, *(any_of(column) for column in zip(*table, strict=True))])
+    def _matched(self, golds: Sequence[Node], givens: Sequence[Node]) -> Truth:
+        """Whether each gold item equals some given item, and each given item some gold item."""
+        if not golds or not givens:
+            return len(golds) == len(givens)
+        if max(len(golds), len(givens)) > ITEMS:
+            return len(golds) == len(givens) and self._ordered(golds, givens)
+        return all_matched([[self.same(a, b) for b in givens] for a in golds])
 
-    def _ratios(self, gold: Node, said: Node) -> Truth:
-        """Proportions: 1:2 is 2:4 and 1/2, but 2:1 is not 2; with a zero in it, or as clock times, part by part."""
-        if isinstance(gold, Ratio) and isinstance(said, Ratio):
-            if len(gold.parts) != len(said.parts):
+    def _ratios(self, gold: Node, given: Node) -> Truth:
+        """Proportions: 1:2 is 2:4 and 1/2, but 2:1 is not 2; those with a zero, and clock times, part by part."""
+        if isinstance(gold, Ratio) and isinstance(given, Ratio):
+            if len(gold.parts) != len(given.parts):
                 return False
-            straight = self._ordered(gold.parts, said.parts)
-            if straight is not False or _may_be_clock(gold) or "0" in _texts(gold, said):
-                return straight
-            firsts = gold.parts[0], said.parts[0]
-            rest = zip(gold.parts[1:], said.parts[1:], strict=True)
-            return every(self.same(Call("*", (g, firsts[1])), Call("*", (s, firsts[0]))) for g, s in rest)
-        ratio, other = (gold, said) if isinstance(gold, Ratio) else (said, gold)
+            direct = self._ordered(gold.parts, given.parts)
+            if direct is not False or _may_be_clock(gold) or "0" in _texts(gold, given):
+                return direct
+            firsts = gold.parts[0], given.parts[0]
+            rest = zip(gold.parts[1:], given.parts[1:], strict=True)
+            return every(self.same(Call("*", (a, firsts[1])), Call("*", (b, firsts[0]))) for a, b in rest)
+        ratio, other = (gold, given) if isinstance(gold, Ratio) else (given, gold)
         if not isinstance(ratio, Ratio) or len(ratio.parts) != 2 or not isinstance(other, EXPRESSIONS):
             return False
         if isinstance(other, Num) and other.decimals is None:
@@ -247,10 +238,10 @@ def _texts(*ratios: Ratio) -> list[str]:
     return [str(getattr(part, "value", "?")) for ratio in ratios for part in ratio.parts]
 
 
-def every(found: object) -> Truth:
+def every(truths: Iterable[Truth]) -> Truth:
     """All of several truths: False as soon as one is, else None if one is unknown."""
     unknown = False
-    for truth in found:  # type: ignore[attr-defined]
+    for truth in truths:
         if truth is False:
             return False
         unknown = unknown or truth is None
@@ -260,3 +251,8 @@ def every(found: object) -> Truth:
 def any_of(truths: Sequence[Truth]) -> Truth:
     """Any of several truths: True if one is, else None if one is unknown."""
     return True if True in truths else None if None in truths else False
+
+
+def all_matched(table: Sequence[Sequence[Truth]]) -> Truth:
+    """Whether every row and every column of a table of truths has a true entry."""
+    return every([*map(any_of, table), *(any_of(column) for column in zip(*table, strict=True))])

@@ -1,4 +1,4 @@
-"""Equations and inequalities: the same up to a factor that is not zero."""
+"""Equations and inequalities, equal up to a nonzero factor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GREATER = {">": "<", ">=": "<="}
 
 
 def zero_side(relation: Relation) -> tuple[str, Node]:
-    """The relation as an expression that is compared with zero, greater turned to less."""
+    """The relation as an operator and an expression compared with zero; greater-than becomes less-than."""
     left, right = relation.sides
     op = relation.ops[0]
     if op in _GREATER:
@@ -22,7 +22,7 @@ def zero_side(relation: Relation) -> tuple[str, Node]:
 
 
 def same_equation(one: Node, other: Node, *, signed: bool) -> bool | None:
-    """Whether two expressions vanish together, being one another's multiple; None if the normal form cannot tell.
+    """Whether two expressions are multiples of each other, and so vanish together; None if the normal form cannot tell.
 
     Args:
         one: an expression compared with zero.
@@ -32,10 +32,9 @@ def same_equation(one: Node, other: Node, *, signed: bool) -> bool | None:
     start_work()
     try:
         a, b = normal(one), normal(other)
-        if (a.is_polynomial and b.is_polynomial) or not signed:
-            same = _primitive(a.top, signed) == _primitive(b.top, signed)
-            if same:
-                return True
+        comparable = not signed or (a.is_polynomial and b.is_polynomial)
+        if comparable and _primitive(a.top, signed) == _primitive(b.top, signed):
+            return True
     except (Opaque, TooLarge):
         pass
     return False if _ratio_varies(one, other) else None
@@ -57,7 +56,7 @@ def _primitive(poly: Poly, signed: bool) -> Poly:
 
 
 def _ratio_varies(one: Node, other: Node) -> bool:
-    """True if the quotient of the two certainly differs from point to point."""
+    """True if the quotient of the two is proven to differ between two points."""
     ratios = []
     for point in points(one, other):
         try:

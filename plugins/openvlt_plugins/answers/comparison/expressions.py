@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from openvlt_plugins.answers.comparison.policy import Policy
-from openvlt_plugins.answers.comparison.units import Unit, agree, conversion
+from openvlt_plugins.answers.comparison.units import agree, conversion
 from openvlt_plugins.answers.grammar.limits import DIGITS
-from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity
+from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Unit
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
 from openvlt_plugins.answers.values.probe import NO_VALUE, differ, value
@@ -26,67 +26,64 @@ class Expressions:
         self.tier = "text"
 
     def reached(self, tier: str) -> None:
-        """Note that a tier was needed."""
+        """Record that a tier was needed."""
         self.tier = max(self.tier, tier, key=TIERS.index)
 
     # Units.
 
-    def quantities(self, gold: Node, said: Node) -> bool | None:
-        """Values with units on one side or on both."""
+    def quantities(self, gold: Node, given: Node) -> bool | None:
+        """Compares values of which one or both have a unit."""
         self.reached("number")
-        gold_unit, said_unit = (node.unit if isinstance(node, Quantity) else () for node in (gold, said))
-        g, s = (node.value if isinstance(node, Quantity) else node for node in (gold, said))
-        if self.policy.units == "ignore" or gold_unit == said_unit:
-            return self.expressions(g, s)
-        if {gold_unit, said_unit} == {_DEGREE, _RADIAN} and self.policy.units != "require":
-            return self.expressions(
-                *(Call("deg", (v,)) if u == _DEGREE else v for v, u in ((g, gold_unit), (s, said_unit)))
-            )
-        if _is_percent(g) or _is_percent(s):
+        gold_unit, given_unit = (node.unit if isinstance(node, Quantity) else () for node in (gold, given))
+        gold, given = (node.value if isinstance(node, Quantity) else node for node in (gold, given))
+        if self.policy.units == "ignore" or gold_unit == given_unit:
+            return self.expressions(gold, given)
+        if {gold_unit, given_unit} == {_DEGREE, _RADIAN} and self.policy.units != "require":
+            pairs = (gold, gold_unit), (given, given_unit)
+            return self.expressions(*(Call("deg", (value,)) if unit == _DEGREE else value for value, unit in pairs))
+        if _is_percent(gold) or _is_percent(given):
             return False
-        if (agreed := agree(gold_unit, said_unit)) is not None:
+        if (agreed := agree(gold_unit, given_unit)) is not None:
             if not agreed or (self.policy.units == "require" and gold_unit):
                 return False
-            return self.expressions(g, s)
-        factor = conversion(said_unit, gold_unit)
+            return self.expressions(gold, given)
+        factor = conversion(given_unit, gold_unit)
         if factor is None or (self.policy.units == "require" and factor != 1):
             return False
-        return self.expressions(g, Call("*", (Num(factor), s)))
+        return self.expressions(gold, Call("*", (Num(factor), given)))
 
     # Values.
 
-    def expressions(self, gold: Node, said: Node) -> bool | None:
-        """Two expressions, cheapest tier first."""
-        if not (isinstance(gold, EXPRESSIONS) and isinstance(said, EXPRESSIONS)):
+    def expressions(self, gold: Node, given: Node) -> bool | None:
+        """Compares two expressions, by the cheapest tier first."""
+        if not (isinstance(gold, EXPRESSIONS) and isinstance(given, EXPRESSIONS)):
             return False
         self.reached("number")
-        if self.policy.percent == "lenient" and _is_percent(gold) != _is_percent(said) and not _is_share(gold):
-            bare = [node.args[0] if isinstance(node, Call) and node.op == "%" else node for node in (gold, said)]
+        if self.policy.percent == "lenient" and _is_percent(gold) != _is_percent(given) and not _is_share(gold):
+            bare = [node.args[0] if isinstance(node, Call) and node.op == "%" else node for node in (gold, given)]
             if self._values(bare[0], bare[1]):
                 return True
-        return self._values(gold, said)
+        return self._values(gold, given)
 
-    def _values(self, gold: Node, said: Node) -> bool | None:
-        g, s = rational(gold), rational(said)
-        if g is not None and s is not None:
-            if self.policy.reduced and not _is_reduced(said):
+    def _values(self, gold: Node, given: Node) -> bool | None:
+        exact_gold, exact_given = rational(gold), rational(given)
+        if exact_gold is not None and exact_given is not None:
+            if self.policy.reduced and not _is_reduced(given):
                 return False
-            return g == s or self._close(gold, said, g, s)
-        if gold == said:
+            return exact_gold == exact_given or self._close(gold, given, exact_gold, exact_given)
+        if gold == given or self._rounded(gold, given):
             return True
-        if self._rounded(gold, said, s):
-            return True
-        if differ(gold, said):
+        if differ(gold, given):
             return False
         self.reached("algebra")
-        if same_value(gold, said):
+        if same_value(gold, given):
             return True
         if not self.deep:
             return None
         self.reached("symbolic")
         from openvlt_plugins.answers.values.digits import equal
 
-        return equal(gold, said)
+        return equal(gold, given)
 
     def symbolic_ratio(self, one: Node, other: Node, *, signed: bool) -> bool:
         """Whether the quotient of two expressions is a constant (a positive one, if `signed`), by the last tier."""
@@ -95,35 +92,36 @@ class Expressions:
 
         return constant_ratio(one, other, signed=signed)
 
-    def _close(self, gold: Node, said: Node, g: Fraction, s: Fraction) -> bool:
+    def _close(self, gold: Node, given: Node, exact_gold: Fraction, exact_given: Fraction) -> bool:
         """Whether two unequal rational numbers are equal by the policy's precision, tolerance or digits."""
+        difference = abs(exact_given - exact_gold)
         if self.policy.precision is not None:
-            places = max(0, min(self.policy.precision, DIGITS))
-            return abs(s - _rounded_to(g, places)) <= Fraction(1, 2 * 10**places)
-        if self.policy.tolerance and abs(s - g) <= Fraction(self.policy.tolerance) * abs(g):
+            decimals = max(0, min(self.policy.precision, DIGITS))
+            return abs(exact_given - _rounded_to(exact_gold, decimals)) <= Fraction(1, 2 * 10**decimals)
+        if self.policy.tolerance and difference <= Fraction(self.policy.tolerance) * abs(exact_gold):
             return True
         if isinstance(gold, Num):
-            exact = not (isinstance(said, Num) and said.decimals is not None)
-            return self.policy.rounded_gold and exact and gold.decimals is not None and _rounds_to(s, gold)
-        return self._has_digits(said) and abs(g - s) < _last_place(said)
+            exact = not (isinstance(given, Num) and given.decimals is not None)
+            return self.policy.rounded_gold and exact and gold.decimals is not None and _rounds_to(exact_given, gold)
+        return self._has_digits(given) and difference < _last_place(given)
 
-    def _rounded(self, gold: Node, said: Node, s: Fraction | None) -> bool:
-        """Whether a decimal stands for an irrational value, in the response or, if the policy says so, in the gold."""
-        if isinstance(said, Num) and s is not None and self._has_digits(said):
+    def _rounded(self, gold: Node, given: Node) -> bool:
+        """Whether a decimal in the answer (or, if the policy allows it, in the gold) approximates an irrational."""
+        if isinstance(given, Num) and self._has_digits(given):
             exact = _real(gold)
-            return exact is not None and abs(exact - s) < _last_place(said)
+            return exact is not None and abs(exact - given.value) < _last_place(given)
         precision = self.policy.precision
         if isinstance(gold, Num) and (precision is not None or (self.policy.rounded_gold and gold.decimals)):
-            places = gold.decimals or 0 if precision is None else max(0, min(precision, DIGITS))
-            exact = _real(said)
-            return exact is not None and abs(exact - gold.value) <= Fraction(1, 2 * 10**places)
+            decimals = gold.decimals or 0 if precision is None else max(0, min(precision, DIGITS))
+            exact = _real(given)
+            return exact is not None and abs(exact - gold.value) <= Fraction(1, 2 * 10**decimals)
         return False
 
-    def _has_digits(self, said: Node) -> bool:
-        """True if a decimal is written with enough significant digits to stand for an exact value."""
-        if not self.policy.digits or not isinstance(said, Num) or not said.decimals or not said.value:
+    def _has_digits(self, given: Node) -> bool:
+        """True if a decimal has enough significant digits to count as an approximation of an exact value."""
+        if not self.policy.digits or not isinstance(given, Num) or not given.decimals or not given.value:
             return False
-        digits = str(abs(said.value.numerator) * 10**said.decimals // said.value.denominator)
+        digits = str(abs(given.value.numerator) * 10**given.decimals // given.value.denominator)
         return len(digits) >= self.policy.digits
 
 
@@ -132,13 +130,13 @@ def _is_percent(node: Node) -> bool:
 
 
 def _is_share(node: Node) -> bool:
-    """True for a plain number up to one: a percent sign behind it makes another number."""
+    """True for a plain number of at most one, which a percent sign would change to another number."""
     value = None if _is_percent(node) else rational(node)
     return value is not None and abs(value) <= 1
 
 
 def _is_reduced(node: Node) -> bool:
-    """True unless the expression is a fraction of integers that can be cancelled, or a whole number as a fraction."""
+    """True unless the expression is a fraction of integers not in lowest terms, or an integer written as a fraction."""
     if isinstance(node, Call) and node.op == "neg":
         return _is_reduced(node.args[0])
     if not (isinstance(node, Call) and node.op == "/"):
@@ -147,26 +145,23 @@ def _is_reduced(node: Node) -> bool:
     return top is None or bottom is None or bottom == Fraction(top, bottom).denominator
 
 
-def _rounded_to(number: Fraction, places: int) -> Fraction:
-    return Fraction(round(number * 10**places), 10**places)
+def _rounded_to(number: Fraction, decimals: int) -> Fraction:
+    return Fraction(round(number * 10**decimals), 10**decimals)
 
 
 def _rounds_to(number: Fraction, gold: Num) -> bool:
     return abs(number - gold.value) <= Fraction(1, 2 * 10 ** (gold.decimals or 0))
 
 
-def _last_place(said: Node) -> Fraction:
-    assert isinstance(said, Num)
-    return Fraction(1, 10 ** (said.decimals or 0))
+def _last_place(given: Node) -> Fraction:
+    assert isinstance(given, Num)
+    return Fraction(1, 10 ** (given.decimals or 0))
 
 
 def _real(node: Node) -> Fraction | None:
-    """The value of an expression without variables, good to double precision; None if it has none or is not real."""
+    """The value of an expression without variables, in double precision; None if it has none or is not real."""
     try:
         found = value(node, {})
     except NO_VALUE:
         return None
     return Fraction(found.at.real) if abs(found.at.imag) <= 1e3 * found.error else None
-
-
-__all__ = ["Expressions", "Unit"]

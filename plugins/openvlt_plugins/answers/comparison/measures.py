@@ -1,7 +1,7 @@
-"""What the units of the vocabulary are worth in base units.
+"""The vocabulary's units in base units.
 
-The values are those of pint 0.25, which a test compares them with; pint itself takes longer to import than thousands of
-verdicts take together.
+The values are those of pint 0.25; a test compares them with it. pint itself is not used, since importing it takes
+longer than thousands of verdicts.
 """
 
 from __future__ import annotations

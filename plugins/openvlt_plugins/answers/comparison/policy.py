@@ -1,4 +1,4 @@
-"""What reasonable people decide differently, as options."""
+"""The choices on which graders reasonably differ, as options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from openvlt import Option
 
 Units: TypeAlias = Annotated[
     Literal["convert", "require", "ignore"],
-    Option("convert between units; require the gold's own; or ignore them. Unless required, one side may leave it out"),
+    Option(
+        "convert between units; require the gold's own; or ignore them. Unless required, one side may omit its unit"
+    ),
 ]
 Percent: TypeAlias = Annotated[Literal["lenient", "strict"], Option("lenient: 28 is 28 %; strict: only 0.28 is")]
 Order: TypeAlias = Annotated[
@@ -17,18 +19,18 @@ Order: TypeAlias = Annotated[
 ]
 Brackets: TypeAlias = Annotated[Literal["strict", "loose"], Option("loose: [1, 2] is (1, 2)")]
 Digits: TypeAlias = Annotated[
-    int, Option("significant digits with which a decimal may stand for an exact gold; 0: never")
+    int, Option("significant digits a decimal needs to approximate an exact gold; 0: never accept one")
 ]
 RoundedGold: TypeAlias = Annotated[
     bool, Option("an exact answer is right if it rounds to a decimal gold (16 pi for 50.27)")
 ]
 Reduced: TypeAlias = Annotated[bool, Option("fractions must be in lowest terms (2/4 is not 1/2)")]
-Tolerance: TypeAlias = Annotated[float, Option("relative error that is accepted")]
+Tolerance: TypeAlias = Annotated[float, Option("accepted relative error")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How strict a comparison is; the verifiers' options say what each of these means."""
+    """How strict a comparison is; the verifiers' options of the same names explain the fields."""
 
     units: Units = "convert"
     percent: Percent = "lenient"

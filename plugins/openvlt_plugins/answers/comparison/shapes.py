@@ -1,4 +1,4 @@
-"""One shape for what can be written in several: labels, plus-minus, inequalities as intervals, bare lists."""
+"""Canonical forms: labels, plus-minus as a set, inequalities as intervals, lists of solutions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from openvlt_plugins.answers.grammar.tree import (
     Group,
     Join,
     Node,
-    Num,
     Phrase,
     Quantity,
     Ratio,
@@ -25,7 +24,7 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
 class Labelled(NamedTuple):
-    """A value and the name it is given, as in ``x = 2`` or ``Area = 15``."""
+    """A value and its label, as in ``x = 2`` or ``Area = 15``."""
 
     label: Node | None
     value: Node
@@ -55,7 +54,7 @@ def labelled(node: Node) -> Labelled:
 
 
 def is_name(node: Node) -> bool:
-    """True for what only names a value: a variable, f(2), an angle, (x, y), S1:S, a word; not for 2x or x^2."""
+    """True if a node only names a value: a variable, f(2), an angle, (x, y), S1:S, a word; not 2x or x^2."""
     match node:
         case Words():
             return True
@@ -97,7 +96,7 @@ def has_plus_minus(node: Node) -> bool:
 
 
 def with_sign(node: Node, sign: str) -> Node:
-    """The expression with every plus-minus read as `sign`, and every minus-plus as the other."""
+    """The expression with `sign` for every plus-minus, and the opposite sign for every minus-plus."""
     match node:
         case Call(op=("pm" | "mp") as op, args=(inner,)):
             return Call("neg", (with_sign(inner, sign),)) if (op == "pm") == (sign == "-") else with_sign(inner, sign)
@@ -109,7 +108,7 @@ def with_sign(node: Node, sign: str) -> Node:
 
 
 def solutions(node: Node) -> Node:
-    """Plus-minus as a set of two; equations of one variable side by side as the set of its values."""
+    """Plus-minus as a set of two values; a list of equations for one variable as the set of its values."""
     if has_plus_minus(node):
         return Group("{", (with_sign(node, "+"), with_sign(node, "-")), "}")
     if isinstance(node, Relation):
@@ -128,7 +127,7 @@ def solutions(node: Node) -> Node:
 
 
 def by_label(node: Node) -> dict[Node, Node] | None:
-    """The values of a list in which every item has a label of its own."""
+    """The values of a list by label, if each item has its own label."""
     if not isinstance(node, Group) or len(node.items) < 2:
         return None
     found = dict(labelled(item) for item in node.items)
@@ -136,7 +135,7 @@ def by_label(node: Node) -> dict[Node, Node] | None:
 
 
 def phrase_parts(node: Node) -> tuple[Node, ...]:
-    """What a phrase, or what could be written as one, is made of: ``radius: 5`` is ``radius 5``."""
+    """The parts of a phrase, or of a node that could be written as one: ``radius: 5`` is ``radius 5``."""
     match node:
         case Phrase(parts=parts):
             return parts
@@ -148,7 +147,7 @@ def phrase_parts(node: Node) -> tuple[Node, ...]:
 
 
 def interval(node: Node) -> tuple[str, Node] | None:
-    """An inequality for one variable as that variable and its interval, or union of intervals."""
+    """The variable of an inequality, and its interval or union of intervals."""
     if isinstance(node, Relation) and node.ops == ("in",) and isinstance(node.sides[0], Sym):
         return node.sides[0].name, node.sides[1]
     if isinstance(node, Relation) and set(node.ops) <= {"<", "<=", ">", ">="}:
@@ -172,18 +171,18 @@ def _one_interval(node: Relation) -> tuple[str, Node] | None:
     names = [index for index, side in enumerate(sides) if isinstance(side, Sym) and side.name not in CONSTANTS]
     if len(names) != 1 or any(symbols(side) for index, side in enumerate(sides) if index != names[0]):
         return None
-    place, name = names[0], sides[names[0]]
-    if not isinstance(name, Sym) or len(sides) > 3 or (len(sides) == 3 and place != 1):
+    index, name = names[0], sides[names[0]]
+    if not isinstance(name, Sym) or len(sides) > 3 or (len(sides) == 3 and index != 1):
         return None
-    low = sides[place - 1] if place else Call("neg", (Sym("oo"),))
-    high = sides[place + 1] if place + 1 < len(sides) else Sym("oo")
-    opening = "[" if place and ops[place - 1] == "<=" else "("
-    closing = "]" if place + 1 < len(sides) and ops[place] == "<=" else ")"
+    low = sides[index - 1] if index else Call("neg", (Sym("oo"),))
+    high = sides[index + 1] if index + 1 < len(sides) else Sym("oo")
+    opening = "[" if index and ops[index - 1] == "<=" else "("
+    closing = "]" if index + 1 < len(sides) and ops[index] == "<=" else ")"
     return name.name, Group(opening, (low, high), closing)
 
 
 def _apart(intervals: list[Node]) -> bool:
-    """True if one interval ends before the other begins: then both together can only mean their union."""
+    """True if one interval ends before the other begins, so that the two together can only mean their union."""
     if len(intervals) != 2 or not all(isinstance(part, Group) for part in intervals):
         return False
     one, other = (part for part in intervals if isinstance(part, Group))
@@ -192,7 +191,3 @@ def _apart(intervals: list[Node]) -> bool:
         if high is not None and low is not None and high <= low:
             return True
     return False
-
-
-def is_decimal(node: Node) -> bool:
-    return isinstance(node, Num) and node.decimals is not None

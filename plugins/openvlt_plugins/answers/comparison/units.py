@@ -1,18 +1,16 @@
-"""Units: which are known, and by what factor one turns into another."""
+"""Whether two units agree, and the factor that converts one into the other."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TypeAlias
 
 from openvlt_plugins.answers.comparison.measures import MEASURES, Dimension
+from openvlt_plugins.answers.grammar.tree import Unit
 from openvlt_plugins.answers.values.exact import power
-
-Unit: TypeAlias = tuple[tuple[str, int], ...]
 
 
 def agree(one: Unit, other: Unit) -> bool | None:
-    """True if one is no unit at all, or the generic ``square units`` and the other has its power; None otherwise."""
+    """True if one unit is missing; for a generic one such as ``square units``, whether the powers agree; else None."""
     if not one or not other:
         return True
     if any({name for name, _ in unit} == {"unit"} for unit in (one, other)):
@@ -21,7 +19,7 @@ def agree(one: Unit, other: Unit) -> bool | None:
 
 
 def conversion(source: Unit, target: Unit) -> Fraction | None:
-    """The exact factor that turns a value in `source` into one in `target`; None if they do not measure the same.
+    """The exact factor that converts a value in `source` to `target`; None if they measure different things.
 
     Raises:
         TooLarge: the power of a unit is beyond the limits.
@@ -38,7 +36,7 @@ def conversion(source: Unit, target: Unit) -> Fraction | None:
 
 
 def _same_noun(source: Unit, target: Unit) -> Fraction | None:
-    """What is counted agrees if one says all the other says: ``students`` and ``students per year``."""
+    """One, if the words of one counted noun include those of the other: ``students``, ``students per year``."""
     if len(source) != 1 or len(target) != 1:
         return None
     one, other = set(source[0][0].split()), set(target[0][0].split())

@@ -1,4 +1,4 @@
-"""A grammar for answers: text becomes a tree, and nothing is ever evaluated as code."""
+"""A grammar for answers: it parses text to a tree and never evaluates it as code."""
 
 from openvlt_plugins.answers.grammar.limits import TooLarge
 from openvlt_plugins.answers.grammar.parser import parse

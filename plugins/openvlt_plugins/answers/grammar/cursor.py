@@ -1,4 +1,4 @@
-"""A place among the tokens of one answer."""
+"""A position among the tokens of one answer."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
 
 
 class Cursor:
-    """Looks at tokens and takes them, one after the other.
+    """Peeks at tokens and consumes them one by one.
 
     Args:
         tokens: of one answer.
-        start: where the cursor stands at first.
+        start: the first token to read.
     """
 
     def __init__(self, tokens: list[Token], start: int = 0) -> None:
         self._tokens = tokens
-        self._place = start
+        self._position = start
         self._depth = 0
         self._bars = 0
 
     @property
-    def place(self) -> int:
-        return self._place
+    def position(self) -> int:
+        return self._position
 
     def peek(self, ahead: int = 0) -> Token:
-        place = self._place + ahead
-        return self._tokens[place] if place < len(self._tokens) else END
+        position = self._position + ahead
+        return self._tokens[position] if position < len(self._tokens) else END
 
     def next(self) -> Token:
         token = self.peek()
-        self._place += 1
+        self._position += 1
         return token
 
     def at(self, *texts: str) -> bool:
@@ -40,7 +40,7 @@ class Cursor:
 
     def take(self, *texts: str) -> bool:
         if self.at(*texts):
-            self._place += 1
+            self._position += 1
             return True
         return False
 

@@ -1,4 +1,4 @@
-"""Arithmetic: sums, products, powers, fractions, roots, functions, and units behind a value."""
+"""Arithmetic: sums, products, powers, fractions, roots and functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from openvlt_plugins.answers.grammar.cursor import Cursor
-from openvlt_plugins.answers.grammar.literals import int_of, number
+from openvlt_plugins.answers.grammar.literals import number
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
 from openvlt_plugins.answers.grammar.vocabulary import (
@@ -27,11 +27,11 @@ _BARS = frozenset({"lvert", "rvert", "vert", "|"})
 
 
 class Expressions(Cursor, ABC):
-    """The rules of arithmetic; statements are the subclass's."""
+    """The rules of arithmetic; subclasses add units and statements."""
 
     @abstractmethod
     def group(self) -> Node:
-        """What stands between brackets; the cursor is on the opening one."""
+        """The contents of a pair of brackets; the cursor is at the opening one."""
 
     @abstractmethod
     def at_unit(self) -> bool:
@@ -83,7 +83,7 @@ class Expressions(Cursor, ABC):
     def _begins_factor(self) -> bool:
         token = self.peek()
         if token.kind == "number":
-            before = self._tokens[self._place - 1]
+            before = self._tokens[self._position - 1]
             return before.kind == "op" and before.text in ")}]"
         if token.kind == "word":
             return self._is_symbolic(token) and not (self.at_unit() or self._at_compass() or self.at_union())
@@ -92,17 +92,17 @@ class Expressions(Cursor, ABC):
         return token.kind == "command" and token.text in _FACTORS and not self.at_unit()
 
     def at_union(self) -> bool:
-        """True for a letter U between brackets: it stands for the union of two sets."""
-        if self.peek().text not in {"U", "u"} or self._place == 0:
+        """True at a letter U between brackets, which means the union of two sets."""
+        if self.peek().text not in {"U", "u"} or self._position == 0:
             return False
-        return self._tokens[self._place - 1].text in {")", "]", "}"} and self.peek(1).text in {"(", "[", "{"}
+        return self._tokens[self._position - 1].text in {")", "]", "}"} and self.peek(1).text in {"(", "[", "{"}
 
     def _at_compass(self) -> bool:
-        """True behind degrees for the letter of a bearing, as in N 34 degrees W or 212 degrees T."""
-        before = {token.text for token in self._tokens[max(0, self._place - 3) : self._place]}
+        """True at the letter of a bearing after degrees, as in N 34 degrees W or 212 degrees T."""
+        before = {token.text for token in self._tokens[max(0, self._position - 3) : self._position]}
         return self.peek().text in {"N", "S", "E", "W", "T", "C", "F"} and bool(before & {"circ", "degree"})
 
-    # Powers and what follows a value.
+    # Powers and postfix operators.
 
     def _power(self) -> Node:
         base = self._postfix(self._atom())
@@ -119,8 +119,8 @@ class Expressions(Cursor, ABC):
             self.deeper()
             if self.at("!") or (self.at("!=") and not self.peek().spaced):
                 if self.take("!="):
-                    self._place -= 1
-                    self._tokens[self._place] = Token("op", "=")
+                    self._position -= 1
+                    self._tokens[self._position] = Token("op", "=")
                 else:
                     self.next()
                 value = Call("!", (value,))
@@ -133,18 +133,18 @@ class Expressions(Cursor, ABC):
                 return value
 
     def _degree_follows(self) -> bool:
-        """Take ``^\\circ`` or ``^{\\circ}``; a unit letter behind it is left."""
+        """Consume ``^\\circ`` or ``^{\\circ}``, but not a unit letter after it."""
         texts = [self.peek(ahead).text for ahead in range(1, 4)]
         if texts[0] in {"circ", "degree"}:
-            self._place += 2
+            self._position += 2
         elif texts[0] == "{" and texts[1] in {"circ", "degree"} and texts[2] == "}":
-            self._place += 4
+            self._position += 4
         else:
             return False
         return True
 
     def _minutes(self, degrees: Call) -> Node:
-        """Degrees with minutes of arc behind them, as 35 degrees 30'."""
+        """Degrees, with the minutes of arc after them if there are any, as in 35 degrees 30'."""
         inner = degrees.args[0]
         if self.peek().kind == "number" and self.peek(1).text in {"'", "prime"} and isinstance(inner, Num):
             minutes = Fraction(self.next().text)
@@ -153,7 +153,7 @@ class Expressions(Cursor, ABC):
         return degrees
 
     def exponent(self) -> Node:
-        """What stands after ``^``: braces, brackets, or one signed value, powers of powers from the right."""
+        """The exponent after ``^``: braces, brackets, or one signed value; powers associate to the right."""
         self.deeper()
         if self.take("-"):
             result = _negated(self.exponent())
@@ -177,40 +177,34 @@ class Expressions(Cursor, ABC):
             return self._absolute()
         if token.kind == "command":
             return self._command()
-        raise Unreadable(f"{token.text!r} cannot begin a value" if token is not END else "it ends too early")
+        raise Unreadable(f"{token.text!r} cannot begin a value" if token is not END else "it ends unexpectedly")
 
     def _number(self) -> Node:
         value = number(self.next().text)
         if value.decimals is not None:
             return value
         if self.peek().kind == "number" and self.peek(1).text == "/" and self.peek(2).kind == "number":
-            return self._mixed(value, int_of(self.next()), int_of(self._second()))
+            top, _, bottom = (self.next().text for _ in range(3))
+            if not (mixed := _mixed(value, top, bottom)):
+                raise Unreadable("two adjacent numbers")
+            return mixed
         if self.peek().kind == "command" and self.peek().text in _FRACTIONS:
             return self._mixed_latex(value)
         return value
 
     def _mixed_latex(self, whole: Num) -> Node:
-        """The mixed number that an integer and a proper fraction of plain integers make; else the integer alone."""
-        ahead = [self.peek(place).text for place in range(1, 7)]
+        """The mixed number of an integer and a proper fraction of integers after it; without one, the integer."""
+        ahead = [self.peek(offset).text for offset in range(1, 7)]
         if ahead[0] == "{" and ahead[2:4] == ["}", "{"] and ahead[5] == "}":
             top, bottom, length = ahead[1], ahead[4], 7
         elif len(ahead[0]) == 2:
             top, bottom, length = ahead[0][0], ahead[0][1], 2
         else:
             return whole
-        if not (top.isdigit() and bottom.isdigit() and 0 < int(top) < int(bottom)):
+        if not (mixed := _mixed(whole, top, bottom)):
             return whole
-        self._place += length
-        return Num(whole.value + Fraction(int(top), int(bottom)))
-
-    def _second(self) -> Token:
-        self.next()
-        return self.next()
-
-    def _mixed(self, whole: Num, top: int, bottom: int) -> Node:
-        if not 0 < top < bottom:
-            raise Unreadable("two numbers side by side")
-        return Num(whole.value + Fraction(top, bottom))
+        self._position += length
+        return mixed
 
     def _is_symbolic(self, token: Token) -> bool:
         text = token.text
@@ -230,10 +224,10 @@ class Expressions(Cursor, ABC):
             return Sym(CONSTANT_NAMES[text.lower()])
         if len(text) == 1 or (len(text) <= 4 and text.isupper()):
             return self._symbol(text)
-        self._place -= 1
+        self._position -= 1
         alone = len(self._tokens) == 1
         symbolic = not alone and self._is_symbolic(token)
-        self._place += 1
+        self._position += 1
         if not symbolic:
             raise Unreadable(f"{text!r} is a word")
         # A subscript or a power belongs to the last letter only.
@@ -257,7 +251,7 @@ class Expressions(Cursor, ABC):
         return Sym(name)
 
     def _names_only(self) -> bool:
-        """True if the brackets ahead hold only letters or a single number: then this is f(x), not a product."""
+        """True if the brackets ahead contain only letters and numbers, so that this is f(x) and not a product."""
         texts: list[str] = []
         for ahead in range(1, 8):
             token = self.peek(ahead)
@@ -306,23 +300,23 @@ class Expressions(Cursor, ABC):
             return self._symbol(f"{name} {self.next().text}")
         if name in {"emptyset", "varnothing"}:
             return self.empty()
-        raise Unreadable(f"\\{name} is not known")
+        raise Unreadable(f"\\{name} is unknown")
 
     @abstractmethod
     def empty(self) -> Node:
         """The empty set."""
 
     def argument(self, *, split: bool = False) -> Node:
-        """What a command is applied to: braces, brackets, or the next value (`split`: its first digit or letter)."""
+        """The argument of a command: braces, brackets, or the next value (`split`: its first digit or letter)."""
         token = self.peek()
         if token.kind == "number" and split and len(token.text) > 1 and token.text.isdigit():
-            self._tokens[self._place] = Token("number", token.text[1:])
+            self._tokens[self._position] = Token("number", token.text[1:])
             return number(token.text[0])
         if token.kind == "number":
             self.next()
             return number(token.text)
         if token.kind == "word" and split and not token.roman and len(token.text) == 2:
-            self._tokens[self._place] = Token("word", token.text[1])
+            self._tokens[self._position] = Token("word", token.text[1])
             return Sym(token.text[0])
         self.deeper()
         node = self._atom()
@@ -356,7 +350,7 @@ class Expressions(Cursor, ABC):
         return Call("root", (self.argument(), degree))
 
     def _operand(self) -> Node:
-        """A function's argument without brackets goes on over what is multiplied, up to the next function or sign."""
+        """A function's argument; without brackets it includes all factors up to the next function or sign."""
         if self.at("("):
             return self.group()
         self.deeper()
@@ -365,6 +359,13 @@ class Expressions(Cursor, ABC):
         while self._begins_factor() and not self.at("(") and self.peek().text not in FUNCTIONS:
             result = _times(result, self._power())
         return result
+
+
+def _mixed(whole: Num, top: str, bottom: str) -> Num | None:
+    """The mixed number of an integer and a proper fraction; None if the fraction is not one."""
+    if not (top.isdigit() and bottom.isdigit() and 0 < int(top) < int(bottom)):
+        return None
+    return Num(whole.value + Fraction(int(top), int(bottom)))
 
 
 def _choose(n: Node, k: Node) -> Node:

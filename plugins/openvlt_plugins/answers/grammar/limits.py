@@ -1,4 +1,4 @@
-"""Every limit on what is read and computed, in one place. What passes them is decided in bounded time."""
+"""All limits on what is read and computed; within them every answer is decided in bounded time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NESTING = 40
 EXPONENT = 10_000
 """of a power with a number as base"""
 BITS = 32_768
-"""of an exact number on the way"""
+"""of an intermediate exact number"""
 MAGNITUDE = 1e6
 """natural logarithm of a power that is computed approximately"""
 FACTORIAL = 2_500
@@ -21,14 +21,14 @@ FACTORIAL = 2_500
 TERMS = 300
 """of a polynomial in normal form"""
 PRODUCTS = 10_000
-"""of two terms, on the way to a normal form"""
+"""of two terms, in the computation of a normal form"""
 PHRASE = 150
-"""tokens of an answer that has words between its mathematics"""
+"""tokens of an answer that mixes words and mathematics"""
 LETTERS = 100
-"""characters of an answer that is letters of choices"""
+"""characters of an answer that consists of letters of choices"""
 ITEMS = 64
 """of a set, list or tuple compared without order"""
 
 
 class TooLarge(Exception):
-    """The text passes a limit; whoever wrote it is the cause."""
+    """The text exceeds a limit; its author is the cause."""

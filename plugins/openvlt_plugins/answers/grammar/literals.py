@@ -1,4 +1,4 @@
-"""Numbers as they are written."""
+"""Number literals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from fractions import Fraction
 
 from openvlt_plugins.answers.grammar import limits
 from openvlt_plugins.answers.grammar.limits import TooLarge
-from openvlt_plugins.answers.grammar.tokens import Token, Unreadable
 from openvlt_plugins.answers.grammar.tree import Num
 
 
@@ -18,14 +17,3 @@ def number(text: str) -> Num:
     point = mantissa.find(".")
     decimals = None if point < 0 or point == len(mantissa) - 1 else len(mantissa) - point - 1
     return Num(Fraction(mantissa.rstrip(".")) * Fraction(10) ** int(exponent or 0), decimals)
-
-
-def int_of(token: Token) -> int:
-    """The integer a token is.
-
-    Raises:
-        Unreadable: it is none.
-    """
-    if not token.text.isdigit():
-        raise Unreadable("two numbers side by side")
-    return int(token.text)

@@ -1,4 +1,4 @@
-"""Statements: what an answer is made of above arithmetic, from labels and units to sets, intervals and prose."""
+"""Statements, the level above arithmetic: labels, relations, lists, sets, intervals, matrices and prose."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def parse(text: str, *, thousands: bool = True) -> Node:
         thousands: True reads ``1,000`` as one number, False as two.
 
     Returns:
-        The tree; `Words` or a `Phrase` if it is text or has text in it.
+        The tree; `Words` or a `Phrase` if it is or contains text.
 
     Raises:
-        TooLarge: it passes a limit.
+        TooLarge: it exceeds a limit.
         Unreadable: it is neither mathematics nor words.
     """
     if plain := _PLAIN_NUMBER.fullmatch(text):
-        # most answers are: nothing else needs to be looked at
+        # The fast path, since most answers are plain numbers.
         value = number(plain.group(2))
         return Num(-value.value, value.decimals) if plain.group(1) else value
     cleaned = clean(text)
@@ -53,30 +53,30 @@ class Parser(Quantities):
     """Reads the tokens of one answer as a statement."""
 
     def whole(self) -> Node:
-        """The statement all tokens make up."""
+        """The statement that all tokens form."""
         node = self.statement()
         if self.peek() is not END:
-            raise Unreadable(f"{self.peek().text!r} is left over")
+            raise Unreadable(f"{self.peek().text!r} is unexpected")
         return node
 
     def statement(self) -> Node:
-        """Items set apart by commas, semicolons, ``and``, ``or`` or line breaks; one item stands for itself."""
-        items, start = [self._item()], self._place
+        """Items separated by commas, semicolons, ``and``, ``or`` or line breaks; a single item is returned as it is."""
+        items, start = [self._item()], self._position
         while self._separator():
             if self.peek() is END:
                 break
-            between = [token.text for token in self._tokens[start : self._place]]
+            between = [token.text for token in self._tokens[start : self._position]]
             items.append(self._item())
             if between == ["and"] and (both := _both(items[-2], items[-1])):
                 items[-2:] = [both]
-            start = self._place
+            start = self._position
         return items[0] if len(items) == 1 else Group("", tuple(items), "")
 
     def _separator(self) -> bool:
-        start = self._place
+        start = self._position
         while self.at(",", ";", "\\\\", "&") or (self.peek().kind == "word" and self.peek().text.lower() in SEPARATORS):
             self.next()
-        return self._place > start
+        return self._position > start
 
     def _item(self) -> Node:
         label = self._label()
@@ -87,7 +87,7 @@ class Parser(Quantities):
 
     def _point(self) -> Node | None:
         """A named point, such as ``P(2, 3)``."""
-        start, depth, name = self._place, self._depth, self.peek()
+        start, depth, name = self._position, self._depth, self.peek()
         if name.kind == "word" and len(name.text) == 1 and name.text.isupper() and self.peek(1).text == "(":
             self.next()
             try:
@@ -97,7 +97,7 @@ class Parser(Quantities):
             ends = self.peek() is END or self.at(",", ";", ")", "}", "\\\\") or self.peek().text in SEPARATORS
             if ends and isinstance(point, Group) and point.opening == "(" and not any(map(_is_symbol, point.items)):
                 return Relation(("=",), (Sym(name.text), point))
-            self._place, self._depth, self._bars = start, depth, 0
+            self._position, self._depth, self._bars = start, depth, 0
         return None
 
     def _label(self) -> str | None:
@@ -117,7 +117,7 @@ class Parser(Quantities):
         token = self.peek(ahead)
         if not wordy or token.text not in {"=", ":", "is"} or not NEGATIONS.isdisjoint(map(str.lower, words)):
             return None
-        self._place += ahead + 1
+        self._position += ahead + 1
         if token.text == "is":
             self.take(":")
         self.take("=")
@@ -153,30 +153,30 @@ class Parser(Quantities):
     def group(self) -> Node:
         opening = self.next()
         escaped = opening.kind == "command"
-        kind = "{" if escaped else opening.text
+        bracket = "{" if escaped else opening.text
         self.deeper()
         bars, self._bars = self._bars, 0
-        if self.at("}", ")", "]") and kind == "{":
+        if self.at("}", ")", "]") and bracket == "{":
             self.next()
             return self.empty()
         builder = escaped and self.peek(1).text in {"|", "mid", ":"} and self.peek().text == self.peek(2).text
-        self._place += 2 if builder else 0
+        self._position += 2 if builder else 0
         inner = self.statement()
-        if kind == "{" and self.take("|", "mid"):
+        if bracket == "{" and self.take("|", "mid"):
             inner = self.statement()
         closing = self.next()
-        if closing.text not in _CLOSING or (kind == "{") != (closing.text == "}"):
-            raise Unreadable(f"{kind} is not closed")
+        if closing.text not in _CLOSING or (bracket == "{") != (closing.text == "}"):
+            raise Unreadable(f"{bracket} is not closed")
         self._depth -= 1
         self._bars = bars
         items = inner.items if isinstance(inner, Group) and inner.opening == "" else (inner,)
         if builder and isinstance(inner, Relation):
             return inner
-        if kind == "{" and (escaped or len(items) > 1):
+        if bracket == "{" and (escaped or len(items) > 1):
             return Group("{", items, "}")
         if len(items) == 1:
             return inner
-        return Group(kind, items, closing.text)
+        return Group(bracket, items, closing.text)
 
     def empty(self) -> Node:
         return Group("{", (), "}")
@@ -187,7 +187,7 @@ class Parser(Quantities):
         self.next()
         name = self._subscript()
         if (not name.endswith("matrix") and name != "array") or name in {"vmatrix", "Vmatrix"}:
-            raise Unreadable(f"{name} is not known")
+            raise Unreadable(f"{name} is unknown")
         if name == "array" and self.at("{"):
             self._subscript()
         rows, row = [], [self._item()]
@@ -207,7 +207,7 @@ def _is_symbol(node: Node) -> bool:
 
 
 def _both(one: Node, other: Node) -> Relation | None:
-    """A lower and an upper bound of one variable as one inequality; None if they are anything else."""
+    """A lower and an upper bound of one variable as one inequality; None for anything else."""
     bounds = [_bound(node) for node in (one, other)]
     low, high = (next((bound for bound in bounds if bound and bound[0] == end), None) for end in ("<", ">"))
     if not (low and high) or low[2] != high[2]:
@@ -216,7 +216,7 @@ def _both(one: Node, other: Node) -> Relation | None:
 
 
 def _bound(node: Node) -> tuple[str, str, Node, Node] | None:
-    """Which end of a variable an inequality bounds (``<``: below), with what relation, the variable, the bound."""
+    """The end of a variable that an inequality bounds (``<``: below), the relation, the variable and the bound."""
     if not isinstance(node, Relation) or len(node.ops) != 1 or node.ops[0] not in {"<", "<=", ">", ">="}:
         return None
     (left, right), op = node.sides, node.ops[0]

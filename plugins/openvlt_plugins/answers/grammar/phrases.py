@@ -1,4 +1,4 @@
-"""Prose with mathematics in it, such as ``domain: [0, 2] and range: (1, 3)``."""
+"""Prose that contains mathematics, such as ``domain: [0, 2] and range: (1, 3)``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ COMPASS = frozenset("NSEW")
 
 
 class Reads(Protocol):
-    """A parser that stands somewhere among the tokens."""
+    """A parser at some position among the tokens."""
 
     @property
-    def place(self) -> int: ...
+    def position(self) -> int: ...
 
     def one(self) -> Node: ...
 
@@ -27,23 +27,23 @@ def is_prose(token: Token) -> bool:
 
 
 def phrase(tokens: list[Token], parser_at: Callable[[int], Reads]) -> Node:
-    """Words and mathematics in turn; words alone are `Words`."""
+    """Words and mathematics in order; words alone are `Words`."""
     parts: list[Node] = []
     words: list[str] = []
-    place = 0
-    while place < len(tokens):
-        end, node = _longest(tokens, place, parser_at)
+    position = 0
+    while position < len(tokens):
+        end, node = _longest(tokens, position, parser_at)
         if node is None:
-            token = tokens[place]
+            token = tokens[position]
             if token.kind == "word" and token.text.casefold() not in FILLERS:
                 words.append(token.text.casefold())
-            place += 1
+            position += 1
             continue
         if words:
             parts.append(Words(" ".join(words)))
             words = []
         parts.append(node)
-        place = end
+        position = end
     if words:
         parts.append(Words(" ".join(words)))
     if not parts:
@@ -52,10 +52,10 @@ def phrase(tokens: list[Token], parser_at: Callable[[int], Reads]) -> Node:
 
 
 def _longest(tokens: list[Token], start: int, parser_at: Callable[[int], Reads]) -> tuple[int, Node | None]:
-    """The relation that begins at a token and how far it goes; None if the token is a word or cannot begin one."""
+    """The end and the tree of the relation that begins at a token; None if the token is a word or begins none."""
     first = tokens[start]
     stops = first.kind == "op" and first.text in {",", ";", ".", ":"}
-    article = first.kind == "word" and first.spaced and _lonely(tokens, start)
+    article = first.kind == "word" and first.spaced and _precedes_word(tokens, start)
     if is_prose(first) or stops or article or first.text in COMPASS:
         return start, None
     parser = parser_at(start)
@@ -63,10 +63,10 @@ def _longest(tokens: list[Token], start: int, parser_at: Callable[[int], Reads])
         node = parser.one()
     except Unreadable:
         return start, None
-    return parser.place, node
+    return parser.position, node
 
 
-def _lonely(tokens: list[Token], place: int) -> bool:
-    """True for a letter between words, such as the article a."""
-    after = tokens[place + 1] if place + 1 < len(tokens) else END
+def _precedes_word(tokens: list[Token], position: int) -> bool:
+    """True for a token before a word or the end, such as the article a."""
+    after = tokens[position + 1] if position + 1 < len(tokens) else END
     return after.kind in {"word", "end"}

@@ -1,4 +1,4 @@
-"""Values with what stands around them: number words, currency, units, what is counted."""
+"""Quantities: number words, currencies, units and counted nouns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from openvlt_plugins.answers.grammar.expressions import Expressions
 from openvlt_plugins.answers.grammar.tokens import END, Unreadable
-from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity
+from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Unit
 from openvlt_plugins.answers.grammar.vocabulary import (
     CURRENCIES,
     FILLERS,
@@ -24,8 +24,6 @@ from openvlt_plugins.answers.grammar.vocabulary import (
     SQUARED,
     UNITS,
 )
-
-Unit = tuple[tuple[str, int], ...]
 
 
 class Quantities(Expressions, ABC):
@@ -49,7 +47,7 @@ class Quantities(Expressions, ABC):
             negative = self.at("-") and self.peek(1).text == sign and self.peek(1).kind != "word"
             before = self.at(sign) or negative or self._is_word(sign)
             if before and self.peek(1 + negative).kind in {"number", "op"}:
-                self._place += 1 + negative
+                self._position += 1 + negative
                 value = self._scaled(self.sum())
                 if self._is_word(sign):
                     self.next()
@@ -75,8 +73,8 @@ class Quantities(Expressions, ABC):
         return Quantity(value, unit) if unit else value
 
     def _smaller(self, unit: Unit) -> Node | None:
-        """What goes on in a smaller unit, as 30 minutes behind 2 hours, in the unit before."""
-        start = self._place
+        """The continuation in a smaller unit, as 30 minutes after 2 hours, converted to `unit`."""
+        start = self._position
         name, power = unit[0]
         if power == 1 and len(unit) == 1 and name in SMALLER:
             self._take_word("and")
@@ -85,7 +83,7 @@ class Quantities(Expressions, ABC):
                 smaller, ratio = SMALLER[name]
                 if isinstance(value, Quantity) and value.unit == ((smaller, 1),):
                     return Call("/", (value.value, Num(Fraction(ratio))))
-        self._place = start
+        self._position = start
         return None
 
     # Numbers in words.
@@ -96,14 +94,14 @@ class Quantities(Expressions, ABC):
 
     def _take_word(self, text: str) -> bool:
         found = self._is_word(text)
-        self._place += found
+        self._position += found
         return found
 
     def _spells(self, ahead: int) -> bool:
         return self.peek(ahead).kind == "word" and self.peek(ahead).text.lower() in NUMBER_WORDS
 
     def _spelled(self) -> Node | None:
-        """A whole number in words, as twenty-one or two hundred and five."""
+        """An integer in words, such as twenty-one or two hundred and five."""
         if not self._spells(0):
             return None
         total, part = 0, NUMBER_WORDS[self.next().text.lower()]
@@ -120,22 +118,22 @@ class Quantities(Expressions, ABC):
                 total, part, room = total + part * SCALES[name], 0, min(SCALES[name], 1000)
             else:
                 return Num(Fraction(total + part))
-            self._place += 1 + joined
+            self._position += 1 + joined
 
     def _scaled(self, value: Node) -> Node:
-        """The value times a scale behind it (2.5 million), or over the name of a part (two thirds)."""
+        """The value times a scale after it (2.5 million), or divided by the name of a part (two thirds)."""
         while self.peek().kind == "word" and self.peek().text.lower() in SCALES:
             value = Call("*", (value, Num(Fraction(SCALES[self.next().text.lower()]))))
         hyphen = self.at("-")
         if isinstance(value, Num) and self.peek(hyphen).text in PARTS:
-            self._place += hyphen
+            self._position += hyphen
             value = Call("/", (value, Num(Fraction(PARTS[self.next().text]))))
         return value
 
     # Units.
 
     def _bearing(self) -> None:
-        """Drop the T of a true bearing, as in 212 degrees T."""
+        """Skip the T of a true bearing, as in 212 degrees T."""
         if self.peek().text == "T" and self.peek().kind == "word":
             self.next()
 
@@ -148,14 +146,14 @@ class Quantities(Expressions, ABC):
         token = self.peek()
         name = token.text
         if token.kind == "command":
-            return name == "Omega" and self._ends_value(1) and self._tokens[self._place - 1].kind == "number"
+            return name == "Omega" and self._ends_value(1) and self._tokens[self._position - 1].kind == "number"
         if name in UNITS and len(name) > 1:
             return True
         if name in GLUED_UNITS or (name.lower() in SQUARED and self.peek(1).kind == "word"):
             return True
         if name not in LETTER_UNITS:
             return False
-        before = self._tokens[self._place - 1]
+        before = self._tokens[self._position - 1]
         if not (
             token.roman or (self._ends_value(1) and (token.spaced or (name in "mghslL" and before.kind == "number")))
         ):
@@ -163,7 +161,7 @@ class Quantities(Expressions, ABC):
         return token.roman or self._plain_value()
 
     def _ends_value(self, ahead: int) -> bool:
-        """True if a unit of one letter ends here: only a power, a slash with a unit, or the end of the item follows."""
+        """True if only a power, a slash with a unit, or the end of the item follows a unit of one letter."""
         token = self.peek(ahead)
         if token.text in {"^", "**"}:
             length = 2
@@ -179,8 +177,8 @@ class Quantities(Expressions, ABC):
         return token is END or token.text in {",", ";", ")", "]", "and", "or", "\\\\"} or token.text in RELATIONS
 
     def _plain_value(self) -> bool:
-        """True if nothing before the cursor can be a variable or a sum the letter would be part of."""
-        for token in reversed(self._tokens[: self._place]):
+        """True if no variable or sum before the cursor could include the letter."""
+        for token in reversed(self._tokens[: self._position]):
             if token.text in {",", ";", "=", ":", "is", "approx", "and", "or", "(", "["}:
                 return True
             if token.kind == "word" and len(token.text) > 1 and token.text in UNITS:
@@ -219,7 +217,7 @@ class Quantities(Expressions, ABC):
         if name.lower() in SQUARED:
             power, name = SQUARED[name.lower()], self.next().text
         if name not in UNITS:
-            raise Unreadable(f"{name!r} is no unit")
+            raise Unreadable(f"{name!r} is not a unit")
         if self.peek().text in SQUARED and self.peek().text.endswith("ed"):
             power = SQUARED[self.next().text]
         if self.take("^", "**"):
@@ -232,7 +230,7 @@ class Quantities(Expressions, ABC):
         return UNITS[name], power
 
     def _noun(self, value: Node) -> Unit:
-        """What is counted, as in ``15 apples``: the words that end the item, the unit of themselves."""
+        """A counted noun, as in ``15 apples``: the words that end the item are the unit."""
         if not isinstance(value, Num) and not (isinstance(value, Call) and value.op in {"/", "neg"}):
             return ()
         words: list[str] = []
@@ -243,5 +241,5 @@ class Quantities(Expressions, ABC):
             return ()
         if words[0] in FILLERS or not NOT_COUNTED.isdisjoint(words):
             return ()
-        self._place += len(words)
+        self._position += len(words)
         return ((" ".join(word.removesuffix("s") for word in words), 1),)

@@ -1,4 +1,4 @@
-"""One spelling for each thing: Unicode signs, LaTeX dress and line breaks, before an answer is cut into tokens."""
+"""Normalises spelling (Unicode signs, LaTeX markup, line breaks) before an answer is tokenized."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _FRACTION_OF_UNITS = re.compile(
     r"\\[dt]?frac\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?~?\s*([A-Za-z]+)\s*\}?\s*\}"
     r"\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?~?\s*([A-Za-z]+)\s*\}?\s*(\^\s*\{?\d\}?)?\s*\}"
 )
-# What to look for first (most answers hold none of it), the pattern, and the spelling that replaces it.
+# A substring to look for first, since most answers contain none of them; the pattern; its replacement.
 _SPELLINGS = tuple(
     (marker, re.compile(pattern), spelling)
     for marker, pattern, spelling in (
@@ -74,7 +74,7 @@ _SPELLINGS = tuple(
         ("mpty set", r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
         ("per cent", r"\bper cent\b", "percent"),
         ("US", r"\bUS\s?(?=\\?\$)", ""),
-        # A set builder of one variable is what it says of the variable.
+        # A set builder of one variable is equal to its condition.
         (
             "\\{",
             r"^\s*\\\{\s*([a-z])\s*(?:\\in\s*\(-\\infty,\\infty\)\s*)?(?:\||\\mid(?![A-Za-z])|:)"
@@ -86,7 +86,7 @@ _SPELLINGS = tuple(
         ("]", r"^\s*(?:\\left\s*)?\](?=[^\[\]]*[,;])([^\[\]]+?)(?:\\right\s*)?\]\s*$", r"(\1]"),
         ("[", r"^\s*(?:\\left\s*)?\[(?=[^\[\]]*[,;])([^\[\]]+?)(?:\\right\s*)?\[\s*$", r"[\1)"),
         ("^", r"(?<=\d)\s*\^\s*(?:\{\s*o\s*\}|o(?![A-Za-z]))", r" \\degree "),
-        # Two or more dots between groups of three digits set thousands apart, never decimals.
+        # Two or more dots between groups of three digits separate thousands and never mark decimals.
         (".", r"(?<![\d.,])(\d{1,3})\.(\d{3})\.(\d{3})(?:,(?=\d))(?!\d{3}(?!\d))", r"\1\2\3."),
         (".", r"(?<![\d.,])(\d{1,3})\.(\d{3})\.(\d{3})(?![\d.,])", r"\1\2\3"),
         (".", r"\b(sq|cu|ft|in|yd|lbs?|oz|hrs?|mins?|secs?)\.(?=\s*[A-Za-z\d])", r"\1 "),
@@ -95,10 +95,10 @@ _SPELLINGS = tuple(
 
 
 def clean(text: str) -> str:
-    """The text with one spelling for each thing: no math delimiters, no sizing, Unicode signs as LaTeX commands.
+    """The text with normalised spelling: no math delimiters, no sizing, Unicode signs as LaTeX commands.
 
     Raises:
-        TooLarge: it is longer than an answer may be.
+        TooLarge: it exceeds the limit on characters.
     """
     if len(text) > limits.CHARACTERS:
         raise TooLarge(f"longer than {limits.CHARACTERS} characters")
@@ -117,7 +117,7 @@ def clean(text: str) -> str:
     text = _BRACED_UNIT.sub(r" \1 ", text)
     text = _FRACTION_OF_UNITS.sub(_slashed_units, text) if "frac" in text else text
     if "\n" in text.strip() and "\\begin" not in text:
-        # A line that is there twice says nothing more.
+        # Duplicate lines add nothing.
         text = r" \\ ".join(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
     for marker, pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text) if marker in text else text
@@ -130,20 +130,20 @@ def _greek(letter: str) -> str:
 
 
 def _repeating(found: re.Match[str]) -> str:
-    """A decimal with a bar over what repeats, as the fraction it is: 0.1(6) is (16 - 1)/90."""
+    """A repeating decimal as a fraction: 0.1(6) is (16 - 1)/90."""
     whole, fixed, cycle = found[1], found[2], found[3] or found[4]
     value = int(whole + fixed + cycle) - int(whole + fixed)
     return f"\\frac{{{value}}}{{{'9' * len(cycle)}{'0' * len(fixed)}}}"
 
 
 def _slashed_units(found: re.Match[str]) -> str:
-    """A fraction of two units with a slash, any other fraction as it is."""
+    """A fraction of two units with a slash; any other fraction unchanged."""
     over, under, power = found.groups()
     return f" {over}/{under}{power or ''} " if over in UNITS and under in UNITS else found.group()
 
 
 def _delimiters(text: str) -> str:
-    """Drop math delimiters and Markdown emphasis; a dollar sign that opens no formula stays: it is money."""
+    """Remove math delimiters and Markdown emphasis, but not a dollar sign that is a currency."""
     text = re.sub(r"\\[()\[\]]", " ", text).replace("`", "").replace("$$", " ")
     if len(text) > 2 and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
         text = text[1:-1]
@@ -156,6 +156,6 @@ def _delimiters(text: str) -> str:
 
 
 def joined_thousands(text: str, *, commas: bool) -> str:
-    """Groups of three digits set apart by spaces, and by commas if `commas`, as one number."""
+    """Groups of three digits separated by spaces, or by commas if `commas`, as one number."""
     text = _PLAIN_THOUSANDS.sub(lambda m: m.group().replace(" ", ""), text)
     return _COMMA_THOUSANDS.sub(lambda m: m.group().replace(",", ""), text) if commas else text

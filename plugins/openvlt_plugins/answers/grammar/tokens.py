@@ -1,4 +1,4 @@
-"""A cleaned answer, cut into tokens."""
+"""The tokens of a cleaned answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openvlt_plugins.answers.grammar.limits import TooLarge
 
 
 class Unreadable(Exception):
-    """The text is not mathematics this grammar knows."""
+    """The text is not mathematics that this grammar covers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Token:
 
     Attributes:
         kind: ``number``, ``word`` (letters), ``command`` (after a backslash), ``op`` or ``end``.
-        text: what it says; for a command, its name.
-        spaced: True if white space stands before it.
-        roman: True if it stands upright (``\\text``, ``\\mathrm``): a unit or a word, never a product of variables.
+        text: its characters; for a command, its name.
+        spaced: True if white space precedes it.
+        roman: True if it is upright (``\\text``, ``\\mathrm``): a unit or a word, never a product of variables.
     """
 
     kind: str
@@ -48,7 +48,7 @@ def tokenize(text: str) -> list[Token]:
     """The tokens of a cleaned text.
 
     Raises:
-        Unreadable: a character belongs to no token.
+        Unreadable: a character is not part of any token.
         TooLarge: a number has too many digits, or there are too many tokens.
     """
     tokens: list[Token] = []
@@ -61,16 +61,16 @@ def tokenize(text: str) -> list[Token]:
 def _scan(text: str, tokens: list[Token], *, roman: bool, depth: int) -> None:
     if depth > limits.NESTING:
         raise TooLarge(f"nested deeper than {limits.NESTING}")
-    place, spaced = 0, False
-    while place < len(text):
-        if upright := _TEXT.match(text, place):
+    position, spaced = 0, False
+    while position < len(text):
+        if upright := _TEXT.match(text, position):
             _scan(f" {upright.group(1)} ", tokens, roman=True, depth=depth + 1)
-            place, spaced = upright.end(), True
+            position, spaced = upright.end(), True
             continue
-        found = _SCANNER.match(text, place)
+        found = _SCANNER.match(text, position)
         if not found:
-            raise Unreadable(f"{text[place]!r} has no meaning here")
-        place = found.end()
+            raise Unreadable(f"{text[position]!r} has no meaning here")
+        position = found.end()
         kind = found.lastgroup or ""
         if kind == "space":
             spaced = True

@@ -1,4 +1,4 @@
-"""What the parser makes of an answer: a tree of frozen nodes that compare and hash by what they say."""
+"""The tree of a parsed answer: frozen nodes, compared and hashed by value."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Items in order between brackets; no brackets for items that only stand beside each other (``1, 2``)."""
+    """Items in order between brackets; a plain list (``1, 2``) has no brackets."""
 
     opening: str
     items: tuple[Node, ...]
@@ -57,17 +57,21 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Numbers in proportion, such as 7:32; also how a clock time is read."""
+    """Numbers in proportion, such as 7:32; a clock time is parsed the same way."""
 
     parts: tuple[Node, ...]
 
 
+Unit: TypeAlias = tuple[tuple[str, int], ...]
+"""Canonical unit names with their powers, sorted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A value with its unit: canonical unit names with their powers, sorted."""
+    """A value with its unit."""
 
     value: Node
-    unit: tuple[tuple[str, int], ...]
+    unit: Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words and mathematics in turn, such as ``domain: [0, 2] and range: (1, 3)``."""
+    """Words and mathematics in order, such as ``domain: [0, 2] and range: (1, 3)``."""
 
     parts: tuple[Node, ...]
 
@@ -112,7 +116,7 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def symbols(node: Node) -> frozenset[str]:
-    """The variables in a node, constants left out."""
+    """The variables in a node, without constants."""
     if isinstance(node, Sym):
         return frozenset() if node.name in CONSTANTS else frozenset({node.name})
     return frozenset().union(*(symbols(child) for child in children(node)))

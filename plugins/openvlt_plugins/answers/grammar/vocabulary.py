@@ -30,7 +30,7 @@ GREEK = frozenset(
     )
 )
 
-# Canonical name (one pint knows) to the ways people write it.
+# Canonical name (as in pint) to its spellings.
 _UNITS = {
     "mm": "mm millimeter millimeters millimetre millimetres",
     "cm": "cm cms centimeter centimeters centimetre centimetres",
@@ -108,13 +108,13 @@ GLUED_UNITS = {
     for name, unit in UNITS.items()
     if len(name) > 2
 }
-# A single letter can be a variable as well: these are units only where they end a value.
+# A single letter may also be a variable: these are units only at the end of a value.
 LETTER_UNITS = frozenset("mgshlLNJWVAK")
 CURRENCIES = {
     "$": "dollar", "USD": "dollar", "euro": "euro", "EUR": "euro", "pounds": "sterling", "GBP": "sterling",
     "yen": "yen",
 }  # fmt: skip
-# A unit, the smaller one that may go on behind it, and how many of those it is.
+# A unit, the smaller unit that may continue it, and the number of smaller ones in it.
 SMALLER = {
     "week": ("day", 7), "day": ("hour", 24), "hour": ("minute", 60), "minute": ("s", 60), "year": ("month", 12),
     "foot": ("inch", 12), "pound": ("ounce", 16), "m": ("cm", 100), "km": ("m", 1000), "cm": ("mm", 10),
@@ -122,7 +122,7 @@ SMALLER = {
 }  # fmt: skip
 
 SEPARATORS = frozenset({"and", "or"})
-# Letters side by side that are words even where letters are multiplied.
+# Adjacent letters that are words even where letters are multiplied.
 SHORT_WORDS = frozenset(
     _split(
         """
@@ -162,7 +162,7 @@ PARTS = {
         "ninth": 9, "tenth": 10, "hundredth": 100, "thousandth": 1000,
     }.items()
 } | {"halves": 2}  # fmt: skip
-# Words behind a number that change it, or take it back: it is not what is counted.
+# Words after a number that change or retract it, and are not counted nouns.
 NOT_COUNTED = frozenset(
     _split(
         """
@@ -171,9 +171,9 @@ NOT_COUNTED = frozenset(
     """
     )
 ) | {*NUMBER_WORDS, *SCALES, *PARTS}
-# A value with one of these in its label is not what the label says it is.
+# A label with one of these denies the value after it.
 NEGATIONS = frozenset(_split("not no never isn wasn cannot can't wrong incorrect false except without"))
-# Words of a phrase that say nothing about its mathematics.
+# Words of a phrase that do not affect its mathematics.
 FILLERS = frozenset(
     _split(
         """

@@ -1,1 +1,1 @@
-"""What expressions are worth: exactly, in normal form, at points, and at last to many digits."""
+"""Values of expressions: exact, in normal form, at points in double precision, and to many digits."""

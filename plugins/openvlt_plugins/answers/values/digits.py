@@ -1,9 +1,9 @@
-"""The last tier: values to very many digits at irregular points.
+"""The symbolic tier: values to many digits at irregular points.
 
-Two expressions that agree to 200 digits at eight such points, on both sides of zero, are taken for equal, and so are
-two constants that agree to 1000; a difference that is small but has digits is a difference. So an identity needs no
-proof, and nothing is ever simplified, which is what hangs computer algebra. Where an expression has no values
-(infinities, functions nobody has defined), it is equal to none but those with its normal form.
+Two expressions that agree to 200 digits at eight such points, on both sides of zero, are considered equal, and so are
+two constants that agree to 1000; a smaller difference that is not rounding error counts. So an identity needs no proof
+and no simplification, in which computer algebra systems hang. An expression without values (infinities, undefined
+functions) is equal only to those with the same normal form.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def equal(one: Node, other: Node) -> bool:
 
 
 def constant_ratio(one: Node, other: Node, *, signed: bool) -> bool:
-    """Whether the quotient of two expressions is a constant that is not zero (and positive, if `signed`)."""
+    """Whether the quotient of two expressions is a nonzero constant (a positive one, if `signed`)."""
     found = [(a, b) for a, b in _values(one, other) if a.at and b.at]
     if not _are_enough(found, one, other):
         return False
@@ -42,20 +42,20 @@ def constant_ratio(one: Node, other: Node, *, signed: bool) -> bool:
 
 
 def _values(one: Node, other: Node) -> list[tuple[Value, Value]]:
-    """Both values at the first `_ENOUGH` of some points at which both have one."""
+    """The values of both expressions at the first `_ENOUGH` points at which both have one."""
     names = sorted(symbols(one) | symbols(other))
     arithmetic = _arithmetic(_DIGITS if names else _CONSTANT_DIGITS, get_ident())
 
     def points() -> Iterator[Point]:
-        for turn in range(_TRIES if names else 1):
-            yield {name: arithmetic.number(_place(turn, index)) for index, name in enumerate(names)}
+        for attempt in range(_TRIES if names else 1):
+            yield {name: arithmetic.number(_coordinate(attempt, index)) for index, name in enumerate(names)}
 
     return list(islice(pairs(one, other, points(), arithmetic), _ENOUGH))
 
 
 @lru_cache(maxsize=64)
 def _arithmetic(digits: int, thread: int) -> Arithmetic:
-    """An arithmetic of so many digits, of one thread's own: mpmath changes a context's precision as it works."""
+    """An arithmetic of so many digits, one for each thread: mpmath changes a context's precision while it computes."""
     import mpmath
 
     context = mpmath.mp.clone()
@@ -63,11 +63,11 @@ def _arithmetic(digits: int, thread: int) -> Arithmetic:
     return Arithmetic(lambda value: context.mpf(value.numerator) / value.denominator, context, context.eps, 0.0)
 
 
-def _place(turn: int, index: int) -> Fraction:
-    """An irregular rational number; consecutive turns lie on different sides of zero."""
-    return Fraction((-1) ** (turn + index) * (7919 * (turn + 3) + 104729 * (index + 1)), 50021 + 997 * turn)
+def _coordinate(attempt: int, index: int) -> Fraction:
+    """An irregular rational number; its sign alternates between attempts."""
+    return Fraction((-1) ** (attempt + index) * (7919 * (attempt + 3) + 104729 * (index + 1)), 50021 + 997 * attempt)
 
 
 def _are_enough(found: list[tuple[Value, Value]], *nodes: Node) -> bool:
-    """True if so many points prove something: half of those wanted, or the only one if there are no variables."""
+    """True if there are enough points to decide: half of those wanted, or the only one if there are no variables."""
     return len(found) >= (_ENOUGH // 2 if any(symbols(node) for node in nodes) else 1)

@@ -13,7 +13,7 @@ def rational(node: Node) -> Fraction | None:
     """The exact value of an expression of numbers; None if it is not rational or not a number at all.
 
     Raises:
-        TooLarge: a number on the way passes a limit.
+        TooLarge: an intermediate number exceeds a limit.
     """
     if isinstance(node, Num):
         return node.value
@@ -53,14 +53,14 @@ def _apply(op: str, values: list[Fraction]) -> Fraction | None:
 
 
 def bounded(value: Fraction) -> Fraction:
-    """The value itself, if its numerator and denominator are within the limit."""
+    """The value, if its numerator and denominator are within the limit."""
     if max(value.numerator.bit_length(), value.denominator.bit_length()) > BITS:
         raise TooLarge(f"a number of more than {BITS} bits")
     return value
 
 
 def power(base: Fraction, exponent: Fraction) -> Fraction | None:
-    """The rational power of a rational number, None if it is irrational or undefined."""
+    """The power of a rational number, None if it is irrational or undefined."""
     if exponent.denominator != 1:
         found = root(base, Fraction(exponent.denominator)) if exponent.denominator <= 100 else None
         return None if found is None else power(found, Fraction(exponent.numerator))
@@ -94,7 +94,7 @@ def _integer_root(value: int, n: int) -> int | None:
 
 
 def factorial_of(value: Fraction) -> Fraction | None:
-    """The factorial, None where there is none."""
+    """The factorial, None if it is undefined."""
     if value.denominator != 1 or value < 0:
         return None
     if value > FACTORIAL:

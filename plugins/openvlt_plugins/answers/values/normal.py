@@ -20,7 +20,7 @@ Mono: TypeAlias = tuple[tuple[str, Fraction], ...]
 Poly: TypeAlias = dict[Mono, Fraction]
 
 _MOST_FACTORS = 16
-# Products of terms in the comparison this thread is at.
+# Counts the products of terms in this thread's current comparison.
 _WORK = threading.local()
 _SMALL_PRIMES = 1_000
 
@@ -31,7 +31,7 @@ class Opaque(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
-    """Numerator over denominator; a denominator of one term is always folded into the numerator."""
+    """Numerator over denominator; a denominator of one term is folded into the numerator."""
 
     top: Poly
     bottom: Poly = field(default_factory=lambda: {(): Fraction(1)})
@@ -49,7 +49,7 @@ class Quotient:
 
 
 def same_value(one: Node, other: Node) -> bool:
-    """True if the normal forms show that the expressions are equal; False says nothing."""
+    """True if the normal forms prove that the expressions are equal; False proves nothing."""
     start_work()
     try:
         a, b = normal(one), normal(other)
@@ -59,7 +59,7 @@ def same_value(one: Node, other: Node) -> bool:
 
 
 def start_work() -> None:
-    """Begin a comparison: what this thread may compute for it starts anew."""
+    """Begin a comparison: reset this thread's budget of `PRODUCTS`."""
     _WORK.products = 0
 
 
@@ -68,7 +68,7 @@ def normal(node: Node) -> Quotient:
 
     Raises:
         Opaque: it has none.
-        TooLarge: it passes a limit.
+        TooLarge: it exceeds a limit.
     """
     if isinstance(node, Num):
         return _number(node.value)
@@ -192,7 +192,7 @@ def _mul(one: Poly, other: Poly) -> Poly:
 
 
 def _times(left: Mono, right: Mono) -> tuple[Mono, Fraction]:
-    """The product of two monomials: whole powers of primes and of i go into the factor."""
+    """The product of two monomials; integer powers of primes and of i become part of the factor."""
     exponents = dict(left)
     for atom, exponent in right:
         exponents[atom] = exponents.get(atom, Fraction()) + exponent
@@ -236,7 +236,7 @@ def _whole_power(base: Quotient, n: int) -> Quotient:
 
 
 def _fractional_power(base: Quotient, exponent: Fraction) -> Quotient:
-    """Exact only where it is one value: of a positive number, times at most one atom, or atoms that are positive."""
+    """Expanded only where it has one value: a positive number times at most one atom, or times positive atoms."""
     if base.is_polynomial and len(base.top) == 1:
         [(mono, coefficient)] = base.top.items()
         positive = all(_is_positive(atom) for atom, _ in mono)
@@ -245,8 +245,8 @@ def _fractional_power(base: Quotient, exponent: Fraction) -> Quotient:
             raised: Poly = {tuple((atom, e * exponent) for atom, e in mono): Fraction(1)}
             return Quotient(_mul(raised, number))
         if coefficient < 0 and not mono and exponent.denominator == 2:
-            turn = _mono_poly("i", Fraction(1))
-            return _whole_power(Quotient(_mul(_rational_power(-coefficient, Fraction(1, 2)), turn)), exponent.numerator)
+            unit = _mono_poly("i", Fraction(1))
+            return _whole_power(Quotient(_mul(_rational_power(-coefficient, Fraction(1, 2)), unit)), exponent.numerator)
     return _whole_power(_atom(f"[{_key(base)}]^1/{exponent.denominator}"), exponent.numerator)
 
 
@@ -269,7 +269,7 @@ def _rational_power(value: Fraction, exponent: Fraction) -> Poly:
 
 
 def _factors(number: int) -> dict[int, int]:
-    """Prime factors up to a small bound; what is left counts as one factor, exact powers of it apart."""
+    """Prime factors up to a small bound; the remaining cofactor counts as one factor."""
     found: dict[int, int] = {}
     if number.bit_length() > min(BITS, 512):
         raise Opaque("a root of a very large number")
@@ -285,7 +285,7 @@ def _factors(number: int) -> dict[int, int]:
 
 
 def _symbolic_power(base: Quotient, exponent: Quotient) -> Quotient:
-    """A positive base to a polynomial: one atom for each term of the exponent, so that equal powers meet."""
+    """A positive base to a polynomial: one atom for each term of the exponent, so that equal powers coincide."""
     if not exponent.is_polynomial or not base.is_polynomial or len(base.top) != 1:
         return _atom(f"[{_key(base)}]^[{_key(exponent)}]")
     [(mono, coefficient)] = base.top.items()

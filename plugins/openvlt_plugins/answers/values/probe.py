@@ -1,4 +1,4 @@
-"""Values at points, with a running error bound: in double precision a cheap proof that two expressions differ."""
+"""Values at points, with a running error bound: in double precision, a cheap proof that two expressions differ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from openvlt_plugins.answers.grammar.limits import FACTORIAL, MAGNITUDE
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym, symbols
 
-# Irregular points on both sides of zero; each variable takes its own of them.
+# Irregular points on both sides of zero; each variable has its own.
 _POINTS = (0.7390851, 2.2360841, -1.3247179, 3.3598857, -0.5671433, 1.9021605, -2.6854520, 0.2614972, 5.3160141)
 _ROUNDS = 4
 _PLAIN = frozenset({"sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "log"})
@@ -27,10 +27,10 @@ class Arithmetic:
     """How numbers are represented.
 
     Attributes:
-        number: turns a fraction into one.
+        number: converts a fraction.
         module: its functions and constants: ``cmath``, or a context of mpmath.
         eps: relative error of an operation.
-        least: numbers below it are not to be trusted.
+        least: smaller numbers are unreliable.
     """
 
     number: Callable[[Fraction], Number]
@@ -43,40 +43,40 @@ DOUBLE = Arithmetic(lambda value: complex(float(value)), cmath, 2.3e-16, 1e-300)
 
 
 class Value(NamedTuple):
-    """A number and how far off it may be."""
+    """A number and the bound of its error."""
 
     at: Number
     error: Number
 
 
 class Undefined(Exception):
-    """The expression has no finite value there, or this module does not know how to find it."""
+    """The expression has no finite value at the point, or none that this module can compute."""
 
 
 NO_VALUE = (Undefined, OverflowError, ZeroDivisionError, ValueError)
-"""What `value` raises where there is none."""
+"""The errors `value` raises if there is none."""
 
 
 def points(*nodes: Node) -> list[dict[str, Number]]:
-    """The points to look at in double precision: one if there are no variables."""
+    """The points to evaluate in double precision; a single one if there are no variables."""
     names = sorted(frozenset().union(*(symbols(node) for node in nodes)))
     rounds = _ROUNDS if names else 1
     return [
-        {name: complex(_POINTS[(index + 2 * turn) % len(_POINTS)] + 0.013 * index) for index, name in enumerate(names)}
-        for turn in range(rounds)
+        {name: complex(_POINTS[(index + 2 * step) % len(_POINTS)] + 0.013 * index) for index, name in enumerate(names)}
+        for step in range(rounds)
     ]
 
 
 def differ(one: Node, other: Node) -> bool:
-    """True if the expressions certainly have different values at some point where both are real."""
+    """True if the expressions are proven to differ at some point where both are real."""
     return any(are_apart(a, b, DOUBLE.least) for a, b in pairs(one, other, points(one, other)))
 
 
 def pairs(
-    one: Node, other: Node, places: Iterable[Point], arithmetic: Arithmetic = DOUBLE
+    one: Node, other: Node, at: Iterable[Point], arithmetic: Arithmetic = DOUBLE
 ) -> Iterator[tuple[Value, Value]]:
     """The values of both expressions at the points where both have one; with variables, only where both are real."""
-    for point in places:
+    for point in at:
         try:
             a, b = value(one, point, arithmetic), value(other, point, arithmetic)
         except NO_VALUE:
@@ -86,7 +86,7 @@ def pairs(
 
 
 def are_apart(a: Value, b: Value, least: float = 0.0) -> bool:
-    """True if the two values certainly differ, by more than `least`."""
+    """True if the two values are proven to differ by more than `least`."""
     return bool(abs(a.at - b.at) > 1000 * (a.error + b.error) + least)
 
 
@@ -98,7 +98,7 @@ def value(node: Node, point: Point, arithmetic: Arithmetic = DOUBLE) -> Value:
     """The value of an expression at a point.
 
     Raises:
-        Undefined, OverflowError, ZeroDivisionError, ValueError: it has none that this module can find.
+        Undefined, OverflowError, ZeroDivisionError, ValueError: it has none that this module can compute.
     """
     if isinstance(node, Num):
         number = arithmetic.number(node.value)
@@ -163,7 +163,7 @@ def _power(op: str, base: Value, exponent: Value, arithmetic: Arithmetic) -> Val
         exponent = Value(1 / exponent.at, 0.0)
     logarithm = abs(arithmetic.module.log(base.at)) if base.at else 0
     if abs(exponent.at) * logarithm > MAGNITUDE:
-        raise Undefined("a power beyond all measure")
+        raise Undefined("a power beyond the limit")
     if base.at == 0 and exponent.at.real <= 0:
         raise Undefined("no power of zero")
     at = base.at**exponent.at

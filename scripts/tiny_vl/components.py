@@ -1,4 +1,4 @@
-"""The tiny Qwen2.5-VL's parts: tokenizer, processor and an untrained model."""
+"""The components of the tiny Qwen2.5-VL: tokenizer, processor and an untrained model."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def make_tokenizer(texts: Iterable[str], size: int) -> PreTrainedTokenizerFast:
 
 
 def make_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLProcessor:
-    """A processor that shows every image at 64 x 64 pixels, 16 image tokens."""
+    """A processor that scales every image to 64 x 64 pixels, 16 image tokens."""
     shared = {
         "patch_size": PATCH,
         "merge_size": MERGE,
@@ -88,8 +88,8 @@ def make_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLProcessor:
 def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLForConditionalGeneration:
     """An untrained model of about two million parameters, in float32.
 
-    The spreads of the initial weights, 0.04 in the vision tower and 0.05 in the language model, are what makes so narrow
-    a model learn within a thousand steps; the usual 0.02 does not.
+    With initial weights of standard deviation 0.04 in the vision tower and 0.05 in the language model, so narrow a model
+    learns within a thousand steps; with the usual 0.02 it does not.
     """
     ids = dict(zip(SPECIAL, tokenizer.convert_tokens_to_ids(list(SPECIAL)), strict=True))
     config = Qwen2_5_VLConfig(
