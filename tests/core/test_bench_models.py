@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Home:
         (folder / "model").mkdir(parents=True)
         (folder / "stage.json").write_text(json.dumps({"model": "model", "digest": "0"}))
         stages.append(
-            StageRecord(stage_kind=name[:-2], name=name, iteration=1, fingerprint=name, folder=f"stages/{name}")
+            StageRecord(stage_kind="train", name=name, iteration=1, fingerprint=name, folder=f"stages/{name}")
         )
     recipe = {"base": {"id": "tiny-vl", "dtype": "float32"}, "format": {"suffix": "\nThink.", "answer": "final"}}
     for name, made in (("first", tuple(stages)), ("empty", ())):

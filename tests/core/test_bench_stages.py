@@ -53,7 +53,7 @@ def test_replies_are_kept_as_they_came_and_read_when_they_are_scored(stages: Ben
 def test_nothing_is_asked_or_scored_twice(stages: Bench) -> None:
     first = scored(stages, asked(stages))
     stages.asked()
-    stages.workspace.dry = True
+    stages.workspace.dry_run = True
     again = asked(stages)
     assert again.output.record.cached and stages.asked() == []
     output, result = scored(stages, again)
@@ -83,10 +83,10 @@ def test_an_endpoint_that_is_down_is_asked_again_for_the_rest(stages: Bench, fak
     fake(down=0.3)
     answered = asked(stages, n=40)
     assert 3 < len(answered.failed) < 25 and "asks again" in answered.notes[0]
-    stages.workspace.dry = True
+    stages.workspace.dry_run = True
     with pytest.raises(NotDone, match="bench-made"):
         asked(stages, n=40)
-    stages.workspace.dry = False
+    stages.workspace.dry_run = False
     stages.asked()
     fake()
     again = asked(stages, n=40)

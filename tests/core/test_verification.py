@@ -251,6 +251,13 @@ def test_groups_are_verified_whole(registry: Registry) -> None:
     assert scores == [0.5, -0.5, 0.5, -0.5]
 
 
+def test_a_claim_without_a_group_is_a_group_of_its_own(registry: Registry) -> None:
+    built = {name: registry.build("verifier", name) for name in ("answer", "length")}
+    claims = [claim("7"), claim("0 0 0 7"), claim("1 1 1")]
+    with VerifierRunner(built, format=Format()) as runner:
+        assert runner.verdicts(claims) == [runner.verdicts([each])[0] for each in claims]
+
+
 def test_counts_and_concerns(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
     with VerifierRunner({"answer": registry.build("verifier", "number")}, format=Format()) as runner:
         runner.verdicts([claim("7")] * 18 + [claim("7", gold="many")] * 2)

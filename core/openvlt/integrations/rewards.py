@@ -104,7 +104,7 @@ class RewardFunction:
         if ids is None and is_ids(completion):
             ids = completion
         claim = claim_of(self._decoded(completion), gold, known, self.format)
-        group = f"{known.get('id', '')} {text_of(prompt)}"
+        group = f"{known.get('id', '')} {text_of(prompt)}".strip()
         return replace(claim, token_ids=None if ids is None else tuple(ids), group=group)
 
     def _decoded(self, completion: Any) -> str:

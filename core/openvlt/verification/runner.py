@@ -107,9 +107,9 @@ class VerifierRunner:
         return [verdict for (verdict,) in self._isolation.run(built, [(claim,) for claim in claims], "verify")]
 
     def _run_groups(self, built: Built[Verifier], claims: Sequence[Claim]) -> list[Verdict]:
-        groups: defaultdict[str, list[int]] = defaultdict(list)
+        groups: defaultdict[str | int, list[int]] = defaultdict(list)
         for index, claim in enumerate(claims):
-            groups[claim.group].append(index)
+            groups[claim.group or index].append(index)
         members = [tuple(claims[index] for index in group) for group in groups.values()]
         if built.component.inline:
             found = [run_group_inline(built.component, group) for group in members]
