@@ -87,11 +87,11 @@ def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) 
         pytest.param('{"response": "x"}', "row 1 has no id", id="no id"),
         pytest.param(
             '{"id": 1, "response": "x"}\n{"id": "1", "response": "y"}',
-            "'1' stands in row 1 and again in row 2",
+            "the id '1' of row 2 is a duplicate of row 1",
             id="twice",
         ),
-        pytest.param('{"id": 1, "text": "x"}', "holds no responses; the keys of its last row are id, text", id="keys"),
-        pytest.param("", "holds no responses", id="empty"),
+        pytest.param('{"id": 1, "text": "x"}', "has no responses; the keys of its last row are id, text", id="keys"),
+        pytest.param("", "has no responses", id="empty"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, said: str) -> None:

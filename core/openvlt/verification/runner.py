@@ -89,7 +89,10 @@ class VerifierRunner:
         """The verdict of every verifier on every claim, claims in order, verifiers in recipe order."""
         rows: list[dict[str, Verdict]] = [{} for _ in claims]
         for name, built in self._verifiers.items():
-            seen = [replace(claim, verdicts={**claim.verdicts, **row}) for claim, row in zip(claims, rows, strict=True)]
+            seen = [
+                replace(claim, verdicts={**claim.verdicts, **row}) if row else claim
+                for claim, row in zip(claims, rows, strict=True)
+            ]
             for row, verdict in zip(rows, self._run(built, seen), strict=True):
                 row[name] = verdict
                 self.tallies[name].add(verdict)
