@@ -94,7 +94,7 @@ def in_workers(hostile: list[Claim]) -> dict[str, object]:
     for start in range(0, len(hostile), 500):
         tasks = [Task(verifier=built.identity, claims=(mended(claim),)) for claim in hostile[start : start + 500]]
         for result in pool.run(tasks, budget=1e9):
-            statuses[result.how if isinstance(result, Failed) else result.verdicts[0].status] += 1
+            statuses[result.category if isinstance(result, Failed) else result.verdicts[0].status] += 1
         sizes.append(max(resident(pid) for pid in children()))
     pool.close()
     return {"statuses": dict(statuses), "worker_memory_mib": [sizes[0] >> 20, sizes[-1] >> 20], "left": len(children())}
