@@ -68,18 +68,18 @@ def claims(count: int) -> list[Claim]:
 
 
 def one_by_one(hostile: list[Claim]) -> dict[str, object]:
-    """Through the judge, each in a call of its own."""
+    """Through a runner, each in a call of its own."""
     statuses: Counter[str] = Counter()
     slowest, grown = 0.0, 0
     with VerifierRunner(
         {"answer": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1
-    ) as judge:
-        judge.verdicts([WARM])
+    ) as runner:
+        runner.verdicts([WARM])
         for index, claim in enumerate(hostile):
             if index == len(hostile) // 4:
                 grown = -resident(os.getpid())
             start = time.perf_counter()
-            statuses[judge.verdicts([claim])[0]["answer"].status] += 1
+            statuses[runner.verdicts([claim])[0]["answer"].status] += 1
             slowest = max(slowest, time.perf_counter() - start)
         grown += resident(os.getpid())
     return {"statuses": dict(statuses), "slowest_call_seconds": round(slowest, 3), "memory_growth_mib": grown >> 20}

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openvlt.verification.wire import Setup
 
 from openvlt import Format, UsageError, system
+from openvlt.verification.messages import Setup
 from openvlt.verification.pool import Pool
 
 BARE = Path(__file__).with_name("bare_system.py")
@@ -35,12 +35,12 @@ class Odd(AnswerVerifier):
 def register_verifiers(register):
     register("odd", Odd, summary="does what the answer says")
 """
-JUDGE = """
+SCRIPT = """
 import json, signal, sys
 from pathlib import Path
 from openvlt import Claim, Example, Format, Trace
 from openvlt.registry import Registry
-from openvlt.verification import Judge
+from openvlt.verification import VerifierRunner
 
 def claim(answer, gold):
     trace = Trace(think="", answer=answer, raw=f"<answer>{answer}</answer>")
@@ -52,8 +52,8 @@ for use, *claims in (
     ("answer", claim("1", r"\\sin^2 x+\\cos^2 x"), claim("2", r"\\sin^2 x+\\cos^2 x")),
     ("odd", claim("loop", "7"), claim("sleep", "8"), claim("9", "9")),
 ):
-    with Judge({use: registry.build("verifier", use)}, format=Format(), workers=1) as judge:
-        for verdicts in judge.verdicts(claims):
+    with VerifierRunner({use: registry.build("verifier", use)}, format=Format(), workers=1) as runner:
+        for verdicts in runner.verdicts(claims):
             found.append([verdicts[use].status, verdicts[use].score, verdicts[use].cause])
 print(json.dumps(found))
 """
@@ -65,7 +65,7 @@ def test_verifiers_are_limited_by_wall_time_alone(tmp_path: Path) -> None:
     # the workers get the parent's sys.path, so the calls are missing in them too
     path = os.pathsep.join([str(tmp_path), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", JUDGE, str(tmp_path / "odd.py")],
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "odd.py")],
         env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Judging: order, memo, blame, groups, counts, rewards."""
+"""Verification: order, memo, failures, groups, counts, rewards."""
 
 from __future__ import annotations
 

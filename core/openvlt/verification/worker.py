@@ -1,8 +1,8 @@
 """A process that runs verifiers and can be killed: ``python -m openvlt.verification.worker``.
 
 It reads a `Setup`, imports its verifiers, reports that it is ready, and then replies to each `Task` until its input
-closes. `openvlt.system.time_limit` ends the process when a claim takes too long, since Python cannot interrupt code that
-hangs in a C function. The core sees the closed pipe and reads the exit code.
+closes. `openvlt.system.time_limit` ends the process when a claim takes too long, since Python cannot interrupt a C
+function that hangs. The core sees the closed pipe and reads the exit code.
 """
 
 from __future__ import annotations
