@@ -35,7 +35,7 @@ class Odd(AnswerVerifier):
 def register_verifiers(register):
     register("odd", Odd, summary="does what the answer says")
 """
-SCRIPT = """
+VERIFY = """
 import json, signal, sys
 from pathlib import Path
 from openvlt import Claim, Example, Format, Trace
@@ -65,7 +65,7 @@ def test_verifiers_are_limited_by_wall_time_alone(tmp_path: Path) -> None:
     # the workers get the parent's sys.path, so the calls are missing in them too
     path = os.pathsep.join([str(tmp_path), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "odd.py")],
+        [sys.executable, "-c", VERIFY, str(tmp_path / "odd.py")],
         env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -30,23 +30,6 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CategoryDifference:
-    """How two models differ on the questions of one category.
-
-    Attributes:
-        n: questions of the category that both have a verdict on.
-        difference: of the accuracies, B minus A.
-        p: of McNemar's exact test.
-        p_holm: the same, with Holm's correction over all categories.
-    """
-
-    n: int
-    difference: float
-    p: float
-    p_holm: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """How result B differs from result A; ``--json`` shows it as it is.
 
@@ -81,6 +64,16 @@ class Comparison:
     protocol_differences: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryDifference:
+    """The same for the questions of one category; `p_holm` is `p` with Holm's correction over all categories."""
+
+    n: int
+    difference: float
+    p: float
+    p_holm: float
+
+
 @dataclass(frozen=True, slots=True)
 class _Pair:
     """A question in both results, with its outcomes and answers."""
@@ -88,7 +81,12 @@ class _Pair:
     example: Example
     before: float
     after: float
-    answers: tuple[str | None, str | None]
+    a: str | None
+    b: str | None
+
+    @property
+    def flip(self) -> Flip:
+        return Flip(id=self.example.id, gold=self.example.answer, a=self.a, b=self.b)
 
 
 def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = False) -> Comparison:
@@ -130,8 +128,8 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         difference=difference,
         ci95=(low, high),
         p=mcnemar(before, after),
-        won=tuple(_flip(pair) for pair in pairs if pair.after > pair.before),
-        lost=tuple(_flip(pair) for pair in pairs if pair.after < pair.before),
+        won=tuple(pair.flip for pair in pairs if pair.after > pair.before),
+        lost=tuple(pair.flip for pair in pairs if pair.after < pair.before),
         breakdown=_breakdown(list(first.scores[scoring].breakdown), pairs),
         protocol_differences=unlike,
     )
@@ -169,12 +167,11 @@ def _paired(
         if row.example.id not in found:
             only_a += 1
             continue
-        before, old_answer = _outcome(row, scoring)
-        after, new_answer = found.pop(row.example.id)
+        (before, answer_a), (after, answer_b) = _outcome(row, scoring), found.pop(row.example.id)
         if before is None or after is None:
             undecided += 1
         else:
-            pairs.append(_Pair(row.example, before, after, (old_answer, new_answer)))
+            pairs.append(_Pair(row.example, before, after, answer_a, answer_b))
     return pairs, {"only_a": only_a, "only_b": len(found), "undecided": undecided}
 
 
@@ -186,11 +183,6 @@ def _outcome(row: Row, scoring: str) -> tuple[float | None, str | None]:
 def _difference(pairs: Sequence[_Pair], key: str) -> Paired:
     clusters = [str(pair.example.metadata.get(key)) for pair in pairs] if key else None
     return paired_difference([pair.before for pair in pairs], [pair.after for pair in pairs], clusters)
-
-
-def _flip(pair: _Pair) -> Flip:
-    a, b = pair.answers
-    return Flip(id=pair.example.id, gold=pair.example.answer, a=a, b=b)
 
 
 def _breakdown(keys: Sequence[str], pairs: Sequence[_Pair]) -> dict[str, dict[str, CategoryDifference]]:

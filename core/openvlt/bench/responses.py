@@ -8,14 +8,14 @@ have the extracted answer (``extraction``), MathVision's the processed one (``mo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from openvlt.bench.definition import Definition, define, define_on_file
 from openvlt.bench.questions import Questions, Responses, questions
 from openvlt.errors import DataError
-from openvlt.records import FinishReason, Row, Trace
+from openvlt.records import Rejected, Row, Trace
 from openvlt.records.bench import UsedModel
 from openvlt.stages.workspace import Step, Workspace, write_stage
 from openvlt.store import file_digest
@@ -25,38 +25,6 @@ IDS = ("id", "pid", "sample_index", "index")
 TEXTS = ("response", "prediction", "value")
 FAILED = "Failed to obtain answer via API"
 """What VLMEvalKit writes where an endpoint failed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """What a model responded to one question.
-
-    Attributes:
-        id: of the question.
-        text: all of it.
-        extraction: the answer that was extracted from it already, None if none was.
-        failed: why there is no response, where an error or the endpoint caused it; such a question is undecided.
-    """
-
-    id: str
-    text: str
-    extraction: str | None = None
-    finish_reason: FinishReason = "stop"
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    failed: str = ""
-
-    @property
-    def trace(self) -> Trace:
-        """The response as a trace; its answer is the extracted one."""
-        return Trace(
-            think="",
-            answer=self.extraction,
-            raw=self.text,
-            finish_reason=self.finish_reason,
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens,
-        )
 
 
 def read_file(
@@ -86,6 +54,7 @@ def read_file(
     readable = [id for id in asked.ids if id not in asked.unreadable]
     known = [found[id] for id in readable if id in found]
     unanswered = tuple(id for id in readable if id not in found)
+    failed = {each.id: each.reason for each in known if isinstance(each, Rejected)}
     unknown = [] if limit else _unknown(asked.ids, found)
     notes = [f"the gold answers are those of {file.name}"] if on_file else []
     if unknown:
@@ -95,17 +64,21 @@ def read_file(
     return definition, Responses(
         questions=asked,
         output=made,
-        failed={**{each.id: each.failed for each in known if each.failed}, **asked.unreadable},
+        failed={**failed, **asked.unreadable},
         unanswered=unanswered,
-        extracted=any(each.extraction is not None for each in known if not each.failed),
+        extracted=any(isinstance(each, Trace) and each.answer is not None for each in known),
         model=UsedModel(responses=file.name),
         notes=tuple(notes),
         stages=(asked.output.record, made.record),
     )
 
 
-def read_responses(path: Path) -> dict[str, Response]:
-    """Read a file of responses; rows without a response are skipped, so their questions are unanswered.
+def read_responses(path: Path) -> dict[str, Trace | Rejected]:
+    """Read a file of responses.
+
+    Returns:
+        By id, the raw response, with the answer if that was extracted already; or why there is none, where an error or
+        an endpoint caused it. Rows without a response are skipped, so their questions are unanswered.
 
     Raises:
         DataError: a line is broken (its number is named), an id is missing or a duplicate, or no row is a response.
@@ -114,7 +87,7 @@ def read_responses(path: Path) -> dict[str, Response]:
         raise DataError(
             f"The response file '{path}' does not exist.", "Name a .jsonl, .json, .tsv, .csv or .xlsx file."
         )
-    found: dict[str, Response] = {}
+    found: dict[str, Trace | Rejected] = {}
     numbers: dict[str, int] = {}
     row: Mapping[str, Any] = {}
     for number, row in enumerate(map(_flat, read_rows(path)), start=1):
@@ -145,18 +118,18 @@ def _flat(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**traces[0], "id": example.get("id"), "response": traces[0].get("raw") or None}
 
 
-def _response(id: str, row: Mapping[str, Any]) -> Response | None:
+def _response(id: str, row: Mapping[str, Any]) -> Trace | Rejected | None:
     text = _first(row, TEXTS)
     extraction = row["extraction"] if "extraction" in row else None if text else row.get("model_answer")
     if text is None and extraction is None:
         return None
-    failed = _failure(text)
-    return Response(
-        id=id,
-        text="" if failed else _text(text),
-        failed=failed,
+    if failure := _failure(text):
+        return Rejected(id=id, reason=failure)
+    return Trace(
+        think="",
         # None becomes "None", as in the official script, which converts with str() whatever the file has.
-        extraction=str(extraction) if "extraction" in row or extraction is not None else None,
+        answer=str(extraction) if "extraction" in row or extraction is not None else None,
+        raw=_text(text),
         finish_reason="length" if row.get("finish_reason") == "length" else "stop",
         prompt_tokens=_count(row.get("prompt_tokens")),
         completion_tokens=_count(row.get("completion_tokens")),
@@ -186,16 +159,14 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _with_responses(asked: Questions, found: Mapping[str, Response]) -> Iterator[Row]:
+def _with_responses(asked: Questions, found: Mapping[str, Trace | Rejected]) -> Iterator[Row]:
     for row in asked.output.rows():
         response = found.get(row.example.id)
-        if response is None or response.failed or row.example.id in asked.unreadable:
-            yield row
-        else:
-            yield replace(row, traces=(response.trace,))
+        readable = row.example.id not in asked.unreadable
+        yield replace(row, traces=(response,)) if isinstance(response, Trace) and readable else row
 
 
-def _unknown(ids: Sequence[str], found: Mapping[str, Response]) -> list[str]:
+def _unknown(ids: Sequence[str], found: Mapping[str, Trace | Rejected]) -> list[str]:
     """Ids of responses to questions the data does not have.
 
     Raises:
