@@ -68,18 +68,18 @@ def claims(count: int) -> list[Claim]:
 
 
 def one_by_one(hostile: list[Claim]) -> dict[str, object]:
-    """Through the judge, each in a call of its own."""
+    """Through a runner, each in a call of its own."""
     statuses: Counter[str] = Counter()
     slowest, grown = 0.0, 0
     with VerifierRunner(
         {"answer": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1
-    ) as judge:
-        judge.verdicts([WARM])
+    ) as runner:
+        runner.verdicts([WARM])
         for index, claim in enumerate(hostile):
             if index == len(hostile) // 4:
                 grown = -resident(os.getpid())
             start = time.perf_counter()
-            statuses[judge.verdicts([claim])[0]["answer"].status] += 1
+            statuses[runner.verdicts([claim])[0]["answer"].status] += 1
             slowest = max(slowest, time.perf_counter() - start)
         grown += resident(os.getpid())
     return {"statuses": dict(statuses), "slowest_call_seconds": round(slowest, 3), "memory_growth_mib": grown >> 20}
@@ -94,7 +94,7 @@ def in_workers(hostile: list[Claim]) -> dict[str, object]:
     for start in range(0, len(hostile), 500):
         tasks = [Task(verifier=built.identity, claims=(mended(claim),)) for claim in hostile[start : start + 500]]
         for result in pool.run(tasks, budget=1e9):
-            statuses[result.how if isinstance(result, Failed) else result.verdicts[0].status] += 1
+            statuses[result.category if isinstance(result, Failed) else result.verdicts[0].status] += 1
         sizes.append(max(resident(pid) for pid in children()))
     pool.close()
     return {"statuses": dict(statuses), "worker_memory_mib": [sizes[0] >> 20, sizes[-1] >> 20], "left": len(children())}

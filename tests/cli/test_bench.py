@@ -103,7 +103,7 @@ def test_bad_files_are_refused(bench: Bench, tmp_path: Path) -> None:
     data = write(tmp_path / "data.jsonl", VISTA)
     twice = write(tmp_path / "twice.jsonl", [{"id": "1", "response": "A"}, {"id": "1", "response": "B"}])
     code, error = bench("mathvista", "--responses", twice, "--data", data)
-    assert code == 4 and "'1' stands in row 1 and again in row 2" in error
+    assert code == 4 and "the id '1' of row 2 is a duplicate of row 1" in error
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"id": "1", "response": "A"}\n{"id"')
     code, error = bench("mathvista", "--responses", broken, "--data", data)
@@ -204,7 +204,7 @@ def test_data_that_lacks_a_part_of_its_split_is_no_secret(bench: Bench, tmp_path
     data = write(tmp_path / "data.jsonl", [*VISTA, {**VISTA[0], "pid": "5", "choices": "['cat', "}])
     said = write(tmp_path / "said.jsonl", [{"id": "1", "response": "B"}])
     told = bench("mathvista", "--responses", said, "--data", data)
-    assert "the data holds 5 of the split's 1,000 questions; the score is over these" in told["notes"]
+    assert "the data has 5 of the split's 1,000 questions; the score is over these" in told["notes"]
     assert (told["n"], told["failed"]) == (5, {"5": "choices cannot be read"})
     assert told["scores"]["strict"]["bounds"] == [0.2, 0.4]
 

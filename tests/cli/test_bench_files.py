@@ -144,8 +144,8 @@ def test_rows_of_our_own_runs(bench: Bench, tmp_path: Path) -> None:
     [
         pytest.param("\ufeff".encode() + b'{"id": "4", "response": "C"}', 1, id="mark"),
         pytest.param(b'{"id": "4", "response": "caf\xe9"}', "is not UTF-8", id="latin-1"),
-        pytest.param(b"", "holds no responses", id="empty"),
-        pytest.param(b"\n\n", "holds no responses", id="blank"),
+        pytest.param(b"", "has no responses", id="empty"),
+        pytest.param(b"\n\n", "has no responses", id="blank"),
         pytest.param(b'{"id": "4", "response": "C"}\r\n', 1, id="windows"),
     ],
 )

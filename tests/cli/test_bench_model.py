@@ -96,7 +96,7 @@ def test_a_model_is_asked_and_scored(bench: Bench) -> None:
     told = bench(REPLIES)
     assert {name: counts["correct"] for name, counts in told["scores"].items()} == {"strict": 2, "official": 2}
     assert (told["n"], told["truncated"], told["unparsed"], told["mean_tokens"]) == (4, 1, 2, 4.0)
-    assert any("1 of 4 answers were cut at the token limit" in note for note in told["notes"])
+    assert any("1 of 4 responses were cut at the token limit" in note for note in told["notes"])
     protocol = told["protocol"]
     assert protocol["decoding"] == {
         "n": 1, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "max_tokens": 2048, "repetition_penalty": 1.0,

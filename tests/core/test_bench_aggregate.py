@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from openvlt.bench.aggregate import Item, rate, score_of, summarise
-from openvlt.bench.compare import compare, versus
-from openvlt.bench.definition import Defined
-from openvlt.bench.questions import Answered, Questions
+from openvlt.bench.compare import Flip, compare, versus
+from openvlt.bench.definition import Definition
+from openvlt.bench.questions import Questions, Responses
 from openvlt.bench.result import Result
 from openvlt.errors import UsageError
 from openvlt.interfaces import Benchmark, Source
@@ -72,19 +72,19 @@ def result(tmp_path: Path) -> Make:
         digest = writer.finish({})["digest"]
         made = Output(StageRecord(stage_kind="score", name="score", iteration=0, fingerprint=""), folder, digest)
         data = UsedData(revision="1", split="test", limit=None, content="0")
-        answered = Answered(
-            questions=Questions(made, {}, data), output=made, failed=failed or {}, model=UsedModel(id=model),
+        responses = Responses(
+            questions=Questions(made, tuple(each.example.id for each in rows), {}, data), output=made, failed=failed or {}, model=UsedModel(id=model),
             sampling=Sampling(temperature=temperature),
         )  # fmt: skip
         built = Built(
             benchmark or Small(), Entry(kind="benchmark", name="small", id="small", summary="", target=""), {}, ""
         )
-        defined = Defined(
+        definition = Definition(
             "small",
             built,
             {"strict": Built(None, Entry(kind="verifier", name="answer", id="answer", summary="", target=""), {}, "")},
         )
-        return Result(summarise(model, defined, answered, "tag", rows), folder)
+        return Result(summarise(model, definition, responses, "tag", rows), folder)
 
     return make
 
@@ -118,7 +118,7 @@ def test_a_row_counts_once_for_each_of_its_skills() -> None:
     assert breakdown["task"]["a"].accuracy == 1.0
 
 
-def test_questions_beside_the_score_are_only_in_the_breakdown() -> None:
+def test_excluded_questions_are_only_in_the_breakdown() -> None:
     rows = [row("1", RIGHT, task="Text Only"), row("2", WRONG, task="Vision")]
     found = score(rows, Small(excluded_from_score={"task": "Text Only"}))
     assert (found.n, found.correct, found.breakdown["task"]["Text Only"].n) == (1, 0, 1)
@@ -138,27 +138,27 @@ def test_truncated_answers_are_a_warning_above_five_percent(result: Make) -> Non
     few = result([row(str(i), WRONG, cut=i < 5) for i in range(100)])
     many = result([row(str(i), WRONG, cut=i < 6) for i in range(100)])
     assert few.record.notes == ()
-    assert "6 of 100 answers were cut at the token limit" in many.record.notes[0]
+    assert "6 of 100 responses were cut at the token limit" in many.record.notes[0]
 
 
 def test_a_comparison_pairs_by_id_and_lists_the_flips(result: Make) -> None:
     a = result([row("1", RIGHT, "p", task="t"), row("2", WRONG, "q", task="t"), row("3", WRONG), row("4", OURS)])
     b = result([row("4", RIGHT), row("2", RIGHT, "r"), row("1", WRONG, None), row("5", RIGHT)])
     found = compare(a, b)
-    assert (found["n"], found["only_a"], found["only_b"], found["undecided"]) == (2, 1, 1, 1)
-    assert found["won"] == [{"id": "2", "gold": "x", "a": "q", "b": "r"}]
-    assert found["lost"] == [{"id": "1", "gold": "x", "a": "p", "b": None}]
-    assert (found["difference"], found["p"]) == (0.0, 1.0)
-    assert found["breakdown"]["task"]["t"]["n"] == 2
+    assert (found.n, found.only_a, found.only_b, found.undecided) == (2, 1, 1, 1)
+    assert found.won == (Flip(id="2", gold="x", a="q", b="r"),)
+    assert found.lost == (Flip(id="1", gold="x", a="p", b=None),)
+    assert (found.accuracy, found.difference, found.p) == ((0.5, 0.5), 0.0, 1.0)
+    assert found.breakdown["task"]["t"].n == 2
 
 
 def test_categories_are_corrected_for_their_number(result: Make) -> None:
     rows = [(str(i), "a" if i < 12 else "b") for i in range(24)]
     a = result([row(id, WRONG, task=task) for id, task in rows])
     b = result([row(id, RIGHT if task == "a" else WRONG, task=task) for id, task in rows])
-    found = compare(a, b)["breakdown"]["task"]
-    assert found["a"]["p_holm"] == pytest.approx(2 * found["a"]["p"])
-    assert found["b"]["p_holm"] == 1.0
+    found = compare(a, b).breakdown["task"]
+    assert found["a"].p_holm == pytest.approx(2 * found["a"].p)
+    assert found["b"].p_holm == 1.0
 
 
 def test_unlike_protocols_are_refused_and_named(result: Make) -> None:
@@ -167,7 +167,7 @@ def test_unlike_protocols_are_refused_and_named(result: Make) -> None:
     with pytest.raises(UsageError, match=r"decoding\.temperature: 0\.0 and 0\.7") as caught:
         compare(a, b)
     assert "model" not in str(caught.value)
-    assert compare(a, b, force=True)["protocol_differences"] == ["decoding.temperature: 0.0 and 0.7"]
+    assert compare(a, b, force=True).protocol_differences == ("decoding.temperature: 0.0 and 0.7",)
 
 
 def test_other_benchmarks_and_other_questions_are_refused(result: Make) -> None:
@@ -179,16 +179,16 @@ def test_other_benchmarks_and_other_questions_are_refused(result: Make) -> None:
 
 
 def test_a_difference_counts_what_both_decided_and_what_is_scored(result: Make) -> None:
-    benchmark = Small(clusters="image", excluded_from_score={"task": "beside"})
+    benchmark = Small(clusters="image", excluded_from_score={"task": "excluded"})
     a = result(
-        [*(row(str(i), WRONG, image=i // 5) for i in range(50)), row("60", OURS), row("61", WRONG, task="beside")],
+        [*(row(str(i), WRONG, image=i // 5) for i in range(50)), row("60", OURS), row("61", WRONG, task="excluded")],
         benchmark,
     )
     b = result(
         [
             *(row(str(i), RIGHT if i // 5 % 2 else WRONG, image=i // 5) for i in range(50)),
             row("60", RIGHT),
-            row("61", RIGHT, task="beside"),
+            row("61", RIGHT, task="excluded"),
         ],
         benchmark,
     )
@@ -197,7 +197,7 @@ def test_a_difference_counts_what_both_decided_and_what_is_scored(result: Make) 
     assert found.difference == alone.difference == 0.5
     assert found.high - found.low > 1.8 * (alone.high - alone.low)
     assert versus(b.rows(), b.rows(), b.record) == (0.0, 0.0, 0.0)
-    assert compare(a, b)["difference"] == 0.5
+    assert compare(a, b).difference == 0.5
 
 
 def test_what_failed_has_no_part_in_the_figures_of_the_replies(result: Make) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from openvlt.bench.responses import Response, read_responses
+from openvlt.bench.responses import read_responses
 from openvlt.bench.score import answer_in
 from openvlt.errors import DataError
-from openvlt.records import Format
+from openvlt.records import Format, Rejected, Trace
 
 
 def lines(path: Path, *rows: dict[str, Any]) -> Path:
@@ -19,12 +19,16 @@ def lines(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
+def raw(text: str, answer: str | None = None, **rest: Any) -> Trace:
+    return Trace(think="", answer=answer, raw=text, **rest)
+
+
 def test_our_own_lines(tmp_path: Path) -> None:
     told = {"id": "1", "response": "so 3", "finish_reason": "length", "prompt_tokens": 10, "completion_tokens": 5}
     path = lines(tmp_path / "a.jsonl", told, {"id": 2, "response": ""})
     assert read_responses(path) == {
-        "1": Response(id="1", text="so 3", finish_reason="length", prompt_tokens=10, completion_tokens=5),
-        "2": Response(id="2", text=""),
+        "1": raw("so 3", finish_reason="length", prompt_tokens=10, completion_tokens=5),
+        "2": raw(""),
     }
 
 
@@ -40,21 +44,21 @@ def test_mathvista_results_carry_extractions(tmp_path: Path) -> None:
     path = tmp_path / "output.json"
     path.write_text(json.dumps(rows))
     found = read_responses(path)
-    assert [response.extraction for response in found.values()] == ["C", "", "[2014, 2016]", "None", None]
-    assert "6" not in found
+    assert found == {
+        "1": raw("It is (C).", "C"), "2": raw("", ""), "3": raw("A list", "[2014, 2016]"), "4": raw("?", "None"),
+        "5": raw("not extracted yet"),
+    }  # fmt: skip
 
 
 def test_mathvista_submissions_are_bare_answers(tmp_path: Path) -> None:
     path = tmp_path / "submission.json"
     path.write_text(json.dumps({"1": "1.2", "2": "145°"}))
-    assert {id: response.text for id, response in read_responses(path).items()} == {"1": "1.2", "2": "145°"}
+    assert read_responses(path) == {"1": raw("1.2"), "2": raw("145°")}
 
 
 def test_mathvision_results_are_read_again_from_the_response(tmp_path: Path) -> None:
     rows = ({"id": "1", "response": "(C)", "model_answer": "x"}, {"id": "2", "model_answer": "c"})
-    found = read_responses(lines(tmp_path / "a.jsonl", *rows))
-    assert (found["1"].text, found["1"].extraction) == ("(C)", None)
-    assert (found["2"].text, found["2"].extraction) == ("", "c")
+    assert read_responses(lines(tmp_path / "a.jsonl", *rows)) == {"1": raw("(C)"), "2": raw("", "c")}
 
 
 def test_vlmevalkit_tables(tmp_path: Path) -> None:
@@ -64,9 +68,9 @@ def test_vlmevalkit_tables(tmp_path: Path) -> None:
     for line in (("index", "question", "prediction"), (1, "?", "B"), (2, "?", None)):
         book.active.append(line)
     book.save(tmp_path / "model_MathVista_MINI.xlsx")
-    assert read_responses(tmp_path / "model_MathVista_MINI.xlsx") == {"1": Response(id="1", text="B")}
+    assert read_responses(tmp_path / "model_MathVista_MINI.xlsx") == {"1": raw("B")}
     (tmp_path / "model.tsv").write_text('index\tprediction\n1\t"two\nlines"\n')
-    assert read_responses(tmp_path / "model.tsv") == {"1": Response(id="1", text="two\nlines")}
+    assert read_responses(tmp_path / "model.tsv") == {"1": raw("two\nlines")}
 
 
 def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) -> None:
@@ -76,7 +80,7 @@ def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) 
         {"index": 3, "prediction": "I failed to obtain it"},
     )
     found = read_responses(lines(tmp_path / "a.jsonl", *rows))
-    assert [bool(response.failed) for response in found.values()] == [True, True, False]
+    assert [isinstance(each, Rejected) for each in found.values()] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -87,11 +91,11 @@ def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) 
         pytest.param('{"response": "x"}', "row 1 has no id", id="no id"),
         pytest.param(
             '{"id": 1, "response": "x"}\n{"id": "1", "response": "y"}',
-            "'1' stands in row 1 and again in row 2",
+            "the id '1' of row 2 is a duplicate of row 1",
             id="twice",
         ),
-        pytest.param('{"id": 1, "text": "x"}', "holds no responses; the keys of its last row are id, text", id="keys"),
-        pytest.param("", "holds no responses", id="empty"),
+        pytest.param('{"id": 1, "text": "x"}', "has no responses; the keys of its last row are id, text", id="keys"),
+        pytest.param("", "has no responses", id="empty"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, said: str) -> None:
@@ -101,7 +105,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, content: str, said: str) -> None
         read_responses(path)
 
 
-def test_a_key_that_stands_twice_in_one_object_is_not_lost(tmp_path: Path) -> None:
+def test_a_duplicate_key_of_one_object_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"1": {"response": "x"}, "1": {"response": "y"}}')
     with pytest.raises(DataError, match="the key '1' is a duplicate"):

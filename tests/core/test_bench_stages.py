@@ -9,28 +9,27 @@ import pytest
 from made import Bench
 
 from openvlt import Completion, Format, Model, Sampling, Trace
-from openvlt.bench.asking import ask
-from openvlt.bench.definition import Defined, define
-from openvlt.bench.questions import Answered, questions
-from openvlt.bench.recorded import guess
+from openvlt.bench.asking import ask, guess
+from openvlt.bench.definition import Definition, define
+from openvlt.bench.questions import Responses, questions
 from openvlt.bench.score import read, score
 from openvlt.errors import DataError, RemoteError
 from openvlt.records import BenchResult
 from openvlt.stages.workspace import NotDone, Output
 
 
-def made(stages: Bench, n: int) -> Defined:
+def made(stages: Bench, n: int) -> Definition:
     return define(stages.workspace.registry, {"use": "made", "n": n}, stages.workspace.format)
 
 
-def asked(stages: Bench, *, trained: bool = False, n: int = 12, served: bool = False) -> Answered:
-    defined = made(stages, n)
+def asked(stages: Bench, *, trained: bool = False, n: int = 12, served: bool = False) -> Responses:
+    definition = made(stages, n)
     model = Model(id=str(stages.model), backend="fake", url=("http://127.0.0.1:9/v1",) if served else ())
-    found = questions(stages.workspace, defined)
-    return ask(stages.workspace, "bench-made", 0, found, defined, model, Sampling(max_tokens=32), trained=trained)
+    found = questions(stages.workspace, definition)
+    return ask(stages.workspace, "bench-made", 0, found, definition, model, Sampling(max_tokens=32), trained=trained)
 
 
-def scored(stages: Bench, answered: Answered, n: int = 12, **earlier: Output) -> tuple[Output, BenchResult]:
+def scored(stages: Bench, answered: Responses, n: int = 12, **earlier: Output) -> tuple[Output, BenchResult]:
     return score(stages.workspace, "score-made", 0, "base", made(stages, n), answered, earlier)
 
 
@@ -103,10 +102,10 @@ def test_not_one_reply_is_an_error(
 
 
 def test_a_guesser_is_scored_like_a_model(stages: Bench) -> None:
-    defined = made(stages, 12)
-    found = questions(stages.workspace, defined)
-    (name, guesser), *_ = defined.benchmark.baselines().items()
-    guessed = guess(stages.workspace, "bench-made-blind", found, defined, name, guesser)
+    definition = made(stages, 12)
+    found = questions(stages.workspace, definition)
+    (name, guesser), *_ = definition.benchmark.component.baselines().items()
+    guessed = guess(stages.workspace, "bench-made-blind", found, definition, name, guesser)
     assert stages.asked() == []
     blind, result = scored(stages, guessed)
     assert [row.judged[0].trace.answer for row in blind.rows()] == ["7"] * 12
@@ -117,7 +116,7 @@ def test_a_guesser_is_scored_like_a_model(stages: Bench) -> None:
 
 def test_other_words_are_another_protocol(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     _, first = scored(stages, asked(stages))
-    component = type(made(stages, 12).benchmark)
+    component = type(made(stages, 12).benchmark.component)
     words = component.base_messages
     monkeypatch.setattr(
         component, "base_messages", lambda *a: [replace(turn, content=(*turn.content, "!")) for turn in words(*a)]

@@ -67,6 +67,14 @@ def test_logs_components_and_skips_what_cannot_be_scored() -> None:
     assert (metrics["answer/correct"], metrics["answer/bad_gold"]) == (0.5, 0.5)
 
 
+def test_only_completions_of_one_prompt_are_a_group() -> None:
+    reward = openvlt.reward({"answer": 0.0, "length": 1.0})
+    completions, gold = [tagged("7"), tagged("the number 7")], ["7", "7"]
+    assert reward(prompts=["?", "?"], completions=completions, answer=gold) == [0.5, -0.5]
+    assert reward(prompts=["a", "b"], completions=completions, answer=gold) == [0.0, 0.0]
+    assert reward(completions=completions, answer=gold) == [0.0, 0.0]
+
+
 def test_a_missing_gold_column_is_told() -> None:
     with pytest.raises(UsageError, match="gold answer"):
         openvlt.reward("answer")(prompts=["?"], completions=["7"], label=["7"])

@@ -1,4 +1,4 @@
-"""Judging: order, memo, blame, groups, counts, rewards."""
+"""Verification: order, memo, failures, groups, counts, rewards."""
 
 from __future__ import annotations
 
@@ -249,6 +249,13 @@ def test_groups_are_verified_whole(registry: Registry) -> None:
         claims = [claim("7", group="a"), claim("0 0 0 7", group="b"), claim("7", group="b"), claim("1 1 1", group="a")]
         scores = [row["length"].score for row in runner.verdicts(claims)]
     assert scores == [0.5, -0.5, 0.5, -0.5]
+
+
+def test_a_claim_without_a_group_is_a_group_of_its_own(registry: Registry) -> None:
+    built = {name: registry.build("verifier", name) for name in ("answer", "length")}
+    claims = [claim("7"), claim("0 0 0 7"), claim("1 1 1")]
+    with VerifierRunner(built, format=Format()) as runner:
+        assert runner.verdicts(claims) == [runner.verdicts([each])[0] for each in claims]
 
 
 def test_counts_and_concerns(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,14 +1,14 @@
-"""Counts judged rows: accuracy with its interval, what undecided questions leave open, the breakdowns, the result."""
+"""Aggregates judged rows: accuracy with its interval, the bounds that undecided questions leave, the breakdowns."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from openvlt.bench.definition import Defined
-from openvlt.bench.questions import Answered
+from openvlt.bench.definition import Definition
+from openvlt.bench.questions import Responses
 from openvlt.bench.stats import cluster_bootstrap, wilson
 from openvlt.interfaces import Benchmark
 from openvlt.records import BenchResult, Example, Protocol, Rate, Row, Score, Verdict
@@ -18,61 +18,55 @@ from openvlt.store import digest
 OPEN_SHARE = 0.01
 """Share of undecided questions above which there is no headline number."""
 TRUNCATED_SHARE = 0.05
-"""Share of truncated replies above which the result carries a warning."""
-STORED = "stored"
-"""How answers were found that came with their replies."""
+"""Share of truncated responses above which the result has a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question as it is counted: without the reply, so that memory does not grow with what models write."""
+    """A question as it is counted: without the response, so that memory does not grow with what models write."""
 
     example: Example
     verdicts: Mapping[str, Verdict]
 
 
-def summarise(stage: str, defined: Defined, answered: Answered, reading: str, judged: Iterable[Row]) -> BenchResult:
+def summarise(
+    stage: str, definition: Definition, responses: Responses, reading: str, judged: Iterable[Row]
+) -> BenchResult:
     """Count the judged rows of a benchmark.
 
     Args:
-        stage: who replied.
-        defined: the benchmark.
-        answered: the replies, and how they came about.
-        reading: how their answers were found.
-        judged: the same questions in the same order, each with its one judged trace.
+        stage: who responded.
+        definition: the benchmark.
+        responses: the responses, and how they were obtained.
+        reading: how their answers were found, unless they came extracted.
+        judged: the same questions, each with its one judged trace.
     """
-    benchmark, items, unanswered = defined.benchmark, list[Item](), list[str]()
-    counts, stored = Counter[str](), False
-    for row, reply in zip(judged, answered.output.rows(), strict=True):
+    benchmark, items, counts = definition.benchmark.component, list[Item](), Counter[str]()
+    silent = {*responses.failed, *responses.unanswered}
+    for row in judged:
         (found,) = row.judged
         items.append(Item(row.example, found.verdicts))
-        given = [*reply.traces, *(each.trace for each in reply.judged)]
-        stored |= any(trace.answer is not None for trace in given)
-        if row.example.id in answered.failed:
-            continue
-        if not given:
-            unanswered.append(row.example.id)
-            continue
-        counts.update(
-            replies=1, tokens=found.trace.completion_tokens,
-            unparsed=found.trace.answer is None, truncated=found.trace.finish_reason == "length",
-        )  # fmt: skip
+        if row.example.id not in silent:
+            counts.update(
+                responses=1, tokens=found.trace.completion_tokens,
+                unparsed=found.trace.answer is None, truncated=found.trace.finish_reason == "length",
+            )  # fmt: skip
     protocol = Protocol(
-        benchmark=defined.built.entry.id,
-        data=answered.questions.data,
-        model=answered.model,
-        prompt=answered.prompt,
-        decoding=answered.sampling,
-        extraction="judge" if answered.judge else STORED if stored else reading,
+        benchmark=definition.benchmark.entry.id,
+        data=responses.questions.data,
+        model=responses.model,
+        prompt=responses.prompt,
+        decoding=responses.sampling,
+        extraction="judge" if responses.judge else "stored" if responses.extracted else reading,
         scoring={
             name: UsedVerifier(verifier=built.entry.id, identity=built.identity)
-            for name, built in defined.verifiers.items()
+            for name, built in definition.verifiers.items()
         },
-        judge=answered.judge,
+        judge=responses.judge,
     )
-    scorings = dict.fromkeys([*defined.verifiers, *answered.judged])
+    scorings = dict.fromkeys([*definition.verifiers, *responses.judged])
     return BenchResult(
-        benchmark=defined.name,
+        benchmark=definition.name,
         stage=stage,
         headline=next(iter(scorings)),
         scores={scoring: score_of(benchmark, items, scoring) for scoring in scorings},
@@ -80,14 +74,14 @@ def summarise(stage: str, defined: Defined, answered: Answered, reading: str, ju
         protocol_hash=digest(asdict(protocol)),
         unparsed=counts["unparsed"],
         truncated=counts["truncated"],
-        unanswered=tuple(unanswered),
-        failed=answered.failed,
-        mean_tokens=counts["tokens"] / max(counts["replies"], 1),
-        judge_tokens=answered.judge_tokens,
-        seconds=round(answered.seconds, 3),
+        unanswered=responses.unanswered,
+        failed=responses.failed,
+        mean_tokens=counts["tokens"] / max(counts["responses"], 1),
+        judge_tokens=responses.judge_tokens,
+        seconds=round(responses.seconds, 3),
         clusters=benchmark.clusters,
         excluded_from_score=dict(benchmark.excluded_from_score) if len(in_score(items, benchmark)) < len(items) else {},
-        notes=tuple(_notes(defined, answered, items, counts["truncated"], by_rules=not stored)),
+        notes=tuple(_notes(definition, responses, items, counts["truncated"])),
         about=_about(benchmark),
     )
 
@@ -135,14 +129,14 @@ def rate(verdicts: Sequence[Verdict], clusters: Sequence[Hashable] | None = None
 
 
 def outcome(verdict: Verdict) -> float | None:
-    """1 for correct, 0 for anything the response caused, None where nobody can tell."""
+    """1 for correct, 0 for anything the response caused, None where the verdict is open."""
     if verdict.score is None:
         return None
     return 1.0 if verdict.status == "correct" else 0.0
 
 
 def in_score(items: Sequence[Item], benchmark: Benchmark) -> Sequence[Item]:
-    """Those that make the score; excluded ones do so only if there are no others."""
+    """The questions that are scored; excluded ones only if there are no others."""
     return [item for item in items if not is_excluded(item.example, benchmark.excluded_from_score)] or items
 
 
@@ -152,37 +146,34 @@ def is_excluded(example: Example, excluded: Mapping[str, str]) -> bool:
 
 
 def labels(metadata: Mapping[str, Any], key: str) -> list[str]:
-    """The values a question counts for under a key; several if the key holds a list."""
+    """The values a question counts for under a key; several if the key has a list."""
     value = metadata.get(key)
     if value is None:
         return []
     return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
 
 
-def _notes(defined: Defined, answered: Answered, items: Sequence[Item], truncated: int, *, by_rules: bool) -> list[str]:
-    """What the reader of the score should know."""
-    notes, n, data = list[str](), len(items), answered.questions.data
-    if failed := answered.failed:
+def _notes(definition: Definition, responses: Responses, items: Sequence[Item], truncated: int) -> Iterator[str]:
+    """Yield what a reader of the score should know."""
+    n, data = len(items), responses.questions.data
+    if failed := responses.failed:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in Counter(failed.values()).most_common(3))
-        notes.append(f"{len(failed)} of {n:,} questions failed and leave the score open ({reasons})")
-    notes += answered.notes
-    if by_rules and answered.judge is None and any(defined.asks_judge(item.example) for item in items[:1]):
-        notes.append("answers were found by rules; no judge was asked")
-    size = getattr(defined.benchmark.source, "sizes", {}).get(data.split, 0)
+        yield f"{len(failed)} of {n:,} questions failed and leave the score open ({reasons})"
+    yield from responses.notes
+    by_rules = responses.judge is None and not responses.extracted
+    if by_rules and items and definition.asks_judge(items[0].example):
+        yield "answers were found by rules; no judge was asked"
+    size = getattr(definition.benchmark.component.source, "sizes", {}).get(data.split, 0)
     if data.limit is None and n < size:
-        notes.append(f"the data holds {n:,} of the split's {size:,} questions; the score is over these")
+        yield f"the data has {n:,} of the split's {size:,} questions; the score is over these"
     if n and not any(item.example.answer for item in items):
-        notes.append("the answers to these questions are not public: submission.json has what the model answered")
+        yield "the answers to these questions are not public: submission.json has the model's answers"
     if truncated > TRUNCATED_SHARE * n:
-        notes.append(
-            f"{truncated} of {n} answers were cut at the token limit; raise it (--max-tokens) before you believe this "
-            "score"
-        )
-    return notes
+        yield f"{truncated} of {n} responses were cut at the token limit; raise it (--max-tokens) to trust this score"
 
 
 def _about(benchmark: Benchmark) -> dict[str, str]:
-    """What is known of the data, where the benchmark says so."""
+    """What the benchmark tells about its data."""
     source = benchmark.source
     found = {
         "licence": source.licence,

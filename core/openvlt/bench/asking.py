@@ -1,8 +1,9 @@
-"""A model, or a judge, is asked about each question; what is kept is the reply as it came.
+"""Asks a model, a judge or a baseline about each question, and keeps the replies as they came.
 
-A question without a reply is never a wrong answer. What a model that runs here cannot be asked (a prompt over its
-context) it never can: its identity covers that limit. What a served model gave no reply to (an endpoint was down, a
-request was refused) the next run asks again: a server may be started with other limits under the same name.
+A question without a reply is never a wrong answer. What a local model cannot be asked, such as a prompt over its
+context, is rejected for good, since its identity covers that limit. What a served model did not reply to (the endpoint
+was down, it refused the request) is asked again by the next run: a server may be restarted with other limits under the
+same name.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from openvlt.bench.definition import Defined
-from openvlt.bench.questions import Answered, Questions
+from openvlt.bench.definition import Definition
+from openvlt.bench.questions import Questions, Responses
 from openvlt.engines import Resolved
 from openvlt.errors import DataError, Reject, RemoteError
-from openvlt.records import Completion, Message, Model, Rejected, Row, Sampling, Trace
+from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, Trace
 from openvlt.records.bench import UsedModel, UsedPrompt
 from openvlt.stages.ask import Ask
 from openvlt.stages.map import Task, Value, map_stage
-from openvlt.stages.workspace import Output, Step, Workspace
+from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
 
-ASK_AGAIN = "the same command asks again for the replies that are missing, and for nothing else"
+RETRY_NOTE = "the same command asks again for the missing replies, and for nothing else"
 
-Put: TypeAlias = Callable[[Row, Completion | Rejected], Row]
-"""Puts a reply, or why there is none, into its row."""
+Attach: TypeAlias = Callable[[Row, Completion | Rejected], Row]
+"""Adds a reply, or the reason why there is none, to its row."""
 
 
 def ask(
@@ -35,48 +36,47 @@ def ask(
     name: str,
     iteration: int,
     questions: Questions,
-    defined: Defined,
+    definition: Definition,
     model: Model,
     sampling: Sampling,
     *,
     trained: bool,
-) -> Answered:
-    """Let a model answer a benchmark (stage ``bench-BENCHMARK-MODEL``).
+) -> Responses:
+    """Ask a model the questions of a benchmark (stage ``bench-BENCHMARK-MODEL``).
 
     Args:
         workspace: its format is the model's.
         name: of the stage.
         iteration: of the model.
-        questions: the questions.
-        defined: the benchmark; it words the prompts.
-        model: who is asked.
+        questions: what to ask.
+        definition: the benchmark, which words the prompts.
+        model: the model to ask.
         sampling: how replies are decoded; ``n`` is 1.
-        trained: False for a model that never learnt to answer in the format: it is asked with the benchmark's prompt
-            for such models.
+        trained: False for a model that was not trained to answer in the format: it gets the benchmark's prompt for
+            such models.
 
     Raises:
-        RemoteError, DataError: the model gives not one reply, or can no longer be asked at all.
+        RemoteError, DataError: no request succeeded, or the model cannot be asked any more.
     """
-    benchmark = defined.benchmark
-    words = benchmark.messages if trained else benchmark.base_messages
-    resolved = workspace.resolve(model)
+    benchmark, resolved = definition.benchmark.component, workspace.resolve(model)
+    messages = benchmark.messages if trained else benchmark.base_messages
     readable = (row for row in questions.output.rows() if row.example.id not in questions.unreadable)
-    prompts, refused = worded(readable, lambda row: [words(row.example, workspace.format)])
+    prompts, refused = digest_prompts(readable, lambda row: [messages(row.example, workspace.format)])
     failed = {**questions.unreadable, **refused}
-    work = Replies(
+    work = RawReplies(
         workspace,
         "reply",
         resolved,
         sampling,
-        messages=lambda row: words(row.example, workspace.format),
+        messages=lambda row: messages(row.example, workspace.format),
         parse=lambda completion: completion,
         value_type=Completion,
-        asks=lambda row: row.example.id not in failed,
-        put=_put,
+        is_asked=lambda row: row.example.id not in failed,
+        attach=_attach,
     )
     step = Step("bench", name, iteration, (work.identity, prompts, questions.output.digest))
-    made, missing = replies(workspace, step, questions.output, work)
-    return Answered(
+    made, missing = collect(workspace, step, questions.output, work)
+    return Responses(
         questions=questions,
         output=made,
         failed={**failed, **{id: each.reason for id, each in missing.items()}},
@@ -84,20 +84,49 @@ def ask(
         prompt=UsedPrompt(asked="trained" if trained else "base", digest=prompts[:16], format=workspace.format),
         sampling=sampling,
         seconds=float(made.record.counts.get("seconds", 0.0)),
-        notes=again(missing),
+        notes=retry_notes(missing),
+        stages=(made.record,),
+    )
+
+
+def guess(
+    workspace: Workspace,
+    name: str,
+    questions: Questions,
+    definition: Definition,
+    baseline: str,
+    guesser: Callable[[Example], str],
+) -> Responses:
+    """Let a baseline without a model answer the questions (stage ``bench-BENCHMARK-BASELINE``)."""
+
+    def guessed(row: Row) -> Row:
+        if row.example.id in questions.unreadable:
+            return row
+        answer = guesser(row.example)
+        return replace(row, traces=(Trace(think="", answer=answer, raw=answer),))
+
+    step = Step("bench", name, 0, (definition.benchmark.identity, "guess", baseline, questions.output.digest))
+    made = write_stage(workspace, step, lambda: map(guessed, questions.output.rows()), questions.output.record.out)
+    return Responses(
+        questions=questions,
+        output=made,
+        extracted=True,
+        failed=questions.unreadable,
+        model=UsedModel(id=baseline),
+        prompt=UsedPrompt(asked="none", digest="none", format=workspace.format),
         stages=(made.record,),
     )
 
 
 @dataclass
-class Replies(Ask):
-    """Asks for raw replies, one a row that is to be asked, and puts them into their rows."""
+class RawReplies(Ask):
+    """Asks for one raw reply to each row that `is_asked`, and attaches it to the row."""
 
-    asks: Callable[[Row], bool] = lambda row: True
-    put: Put = lambda row, reply: row
+    is_asked: Callable[[Row], bool] = lambda row: True
+    attach: Attach = lambda row, reply: row
 
     def keys(self, row: Row) -> list[str]:
-        return super().keys(row) if self.asks(row) else []
+        return super().keys(row) if self.is_asked(row) else []
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         values = super().compute(tasks)
@@ -113,51 +142,51 @@ class Replies(Ask):
             if isinstance(value, Completion):
                 self._counts["replies"] += 1
                 self._counts["total_tokens"] += value.prompt_tokens + value.completion_tokens
-            row = self.put(row, value)
+            row = self.attach(row, value)
         return row
 
 
-def replies(workspace: Workspace, step: Step, inputs: Output, work: Replies) -> tuple[Output, dict[str, Rejected]]:
+def collect(workspace: Workspace, step: Step, inputs: Output, work: RawReplies) -> tuple[Output, dict[str, Rejected]]:
     """Carry out a stage that asks about each row.
 
     Returns:
-        All rows, and those that were asked and have no reply, by id.
+        All rows, and the failed requests by id.
 
     Raises:
-        RemoteError: there is not one reply, and the next run may get some; or the model can no longer be asked at all.
-        DataError: there is not one reply, and there will be none.
+        RemoteError: no request succeeded, and the next run may do better; or the model cannot be asked any more.
+        DataError: no request succeeded, and none will.
     """
     made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out, gaps=True)
     missing = {each.id: each for each in made.folder.rejected()}
     if missing and not made.record.counts.get("replies"):
         reasons = Counter(each.reason for each in missing.values()).most_common(3)
         causes = "; ".join(f"{count} x {reason}" for reason, count in reasons)
-        raise (RemoteError if again(missing) else DataError)(
+        raise (RemoteError if retry_notes(missing) else DataError)(
             f"Stage {step.name}: {len(missing)} requests of {inputs.record.out} rows failed ({causes}).",
-            "Fix that and run the same command again.",
+            "Fix the cause and run the same command again.",
         )
     return made, missing
 
 
-def again(missing: Mapping[str, Rejected]) -> tuple[str, ...]:
-    """The note that the next run may get replies that are missing now, if it may."""
-    return (ASK_AGAIN,) if any(each.transient for each in missing.values()) else ()
+def retry_notes(missing: Mapping[str, Rejected]) -> tuple[str, ...]:
+    """The note that the next run retries failed requests, if it does."""
+    return (RETRY_NOTE,) if any(each.transient for each in missing.values()) else ()
 
 
-def worded(
-    rows: Iterable[Row], words: Callable[[Row], Sequence[Sequence[Message] | None]]
+def digest_prompts(
+    rows: Iterable[Row], prompts: Callable[[Row], Sequence[Sequence[Message] | None]]
 ) -> tuple[str, dict[str, str]]:
-    """The digest of all messages that rows are asked with, and why a row cannot be asked, by id."""
+    """The digest of all prompts of all rows, and the reasons of rows that cannot be asked, by id."""
     hashed, refused = hashlib.sha256(), dict[str, str]()
     for row in rows:
         try:
-            hashed.update(digest(row.example.id, words(row)).encode())
+            hashed.update(digest(row.example.id, prompts(row)).encode())
         except Reject as reject:
             refused[row.example.id] = reject.reason
     return hashed.hexdigest(), refused
 
 
-def _put(row: Row, reply: Completion | Rejected) -> Row:
+def _attach(row: Row, reply: Completion | Rejected) -> Row:
     if isinstance(reply, Rejected):
         return row
     trace = Trace(

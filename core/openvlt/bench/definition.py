@@ -16,32 +16,28 @@ from openvlt.registry import Built, Registry
 from openvlt.registry.targets import is_data, read_data
 
 PROBE = "so it is"
-"""A response that is no bare answer, so that every benchmark with a judge words a prompt for it."""
+"""A response that is more than a bare answer, so that every benchmark with a judge has a prompt for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Defined:
-    """A benchmark that is ready to be asked or scored.
+class Definition:
+    """A benchmark that is ready to be asked and scored.
 
     Attributes:
         name: what it is called in results.
-        built: the component.
+        benchmark: the component.
         verifiers: by scoring; the first is the headline.
-        is_file: it is defined in a YAML file of the user's.
+        is_file: True if a YAML file of the user's defines it.
     """
 
     name: str
-    built: Built[Benchmark]
+    benchmark: Built[Benchmark]
     verifiers: Mapping[str, Built[Verifier]]
     is_file: bool = False
 
-    @property
-    def benchmark(self) -> Benchmark:
-        return self.built.component
-
     def asks_judge(self, example: Example) -> bool:
-        """True if the official scoring asks a judge about responses that are no bare answer."""
-        benchmark = self.benchmark
+        """True if the official scoring asks a judge about responses that are more than a bare answer."""
+        benchmark = self.benchmark.component
         return bool(benchmark.judge_extraction(example, PROBE) or benchmark.judge_score(example, PROBE))
 
 
@@ -53,7 +49,7 @@ def define(
     data: Path | None = None,
     split: str | None = None,
     where: str = "",
-) -> Defined:
+) -> Definition:
     """Build a benchmark and the verifiers of its scorings.
 
     Args:
@@ -62,11 +58,11 @@ def define(
         format: how the policy is asked and answers.
         data: a local file or folder to read the questions from.
         split: another split than the benchmark's own.
-        where: where the spec is, for error messages.
+        where: source position of the spec, for error messages.
 
     Raises:
         PluginError: there is no such benchmark or verifier.
-        UsageError: the file is no definition, or the benchmark's data cannot be replaced.
+        UsageError: the file defines no benchmark, or the benchmark's data cannot be replaced.
     """
     options: dict[str, Any] = {"use": spec} if isinstance(spec, str) else dict(spec)
     path = Path(str(options["use"]))
@@ -83,23 +79,22 @@ def define(
         scoring: registry.build(Verifier, name, format=format, where=f"{where} scoring '{scoring}'".strip())
         for scoring, name in built.component.scorings.items()
     }
-    defined = Defined(path.stem if is_file else built.entry.name, built, verifiers, is_file)
-    splits = defined.benchmark.source.splits
-    if splits and defined.benchmark.split not in splits:
-        raise UsageError(
-            f"The benchmark {defined.name} has no split '{defined.benchmark.split}'.", f"It has {', '.join(splits)}."
-        )
-    return defined
+    definition = Definition(path.stem if is_file else built.entry.name, built, verifiers, is_file)
+    splits, chosen = built.component.source.splits, built.component.split
+    if splits and chosen not in splits:
+        raise UsageError(f"The benchmark {definition.name} has no split '{chosen}'.", f"It has {', '.join(splits)}.")
+    return definition
 
 
-def carries_golds(registry: Registry, name: str, format: Format, file: Path) -> Defined | None:
-    """The benchmark with the response file itself as its data, if that holds the questions and their gold answers."""
+def define_on_file(registry: Registry, name: str, format: Format, file: Path) -> Definition | None:
+    """The benchmark with a response file as its data; None if that file has no questions with gold answers."""
     try:
-        defined = define(registry, name, format, data=file)
-        first = next(iter(defined.benchmark.source.examples(defined.benchmark.split)), None)
+        definition = define(registry, name, format, data=file)
+        benchmark = definition.benchmark.component
+        first = next(iter(benchmark.source.examples(benchmark.split)), None)
     except (DataError, UsageError):
         return None
-    return defined if first is not None else None
+    return definition if first is not None else None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -122,4 +117,4 @@ def _source(registry: Registry, spec: Mapping[str, Any]) -> dict[str, Any]:
         source = read_data(entry.target).get("source")
     if isinstance(source, dict):
         return source
-    raise UsageError(f"The benchmark {entry.name} has its own data; --data cannot replace it.", "Leave --data out.")
+    raise UsageError(f"The data of the benchmark {entry.name} cannot be replaced.", "Omit --data.")

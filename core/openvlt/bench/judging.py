@@ -1,19 +1,20 @@
-"""An LLM as judge where the official scoring asks one: what answer does a response give, and is it right?
+"""An LLM as judge, where the official scoring asks one: what answer does a response give, and is it right?
 
-Its replies are cached like any other, so that a second run asks only what is missing. A reply that cannot be used
-(empty, cut, neither 1 nor 0) is none.
+The judge's replies are cached like any others, so that a second run asks only for the missing ones. A reply that cannot
+be used (empty, cut, neither 1 nor 0) counts as missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
-from openvlt.bench.asking import Put, Replies, again, replies, worded
-from openvlt.bench.definition import PROBE, Defined
-from openvlt.bench.questions import Answered
-from openvlt.bench.score import Reading, given, read
+from openvlt.bench.asking import Attach, RawReplies, collect, digest_prompts, retry_notes
+from openvlt.bench.definition import PROBE, Definition
+from openvlt.bench.questions import Responses
+from openvlt.bench.score import read, reading_of, trace_of
+from openvlt.engines import Resolved
 from openvlt.errors import Reject, UsageError
 from openvlt.records import Completion, Judged, Message, Model, Rejected, Row, Sampling, Trace, Verdict
 from openvlt.records.bench import UsedJudge
@@ -25,36 +26,37 @@ SAMPLING = Sampling(max_tokens=2048)
 SCORING = "official"
 THOUGHTS_END = "</think>"
 
+Purpose: TypeAlias = Literal["extract", "score"]
 Words: TypeAlias = Callable[[Row, Trace], list[Message] | None]
+"""Words the prompt about a response; None if the judge is not needed."""
 
 
-def ask_judge(workspace: Workspace, defined: Defined, answered: Answered, model: Model, reading: Reading) -> Answered:
-    """Let a judge extract the answers that rules cannot be sure of, and score them where the benchmark has it so.
+def ask_judge(workspace: Workspace, definition: Definition, responses: Responses, model: Model) -> Responses:
+    """Let a judge extract the answers that rules cannot be sure of, and score them if the benchmark says so.
 
-    Questions the judge gives no usable reply to are failed: they widen the score.
+    A question for which the judge gives no usable reply is failed, and so widens the score.
 
     Args:
-        workspace: the means.
-        defined: the benchmark, with its prompts for a judge.
-        answered: the replies; an answer that was extracted already is kept.
+        workspace: the run's means.
+        definition: the benchmark, with its prompts for a judge.
+        responses: what to judge; an answer that was extracted already is kept.
         model: the judge.
-        reading: how answers are found where the judge is not asked for them.
 
     Returns:
-        The replies with the answers and verdicts of the judge.
+        The responses with the answers and verdicts of the judge.
 
     Raises:
         UsageError: the benchmark asks no judge.
-        RemoteError: the judge gives not one reply, or can no longer be asked at all.
+        RemoteError: no request to the judge succeeded, or it cannot be asked any more.
     """
-    benchmark, judge = defined.benchmark, workspace.resolve(model)
-    replied = (row for row in answered.output.rows() if given(row) and row.example.id not in answered.failed)
-    first = next(replied, None)
+    benchmark, judge = definition.benchmark.component, _Judge(workspace, definition.name, workspace.resolve(model))
+    usable = (row for row in responses.output.rows() if trace_of(row) and row.example.id not in responses.failed)
+    first = next(usable, None)
     if first is None:
-        return answered
-    scores = benchmark.judge_score(first.example, PROBE) is not None
-    if not defined.asks_judge(first.example):
-        raise UsageError(f"The scorings of {defined.name} ask no judge.", "Leave --judge out.")
+        return responses
+    if not definition.asks_judge(first.example):
+        raise UsageError(f"The scorings of {definition.name} ask no judge.", "Omit --judge.")
+    reading = reading_of(definition, responses.prompt.asked)
 
     def extraction(row: Row, trace: Trace) -> list[Message] | None:
         return benchmark.judge_extraction(row.example, trace.raw) if trace.answer is None else None
@@ -62,70 +64,80 @@ def ask_judge(workspace: Workspace, defined: Defined, answered: Answered, model:
     def scoring(row: Row, trace: Trace) -> list[Message] | None:
         return benchmark.judge_score(row.example, read(trace, workspace.format, reading).answer or "")
 
-    def asked(answered: Answered, what: str, words: Words, put: Put) -> tuple[Answered, dict[str, Rejected]]:
-        def messages(row: Row) -> list[Message] | None:
-            trace = given(row)
-            return words(row, trace) if trace and row.example.id not in answered.failed else None
-
-        work = Replies(
-            workspace, f"judge-{what}", judge, SAMPLING,
-            messages=lambda row: messages(row) or [], parse=_checked(what), value_type=Completion,
-            asks=lambda row: messages(row) is not None, put=put,
-        )  # fmt: skip
-        inputs = answered.output
-        prompts, _ = worded(inputs.rows(), lambda row: [messages(row)])
-        step = Step("judge", f"judge-{what}-{defined.name}", 0, (work.identity, prompts, inputs.digest))
-        made, missing = replies(workspace, step, inputs, work)
-        tokens = answered.judge_tokens + int(made.record.counts.get("total_tokens", 0))
-        stages = (*answered.stages, made.record)
-        return replace(answered, output=made, judge_tokens=tokens, stages=stages), missing
-
-    answered, missing = asked(answered, "extract", extraction, _extracted)
+    responses, missing = judge.ask(responses, "extract", extraction, _attach_answer)
     failed = {id: _failure(each) for id, each in missing.items()}
-    answered = replace(answered, failed={**answered.failed, **failed})
-    if scores:
-        answered, unscored = asked(answered, "score", scoring, _scored)
+    responses = replace(responses, failed={**responses.failed, **failed})
+    if scores := benchmark.judge_score(first.example, PROBE) is not None:
+        responses, unscored = judge.ask(responses, "score", scoring, _attach_verdict)
         missing |= unscored
-    # Worded for one fixed response: the digest tells the prompts, whatever a model replied.
-    probes, _ = worded(
-        answered.output.rows(),
+    # Worded for one fixed response, so that the digest depends on the prompts alone.
+    probes, _ = digest_prompts(
+        responses.output.rows(),
         lambda row: [benchmark.judge_extraction(row.example, PROBE), benchmark.judge_score(row.example, PROBE)],
     )
     used = UsedJudge(
-        id=judge.model.id, digest=judge.digest, backend=judge.backend.entry.id, decoding=SAMPLING, prompts=probes[:16]
-    )
-    notes = (*answered.notes, *again(missing))
-    return replace(answered, judge=used, judged=(SCORING,) if scores else (), notes=notes)
+        id=judge.model.model.id, digest=judge.model.digest, backend=judge.model.backend.entry.id, decoding=SAMPLING,
+        prompts=probes[:16],
+    )  # fmt: skip
+    notes = (*responses.notes, *retry_notes(missing))
+    return replace(responses, judge=used, judged=(SCORING,) if scores else (), notes=notes)
 
 
-def _checked(what: str) -> Callable[[Completion], Completion]:
-    def check(reply: Completion) -> Completion:
-        if reply.finish_reason == "length":
-            raise Reject(f"its reply was cut at {SAMPLING.max_tokens} tokens")
-        text = _said(reply)
-        if not text:
-            raise Reject("its reply is empty")
-        if what == "score" and text.rstrip(".")[-1:] not in ("0", "1"):
-            raise Reject("it replied neither 1 nor 0")
-        return reply
+@dataclass(frozen=True)
+class _Judge:
+    """The judge of one benchmark."""
 
-    return check
+    workspace: Workspace
+    benchmark: str
+    model: Resolved
+
+    def ask(
+        self, responses: Responses, purpose: Purpose, words: Words, attach: Attach
+    ) -> tuple[Responses, dict[str, Rejected]]:
+        """Ask about each response that needs it; returns the failed requests by id, too."""
+
+        def messages(row: Row) -> list[Message] | None:
+            trace = trace_of(row)
+            return words(row, trace) if trace and row.example.id not in responses.failed else None
+
+        work = RawReplies(
+            self.workspace, f"judge-{purpose}", self.model, SAMPLING,
+            messages=lambda row: messages(row) or [], parse=lambda reply: _checked(reply, purpose),
+            value_type=Completion, is_asked=lambda row: messages(row) is not None, attach=attach,
+        )  # fmt: skip
+        inputs = responses.output
+        prompts, _ = digest_prompts(inputs.rows(), lambda row: [messages(row)])
+        step = Step("judge", f"judge-{purpose}-{self.benchmark}", 0, (work.identity, prompts, inputs.digest))
+        made, missing = collect(self.workspace, step, inputs, work)
+        tokens = responses.judge_tokens + int(made.record.counts.get("total_tokens", 0))
+        stages = (*responses.stages, made.record)
+        return replace(responses, output=made, judge_tokens=tokens, stages=stages), missing
 
 
-def _said(reply: Completion) -> str:
-    """The reply without the thoughts of a judge that reasons first."""
+def _checked(reply: Completion, purpose: Purpose) -> Completion:
+    if reply.finish_reason == "length":
+        raise Reject(f"its reply was cut at {SAMPLING.max_tokens} tokens")
+    text = _without_thoughts(reply)
+    if not text:
+        raise Reject("its reply is empty")
+    if purpose == "score" and text.rstrip(".")[-1:] not in ("0", "1"):
+        raise Reject("it replied neither 1 nor 0")
+    return reply
+
+
+def _without_thoughts(reply: Completion) -> str:
     return reply.text.rpartition(THOUGHTS_END)[2].strip()
 
 
-def _extracted(row: Row, reply: Completion | Rejected) -> Row:
-    trace = given(row)
+def _attach_answer(row: Row, reply: Completion | Rejected) -> Row:
+    trace = trace_of(row)
     if trace is None or isinstance(reply, Rejected):
         return row
-    return replace(row, traces=(replace(trace, answer=_said(reply)),))
+    return replace(row, traces=(replace(trace, answer=_without_thoughts(reply)),))
 
 
-def _scored(row: Row, reply: Completion | Rejected) -> Row:
-    trace = given(row)
+def _attach_verdict(row: Row, reply: Completion | Rejected) -> Row:
+    trace = trace_of(row)
     assert trace is not None
     return replace(row, traces=(), judged=(Judged(trace=trace, verdicts={SCORING: _verdict(reply)}),))
 
@@ -133,7 +145,7 @@ def _scored(row: Row, reply: Completion | Rejected) -> Row:
 def _verdict(reply: Completion | Rejected) -> Verdict:
     if isinstance(reply, Rejected):
         return Verdict.error(_failure(reply))
-    right = _said(reply).rstrip(".").endswith("1")
+    right = _without_thoughts(reply).rstrip(".").endswith("1")
     return (Verdict.correct if right else Verdict.incorrect)("the judge replied so", tier="judge")
 
 

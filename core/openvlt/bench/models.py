@@ -1,4 +1,4 @@
-"""Which model ``--model`` means, and how it was trained to answer."""
+"""Which model a name means, and how that model was trained to answer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from openvlt.store import Home, StageFolder, decode, read_run
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A model that is to be scored.
+class NamedModel:
+    """A model that a user names.
 
     Attributes:
         model: with a folder, a hub id or a served id for id.
         format: the format it answers in.
-        trained: False if it never learnt that format; it is asked in the benchmark's own words.
+        trained: False if it was not trained in that format; it gets the benchmark's prompt for such models.
     """
 
     model: Model
@@ -27,7 +27,7 @@ class Asked:
     trained: bool
 
 
-def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...], trained: bool | None) -> Asked:
+def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...], trained: bool | None) -> NamedModel:
     """Find the model a user names.
 
     Args:
@@ -35,10 +35,10 @@ def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...]
         name: a local folder, a packaged model, a hub id, ``run:NAME/STAGE``, or the id an endpoint serves.
         backend: the engine to run it on; None: that of the run, else the core chooses.
         urls: addresses of endpoints that serve it.
-        trained: was it trained in the format; None: only models of runs were.
+        trained: whether it was trained in the format; None: only models of runs were.
 
     Raises:
-        UsageError: there is no such run, stage or folder.
+        UsageError: there is no such run, stage, folder or packaged model.
     """
     if name.startswith("run:"):
         return _of_run(home, name, backend, trained)
@@ -49,15 +49,15 @@ def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...]
             raise UsageError(
                 f"The model '{name}' is neither a folder nor a hub id.",
                 "Give a folder, ORG/NAME, run:NAME/STAGE, or --url of the endpoint that serves it. "
-                f"With openvlt come: {', '.join(known) or 'none'}.",
+                f"openvlt comes with {', '.join(known) or 'none'}.",
             )
     if path.is_dir() and not (path / "config.json").is_file():
-        raise UsageError(f"The folder '{name}' holds no model: it has no config.json.", "Name the model's own folder.")
+        raise UsageError(f"The folder '{name}' is no model: it has no config.json.", "Name the model's own folder.")
     id = str(path.resolve()) if path.is_dir() else name
-    return Asked(Model(id=id, backend=backend, url=urls), Format(), bool(trained))
+    return NamedModel(Model(id=id, backend=backend, url=urls), Format(), bool(trained))
 
 
-def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) -> Asked:
+def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) -> NamedModel:
     run_name, _, stage_name = name.removeprefix("run:").partition("/")
     run = read_run(home, run_name)
     recipe = json.loads((home.runs / run_name / "recipe.json").read_bytes())
@@ -65,16 +65,16 @@ def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) ->
     base = replace(base, backend=backend or base.backend)
     format = decode(Format, json.dumps(recipe["format"]))
     if stage_name == "base":
-        return Asked(base, format, bool(trained))
+        return NamedModel(base, format, bool(trained))
     stages = {stage.name: stage for stage in run.stages if stage.stage_kind == "train"}
     if not stages:
-        raise UsageError(f"The run '{run_name}' has trained no model yet.", "Let it run on, or name run:NAME/base.")
+        raise UsageError(f"The run '{run_name}' has trained no model yet.", "Resume the run, or name run:NAME/base.")
     stage_name = stage_name or list(stages)[-1]
     if stage_name not in stages:
         raise UsageError(f"The run '{run_name}' has no model '{stage_name}'.", closest(stage_name, [*stages, "base"]))
     folder = StageFolder(home.root / stages[stage_name].folder)
     summary = folder.summary()
     if summary is None:
-        raise UsageError(f"The model of '{name}' is gone from {folder.path}.", "Run the same training again.")
+        raise UsageError(f"The model of '{name}' is missing from {folder.path}.", "Run the same training again.")
     model = replace(base, id=str(folder.path / str(summary["model"])), revision=None)
-    return Asked(model, format, trained is not False)
+    return NamedModel(model, format, trained is not False)

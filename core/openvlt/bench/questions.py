@@ -1,4 +1,4 @@
-"""The questions of a benchmark, those that cannot be asked included, for they count; and the replies to them."""
+"""The questions of a benchmark, including those that cannot be asked, for they count; and the responses to them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from openvlt.bench.definition import Defined
+from openvlt.bench.definition import Definition
 from openvlt.errors import DataError, Reject
 from openvlt.interfaces import Benchmark
-from openvlt.records import Example, Rejected, Row, Sampling, StageRecord
+from openvlt.records import Example, Image, Rejected, Row, Sampling, StageRecord
 from openvlt.records.bench import UsedData, UsedJudge, UsedModel, UsedPrompt
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
@@ -17,35 +17,39 @@ from openvlt.store import digest
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """A benchmark's questions.
+    """The questions of a benchmark.
 
     Attributes:
-        output: one row each.
-        unreadable: id to reason, for those that cannot be asked: the row or an image of it is broken.
-        data: what the protocol records of them.
+        output: one row a question.
+        ids: of all questions, in order.
+        unreadable: id to reason, for questions that cannot be asked because the row or one of its images is broken.
+        data: what the protocol records about them.
     """
 
     output: Output
+    ids: tuple[str, ...]
     unreadable: Mapping[str, str]
     data: UsedData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """The replies to a benchmark's questions, and how they came about.
+class Responses:
+    """The responses to a benchmark's questions, and how they were obtained.
 
     Attributes:
         questions: what was asked.
-        output: one row a question: a trace with the raw reply (its answer set only if somebody extracted it already),
-            or none. A judge's verdicts are beside the trace.
-        failed: id to reason, for questions that got no usable reply; those without a trace here are unanswered.
-        model: who replied.
+        output: one row a question, with a trace that holds the raw response, or with none. A trace has an answer only
+            if it was extracted already, and a judge's verdicts are kept with it.
+        failed: id to reason, for questions without a usable response because of an error; they are undecided.
+        unanswered: ids of questions without a response although nothing failed; they are wrong.
+        extracted: True if the responses came with answers that were extracted already.
+        model: who responded.
         prompt: how it was asked.
-        sampling: how replies were decoded, None if they were made elsewhere.
-        seconds: wall time of the replies.
-        judge: the judge that was asked, None if rules decide.
+        sampling: how responses were decoded; None if they were made elsewhere.
+        seconds: wall time of the responses.
+        judge: the judge that was asked; None if rules decide.
         judge_tokens: of all prompts and replies of the judge.
-        judged: scorings that the judge decides.
+        judged: scorings decided by the judge.
         notes: what a reader of the score should know.
         stages: the stages it took, in order.
     """
@@ -53,6 +57,8 @@ class Answered:
     questions: Questions
     output: Output
     failed: Mapping[str, str]
+    unanswered: tuple[str, ...] = ()
+    extracted: bool = False
     model: UsedModel
     prompt: UsedPrompt = field(default_factory=UsedPrompt)
     sampling: Sampling | None = None
@@ -64,61 +70,60 @@ class Answered:
     stages: tuple[StageRecord, ...] = ()
 
 
-def questions(workspace: Workspace, defined: Defined, limit: int | None = None, *, images: bool = True) -> Questions:
-    """Load the questions that the benchmark chooses (stage ``load-NAME``).
+def questions(
+    workspace: Workspace, definition: Definition, limit: int | None = None, *, images: bool = True
+) -> Questions:
+    """Load the questions of a benchmark (stage ``load-NAME``).
 
     Args:
         workspace: stores the images.
-        defined: the benchmark.
-        limit: only the first so many.
-        images: False to read no image, where no model is to be asked.
+        definition: the benchmark, which chooses the questions.
+        limit: load only the first so many.
+        images: False to read no images, where no model is asked.
 
     Raises:
-        DataError: there is no data, its columns are not the benchmark's, an id is there twice, or no question can be
+        DataError: there is no data, its columns are not the benchmark's, an id is a duplicate, or no question can be
             asked.
     """
-    benchmark = defined.benchmark
+    benchmark = definition.benchmark.component
     revision = benchmark.source.revision()
     size = benchmark.source.size(benchmark.split)
-    made_of = (defined.built.identity, revision, benchmark.split, limit, images)
-    step = Step("load", f"load-{defined.name}", 0, made_of)
-    made = write_stage(workspace, step, lambda: _rows(workspace, defined, limit, images), limit or size)
+    made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images)
+    step = Step("load", f"load-{definition.name}", 0, made_of)
+    made = write_stage(workspace, step, lambda: _rows(workspace, definition, limit, images), limit or size)
     unreadable = {each.id: each.reason for each in made.folder.rejected()}
     if len(unreadable) == made.record.out:
         reason = next(iter(unreadable.values()), "the data has no rows")
         raise DataError(
-            f"Not one of the {made.record.out} questions of {defined.name} can be asked ({reason}).", "Check its data."
+            f"None of the {made.record.out} questions of {definition.name} can be asked ({reason}).", "Check its data."
         )
-    data = UsedData(revision=revision, split=benchmark.split, limit=limit, content=_content(made))
-    return Questions(made, unreadable, data)
+    content = [(e.id, e.question, e.answer, e.choices, e.precision) for e in (row.example for row in made.rows())]
+    data = UsedData(revision=revision, split=benchmark.split, limit=limit, content=digest(content)[:16])
+    return Questions(made, tuple(id for id, *_ in content), unreadable, data)
 
 
-def _content(made: Output) -> str:
-    examples = (row.example for row in made.rows())
-    return digest([(e.id, e.question, e.answer, e.choices, e.precision) for e in examples])[:16]
-
-
-def _rows(workspace: Workspace, defined: Defined, limit: int | None, images: bool) -> Iterator[Row | Rejected]:
+def _rows(workspace: Workspace, definition: Definition, limit: int | None, images: bool) -> Iterator[Row | Rejected]:
+    """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
     broken: list[Rejected] = []
-    name = defined.built.entry.name
-    for chosen in islice(defined.benchmark.choose(_read(defined.benchmark, broken)), limit):
-        example = replace(chosen, source=name)
+    benchmark, name = definition.benchmark.component, definition.benchmark.entry.name
+    for example in islice(benchmark.choose(_read(benchmark, broken)), limit):
         try:
-            yield Row(example=_checked(workspace, example, images))
+            stored = _checked_images(workspace, example, images)
         except Reject as reject:
+            stored = ()
             yield Rejected(id=example.id, reason=reject.reason)
-            yield Row(example=replace(example, images=()))
+        yield Row(example=replace(example, source=name, images=stored))
     for each in broken:
         yield each
         yield Row(example=Example(id=each.id, question="", answer="", source=name))
 
 
 def _read(benchmark: Benchmark, broken: list[Rejected]) -> Iterator[Example]:
-    """Yield the rows that are questions; those that cannot be read are added to `broken`."""
+    """Yield the readable rows of the data, and add the others to `broken`."""
     seen: set[str] = set()
     for item in benchmark.source.examples(benchmark.split):
         if item.id in seen:
-            raise DataError(f"The data has the id '{item.id}' twice.", "Remove one of the two rows.")
+            raise DataError(f"The id '{item.id}' is a duplicate in the data.", "Remove one of the two rows.")
         seen.add(item.id)
         if isinstance(item, Rejected):
             broken.append(item)
@@ -126,16 +131,16 @@ def _read(benchmark: Benchmark, broken: list[Rejected]) -> Iterator[Example]:
             yield item
 
 
-def _checked(workspace: Workspace, example: Example, images: bool) -> Example:
-    """The example with its images in the store, or with none.
+def _checked_images(workspace: Workspace, example: Example, images: bool) -> tuple[Image, ...]:
+    """Store the images of a question; none if `images` is False.
 
     Raises:
-        Reject: it cannot be asked or scored.
+        Reject: the question cannot be asked or scored.
     """
     if not example.answer.strip() and not example.metadata.get("unlabelled"):
         raise Reject("empty gold answer")
     if not images:
-        return replace(example, images=())
+        return ()
     if not example.question.strip() and not example.images:
         raise Reject("neither question nor image")
-    return replace(example, images=tuple(workspace.images.add(image) for image in example.images))
+    return tuple(workspace.images.add(image) for image in example.images)

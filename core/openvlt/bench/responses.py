@@ -1,20 +1,24 @@
-"""Answers made elsewhere: our own files, those of the benchmarks' official repositories, and VLMEvalKit's tables.
+"""Responses made elsewhere: our own files, those of the benchmarks' official repositories, and VLMEvalKit's tables.
 
 A row is a response if it has an id (``id``, ``pid``, ``sample_index`` or ``index``) and a text (``response`` or
-``prediction``; a bare value in an object by id); or if it is a row of one of our own runs. MathVista's result files
-may carry the extracted answer (``extraction``), MathVision's the processed one (``model_answer``), our own the token
-counts.
+``prediction``; a bare value in an object by id), or if it is a row of one of our own runs. MathVista's result files may
+have the extracted answer (``extraction``), MathVision's the processed one (``model_answer``), our own the token counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from openvlt.bench.definition import Definition, define, define_on_file
+from openvlt.bench.questions import Questions, Responses, questions
 from openvlt.errors import DataError
-from openvlt.records import FinishReason, Trace
+from openvlt.records import Rejected, Row, Trace
+from openvlt.records.bench import UsedModel
+from openvlt.stages.workspace import Step, Workspace, write_stage
+from openvlt.store import file_digest
 from openvlt.tables import read_rows
 
 IDS = ("id", "pid", "sample_index", "index")
@@ -23,93 +27,109 @@ FAILED = "Failed to obtain answer via API"
 """What VLMEvalKit writes where an endpoint failed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """What a model replied to one question.
+def read_file(
+    workspace: Workspace,
+    name: str,
+    file: Path,
+    *,
+    data: Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+) -> tuple[Definition, Responses]:
+    """Read a file of responses, and the questions they are for.
 
-    Attributes:
-        id: of the question.
-        text: all of it.
-        extraction: the answer somebody extracted from it already, None if nobody did.
-        failed: why there is no response, where an error or the endpoint caused it; such a question is undecided.
-    """
-
-    id: str
-    text: str
-    extraction: str | None = None
-    finish_reason: FinishReason = "stop"
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    failed: str = ""
-
-    @property
-    def trace(self) -> Trace:
-        """The response as a model's reply, with the extracted answer for answer."""
-        return Trace(
-            think="",
-            answer=self.extraction,
-            raw=self.text,
-            finish_reason=self.finish_reason,
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens,
-        )
-
-
-def read_responses(path: Path) -> dict[str, Response]:
-    """Read a file of responses; rows without a response are skipped, so those questions are unanswered.
+    The gold answers come from `data`; else from the file itself where it has them; else from the hub.
 
     Raises:
-        DataError: a line is broken (its number is named), an id is missing or a duplicate, or nothing is a response.
+        DataError: the file or the data cannot be read, or no response is for a question of the data.
+    """
+    registry, format = workspace.registry, workspace.format
+    found = read_responses(file)
+    on_file = None if data or split else define_on_file(registry, name, format, file)
+    definition = on_file or define(registry, name, format, data=data, split=split)
+    asked = questions(workspace, definition, limit, images=False)
+    made_of = ("responses", file_digest(file), asked.output.digest)
+    step = Step("bench", f"bench-{definition.name}-{file.stem}", 0, made_of)
+    made = write_stage(workspace, step, lambda: _with_responses(asked, found), len(asked.ids))
+    readable = [id for id in asked.ids if id not in asked.unreadable]
+    known = [found[id] for id in readable if id in found]
+    unanswered = tuple(id for id in readable if id not in found)
+    failed = {each.id: each.reason for each in known if isinstance(each, Rejected)}
+    unknown = [] if limit else _unknown(asked.ids, found)
+    notes = [f"the gold answers are those of {file.name}"] if on_file else []
+    if unknown:
+        notes.append(f"{len(unknown)} responses are for ids the data does not have: {_first_few(unknown)}")
+    if unanswered:
+        notes.append(f"{len(unanswered)} questions have no response and count as wrong: {_first_few(unanswered)}")
+    return definition, Responses(
+        questions=asked,
+        output=made,
+        failed={**failed, **asked.unreadable},
+        unanswered=unanswered,
+        extracted=any(isinstance(each, Trace) and each.answer is not None for each in known),
+        model=UsedModel(responses=file.name),
+        notes=tuple(notes),
+        stages=(asked.output.record, made.record),
+    )
+
+
+def read_responses(path: Path) -> dict[str, Trace | Rejected]:
+    """Read a file of responses.
+
+    Returns:
+        By id, the raw response, with the answer if that was extracted already; or why there is none, where an error or
+        an endpoint caused it. Rows without a response are skipped, so their questions are unanswered.
+
+    Raises:
+        DataError: a line is broken (its number is named), an id is missing or a duplicate, or no row is a response.
     """
     if not path.is_file():
         raise DataError(
             f"The response file '{path}' does not exist.", "Name a .jsonl, .json, .tsv, .csv or .xlsx file."
         )
-    found: dict[str, Response] = {}
-    places: dict[str, int] = {}
+    found: dict[str, Trace | Rejected] = {}
+    numbers: dict[str, int] = {}
     row: Mapping[str, Any] = {}
-    for place, row in enumerate(map(_flat, read_rows(path)), start=1):
+    for number, row in enumerate(map(_flat, read_rows(path)), start=1):
         id = _text(_first(row, IDS))
         if not id:
-            raise DataError(f"{path}: row {place} has no id.", f"Give it one of the keys {', '.join(IDS)}.")
-        if id in places:
+            raise DataError(f"{path}: row {number} has no id.", f"Give it one of the keys {', '.join(IDS)}.")
+        if id in numbers:
             raise DataError(
-                f"{path}: the id '{id}' stands in row {places[id]} and again in row {place}.", "Remove one of the two."
+                f"{path}: the id '{id}' of row {number} is a duplicate of row {numbers[id]}.", "Remove one of the two."
             )
-        places[id] = place
+        numbers[id] = number
         if response := _response(id, row):
             found[id] = response
     if not found:
-        raise DataError(f"{path} holds no responses; the keys of its last row are {', '.join(row) or 'none'}.", _SHAPES)
+        raise DataError(
+            f"{path} has no responses; the keys of its last row are {', '.join(row) or 'none'}.",
+            "A row needs an id (id, pid, sample_index, index) and a text (response, prediction).",
+        )
     return found
 
 
 def _flat(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row of our own (``rows.jsonl`` of a run or of a stage of answers) as a plain one; others as they are."""
-    example, traces = (
-        row.get("example"),
-        [*(row.get("traces") or ())] or [judged["trace"] for judged in row.get("judged") or ()],
-    )
+    """A row of our own (``rows.jsonl`` of a run or of a stage with responses) as a plain one; others as they are."""
+    example = row.get("example")
+    traces = [*(row.get("traces") or ())] or [judged["trace"] for judged in row.get("judged") or ()]
     if not isinstance(example, dict) or len(traces) != 1:
         return row
     return {**traces[0], "id": example.get("id"), "response": traces[0].get("raw") or None}
 
 
-_SHAPES = "A row needs an id (id, pid, sample_index, index) and a text (response, prediction)."
-
-
-def _response(id: str, row: Mapping[str, Any]) -> Response | None:
+def _response(id: str, row: Mapping[str, Any]) -> Trace | Rejected | None:
     text = _first(row, TEXTS)
     extraction = row["extraction"] if "extraction" in row else None if text else row.get("model_answer")
     if text is None and extraction is None:
         return None
-    failed = _failure(text)
-    return Response(
-        id=id,
-        text="" if failed else _text(text),
-        failed=failed,
-        # as Python's str() would have it: the official script does not mind the type
-        extraction=str(extraction) if "extraction" in row or extraction is not None else None,
+    if failure := _failure(text):
+        return Rejected(id=id, reason=failure)
+    return Trace(
+        think="",
+        # None becomes "None", as in the official script, which converts with str() whatever the file has.
+        answer=str(extraction) if "extraction" in row or extraction is not None else None,
+        raw=_text(text),
         finish_reason="length" if row.get("finish_reason") == "length" else "stop",
         prompt_tokens=_count(row.get("prompt_tokens")),
         completion_tokens=_count(row.get("completion_tokens")),
@@ -137,3 +157,31 @@ def _text(value: Any) -> str:
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
+
+
+def _with_responses(asked: Questions, found: Mapping[str, Trace | Rejected]) -> Iterator[Row]:
+    for row in asked.output.rows():
+        response = found.get(row.example.id)
+        readable = row.example.id not in asked.unreadable
+        yield replace(row, traces=(response,)) if isinstance(response, Trace) and readable else row
+
+
+def _unknown(ids: Sequence[str], found: Mapping[str, Trace | Rejected]) -> list[str]:
+    """Ids of responses to questions the data does not have.
+
+    Raises:
+        DataError: no response is for a question of the data.
+    """
+    known = set(ids)
+    unknown = [id for id in found if id not in known]
+    if len(unknown) == len(found):
+        raise DataError(
+            f"None of the {len(unknown)} responses is for a question of the data: its ids are like "
+            f"{', '.join(sorted(known)[:3])}, those of the responses like {', '.join(unknown[:3])}.",
+            "Name the benchmark, split and data the responses were made for.",
+        )
+    return unknown
+
+
+def _first_few(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")

@@ -1,4 +1,4 @@
-"""The result of one model on one benchmark, and its folder: ``result.json`` and ``rows.jsonl``."""
+"""The result of one model on one benchmark, its folder (``result.json`` and ``rows.jsonl``), and scoring it again."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from openvlt.bench.definition import Definition, define
+from openvlt.bench.questions import Questions, Responses
 from openvlt.errors import UsageError, closest
 from openvlt.records import BenchResult, Row, Run, StageRecord
-from openvlt.stages.workspace import Output
+from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import Home, StageFolder, decode, encode, file_digest, write_atomically, write_run, writing
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found, and the folder with the judged rows it was counted from."""
+    """What a model scored, and the folder with the judged rows it was counted from."""
 
     record: BenchResult
     folder: StageFolder
@@ -33,12 +35,12 @@ class Result:
 def write_result(home: Home, result: BenchResult, judged: Output, stages: Sequence[StageRecord]) -> Path:
     """Write a result and the record of its run; returns the run's folder.
 
-    The same model under the same protocol always writes to the same place. Where the gold answers are not public,
+    The same model under the same protocol always writes to the same folder. Where the gold answers are not public,
     ``submission.json`` has the answer to each question.
 
     Args:
         home: the store.
-        result: what was found.
+        result: what the model scored.
         judged: the stage it was counted from.
         stages: all stages it took.
     """
@@ -64,7 +66,7 @@ def read_result(home: Home, name: str) -> Result:
         name: of a run, or the path of its folder or of a ``result.json``.
 
     Raises:
-        UsageError: there is no result under that name.
+        UsageError: there is no such result.
     """
     path = Path(name)
     folder = path.parent if path.name == "result.json" else path
@@ -76,6 +78,66 @@ def read_result(home: Home, name: str) -> Result:
     return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder))
 
 
+def reuse_responses(
+    workspace: Workspace, result: Result, name: str | None = None, *, new_judge: bool = False
+) -> tuple[Definition, Responses]:
+    """The questions and responses of an earlier result, to be scored by another protocol.
+
+    Args:
+        workspace: its format is the result's.
+        result: the earlier one.
+        name: the YAML file of a benchmark with other scorings; the result's own benchmark if None.
+        new_judge: True if a judge will be asked, so that what an earlier one found does not count.
+
+    Raises:
+        UsageError: the result is of another benchmark.
+    """
+    registry, record = workspace.registry, result.record
+    protocol, own = record.protocol, record.protocol.benchmark
+    if not name and registry.find("benchmark", own).name != record.benchmark:
+        raise UsageError(f"The run is of the benchmark file '{record.benchmark}'.", "Name that file, too.")
+    definition = define(registry, name or own, workspace.format)
+    if name and not definition.is_file and definition.name != record.benchmark:
+        raise UsageError(f"The run is of the benchmark {record.benchmark}, not {definition.name}.", "Name that one.")
+    judged = () if new_judge else tuple(name for name in record.scores if name not in protocol.scoring)
+    extracted = protocol.extraction == "stored" or (protocol.extraction == "judge" and not new_judge)
+    step = Step("bench", f"bench-{definition.name}-again", 0, ("again", result.digest, judged, extracted))
+    made = write_stage(workspace, step, lambda: _unjudged(result, judged, extracted), None)
+    rows = [(row.example.id, bool(row.traces)) for row in made.rows()]
+    # A question that only a judge failed on has a response, which another judge may read.
+    retried = {id for id, has_trace in rows if has_trace} if new_judge else set()
+    return definition, Responses(
+        questions=Questions(made, tuple(id for id, _ in rows), {}, protocol.data),
+        output=made,
+        failed={id: reason for id, reason in record.failed.items() if id not in retried},
+        unanswered=record.unanswered,
+        extracted=extracted,
+        model=protocol.model,
+        prompt=protocol.prompt,
+        sampling=protocol.decoding,
+        seconds=record.seconds,
+        judge=None if new_judge else protocol.judge,
+        judge_tokens=0 if new_judge else record.judge_tokens,
+        judged=judged,
+        stages=(made.record,),
+    )
+
+
+def _unjudged(result: Result, judged: tuple[str, ...], extracted: bool) -> Iterator[Row]:
+    """The rows of a result without their verdicts, except those of a judge that still count."""
+    record = result.record
+    for row in result.rows():
+        (found,) = row.judged
+        trace = replace(found.trace, answer=found.trace.answer if extracted else None)
+        kept = {name: found.verdicts[name] for name in judged}
+        if not trace.raw and (row.example.id in record.failed or row.example.id in record.unanswered):
+            yield Row(example=row.example)
+        elif kept:
+            yield Row(example=row.example, judged=(replace(found, trace=trace, verdicts=kept),))
+        else:
+            yield Row(example=row.example, traces=(trace,))
+
+
 def _run_name(result: BenchResult) -> str:
     name = result.stage
     plain = name.removeprefix("run:") if name.startswith("run:") else Path(name).name
@@ -84,7 +146,7 @@ def _run_name(result: BenchResult) -> str:
 
 
 def _prediction(row: Row) -> str:
-    """The answer as a verifier has brought it into the benchmark's shape, else as it was extracted."""
+    """The answer as a verifier put it into the benchmark's shape, else as it was extracted."""
     (judged,) = row.judged
     for verdict in judged.verdicts.values():
         if verdict.detail.get("prediction") is not None:

@@ -1,6 +1,6 @@
-"""Intervals and tests for rates over the same questions; every outcome is 0 or 1, or a score between them.
+"""Confidence intervals and tests for rates over the same questions; an outcome is a score from 0 to 1.
 
-Bootstraps draw with a fixed seed, so the same outcomes always give the same interval.
+Bootstraps have a fixed seed, so the same outcomes always give the same interval.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def wilson(correct: float, n: int, z: float = Z95) -> tuple[float, float]:
     """The Wilson score interval of a rate (Wilson 1927, J. Am. Stat. Assoc. 22, eq. 8).
 
     Args:
-        correct: how many of `n`; need not be whole.
-        n: number of outcomes; of none the interval is (0, 1).
+        correct: how many of `n`; need not be an integer.
+        n: number of outcomes; for 0 the interval is (0, 1).
         z: normal quantile; the default makes the interval 95 %.
     """
     if n == 0:
@@ -79,7 +79,7 @@ def paired_difference(
 
 
 def mcnemar(a: Sequence[float], b: Sequence[float]) -> float:
-    """The exact two-sided p of McNemar's test: are the questions only one of the two got right split evenly?
+    """The exact two-sided p of McNemar's test: are the questions that only one of the two got right split evenly?
 
     Args:
         a: outcomes of the first model; above 0.5 counts as right.
@@ -88,7 +88,7 @@ def mcnemar(a: Sequence[float], b: Sequence[float]) -> float:
     lost = sum(1 for x, y in zip(a, b, strict=True) if x > 0.5 >= y)
     won = sum(1 for x, y in zip(a, b, strict=True) if y > 0.5 >= x)
     n = lost + won
-    # Whole numbers up to the last division: 0.5 ** n underflows for large n.
+    # Integers up to the last division, since 0.5 ** n underflows for large n.
     tail = sum(comb(n, k) for k in range(min(lost, won) + 1))
     return min(1.0, 2 * tail / (1 << n))
 
@@ -109,7 +109,7 @@ def items_needed(difference: float, discordant: float = 0.2, power: float = 0.8,
     Args:
         difference: true difference in accuracy, such as 0.02.
         discordant: share of questions only one of the two models gets right; at least `difference`.
-        power: chance to find it.
+        power: probability of detecting it.
         alpha: two-sided level of the test.
 
     Raises:
@@ -126,9 +126,9 @@ def _totals(outcomes: Sequence[float], clusters: Sequence[Hashable]) -> tuple[ND
     """Sum and size of each cluster."""
     import numpy as np
 
-    place: dict[Hashable, int] = {}
-    index = [place.setdefault(cluster, len(place)) for cluster in clusters]
-    sums = np.zeros(len(place))
+    numbers: dict[Hashable, int] = {}
+    index = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+    sums = np.zeros(len(numbers))
     np.add.at(sums, index, np.asarray(outcomes, dtype=np.float64))
     return sums, np.bincount(index).astype(np.float64)
 

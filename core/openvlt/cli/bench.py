@@ -14,8 +14,8 @@ from openvlt.cli import registry
 from openvlt.errors import UsageError
 
 if TYPE_CHECKING:
-    from openvlt.bench.definition import Defined
-    from openvlt.bench.questions import Answered
+    from openvlt.bench.definition import Definition
+    from openvlt.bench.questions import Responses
     from openvlt.records import BenchResult, StageRecord
     from openvlt.stages.workspace import Output, Workspace
 
@@ -110,33 +110,32 @@ def _score(
 ) -> tuple[Output, BenchResult, tuple[StageRecord, ...]]:
     """Let a model answer, or read its answers; ask a judge if one is given; score."""
     from openvlt.bench.judging import ask_judge
-    from openvlt.bench.recorded import read_back, read_file
-    from openvlt.bench.result import read_result
-    from openvlt.bench.score import reading_of, score
+    from openvlt.bench.responses import read_file
+    from openvlt.bench.result import read_result, reuse_responses
+    from openvlt.bench.score import score
     from openvlt.records import Model
 
     if options["model"]:
-        defined, answered = _ask(workspace, name, options)
+        definition, responses = _ask(workspace, name, options)
     elif options["rescore"]:
         earlier = read_result(workspace.home, options["rescore"])
         workspace.format = earlier.record.protocol.prompt.format
-        defined, answered = read_back(workspace, earlier, name or None, anew=bool(options["judge"]))
+        definition, responses = reuse_responses(workspace, earlier, name or None, new_judge=bool(options["judge"]))
     else:
         where = {key: options[key] for key in ("data", "split", "limit")}
-        defined, answered = read_file(workspace, name, options["responses"], **where)
+        definition, responses = read_file(workspace, name, options["responses"], **where)
     if options["judge"]:
         judge = Model(id=options["judge"], url=options["judge_url"])
-        reading = reading_of(defined.benchmark, answered.prompt.asked)
-        answered = ask_judge(workspace, defined, answered, judge, reading)
-    called = options["model"] or answered.model.id or Path(answered.model.responses).stem
-    judged, result = score(workspace, f"score-{defined.name}", 0, called, defined, answered)
-    stages = (*answered.stages, judged.record)
+        responses = ask_judge(workspace, definition, responses, judge)
+    called = options["model"] or responses.model.id or Path(responses.model.responses).stem
+    judged, result = score(workspace, f"score-{definition.name}", 0, called, definition, responses)
+    stages = (*responses.stages, judged.record)
     for stage in stages:
         workspace.progress.end(stage)
     return judged, result, stages
 
 
-def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defined, Answered]:
+def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Definition, Responses]:
     from openvlt.bench.asking import ask
     from openvlt.bench.definition import define
     from openvlt.bench.models import find_model
@@ -145,13 +144,15 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
 
     asked = find_model(workspace.home, options["model"], options["backend"], options["url"], options["trained"])
     workspace.format = asked.format
-    defined = define(workspace.registry, name, asked.format, data=options["data"], split=options["split"])
-    found = questions(workspace, defined, options["limit"])
+    definition = define(workspace.registry, name, asked.format, data=options["data"], split=options["split"])
+    found = questions(workspace, definition, options["limit"])
     resolved = workspace.resolve(asked.model)
     workspace.progress.note(f"{resolved.model.id} runs on {resolved.backend.entry.name}: {resolved.reason}")
     sampling = Sampling(max_tokens=options["max_tokens"])
-    answered = ask(workspace, f"bench-{defined.name}", 0, found, defined, asked.model, sampling, trained=asked.trained)
-    return defined, replace(answered, stages=(found.output.record, *answered.stages))
+    responses = ask(
+        workspace, f"bench-{definition.name}", 0, found, definition, asked.model, sampling, trained=asked.trained
+    )
+    return definition, replace(responses, stages=(found.output.record, *responses.stages))
 
 
 def _say_power(difference: float, as_json: bool) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from openvlt.bench.compare import CategoryDifference, Flip
 
 SHOWN = 10
 """Flipped questions listed each way; ``--json`` has all."""
@@ -16,48 +20,49 @@ SHOWN = 10
 @click.argument("a")
 @click.argument("b")
 @click.option("--scoring", help="Which scoring; the headline by default.")
-@click.option("--force", is_flag=True, help="Compare results of unlike protocols too.")
+@click.option("--force", is_flag=True, help="Compare results of different protocols too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(a: str, b: str, scoring: str | None, force: bool, as_json: bool) -> None:
     """Tell whether result B is better than result A, question by question.
 
     A and B are names of benchmark runs, or paths of their folders.
     """
-    from openvlt.bench.compare import compare as pair_up
+    from openvlt.bench import compare as comparing
     from openvlt.bench.result import read_result
     from openvlt.store import open_home
 
     home = open_home()
-    told = pair_up(read_result(home, a), read_result(home, b), scoring, force=force)
+    found = comparing.compare(read_result(home, a), read_result(home, b), scoring, force=force)
     if as_json:
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
         return
-    for difference in told["protocol_differences"]:
+    for difference in found.protocol_differences:
         click.echo(f"Note: the protocols differ: {difference}.", err=True)
-    low, high = told["ci95"]
-    before, after = told["accuracy"]
-    click.echo(f"{told['benchmark']} ({told['scoring']}), {told['n']:,} questions in both")
+    (before, after), (low, high) = found.accuracy, found.ci95
+    click.echo(f"{found.benchmark} ({found.scoring}), {found.n:,} questions in both")
     click.echo(
-        f"A {before:.1%}, B {after:.1%}: {_points(told['difference'])} points, 95 % {_points(low)} to {_points(high)}"
+        f"A {before:.1%}, B {after:.1%}: {_points(found.difference)} points, 95 % {_points(low)} to {_points(high)}"
     )
-    click.echo(f"won {len(told['won'])}, lost {len(told['lost'])}, McNemar's p {told['p']:.3g}")
-    for key, text in (("only_a", "only A has"), ("only_b", "only B has"), ("undecided", "have no verdict in one")):
-        if told[key]:
-            click.echo(f"left out: {told[key]} questions that {text}")
-    _show_flips("won by B", told["won"])
-    _show_flips("lost by B", told["lost"])
-    _show_breakdown(told["breakdown"])
+    click.echo(f"won {len(found.won)}, lost {len(found.lost)}, McNemar's p {found.p:.3g}")
+    for count, text in (
+        (found.only_a, "only A has"), (found.only_b, "only B has"), (found.undecided, "have no verdict in one")
+    ):  # fmt: skip
+        if count:
+            click.echo(f"skipped: {count} questions that {text}")
+    _show_flips("won by B", found.won)
+    _show_flips("lost by B", found.lost)
+    _show_breakdown(found.breakdown)
 
 
 def _points(share: float) -> str:
     return f"{100 * share:+.1f}"
 
 
-def _show_flips(title: str, flips: Sequence[Mapping[str, Any]]) -> None:
+def _show_flips(title: str, flips: Sequence[Flip]) -> None:
     from openvlt.cli.table import print_table
 
     if flips:
-        rows = [tuple(_short(flip[key]) for key in ("id", "gold", "a", "b")) for flip in flips[:SHOWN]]
+        rows = [tuple(map(_short, (flip.id, flip.gold, flip.a, flip.b))) for flip in flips[:SHOWN]]
         click.echo()
         print_table(("id", "gold", "answer of A", "answer of B"), rows, title=f"{title} ({len(flips)})")
 
@@ -66,12 +71,12 @@ def _short(text: str | None) -> str:
     return "none" if text is None else text if len(text) <= 40 else text[:37] + "..."
 
 
-def _show_breakdown(breakdown: Mapping[str, Mapping[str, Any]]) -> None:
+def _show_breakdown(breakdown: Mapping[str, Mapping[str, CategoryDifference]]) -> None:
     from openvlt.cli.table import print_table
 
     for key, values in breakdown.items():
         rows = [
-            (value, str(found["n"]), _points(found["difference"]), f"{found['p']:.3g}", f"{found['p_holm']:.3g}")
+            (value, str(found.n), _points(found.difference), f"{found.p:.3g}", f"{found.p_holm:.3g}")
             for value, found in values.items()
         ]
         click.echo()

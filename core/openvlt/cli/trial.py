@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from openvlt.bench.definition import Defined
+from openvlt.bench.definition import Definition
 from openvlt.bench.questions import questions
 from openvlt.bench.score import read, reading_of
 from openvlt.errors import Reject, UsageError
@@ -61,9 +61,9 @@ class Trial:
         self._rejected(made)
         return [row.example for row in made.rows()]
 
-    def questions(self, defined: Defined, limit: int) -> list[Example]:
+    def questions(self, definition: Definition, limit: int) -> list[Example]:
         """Read the first questions of a benchmark, and show which cannot be asked."""
-        found = questions(self.workspace, defined, limit)
+        found = questions(self.workspace, definition, limit)
         self._rejected(found.output)
         return [row.example for row in found.output.rows() if row.example.id not in found.unreadable]
 
@@ -123,13 +123,13 @@ class Trial:
                 self._part("response", raw)
                 self._verdicts(judge.verdicts([claim])[0])
 
-    def bench(self, defined: Defined, examples: Sequence[Example], model: Any) -> None:
+    def bench(self, definition: Definition, examples: Sequence[Example], model: Any) -> None:
         """Ask each question as a trained model is asked, and score the reply."""
-        benchmark, format = defined.benchmark, self.workspace.format
-        reading = reading_of(benchmark, "trained")
+        benchmark, format = definition.benchmark.component, self.workspace.format
+        reading = reading_of(definition, "trained")
         with (
             self._chatting(_model(model, "a benchmark"), Sampling()) as chat,
-            VerifierRunner(defined.verifiers, format=format) as runner,
+            VerifierRunner(definition.verifiers, format=format) as runner,
         ):
             for example in examples:
                 self._head(example)

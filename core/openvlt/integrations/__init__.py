@@ -1,4 +1,4 @@
-"""What other trainers use of openvlt: its verifiers as their rewards, its traces and questions in their formats.
+"""openvlt in other trainers: its verifiers as their rewards, its traces and questions in their formats.
 
 `rewards` (TRL) and `scores` (verl, EasyR1) need only the base installation; `exports` and `dataset` write Parquet.
 """

@@ -1,4 +1,4 @@
-"""Claims from what a trainer knows of a response: text, chat messages, and the columns of its dataset."""
+"""Claims from what a trainer knows: the response as text or chat messages, and the columns of its dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def claim_of(response: str, gold: object, known: Mapping[str, Any], format: Form
         response: what the model wrote.
         gold: the gold answer, text or a number.
         known: what else is known of the question: ``id``, ``question``, ``choices``, ``answer_type``, ``precision``,
-            ``unit`` and ``source``; a value that makes no sense counts as unknown.
+            ``unit`` and ``source``; an invalid value counts as unknown.
         format: names the tags.
     """
     return Claim(
@@ -42,14 +42,13 @@ def is_ids(completion: Any) -> bool:
 
 
 def _example(gold: str, known: Mapping[str, Any]) -> Example:
-    kind, precision = known.get("answer_type"), known.get("precision")
-    choices = known.get("choices")
+    answer_type, precision, choices = known.get("answer_type"), known.get("precision"), known.get("choices")
     return Example(
         id=str(known.get("id", "")),
         question=text_of(known.get("question", "")),
         answer=gold,
         choices=tuple(map(str, choices)) if isinstance(choices, Sequence) and not isinstance(choices, str) else (),
-        answer_type=kind if kind in get_args(AnswerType) else None,
+        answer_type=answer_type if answer_type in get_args(AnswerType) else None,
         precision=int(precision) if isinstance(precision, int | float) and math.isfinite(precision) else None,
         unit=str(known["unit"]) if known.get("unit") else None,
         source=str(known.get("source") or ""),

@@ -1,4 +1,4 @@
-"""The data set a distillation ends with: one row a trace, with its images, verdicts and a card."""
+"""The data set that a distillation makes: one row a trace, with its images, verdicts and a card."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from openvlt.integrations.parquet import Column, picture, write_shards
+from openvlt.integrations.parquet import Column, pictures, write_shards
 from openvlt.records import Judged, Row
 from openvlt.store import ImageStore
 
@@ -25,7 +25,7 @@ def write_dataset(folder: Path, rows: Iterable[Row], images: ImageStore, card: s
     Args:
         folder: gets ``README.md`` and ``data/train-*.parquet``.
         rows: of a verify or select stage.
-        images: holds their images.
+        images: has their images.
         card: text of the README.
 
     Returns:
@@ -38,9 +38,9 @@ def write_dataset(folder: Path, rows: Iterable[Row], images: ImageStore, card: s
 
 def _records(rows: Iterable[Row], images: ImageStore) -> Iterator[dict[str, Any]]:
     for row in rows:
-        pictures = [picture(image, images) for image in row.example.images]
+        shown = pictures(row.example, images)
         for judged in row.judged:
-            yield {**_record(row, judged), "images": pictures}
+            yield {**_record(row, judged), "images": shown}
 
 
 def _record(row: Row, judged: Judged) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Traces and questions in the formats other trainers read.
+"""Traces and questions in the formats that other trainers read.
 
 Sources of the formats: LLaMA-Factory ``data/README.md`` (ShareGPT), EasyR1 ``verl/utils/dataset.py`` (``problem``,
 ``answer``, ``images``), verl ``examples/data_preprocess/geo3k.py`` and ``verl/utils/dataset/rl_dataset.py``, TRL
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from openvlt.integrations.parquet import Column, picture, write_shards
-from openvlt.records import Example, Format, Image, Message, Row
+from openvlt.integrations.parquet import Column, pictures, write_shards
+from openvlt.records import Format, Image, Message, Row
 from openvlt.store import ImageStore
 
 PLACEHOLDER = "<image>"
@@ -42,7 +42,7 @@ def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, fol
     Args:
         rows: of a select stage.
         format: words prompt and reply.
-        images: holds the rows' images; they are copied.
+        images: has the rows' images, which are copied.
         folder: LLaMA-Factory's ``dataset_dir``.
         name: of the data set.
 
@@ -73,7 +73,7 @@ def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, fol
 def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
     """Write the questions for EasyR1, each once: Parquet with ``problem``, ``answer`` and ``images``.
 
-    The problem holds no instruction how to answer: EasyR1 adds its own prompt template.
+    The problem has no instruction how to answer: EasyR1 adds its own prompt template.
     """
 
     def records() -> Iterator[dict[str, Any]]:
@@ -83,7 +83,7 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
             yield {
                 "problem": _marked(turn)["content"],
                 "answer": row.example.answer,
-                "images": _pictures(row.example, images),
+                "images": pictures(row.example, images),
             }
 
     return write_shards(folder / "data", EASYR1, records())
@@ -92,7 +92,7 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
 def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
     """Write the questions for verl, each once, with the instruction how to answer: verl adds none.
 
-    ``extra_info`` holds what `openvlt.compute_score` wants to know of a question.
+    ``extra_info`` has what `openvlt.compute_score` uses of a question.
     """
 
     def records() -> Iterator[dict[str, Any]]:
@@ -102,7 +102,7 @@ def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder:
             yield {
                 "data_source": example.source,
                 "prompt": [_marked(turn) for turn in format.prompt(example)],
-                "images": _pictures(example, images),
+                "images": pictures(example, images),
                 "ability": "vqa",
                 "reward_model": {"style": "rule", "ground_truth": example.answer},
                 "extra_info": {"index": index, "split": "train", "choices": list(example.choices), **known},
@@ -114,16 +114,16 @@ def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder:
 def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
     """Write the traces for TRL's SFTTrainer: Parquet with ``prompt`` and ``completion`` messages and ``images``.
 
-    Text is plain: TRL puts the image placeholders in front of the first user turn itself, where openvlt has them too.
+    Text has no placeholders: TRL puts those in front of the first user turn, where openvlt has the images too.
     """
 
     def records() -> Iterator[dict[str, Any]]:
         for row in rows:
             prompt = [{"role": turn.role, "content": _text(turn)} for turn in format.prompt(row.example)]
-            pictures = _pictures(row.example, images)
+            shown = pictures(row.example, images)
             for judged in row.judged:
                 reply = {"role": "assistant", "content": format.target(judged.trace)}
-                yield {"prompt": prompt, "completion": [reply], "images": pictures}
+                yield {"prompt": prompt, "completion": [reply], "images": shown}
 
     return write_shards(folder / "data", TRL, records())
 
@@ -141,7 +141,7 @@ def _text(turn: Message) -> str:
 
 
 def _marked(turn: Message) -> dict[str, str]:
-    """A turn with a placeholder for each image, and no other text that reads like one."""
+    """A turn with a placeholder for each image; text that looks like a placeholder is replaced."""
     parts = (_plain(part) if isinstance(part, str) else PLACEHOLDER for part in turn.content)
     return {"role": turn.role, "content": "".join(parts)}
 
@@ -150,18 +150,14 @@ def _plain(text: str) -> str:
     return text.replace(PLACEHOLDER, "[image]")
 
 
-def _pictures(example: Example, images: ImageStore) -> Sequence[dict[str, Any]]:
-    return [picture(image, images) for image in example.images]
-
-
 def _copied(image: Image, images: ImageStore, folder: Path) -> str:
-    """Copy an image, with the ending of its kind; returns its path below the folder."""
+    """Copy an image, named with the extension of its format; returns its path relative to the folder."""
     import PIL.Image
 
     path = images.path(image)
     with PIL.Image.open(path) as opened:
-        ending = (opened.format or "png").lower()
-    target = folder / "images" / f"{image.sha256}.{ending}"
+        extension = (opened.format or "png").lower()
+    target = folder / "images" / f"{image.sha256}.{extension}"
     if not target.exists():
         shutil.copyfile(path, target)
     return target.relative_to(folder).as_posix()

@@ -1,14 +1,14 @@
-"""Parquet files `datasets.load_dataset` reads with their images decoded."""
+"""Writes Parquet files that `datasets.load_dataset` reads with their images decoded."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from openvlt.records import Image
+from openvlt.records import Example
 from openvlt.store import ImageStore
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ Column: TypeAlias = "str | list[Column] | Mapping[str, Column]"
 """The type of a column: ``image`` or a scalar such as ``string`` and ``int32``; a list of one; a record of several."""
 
 BATCH = 256
-"""Rows held in memory at once; with images, some 100 MB."""
+"""Rows in memory at once; with images, some 100 MB."""
 SHARD = 20_000
 """Rows of one file."""
 
 
 def write_shards(folder: Path, columns: Mapping[str, Column], rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows to ``train-00000.parquet`` and so on; returns how many there were.
+    """Write rows to ``train-00000.parquet`` and so on; returns their number.
 
     Args:
-        folder: made if it does not exist.
+        folder: created if it does not exist.
         columns: the type of each column.
-        rows: one value a column; an image is what `picture` returns.
+        rows: one value a column; a list of images is what `pictures` returns.
     """
     import pyarrow.parquet
 
@@ -45,13 +45,13 @@ def write_shards(folder: Path, columns: Mapping[str, Column], rows: Iterable[Map
     return count
 
 
-def picture(image: Image, images: ImageStore) -> dict[str, Any]:
-    """An image as a cell of an image column."""
-    return {"bytes": images.path(image).read_bytes(), "path": None}
+def pictures(example: Example, images: ImageStore) -> list[dict[str, Any]]:
+    """The images of an example as a cell of a column of images."""
+    return [{"bytes": images.path(image).read_bytes(), "path": None} for image in example.images]
 
 
 def _schema(columns: Mapping[str, Column]) -> pyarrow.Schema:
-    """The schema, with the features `datasets` reads in its metadata: only they say that a record is an image."""
+    """The schema; its metadata has the features that `datasets` reads, the only mark of a record that is an image."""
     import pyarrow
 
     metadata = {"huggingface": json.dumps({"info": {"features": _feature(columns)}})}
@@ -69,7 +69,7 @@ def _arrow(column: Column) -> pyarrow.DataType:
 
 
 def _feature(column: Column) -> object:
-    """The column as `datasets` writes it; a list as a JSON list, which its releases before 4 read too."""
+    """The column as `datasets` describes it; a list as a JSON list, which its releases before 4 read too."""
     if isinstance(column, list):
         return [_feature(column[0])]
     if isinstance(column, Mapping):
@@ -78,12 +78,7 @@ def _feature(column: Column) -> object:
 
 
 def _cut(rows: Iterable[T], size: int) -> Iterator[Iterator[T]]:
-    """Yield runs of `size` rows, each of which must be used up before the next."""
-    left = iter(rows)
-    for first in left:
-        yield _joined(first, islice(left, size - 1))
-
-
-def _joined(first: T, others: Iterator[T]) -> Iterator[T]:
-    yield first
-    yield from others
+    """Yield runs of `size` rows, each of which must be consumed before the next."""
+    remaining = iter(rows)
+    for first in remaining:
+        yield chain([first], islice(remaining, size - 1))

@@ -22,11 +22,11 @@ GOLD_COLUMNS = ("answer", "solution", "ground_truth", "gold")
 
 @dataclass(eq=False)
 class RewardFunction:
-    """A reward function for TRL's `GRPOTrainer`: the weighted sum of verifiers, None where a part of it is unknown.
+    """A reward function for TRL's `GRPOTrainer`: the weighted sum of verifiers, None if a part of it is unknown.
 
     It never raises for a row. It takes completions as text, chat messages or token ids, and reads the gold answer and
     what else is known of a question (``choices``, ``answer_type``, ``precision``, ``unit``, ``source``, ``id``) from
-    the dataset's columns. TRL leaves a row whose reward is None out of the update only if no other reward function
+    the dataset's columns. TRL excludes a row whose reward is None from the update only if no other reward function
     scores it: give it this one function, with weights, and not several. The fields are the arguments of `reward`.
     """
 
@@ -57,7 +57,7 @@ class RewardFunction:
         """The reward of each completion.
 
         Raises:
-            UsageError: there is no column with a gold answer.
+            UsageError: no column has a gold answer, or completions are token ids and there is no tokenizer.
         """
         golds = self._golds(columns)
         claims = [
@@ -95,7 +95,7 @@ class RewardFunction:
             if columns.get(name) is not None:
                 return cast(Sequence[Any], columns[name])
         raise UsageError(
-            f"The dataset has no column with the gold answer ({' or '.join(map(str, names))}).",
+            f"The dataset has no column with the gold answer ({' or '.join(names)}).",
             "Name it: openvlt.reward(..., gold='column').",
         )
 
@@ -105,7 +105,7 @@ class RewardFunction:
         if ids is None and is_ids(completion):
             ids = completion
         claim = claim_of(self._decoded(completion), gold, known, self.format)
-        group = f"{known.get('id', '')} {text_of(prompt)}"
+        group = f"{known.get('id', '')} {text_of(prompt)}".strip()
         return replace(claim, token_ids=None if ids is None else tuple(ids), group=group)
 
     def _decoded(self, completion: Any) -> str:
@@ -113,8 +113,8 @@ class RewardFunction:
             return text_of(completion)
         if self.tokenizer is None:
             raise UsageError(
-                "The completions are token ids and there is no tokenizer to read them.",
-                "Give it: openvlt.reward(..., tokenizer=tokenizer).",
+                "The completions are token ids, and there is no tokenizer to decode them.",
+                "Pass one: openvlt.reward(..., tokenizer=tokenizer).",
             )
         return str(self.tokenizer.decode(completion, skip_special_tokens=True))
 
@@ -133,11 +133,11 @@ def reward(
 
     Args:
         verifiers: a verifier's name, or names with their weights: ``{"answer": 1.0, "format": 0.1}``.
-        specs: verifier name to its spec, to set options: ``{"answer": {"use": "answer", "units": "require"}}``.
+        specs: verifier name to its spec, for options: ``{"answer": {"use": "answer", "units": "require"}}``.
         format: names the tags; by default ``<think>`` and ``<answer>``.
         tokenizer: decodes completions that are token ids.
         gold: column with the gold answer; by default the first of ``answer, solution, ground_truth, gold``.
-        workers: worker processes; by default this rank's share of the CPUs.
+        workers: number of worker processes; by default this rank's share of the CPUs.
         plugins: one-file plugins to load.
     """
     weights = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)

@@ -25,13 +25,13 @@ def compute_score(
     verl calls ``compute_score(data_source, solution_str, ground_truth, extra_info)`` and gets a dict with ``score``.
     EasyR1 calls ``compute_score(reward_inputs)`` with one dict or a list of dicts (``response``, ``ground_truth``) and
     gets a dict or a list of dicts with ``overall``. Both also get ``accuracy``, ``format`` and ``unscored``: neither
-    trainer can leave a sample out, so one whose gold cannot be read scores 0 and is marked ``unscored = 1``.
+    trainer can exclude a sample, so one whose gold cannot be read scores 0 and has ``unscored = 1``.
 
     Args:
-        data_source: name of the data, used for nothing but routing by plugins.
+        data_source: name of the data, for verifiers that look at it.
         solution_str: the response.
         ground_truth: the gold answer.
-        extra_info: may hold ``choices``, ``answer_type``, ``precision`` and ``unit``.
+        extra_info: may have ``choices``, ``answer_type``, ``precision`` and ``unit``.
         reward_inputs: EasyR1's argument.
         format_weight: the score is ``(1 - format_weight) * accuracy + format_weight * format``.
     """

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
-from openvlt.bench.asking import ask
-from openvlt.bench.definition import Defined
-from openvlt.bench.questions import Answered, Questions, questions
-from openvlt.bench.recorded import guess
+from openvlt.bench.asking import ask, guess
+from openvlt.bench.definition import Definition
+from openvlt.bench.questions import Questions, Responses, questions
 from openvlt.bench.score import score
 from openvlt.pipeline.model_checks import check_model, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, Scored, Stage
@@ -22,13 +21,13 @@ from openvlt.stages.workspace import Workspace
 class LoadQuestions(Stage[Questions]):
     """Loads the questions of a benchmark."""
 
-    benchmark: Defined
+    benchmark: Definition
 
     stage_kind: ClassVar[str] = "load"
 
     @cached_property
     def most(self) -> int | None:
-        benchmark = self.benchmark.benchmark
+        benchmark = self.benchmark.benchmark.component
         return benchmark.source.size(benchmark.split)
 
     def describe(self, workspace: Workspace) -> Description:
@@ -40,7 +39,7 @@ class LoadQuestions(Stage[Questions]):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Guess(Stage[Answered]):
+class Guess(Stage[Responses]):
     """Lets a guesser without a model answer."""
 
     questions: LoadQuestions
@@ -52,14 +51,14 @@ class Guess(Stage[Answered]):
     def describe(self, workspace: Workspace) -> Description:
         return Description(self.baseline, self.most)
 
-    def run(self, context: Context) -> Made[Answered]:
+    def run(self, context: Context) -> Made[Responses]:
         asked, benchmark = context.value(self.questions), self.questions.benchmark
         answered = guess(context.workspace, self.name, asked, benchmark, self.baseline, self.guesser)
         return Made(answered.output.record, answered)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Ask(Stage[Answered]):
+class Ask(Stage[Responses]):
     """Asks a model all questions: the base in the benchmark's own words, a trained one in the recipe's format."""
 
     questions: LoadQuestions
@@ -78,7 +77,7 @@ class Ask(Stage[Answered]):
     def check(self, workspace: Workspace) -> None:
         check_model(workspace, self._model, "base", "")
 
-    def run(self, context: Context) -> Made[Answered]:
+    def run(self, context: Context) -> Made[Responses]:
         context.resolve(self.name, self._model, self.trained)
         answered = ask(
             context.workspace, self.name, self.iteration, context.value(self.questions), self.questions.benchmark,

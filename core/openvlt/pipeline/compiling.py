@@ -221,7 +221,7 @@ class _Compiler:
         questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))
         self.questions.append(questions)
         self.scores[name] = {}
-        for baseline, guesser in benchmark.benchmark.baselines().items():
+        for baseline, guesser in benchmark.benchmark.component.baselines().items():
             guess = Guess(
                 name=f"bench-{name}-{baseline}", iteration=0, questions=questions, baseline=baseline, guesser=guesser
             )

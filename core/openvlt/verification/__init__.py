@@ -1,4 +1,4 @@
-"""Claims go in, verdicts and rewards come out: the same for data, reward and benchmark."""
+"""From claims to verdicts and rewards, in the same way for data, rewards and benchmarks."""
 
 from openvlt.verification.reward import Reward, RewardRow
 from openvlt.verification.runner import Tally, VerifierRunner

@@ -1,4 +1,4 @@
-"""Verdicts that were reached before: GRPO groups repeat their answers, and a hostile answer must cost only once."""
+"""Remembers verdicts: the responses of a GRPO group repeat their answers, and a hostile answer must cost only once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from openvlt.records import Claim, Verdict
 
 
 class Memo:
-    """The verdicts last reached, oldest use dropped first; safe to share among threads.
+    """The verdicts used last; safe to share among threads.
 
     Args:
-        size: verdicts kept.
+        size: number of verdicts kept.
     """
 
     def __init__(self, size: int = 200_000) -> None:
@@ -35,9 +35,9 @@ class Memo:
 
 
 def memo_key(identity: str, claim: Claim, *, context_free: bool) -> Hashable:
-    """What the verdict on an answer may depend on: the verifier, the answer and what the example says of its gold.
+    """All that the verdict on an answer may depend on: the verifier, the answer, and the gold with its properties.
 
-    A verifier that is not context-free may look at the whole example, so that counts too.
+    For a verifier that is not context-free that includes the example itself.
     """
     example = claim.example
     gold = (example.answer, example.choices, example.answer_type, example.precision, example.unit)

@@ -1,4 +1,4 @@
-"""The messages between the core and a worker: JSON, preceded by its length, over pipes."""
+"""The messages between the core and a worker: JSON over pipes, each preceded by its length."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from openvlt.records import Claim, Format, Verdict
 from openvlt.store import decode, encode
 from openvlt.verification.limits import MESSAGE_BYTES
 
 T = TypeVar("T")
+Mode: TypeAlias = Literal["check", "verify", "group"]
 _LENGTH = struct.Struct(">I")
 
 
@@ -38,44 +39,44 @@ class Task:
     Attributes:
         verifier: identity of the verifier.
         claims: what to verify.
-        how: ``check`` what `quick` left open, ``verify`` from scratch, or a ``group`` at once.
+        mode: ``check`` (`quick` has left the answer open), ``verify`` or ``group``.
     """
 
     verifier: str
     claims: tuple[Claim, ...]
-    how: str = "verify"
+    mode: Mode = "verify"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A worker's answer: verdicts in order; to a `Setup` none, and an error if it failed."""
+    """A worker's reply: verdicts in order, none to a `Setup`; or what failed."""
 
     verdicts: tuple[Verdict, ...] = ()
     error: str = ""
 
 
 def frame(message: Setup | Task | Reply) -> bytes:
-    """A message as it goes over the pipe."""
+    """The bytes of a message on the pipe."""
     body = encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
-def read_frame(descriptor: int, kind: type[T]) -> T | None:
+def read_frame(descriptor: int, message_type: type[T]) -> T | None:
     """Read the next message; None if the other side has closed the pipe."""
     head = _read(descriptor, _LENGTH.size)
     if head is None:
         return None
     (size,) = _LENGTH.unpack(head)
     body = _read(descriptor, size) if size <= MESSAGE_BYTES else None
-    return None if body is None else decode(kind, body)
+    return None if body is None else decode(message_type, body)
 
 
 def _read(descriptor: int, size: int) -> bytes | None:
-    parts = []
-    while size:
-        part = os.read(descriptor, min(size, 1 << 20))
-        if not part:
+    chunks = []
+    while size:  # a pipe gives what it has, which may be less than a message
+        chunk = os.read(descriptor, min(size, 1 << 20))
+        if not chunk:
             return None
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+        chunks.append(chunk)
+        size -= len(chunk)
+    return b"".join(chunks)

@@ -1,4 +1,8 @@
-"""Workers that can be killed, and the clock over them."""
+"""Worker processes that can be killed, and the clock over them.
+
+A claim that hangs is ended twice over: by its worker's own limits on CPU and wall time, which work even where this
+process is busy, and by the backstop here, which works even where the worker's timers do not.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +33,12 @@ class Failed:
     """Why a task has no verdict.
 
     Attributes:
-        how: ``timeout`` (it computed too long), ``stalled`` (it waited too long, or the machine did), ``died``,
-            ``memory``, ``budget`` (the batch took too long before it was its turn), ``start`` (no worker could start).
+        category: ``timeout`` (it computed too long), ``stalled`` (it waited too long, or the machine did), ``died``,
+            ``memory``, ``budget`` (the batch ran out of time before its turn), ``start`` (no worker could start).
         reason: one line.
     """
 
-    how: Failure
+    category: Failure
     reason: str
 
 
@@ -42,7 +46,7 @@ class Worker:
     """One child process. It is ready once it has imported its verifiers."""
 
     def __init__(self, setup: Setup) -> None:
-        path = os.pathsep.join(dict.fromkeys(os.path.abspath(place) for place in sys.path))
+        path = os.pathsep.join(dict.fromkeys(os.path.abspath(entry) for entry in sys.path))
         single = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
         hidden = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
         self._process = Popen(
@@ -77,9 +81,9 @@ class Worker:
         if not self._ready:
             with selectors.DefaultSelector() as selector:
                 selector.register(self.output, selectors.EVENT_READ)
-                answered = selector.select(max(0.0, self.deadline - time.monotonic()))
-            reply = read_frame(self.output, Reply) if answered else None
-            self.error = "it does not start" if reply is None else reply.error
+                readable = selector.select(max(0.0, self.deadline - time.monotonic()))
+            reply = read_frame(self.output, Reply) if readable else None
+            self.error = "it did not start" if reply is None else reply.error
             self._ready = not self.error
         return self._ready
 
@@ -118,12 +122,12 @@ class Worker:
 class Pool:
     """Runs tasks in workers, each task within its own limits and all within the budget of the batch.
 
-    Workers start when the first task comes; one more than asked for is kept warm. Any thread may call `run`; a forked
-    child starts workers of its own.
+    Workers start with the first task, and one more than needed is kept warm to replace one that dies. Any thread may
+    call `run`; a forked child starts workers of its own.
 
     Args:
         setup: what the workers import.
-        workers: how many run at once; None shares the CPUs among the ranks on this machine.
+        workers: how many run at once; None for this process's share of the CPUs.
     """
 
     def __init__(self, setup: Setup, workers: int | None = None) -> None:
@@ -139,8 +143,8 @@ class Pool:
         """The reply to each task, in order.
 
         Args:
-            tasks: what to do.
-            budget: seconds all of them may take, not counting the start of the workers.
+            tasks: what to verify.
+            budget: seconds for all of them, without the start of the workers.
         """
         results: list[Reply | Failed] = [Failed("budget", f"the batch took longer than {budget:g} s")] * len(tasks)
         waiting = deque(enumerate(tasks))
@@ -169,7 +173,7 @@ class Pool:
             worker.kill()
 
     def replace(self, worker: Worker, *, wanted: bool) -> Worker | None:
-        """A warm worker in place of one that died; None if none is wanted or can be started."""
+        """A worker in place of one that died; None if none is wanted or none starts."""
         with self._changed:
             self._all.discard(worker)
             self._free.append(self._start())
@@ -190,7 +194,7 @@ class Pool:
             return [self._free.popleft() for _ in range(min(wanted, len(self._free)))]
 
     def _keep_spare(self) -> None:
-        """Start a worker to replace one that dies; only now, so that it does not slow the start of those at work."""
+        """Start the spare worker; only now, so that it does not slow the start of those at work."""
         with self._changed:
             if not self._free and len(self._all) < self.size + 1:
                 self._free.append(self._start())
@@ -204,7 +208,7 @@ class Pool:
     def _give_back(self, worker: Worker, *, usable: bool = True) -> None:
         with self._changed:
             if usable:
-                # the one that was used is warm: it goes first next time
+                # Its caches are warm, so it goes first next time.
                 self._free.appendleft(worker)
             else:
                 self._all.discard(worker)
@@ -213,7 +217,7 @@ class Pool:
             worker.kill()
 
     def _forget(self) -> None:
-        """In a forked child: let go of the parent's workers, or they would not notice that the parent ends."""
+        """Close the parent's pipes in a forked child: while a copy is open, the workers do not see the parent end."""
         for worker in self._all:
             worker.forget()
         self._free, self._all = deque(), set()
@@ -298,7 +302,7 @@ class _Batch:
 
 
 def _why_dead(running: _Running) -> Failed:
-    """What ended a worker, or must end it now: its own limits, the backstop, or a crash."""
+    """Kill a worker that is late, and tell what ended it: its own limits, the backstop, or a crash."""
     cpu, taken = running.worker.cpu_seconds(), time.monotonic() - running.started
     late = taken > BACKSTOP_SECONDS
     code = running.worker.kill() if late else running.worker.exit_code()
@@ -306,7 +310,7 @@ def _why_dead(running: _Running) -> Failed:
     if not late and limit is None:
         return Failed("died", f"the worker died ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})")
     if cpu is None or running.cpu is None:
-        # computing and waiting cannot be told apart: an endless loop must not count as an internal error
+        # Computing and waiting cannot be told apart here, and an endless loop must not pass for an internal error.
         return Failed("timeout", f"no verdict after {taken:.1f} s")
     computed = cpu - running.cpu
     if limit == "cpu" or computed > IDLE_SECONDS:
@@ -315,7 +319,7 @@ def _why_dead(running: _Running) -> Failed:
 
 
 def default_workers() -> int:
-    """As many workers as this process's share of the CPUs: ranks on one machine divide them."""
+    """This process's share of the CPUs, which the ranks on one machine divide."""
     ranks = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1") or 1))
     return max(1, system.cpus() // ranks)
 

@@ -1,4 +1,4 @@
-"""One number a claim: the weighted sum of its scores, None where a part of it is unknown."""
+"""The reward of a claim: the weighted sum of its scores, None if one of them is unknown."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from openvlt.verification.runner import VerifierRunner
 
 @dataclass(frozen=True, slots=True)
 class RewardRow:
-    """What one claim earned, and why.
+    """The reward of one claim, and its reasons.
 
     Attributes:
-        reward: the weighted sum; None if the score of any weighted verifier is None: the claim then counts neither for
-            nor against the policy.
+        reward: the weighted sum; None if a verifier with a weight gave no score: the claim then counts neither for nor
+            against the policy.
         verdicts: by verifier, in recipe order.
     """
 
@@ -33,7 +33,7 @@ class Reward:
         routes: source name to the weights used for its examples instead.
 
     Raises:
-        UsageError: a weight names a verifier that is not run.
+        UsageError: a weight is for a verifier that is not run.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Reward:
         for name in {name for route in (self._weights, *self._routes.values()) for name in route}:
             if name not in runner.tallies:
                 raise UsageError(
-                    f"The rewards give a weight to '{name}', which is not among the verifiers.",
+                    f"The rewards have a weight for '{name}', which is not among the verifiers.",
                     closest(name, list(runner.tallies)),
                 )
 

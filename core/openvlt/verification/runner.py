@@ -1,4 +1,4 @@
-"""Runs a recipe's verifiers over claims: order, memo, groups, workers and counts."""
+"""Runs a recipe's verifiers over claims: their order, the memo, groups, workers and counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
 from typing import Self
 
 from openvlt.interfaces import AnswerVerifier, Verifier
@@ -23,7 +22,7 @@ SYSTEM_SHARE = 0.01
 
 @dataclass
 class Tally:
-    """How many claims one verifier saw, and what it found.
+    """What one verifier has found so far.
 
     Attributes:
         claims: verdicts reached.
@@ -43,7 +42,7 @@ class Tally:
 
     @property
     def concerns(self) -> list[str]:
-        """What a person must know: too many golds that cannot be read, too many internal errors."""
+        """What a user must know: too many golds that cannot be read, too many internal errors."""
         bad = self.statuses["bad_gold"]
         failed = self.causes["system"] - self.statuses["not_applicable"]
         found = []
@@ -59,11 +58,11 @@ class VerifierRunner:
 
     Args:
         verifiers: by the name the recipe gives them, in recipe order; later ones see the verdicts of earlier ones.
-        format: names the answer tag, for verifiers that look at the whole response.
-        workers: processes for all that does not run inline; None takes this process's share of the CPUs.
+        format: names the answer tag, for verifiers that read the whole response.
+        workers: processes for verifiers that do not run inline; None for this process's share of the CPUs.
 
     Attributes:
-        tallies: what each verifier has found so far.
+        tallies: what each verifier has found, by name.
     """
 
     def __init__(self, verifiers: Mapping[str, Built[Verifier]], *, format: Format, workers: int | None = None) -> None:
@@ -76,9 +75,7 @@ class VerifierRunner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -89,7 +86,10 @@ class VerifierRunner:
         """The verdict of every verifier on every claim, claims in order, verifiers in recipe order."""
         rows: list[dict[str, Verdict]] = [{} for _ in claims]
         for name, built in self._verifiers.items():
-            seen = [replace(claim, verdicts={**claim.verdicts, **row}) for claim, row in zip(claims, rows, strict=True)]
+            seen = [
+                replace(claim, verdicts={**claim.verdicts, **row}) if row else claim
+                for claim, row in zip(claims, rows, strict=True)
+            ]
             for row, verdict in zip(rows, self._run(built, seen), strict=True):
                 row[name] = verdict
                 self.tallies[name].add(verdict)
@@ -107,9 +107,9 @@ class VerifierRunner:
         return [verdict for (verdict,) in self._isolation.run(built, [(claim,) for claim in claims], "verify")]
 
     def _run_groups(self, built: Built[Verifier], claims: Sequence[Claim]) -> list[Verdict]:
-        groups: defaultdict[str, list[int]] = defaultdict(list)
+        groups: defaultdict[str | int, list[int]] = defaultdict(list)
         for index, claim in enumerate(claims):
-            groups[claim.group].append(index)
+            groups[claim.group or index].append(index)
         members = [tuple(claims[index] for index in group) for group in groups.values()]
         if built.component.inline:
             found = [run_group_inline(built.component, group) for group in members]
@@ -121,7 +121,7 @@ class VerifierRunner:
         return [verdicts[index] for index in range(len(claims))]
 
     def _run_answers(self, built: Built[Verifier], verifier: AnswerVerifier, claims: Sequence[Claim]) -> list[Verdict]:
-        """Memo first, then `quick` if it may run inline, then the workers, each distinct answer once."""
+        """Try the memo, then `quick` if it may run inline, then the workers; each distinct answer once."""
         verdicts: dict[int, Verdict] = {}
         waiting: dict[Hashable, list[int]] = {}
         for index, claim in enumerate(claims):
@@ -130,19 +130,19 @@ class VerifierRunner:
                 verdicts[index] = Verdict.unparsed("no answer could be extracted", verifier.range[0])
                 continue
             key = memo_key(built.identity, claim, context_free=verifier.context_free)
-            known = self._memo.get(key)
-            if known is None and verifier.inline and key not in waiting:
-                known = run_inline(lambda: verifier.quick(answer, claim))  # noqa: B023 (called at once)
-                if known is not None:
-                    self._memo.put(key, known)
-            if known is None:
+            verdict = self._memo.get(key)
+            if verdict is None and verifier.inline and key not in waiting:
+                verdict = run_inline(lambda: verifier.quick(answer, claim))  # noqa: B023 (called at once)
+                if verdict is not None:
+                    self._memo.put(key, verdict)
+            if verdict is None:
                 waiting.setdefault(key, []).append(index)
             else:
-                verdicts[index] = known
+                verdicts[index] = verdict
         first = [(claims[indices[0]],) for indices in waiting.values()]
         found = self._isolation.run(built, first, "check" if verifier.inline else "verify")
         for (key, indices), (verdict,) in zip(waiting.items(), found, strict=True):
-            if verdict.cause != "system":
+            if verdict.cause != "system":  # it may be decided when the machine is less busy
                 self._memo.put(key, verdict)
             verdicts.update(dict.fromkeys(indices, verdict))
         return [verdicts[index] for index in range(len(claims))]

@@ -1,8 +1,8 @@
 """A process that runs verifiers and can be killed: ``python -m openvlt.verification.worker``.
 
-It reads a `Setup`, imports its verifiers, says that it is ready, and then answers one `Task` after the other until its
-input closes. `openvlt.system.time_limit` ends it when a claim takes too long; the core sees the closed pipe and knows
-what that means.
+It reads a `Setup`, imports its verifiers, reports that it is ready, and then replies to each `Task` until its input
+closes. `openvlt.system.time_limit` ends the process when a claim takes too long, since Python cannot interrupt a C
+function that hangs. The core sees the closed pipe and reads the exit code.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def main() -> None:
     system.limit_memory(MEMORY_BYTES)
     _write(outputs, Reply())
     while (task := read_frame(inputs, Task)) is not None:
-        _write(outputs, _answer(verifiers[task.verifier], task))
+        _write(outputs, _reply(verifiers[task.verifier], task))
 
 
 def _silence() -> None:
-    """What a verifier prints or reads must not get into the pipes."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
+    """Keep the pipes free of what a verifier prints, and the tasks safe from what it reads."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
 
 
 def _write(descriptor: int, reply: Reply) -> None:
@@ -61,7 +61,7 @@ def _build(setup: Setup) -> dict[str, Verifier]:
     return verifiers
 
 
-def _answer(verifier: Verifier, task: Task) -> Reply:
+def _reply(verifier: Verifier, task: Task) -> Reply:
     with system.time_limit(CPU_SECONDS, WALL_SECONDS):
         try:
             return Reply(verdicts=tuple(_run(verifier, task)))
@@ -72,10 +72,10 @@ def _answer(verifier: Verifier, task: Task) -> Reply:
 
 
 def _run(verifier: Verifier, task: Task) -> list[Verdict]:
-    if task.how == "group":
+    if task.mode == "group":
         return verifier.verify_group(task.claims)
     (claim,) = task.claims
-    if task.how == "check" and isinstance(verifier, AnswerVerifier) and claim.answer is not None:
+    if task.mode == "check" and isinstance(verifier, AnswerVerifier) and claim.answer is not None:
         return [verifier.check(claim.answer, claim)]
     return [verifier.verify(claim)]
 
