@@ -59,12 +59,12 @@ def test_a_short_stage_is_one_line_and_a_day_is_a_dozen(clock: Clock) -> None:
     assert told(clock, steps=29, rows=1, seconds=1.0) == []
     assert len(told(clock, steps=24 * 60, rows=1, seconds=60.0)) <= 12
     record = StageRecord(
-        kind="distill", name="distill-1", iteration=1, fingerprint="", folder="", seconds=11.0, taken=100, out=96,
+        stage_kind="distill", name="distill-1", iteration=1, fingerprint="", folder="", seconds=11.0, taken=100, out=96,
         rejected={"cut": 4}, counts={"tokens": 5000, "retried": 2, "seconds": 10.0},
     )  # fmt: skip
     stream = StringIO()
     make_progress(stream).end(record)
-    said = "100 in, 96 out, 4 left out, tokens 5,000, retried 2, 10.0/s, 500 tokens/s, 11 s"
+    said = "100 in, 96 out, 4 rejected, tokens 5,000, retried 2, 10.0/s, 500 tokens/s, 11 s"
     assert stream.getvalue().split(None, 1)[1] == f"{said}\n"
 
 

@@ -89,7 +89,7 @@ def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
     """Score one benchmark, write the result, and show it."""
     from openvlt.bench.result import write_result
     from openvlt.cli.results import show_notes, show_results
-    from openvlt.report import make_progress
+    from openvlt.report.live import make_progress
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 

@@ -54,12 +54,12 @@ def _points(share: float) -> str:
 
 
 def _show_flips(title: str, flips: Sequence[Mapping[str, Any]]) -> None:
-    from openvlt.cli.table import print_table
+    from openvlt.report.table import Table, print_table
 
     if flips:
         rows = [tuple(_short(flip[key]) for key in ("id", "gold", "a", "b")) for flip in flips[:SHOWN]]
         click.echo()
-        print_table(("id", "gold", "answer of A", "answer of B"), rows, title=f"{title} ({len(flips)})")
+        print_table(Table(("id", "gold", "answer of A", "answer of B"), rows, f"{title} ({len(flips)})"))
 
 
 def _short(text: str | None) -> str:
@@ -67,7 +67,7 @@ def _short(text: str | None) -> str:
 
 
 def _show_breakdown(breakdown: Mapping[str, Mapping[str, Any]]) -> None:
-    from openvlt.cli.table import print_table
+    from openvlt.report.table import Table, print_table
 
     for key, values in breakdown.items():
         rows = [
@@ -75,4 +75,4 @@ def _show_breakdown(breakdown: Mapping[str, Mapping[str, Any]]) -> None:
             for value, found in values.items()
         ]
         click.echo()
-        print_table((key, "n", "points", "p", "p (Holm)"), rows)
+        print_table(Table((key, "n", "points", "p", "p (Holm)"), rows, labels=1))

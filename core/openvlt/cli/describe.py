@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from openvlt.cli import registry
-from openvlt.cli.table import print_table
 from openvlt.interfaces import KINDS
+from openvlt.report.table import Table, print_table
 
 if TYPE_CHECKING:
     from openvlt.interfaces import Kind
@@ -50,4 +50,4 @@ def _print(description: Description) -> None:
         )
         for option in description.options
     ]
-    print_table(("option", "type", "unit", "what it does", "default"), rows)
+    print_table(Table(("option", "type", "unit", "what it does", "default"), rows))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from openvlt.pipeline.trace_stages import Verify
     from openvlt.records import Message, Model, Run
     from openvlt.registry import Built
-    from openvlt.report import Card
+    from openvlt.report.card import Card
 
 
 @click.command()
@@ -38,7 +38,7 @@ def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None
         show_plan(pipeline)
         return
     from openvlt.registry.targets import require
-    from openvlt.report import make_progress
+    from openvlt.report.live import make_progress
 
     require("datasets", "pyarrow")  # which write the data set: asked for before the work, not after it
     pipeline.workspace.progress = make_progress()
@@ -68,7 +68,7 @@ def _write(pipeline: Pipeline, run: Run, folder: Path) -> int:
 def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
     from openvlt.pipeline.data_stages import Load
     from openvlt.pipeline.trace_stages import Caption, Select
-    from openvlt.report import Card
+    from openvlt.report.card import Card
 
     stages, distill = pipeline.stages, verify.traces
     source = next(stage.source for stage in stages if isinstance(stage, Load))

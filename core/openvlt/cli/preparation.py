@@ -105,11 +105,18 @@ def prepare(
 
 
 def show_plan(pipeline: Pipeline) -> None:
-    """Print the stages of a pipeline, those that are done marked as such."""
-    from openvlt.report import console, plan_table
+    """Print the stages of a pipeline, with those already done marked."""
+    from openvlt.report.table import Table, print_table
 
-    lines = (
-        (stage.name, each.component, each.rows, each.model, each.memory, cached)
+    rows = [
+        (
+            stage.name,
+            each.component,
+            "" if each.rows is None else f"{each.rows:,}",
+            each.model,
+            "" if each.memory is None else f"{each.memory / 1e9:.1f} GB",
+            "done" if cached else "",
+        )
         for stage, each, cached in pipeline.plan()
-    )
-    console().print(plan_table(lines))
+    ]
+    print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))

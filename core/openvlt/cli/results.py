@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def show_results(results: Sequence[BenchResult]) -> None:
     """Print scores, breakdowns, and how the last model differs from earlier ones."""
-    from openvlt.cli.table import print_table
-    from openvlt.report.results import gains, grids
+    from openvlt.report.results import gains, tables
+    from openvlt.report.table import print_table
 
-    for grid in grids(results):
-        print_table(grid.columns, grid.rows, title=grid.title, labels=grid.labels)
+    for table in tables(results):
+        print_table(table)
         click.echo()
     for line in gains(results):
         click.echo(line)

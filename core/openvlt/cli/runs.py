@@ -28,9 +28,10 @@ def runs(context: click.Context, as_json: bool) -> None:
     elif not found:
         click.echo("There are no runs yet; 'openvlt train' makes one.")
     else:
-        from openvlt.report import console, runs_table
+        from openvlt.report.table import Table, print_table
 
-        console().print(runs_table(found))
+        columns = ("run", "recipe", "status", "stages", "last score", "model")
+        print_table(Table(columns, [_row(run) for run in found]))
 
 
 @runs.command()
@@ -38,13 +39,19 @@ def runs(context: click.Context, as_json: bool) -> None:
 def show(name: str) -> None:
     """Show the stages and scores of a run."""
     from openvlt.cli.results import show_results
-    from openvlt.report import console, stages_table
     from openvlt.report.results import notes
+    from openvlt.report.table import Table, print_table
     from openvlt.store import open_home, read_run
 
     run = read_run(open_home(), name)
     click.echo(f"{run.name} ({run.recipe}): {run.status}")
-    console().print(stages_table(run.stages))
+    rows = [
+        (stage.name, str(stage.taken), str(stage.out), str(sum(stage.rejected.values())),
+         "reused" if stage.cached else f"{stage.seconds:.1f}")
+        for stage in run.stages
+    ]  # fmt: skip
+    print_table(Table(("stage", "in", "out", "rejected", "seconds"), rows, labels=1))
+    click.echo()
     show_results(run.scores)
     for line in dict.fromkeys([*notes(run.scores), *run.notes]):
         click.echo(line)
@@ -103,6 +110,14 @@ def prune(yes: bool) -> None:
         click.echo(f"Freed {total}.")
     else:
         click.echo(f"No run needs these {total}; 'openvlt runs prune --yes' frees them.")
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    from openvlt.report.results import accuracy
+
+    last = run.scores[-1] if run.scores else None
+    score = f"{last.benchmark} {last.stage} {accuracy(last.score)}" if last else ""
+    return run.name, run.recipe, run.status, str(len(run.stages)), score, run.model
 
 
 def run_json(run: Run) -> dict[str, Any]:

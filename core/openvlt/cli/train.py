@@ -26,7 +26,7 @@ def train(asked: Asked, iterations: int | None, plan_only: bool) -> None:
     if plan_only:
         show_plan(pipeline)
         return
-    from openvlt.report import make_progress
+    from openvlt.report.live import make_progress
 
     pipeline.workspace.progress = make_progress()
     _show_end(pipeline, pipeline.carry_out())

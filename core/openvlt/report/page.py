@@ -9,7 +9,7 @@ from io import BytesIO
 from itertools import islice
 
 from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
-from openvlt.report.results import gains, grids, notes
+from openvlt.report.results import gains, notes, tables
 from openvlt.store import Home, ImageStore, StageFolder
 
 EXAMPLES = 8
@@ -51,18 +51,18 @@ def page(home: Home, run: Run) -> str:
 def _scores(results: Sequence[BenchResult]) -> str:
     if not results:
         return ""
-    tables = "".join(
-        (f"<h3>{escape(grid.title)}</h3>" if grid.title else "") + _table(grid.columns, grid.rows)
-        for grid in grids(results)
+    shown = "".join(
+        (f"<h3>{escape(table.title)}</h3>" if table.title else "") + _table(table.columns, table.rows)
+        for table in tables(results)
     )
     lines = "".join(f"<p>{escape(line)}</p>" for line in [*gains(results), *notes(results)])
-    return f"<h2>Scores</h2>{tables}{lines}"
+    return f"<h2>Scores</h2>{shown}{lines}"
 
 
 def _stages(stages: Sequence[StageRecord]) -> str:
-    columns = ["stage", "in", "out", "left out", "counts", "seconds"]
+    columns = ["stage", "in", "out", "rejected", "counts", "seconds"]
     lines = [
-        [stage.name, f"{stage.taken:,}", f"{stage.out:,}", _told(stage.rejected), _told(_figures(stage)),
+        [stage.name, f"{stage.taken:,}", f"{stage.out:,}", _counts(stage.rejected), _counts(_figures(stage)),
          "reused" if stage.cached else f"{stage.seconds:.1f}"]
         for stage in stages
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def _figures(stage: StageRecord) -> Mapping[str, float]:
     return {name: round(count, 3) for name, count in stage.counts.items() if name != "seconds"}
 
 
-def _told(counts: Mapping[str, float]) -> str:
+def _counts(counts: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {count:g}" for name, count in counts.items())
 
 
