@@ -9,44 +9,44 @@ from typing import Any
 import click
 
 SHOWN = 10
-"""Flipped questions listed each way; ``--json`` has all."""
+"""Questions listed per direction; ``--json`` has all."""
 
 
 @click.command("compare")
 @click.argument("a")
 @click.argument("b")
-@click.option("--scoring", help="Which scoring; the headline by default.")
-@click.option("--force", is_flag=True, help="Compare results of unlike protocols too.")
+@click.option("--scoring", help="Scoring to compare; by default the headline.")
+@click.option("--force", is_flag=True, help="Compare although the protocols differ.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(a: str, b: str, scoring: str | None, force: bool, as_json: bool) -> None:
-    """Tell whether result B is better than result A, question by question.
+    """Compare result B with result A, question by question.
 
-    A and B are names of benchmark runs, or paths of their folders.
+    A and B are names of benchmark results or paths of their folders.
     """
     from openvlt.bench.compare import compare as pair_up
     from openvlt.bench.result import read_result
     from openvlt.store import open_home
 
     home = open_home()
-    told = pair_up(read_result(home, a), read_result(home, b), scoring, force=force)
+    paired = pair_up(read_result(home, a), read_result(home, b), scoring, force=force)
     if as_json:
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(paired, indent=2, ensure_ascii=False))
         return
-    for difference in told["protocol_differences"]:
+    for difference in paired["protocol_differences"]:
         click.echo(f"Note: the protocols differ: {difference}.", err=True)
-    low, high = told["ci95"]
-    before, after = told["accuracy"]
-    click.echo(f"{told['benchmark']} ({told['scoring']}), {told['n']:,} questions in both")
+    low, high = paired["ci95"]
+    before, after = paired["accuracy"]
+    click.echo(f"{paired['benchmark']} ({paired['scoring']}), {paired['n']:,} questions in both")
     click.echo(
-        f"A {before:.1%}, B {after:.1%}: {_points(told['difference'])} points, 95 % {_points(low)} to {_points(high)}"
+        f"A {before:.1%}, B {after:.1%}: {_points(paired['difference'])} points, 95 % {_points(low)} to {_points(high)}"
     )
-    click.echo(f"won {len(told['won'])}, lost {len(told['lost'])}, McNemar's p {told['p']:.3g}")
-    for key, text in (("only_a", "only A has"), ("only_b", "only B has"), ("undecided", "have no verdict in one")):
-        if told[key]:
-            click.echo(f"left out: {told[key]} questions that {text}")
-    _show_flips("won by B", told["won"])
-    _show_flips("lost by B", told["lost"])
-    _show_breakdown(told["breakdown"])
+    click.echo(f"won {len(paired['won'])}, lost {len(paired['lost'])}, McNemar's p {paired['p']:.3g}")
+    for key, text in (("only_a", "only A has"), ("only_b", "only B has"), ("undecided", "are undecided in A or B")):
+        if paired[key]:
+            click.echo(f"skipped {paired[key]} questions that {text}")
+    _show_flips("won by B", paired["won"])
+    _show_flips("lost by B", paired["lost"])
+    _show_breakdown(paired["breakdown"])
 
 
 def _points(share: float) -> str:

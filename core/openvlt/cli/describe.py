@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def describe(kind: Kind, name: str, as_json: bool) -> None:
-    """Show what a component is and its options: types, defaults, units, what they do."""
+    """Show a component and its options: types, units, defaults, meaning."""
     description = registry().describe(kind, name)
     if as_json:
         click.echo(json.dumps(description.as_json(), indent=2))

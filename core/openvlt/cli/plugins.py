@@ -21,7 +21,7 @@ COLUMNS = ("name", "origin", "version", "status", "components", "reason")
 
 @click.command("list-plugins")
 @click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
-@click.option("--verbose", is_flag=True, help="Also load times, and the traceback of what is broken.")
+@click.option("--verbose", is_flag=True, help="Also show load times, and tracebacks of broken plugins.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(kind: Kind | None, verbose: bool, as_json: bool) -> None:
     """List all plugins, their components, and why one is not in use."""

@@ -1,4 +1,4 @@
-"""Shows benchmark results: of a run, or of one benchmark."""
+"""Shows benchmark results, of a run or of `openvlt bench`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show_results(results: Sequence[BenchResult]) -> None:
-    """Print scores, breakdowns, and how the last model differs from earlier ones."""
+    """Print scores, breakdowns, and the differences between the last model and earlier ones."""
     from openvlt.report.results import gains, tables
     from openvlt.report.table import print_table
 
@@ -24,7 +24,7 @@ def show_results(results: Sequence[BenchResult]) -> None:
 
 
 def show_notes(results: Sequence[BenchResult]) -> None:
-    """Print on standard error what a reader of the scores should know."""
+    """Print the notes on the scores to standard error."""
     from openvlt.report.results import notes
 
     for note in notes(results):

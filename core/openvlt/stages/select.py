@@ -44,7 +44,7 @@ def select(
         if not traces:
             reasons = "; ".join(f"{reason}: {count}" for reason, count in writer.rejected.most_common())
             raise DataError(
-                f"Stage {step.name}: the filters keep no trace of {inputs.record.out} examples ({reasons or 'no input'}).",
+                f"Stage {step.name}: the filters keep no trace of {inputs.record.out} examples ({reasons}).",
                 "Loosen the filters in the recipe, or set a larger k for the teacher.",
             )
         summary = writer.finish({"in": inputs.record.out, "counts": {"traces": traces}})
