@@ -59,7 +59,7 @@ def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **opt
     if not benchmarks and ways != ["rescore"]:
         raise UsageError("No benchmark is named.", "'openvlt list-plugins --kind benchmark' lists them.")
     if len(benchmarks) > 1 and ways != ["model"]:
-        raise UsageError("Several benchmarks are named, but responses belong to one.", "Name that one.")
+        raise UsageError("Responses are of one benchmark, and several are named.", "Name that one.")
     _check_options(ways[0], options)
     results = [_one(name, options, show=not as_json) for name in benchmarks or ("",)]
     if as_json:
@@ -143,14 +143,16 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
     from openvlt.bench.questions import questions
     from openvlt.records import Sampling
 
-    asked = find_model(workspace.home, options["model"], options["backend"], options["url"], options["trained"])
-    workspace.format = asked.format
-    defined = define(workspace.registry, name, asked.format, data=options["data"], split=options["split"])
+    target = find_model(workspace.home, options["model"], options["backend"], options["url"], options["trained"])
+    workspace.format = target.format
+    defined = define(workspace.registry, name, target.format, data=options["data"], split=options["split"])
     found = questions(workspace, defined, options["limit"])
-    resolved = workspace.resolve(asked.model)
+    resolved = workspace.resolve(target.model)
     workspace.progress.note(f"{resolved.model.id} runs on {resolved.backend.entry.name}: {resolved.reason}")
     sampling = Sampling(max_tokens=options["max_tokens"])
-    answered = ask(workspace, f"bench-{defined.name}", 0, found, defined, asked.model, sampling, trained=asked.trained)
+    answered = ask(
+        workspace, f"bench-{defined.name}", 0, found, defined, target.model, sampling, trained=target.trained
+    )
     return defined, replace(answered, stages=(found.output.record, *answered.stages))
 
 

@@ -146,7 +146,7 @@ class Recipe(_Block):
         summary: half a sentence for listings.
         requires: further packages it needs, by import name, with the command that installs each.
         base: the model training starts from.
-        format: how the policy is asked and answers.
+        format: of the policy's prompts and responses.
         captioner: captions the images for teachers that cannot see them.
         verifiers: reward name to verifier; a name that is missing here is that of the verifier.
         rewards: reward name to weight; reinforcement maximises the weighted sum.

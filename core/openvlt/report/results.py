@@ -1,4 +1,4 @@
-"""Benchmark results as tables of text: for the terminal, for a pipe and for the page of a run alike."""
+"""Benchmark results as tables, for the terminal and for the page of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def tables(results: Sequence[BenchResult]) -> Iterator[Table]:
 
 
 def gains(results: Sequence[BenchResult]) -> list[str]:
-    """How the last model of each benchmark differs from others: paired, in points, with the 95 % interval."""
+    """Differences between the last model of each benchmark and others: paired, in points, with the 95 % interval."""
     last = {result.benchmark: result for result in results}
     return [
         f"{'' if len(last) == 1 else f'{benchmark}: '}{result.stage} against {other}: {100 * difference:+.1f} points "
@@ -26,7 +26,7 @@ def gains(results: Sequence[BenchResult]) -> list[str]:
 
 
 def notes(results: Sequence[BenchResult]) -> list[str]:
-    """What a reader of the scores should know, each once with the models it is about."""
+    """The notes on the scores, each once, with the models it concerns."""
     models: dict[tuple[str, str], list[str]] = {}
     for result in results:
         for note in result.notes:
@@ -37,7 +37,7 @@ def notes(results: Sequence[BenchResult]) -> list[str]:
 
 
 def accuracy(rate: Rate) -> str:
-    """The headline number in percent; or the range that undecided questions leave open, or both if they are few."""
+    """The accuracy in percent; the range that undecided questions leave open; or both if they are few."""
     low, high = rate.bounds
     span = f"[{percent(low)}, {percent(high)}]"
     if rate.accuracy is None:

@@ -98,7 +98,7 @@ def _print_rich(lines: Sequence[list[str]], title: str, right: Sequence[bool], *
     )
     for name, to_right in zip(lines[0], right, strict=True):
         justify: Literal["left", "right"] = "right" if to_right else "left"
-        # a path that does not fit is folded: rich would cut it, and nobody could copy it
+        # fold long words: by default rich cuts them, which would lose paths
         table.add_column(Text(name), justify=justify, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
     for line in lines[1:]:
         table.add_row(*map(Text, line))

@@ -25,7 +25,7 @@ class Workspace:
     Attributes:
         home: the store.
         registry: the plugins.
-        format: how the policy is asked and answers.
+        format: of the policy's prompts and responses.
         models: the run's own models by name, ``base`` and ``policy``.
         executor: where models work.
         progress: receives the progress of stages.
