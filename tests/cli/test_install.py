@@ -74,7 +74,7 @@ def test_what_cannot_be_installed(fresh: Cli, tmp_path: Path) -> None:
 def test_what_cannot_be_uninstalled(fresh: Cli) -> None:
     builtin = fresh("uninstall", "answers")
     assert builtin.returncode == 3
-    assert builtin.stderr == "Error: Plugin 'answers' is built in. OPENVLT_DISABLE_PLUGINS=answers turns it off.\n"
+    assert builtin.stderr == "Error: Plugin 'answers' is built in. Disable it with OPENVLT_DISABLE_PLUGINS=answers.\n"
     unknown = fresh("uninstall", "nothing")
     assert unknown.returncode == 3
     assert "There is no installed plugin 'nothing'." in unknown.stderr

@@ -40,7 +40,7 @@ def test_the_generated_package_works(openvlt: Cli, install_into: Callable[..., N
 def test_a_name_that_cannot_be_one(openvlt: Cli, tmp_path: Path, name: str) -> None:
     process = openvlt("new-plugin", name, "--into", tmp_path)
     assert process.returncode == 2
-    assert "cannot name a plugin" in process.stderr
+    assert "is not a valid plugin name" in process.stderr
     assert list(tmp_path.iterdir()) == []
 
 

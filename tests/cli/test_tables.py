@@ -1,4 +1,4 @@
-"""Tables of results: never wider than the terminal, with nothing lost, and nothing that data wrote is obeyed."""
+"""Tables are never wider than the terminal and lose nothing; foreign text is escaped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from openvlt.cli.results import show_results
 from openvlt.records import BenchResult, Paired, Protocol, Rate, Score
 from openvlt.records.bench import UsedData, UsedModel, UsedPrompt
+from openvlt.report.table import Table, print_table
 
 MODELS = ("blind", "base", "sft-1", "grpo-1", "sft-2", "grpo-2", "grpo-hard-with-a-long-name-2")
 CATEGORIES = [f"category {number} of many, whose name is long" for number in range(38)] + [
@@ -54,13 +55,13 @@ RESULTS = {
 @pytest.fixture(params=["pipe", "terminal"])
 def shown(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str, int], list[str]]:
-    """The lines that results are shown in, without the terminal's own colours."""
+) -> Callable[[str | Table, int], list[str]]:
+    """The lines a table is shown in, without the terminal's own colours."""
 
-    def lines(which: str, width: int) -> list[str]:
+    def lines(which: str | Table, width: int) -> list[str]:
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setattr(sys.stdout, "isatty", lambda: request.param == "terminal", raising=False)
-        show_results(RESULTS[which])
+        print_table(which) if isinstance(which, Table) else show_results(RESULTS[which])
         out = capsys.readouterr().out
         assert request.param == "terminal" or "\x1b" not in out
         return [line.rstrip() for line in re.sub(r"\x1b\[[\d;]*m", "", out).splitlines()]
@@ -70,7 +71,7 @@ def shown(
 
 @pytest.mark.parametrize("width", [60, 80, 160])
 @pytest.mark.parametrize("which", RESULTS)
-def test_results_fit_into_any_width(shown: Callable[[str, int], list[str]], which: str, width: int) -> None:
+def test_results_fit_into_any_width(shown: Callable[[str | Table, int], list[str]], which: str, width: int) -> None:
     lines = [line for line in shown(which, width) if " against " not in line]
     assert max(map(cell_len, lines)) <= width
     head = next(line for line in lines if line.startswith("model"))
@@ -86,5 +87,15 @@ def test_results_fit_into_any_width(shown: Callable[[str, int], list[str]], whic
     assert len(re.findall(r"\[17\.0, \d+\.0\]|\b17\.0(?=\s|$)", of_category)) == len(columns)
 
 
-def test_what_data_wrote_is_shown_and_never_obeyed(shown: Callable[[str, int], list[str]]) -> None:
+@pytest.mark.parametrize("shown", ["terminal"], indirect=True)
+@pytest.mark.parametrize("width", [40, 80])
+def test_text_is_wrapped_and_nothing_is_cut(shown: Callable[[str | Table, int], list[str]], width: int) -> None:
+    path = "/a/folder/" + "x" * 100 + "/model"
+    lines = shown(Table(("run", "seconds", "model"), [("[red]", "7", path)], right=("seconds",)), width)
+    assert max(map(cell_len, lines)) <= width
+    assert lines[2].split()[:2] == ["[red]", "7"]
+    assert "".join(line.split()[-1] for line in lines[2:]) == path
+
+
+def test_foreign_text_is_escaped(shown: Callable[[str | Table, int], list[str]]) -> None:
     assert any(line.startswith("\\x1b[31mred\\x1b[0m") for line in shown("a run", 160))

@@ -199,8 +199,9 @@ def test_no_trace_left_says_which_filter_took_how_many(openvlt: Train, recipe: P
     words = ["--set", "traces.select=[{use: max-words, limit: 1}]", "--iterations", "1"]
     failed = openvlt("train", recipe, *words)
     assert failed.returncode == 4
-    assert "Stage select-1: no trace is left of 20 examples (max-words: every trace has more than 1 words: 20)." in (
-        failed.stderr
+    assert (
+        "Stage select-1: the filters keep no trace of 20 examples (max-words: every trace has more than 1 words: 20)."
+        in (failed.stderr)
     )
     (run,) = runs(openvlt)
     assert run["status"] == "failed"

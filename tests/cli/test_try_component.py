@@ -71,9 +71,9 @@ def test_a_backend(attempt: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("teacher", "plain"), "examples are needed. Add --source NAME"),
+        (("teacher", "plain"), "A teacher needs examples. Add --source NAME"),
         (("teacher", "plain", "--source", "sums", "--model", ECHO), "reads captions. Add --caption TEXT"),
-        (("backend", "echo", "--source", "sums"), "a model is needed"),
+        (("backend", "echo", "--source", "sums"), "A backend needs a model"),
         (("source", "sums", "--set", "largest"), "has no '='"),
         (("source", "sums", "--set", "largest=[1"), "is not YAML"),
         (("source", "sums", "--split", "trian"), "has no split 'trian'. Did you mean 'train'?"),

@@ -88,7 +88,7 @@ def test_a_line_that_makes_no_sense_is_left_out(tmp_path: Path, line: str) -> No
     file.write_text(f'{line}\n{{"gold": "7", "response": "7"}}\n')
     result = run("--file", str(file), "--bare")
     assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
-    assert "claims.jsonl:1: left out:" in result.stderr
+    assert "claims.jsonl:1: skipped:" in result.stderr
 
 
 def test_what_no_terminal_can_print_is_escaped(tmp_path: Path) -> None:
@@ -118,5 +118,5 @@ def test_a_shaping_verifier_knows_whether_the_answer_is_correct(tmp_path: Path) 
 def test_a_file_of_which_nothing_can_be_judged(tmp_path: Path) -> None:
     file = tmp_path / "claims.jsonl"
     file.write_text("not json\n")
-    assert "Not one line of" in str(run("--file", str(file)).exception)
-    assert "say nothing of a --file" in str(run("--file", str(file), "--type", "integer").exception)
+    assert "No line of" in str(run("--file", str(file)).exception)
+    assert "have no effect with --file" in str(run("--file", str(file), "--type", "integer").exception)

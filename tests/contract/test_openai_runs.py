@@ -121,9 +121,9 @@ def test_r1_distill_and_the_captioner_are_served_and_the_loop_runs(serve: Serve,
     assert code == 0, said
     run = run_of(tmp_path)
     assert run["status"] == "done" and run["model"]
-    reason = "openai, because an endpoint is given"
+    reason = "openai, because it has a URL"
     assert {f"caption-1: {reason}", f"distill-1: {reason}"} <= set(run["notes"])
-    assert f"The model {hub_id} runs on openai: an endpoint is given." in said
+    assert f"The model {hub_id} runs on openai: it has a URL." in said
     (line, *_) = (
         Path(tmp_path / "home" / stage["folder"]) for stage in run["stages"] if stage["stage_kind"] == "select"
     )

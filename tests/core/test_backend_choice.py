@@ -70,7 +70,7 @@ def test_a_large_model_runs_on_vllm_if_it_is_installed(vllm: bool) -> None:
 
 def test_endpoints_and_small_models_have_backends_of_their_own(vllm: bool) -> None:
     registry = Registry.discover()
-    assert choose_backend(Model(id="m", url=("http://a/v1",)), None, registry) == ("openai", "an endpoint is given")
+    assert choose_backend(Model(id="m", url=("http://a/v1",)), None, registry) == ("openai", "it has a URL")
     assert choose_backend(Model(id="m"), GB, registry) == ("hf", "the model is small")
 
 
@@ -84,7 +84,7 @@ def test_without_built_ins_a_third_party_backend_is_the_default(plugin: Path, mo
     monkeypatch.setenv("OPENVLT_PLUGINS", "")
     registry = Registry.discover([plugin])
     assert choose_backend(Model(id="m", url=("http://a/v1",)), None, registry)[0] == "served"
-    with pytest.raises(UsageError, match="No plugin that is loaded has a backend"):
+    with pytest.raises(UsageError, match="No loaded plugin has a backend"):
         choose_backend(Model(id="m"), GB, registry)
 
 

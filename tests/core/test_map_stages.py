@@ -109,7 +109,7 @@ def test_another_model_is_another_set_of_rows(stages: Bench) -> None:
 def test_requests_that_fail_for_now_are_tried_again_alone(stages: Bench, fake: Fake) -> None:
     loaded = stages.load(n=40)
     fake(down=0.2)
-    with pytest.raises(RemoteError, match=r"Stage distill-1: \d+ requests of 40 rows failed in a way that may pass"):
+    with pytest.raises(RemoteError, match=r"Stage distill-1: \d+ requests of 40 rows failed transiently"):
         stages.distill(loaded)
     answered = stages.asked()
     assert 30 < len(answered) < 80

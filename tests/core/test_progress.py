@@ -64,7 +64,7 @@ def test_a_short_stage_is_one_line_and_a_day_is_a_dozen(clock: Clock) -> None:
     )  # fmt: skip
     stream = StringIO()
     make_progress(stream).end(record)
-    said = "100 in, 96 out, 4 left out, tokens 5,000, retried 2, 10.0/s, 500 tokens/s, 11 s"
+    said = "100 in, 96 out, 4 rejected, tokens 5,000, retried 2, 10.0/s, 500 tokens/s, 11 s"
     assert stream.getvalue().split(None, 1)[1] == f"{said}\n"
 
 

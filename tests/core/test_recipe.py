@@ -165,8 +165,8 @@ MISTAKES = [
     ("base: tiny", "base: {id: tiny, dtyp: x}", "small.yaml:2: there is no key 'base.dtyp'. Did you mean 'dtype'?"),
     ("name: small", "name: [small", "small.yaml:2: this is not YAML: "),
     ("name: small", "name:\tsmall: x", "small.yaml:1: this is not YAML: "),
-    (TEXT, "", "small.yaml holds no recipe: it must be a mapping."),
-    (TEXT, "- name: x", "small.yaml holds no recipe: it must be a mapping."),
+    (TEXT, "", "small.yaml is not a recipe: it must be a mapping."),
+    (TEXT, "- name: x", "small.yaml is not a recipe: it must be a mapping."),
     ("  - {}\n", "  - 5\n", "small.yaml:22: iterations.0 is 5. "),
 ]  # fmt: skip
 

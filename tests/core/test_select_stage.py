@@ -32,7 +32,7 @@ def test_no_filter_keeps_everything(stages: Bench, judged: Output) -> None:
 def test_nothing_left_says_which_filter_took_how_many(stages: Bench, judged: Output) -> None:
     with pytest.raises(DataError) as error:
         stages.select(judged, {"use": "correct"}, {"use": "max-words", "limit": 1})
-    assert "Stage select-1: no trace is left of 30 examples (" in str(error.value)
+    assert "Stage select-1: the filters keep no trace of 30 examples (" in str(error.value)
     assert "max-words: every trace has more than 1 words: " in str(error.value)
     assert "correct: no correct trace: " in str(error.value)
     assert "Loosen the filters" in error.value.remedy

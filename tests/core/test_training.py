@@ -315,7 +315,7 @@ def test_a_job_that_cannot_be_done_is_refused_before_any_work(
 
 
 def test_a_selection_without_a_pair_says_why(stages: Bench, vision_model: Path) -> None:
-    with pytest.raises(DataError, match=r"has no pairs to learn from.*pairs need a correct and an incorrect trace"):
+    with pytest.raises(DataError, match=r"has no pairs to learn from.*a pair needs a correct and an incorrect trace"):
         stages.train(chosen(stages, 8, 4, {"use": "correct"}), "dpo", vision_model, **DPO)
 
 

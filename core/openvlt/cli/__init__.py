@@ -1,4 +1,4 @@
-"""The command line: a table of commands, each imported when it is run."""
+"""The command line: a table of commands, each imported when it runs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": ("openvlt.cli.train:train", "Run the whole loop of a recipe, from data to scored model."),
-    "distill": ("openvlt.cli.distill:distill", "Run the loop up to the verified traces; train nothing."),
-    "bench": ("openvlt.cli.bench:bench", "Score models, or answers made elsewhere, on benchmarks."),
-    "compare": ("openvlt.cli.compare:compare", "Tell whether one result is better than another."),
-    "verify": ("openvlt.cli.verify:verify", "Check a response against a gold answer and explain."),
-    "try": ("openvlt.cli.try_component:try_component", "Run one component on a few examples, nothing cached."),
-    "list-plugins": ("openvlt.cli.plugins:list_plugins", "List all plugins, their components and their state."),
-    "describe": ("openvlt.cli.describe:describe", "Show a component's options."),
+    "distill": ("openvlt.cli.distill:distill", "Make the verified traces of a recipe; train nothing."),
+    "bench": ("openvlt.cli.bench:bench", "Score models or files of responses on benchmarks."),
+    "compare": ("openvlt.cli.compare:compare", "Compare two results of one benchmark."),
+    "verify": ("openvlt.cli.verify:verify", "Verify a response against a gold answer, and explain."),
+    "try": ("openvlt.cli.try_component:try_component", "Run one component on a few examples."),
+    "list-plugins": ("openvlt.cli.plugins:list_plugins", "List plugins with their components and status."),
+    "describe": ("openvlt.cli.describe:describe", "Show the options of a component."),
     "install": ("openvlt.cli.install:install", "Install a plugin into this environment."),
     "uninstall": ("openvlt.cli.install:uninstall", "Remove an installed plugin."),
     "new-plugin": ("openvlt.cli.new_plugin:new_plugin", "Write the skeleton of a plugin, with a test."),
-    "runs": ("openvlt.cli.runs:runs", "List runs, look at one, free what no run needs."),
-    "report": ("openvlt.cli.report:report", "Write a page that shows a run."),
-    "export": ("openvlt.cli.export:export", "Take a run's traces or model elsewhere."),
+    "runs": ("openvlt.cli.runs:runs", "List runs, show or check one, free disk space."),
+    "report": ("openvlt.cli.report:report", "Write an HTML page that shows a run."),
+    "export": ("openvlt.cli.export:export", "Export traces, questions or the model of a run."),
 }
 
 
@@ -47,7 +47,7 @@ class LazyCommands(click.Group):
             command: click.Command = getattr(import_module(module), name)
         except ImportError as error:
             raise OpenvltError(
-                f"The command '{cmd_name}' cannot be loaded: {error}.", "Install openvlt again, with all it needs."
+                f"The command '{cmd_name}' cannot be loaded: {error}.", "Reinstall openvlt with its dependencies."
             ) from error
         return command
 
@@ -58,7 +58,7 @@ class LazyCommands(click.Group):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the options before the command say.
+    """The options before the command.
 
     Attributes:
         debug: show tracebacks.
@@ -79,14 +79,14 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 @click.group(cls=LazyCommands)
 @click.option("--plugin", "plugin_files", multiple=True, metavar="FILE.py", help="Load a one-file plugin; repeatable.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error, and all that is logged.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors, and log output.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )
 @click.pass_context
 def cli(ctx: click.Context, plugin_files: tuple[str, ...], debug: bool) -> None:
     """Turn images and questions into a vision-language model that reasons, and measure whether it got better."""
-    os.environ.setdefault("TQDM_DISABLE", "1")  # libraries draw bars of their own over our progress
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries would be drawn over the progress
     ctx.obj = Settings(debug, tuple(map(Path, plugin_files)))
     if debug:
         import logging
@@ -96,7 +96,7 @@ def cli(ctx: click.Context, plugin_files: tuple[str, ...], debug: bool) -> None:
 
 
 def settings() -> Settings:
-    """The settings of the command that is running."""
+    """The settings of the running command."""
     context = click.get_current_context(silent=True)
     found = context.find_root().obj if context else None
     return found if isinstance(found, Settings) else Settings()

@@ -23,52 +23,52 @@ USED_WITH = {
     ("model",): ("backend", "url", "trained", "max_tokens"),
     ("model", "responses"): ("data", "split", "limit"),
 }
-"""Ways to get answers to the options that only these use."""
+"""Options that only apply to some sources of responses."""
 
 
 @click.command("bench")
 @click.argument("benchmarks", nargs=-1, metavar="BENCHMARK...")
 @click.option("--model", help="A local folder, a hub id, run:NAME/STAGE, or the id an endpoint serves.")
-@click.option("--backend", help="The engine to run the model on.")
-@click.option("--url", multiple=True, help="Address of an OpenAI-compatible endpoint; repeatable.")
-@click.option("--trained/--untrained", default=None, help="Was the model trained to answer in openvlt's format?")
-@click.option("--responses", type=click.Path(path_type=Path), help="Score answers made elsewhere; no model is asked.")
+@click.option("--backend", help="Backend of the model; by default chosen automatically.")
+@click.option("--url", multiple=True, help="URL of an OpenAI-compatible endpoint; repeatable.")
+@click.option("--trained/--untrained", default=None, help="Whether the model was trained on openvlt's format.")
+@click.option("--responses", type=click.Path(path_type=Path), help="Score this file of responses; no model is asked.")
 @click.option("--rescore", metavar="RUN", help="Score a finished run by another protocol; no model is asked.")
-@click.option("--data", type=click.Path(path_type=Path), help="Local file or folder in the dataset's own columns.")
-@click.option("--split", help="Another split than the benchmark's own.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many questions.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=2048, show_default=True, help="New tokens at most.")
-@click.option("--judge", metavar="MODEL", help="Ask this model where the official scoring asks one.")
-@click.option("--judge-url", multiple=True, help="Address of the judge's OpenAI-compatible endpoint.")
-@click.option("--power", type=float, metavar="DIFFERENCE", help="Say how many questions show such a difference.")
+@click.option("--data", type=click.Path(path_type=Path), help="Local file or folder with the columns of the data set.")
+@click.option("--split", help="Use another split than the benchmark's.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of questions.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=2048, show_default=True, help="Longest response.")
+@click.option("--judge", metavar="MODEL", help="Judge model, where the official scoring asks one.")
+@click.option("--judge-url", multiple=True, help="URL of an endpoint that serves the judge; repeatable.")
+@click.option("--power", type=float, metavar="DIFFERENCE", help="Show how many questions such a difference takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **options: Any) -> None:
-    """Score models, or answers made elsewhere, on benchmarks.
+    """Score models or files of responses on benchmarks.
 
     BENCHMARK is a name (`openvlt list-plugins --kind benchmark`) or the path of a YAML file.
     """
     if power is not None:
-        _say_power(power, as_json)
+        _show_power(power, as_json)
         return
     ways = [name for name in ("model", "responses", "rescore") if options[name]]
     if len(ways) != 1:
         raise UsageError(
             f"{' and '.join(f'--{way}' for way in ways) or 'None of --model, --responses and --rescore'} given.",
-            "Give exactly one: who answers, or where the answers are.",
+            "Give exactly one.",
         )
     if not benchmarks and ways != ["rescore"]:
         raise UsageError("No benchmark is named.", "'openvlt list-plugins --kind benchmark' lists them.")
     if len(benchmarks) > 1 and ways != ["model"]:
-        raise UsageError("One file of answers is of one benchmark.", "Name just that one.")
-    _refuse_idle(ways[0], options)
+        raise UsageError("Responses are of one benchmark, and several are named.", "Name that one.")
+    _check_options(ways[0], options)
     results = [_one(name, options, show=not as_json) for name in benchmarks or ("",)]
     if as_json:
         shown = [result.as_json() for result in results]
         click.echo(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2, ensure_ascii=False))
 
 
-def _refuse_idle(way: str, options: dict[str, Any]) -> None:
-    """An option that would have no effect is a mistake.
+def _check_options(way: str, options: dict[str, Any]) -> None:
+    """Reject options without effect.
 
     Raises:
         UsageError: there is one.
@@ -79,17 +79,17 @@ def _refuse_idle(way: str, options: dict[str, Any]) -> None:
             if given(option) is ParameterSource.COMMANDLINE and way not in needs:
                 raise UsageError(
                     f"--{option.replace('_', '-')} has no effect with --{way}.",
-                    f"Leave it out; it goes with {' and '.join(f'--{each}' for each in needs)}.",
+                    f"Remove it; it goes with {' and '.join(f'--{each}' for each in needs)}.",
                 )
     if options["judge_url"] and not options["judge"]:
-        raise UsageError("--judge-url is given without --judge.", "Name the model that the endpoint serves.")
+        raise UsageError("--judge-url is given without --judge.", "Name the model that the endpoint serves (--judge).")
 
 
 def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
     """Score one benchmark, write the result, and show it."""
     from openvlt.bench.result import write_result
     from openvlt.cli.results import show_notes, show_results
-    from openvlt.report import make_progress
+    from openvlt.report.live import make_progress
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
@@ -108,7 +108,7 @@ def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
 def _score(
     workspace: Workspace, name: str, options: dict[str, Any]
 ) -> tuple[Output, BenchResult, tuple[StageRecord, ...]]:
-    """Let a model answer, or read its answers; ask a judge if one is given; score."""
+    """Ask the model or read its responses, ask the judge if there is one, and score."""
     from openvlt.bench.judging import ask_judge
     from openvlt.bench.responses import read_file
     from openvlt.bench.result import read_result, reuse_responses
@@ -155,7 +155,7 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
     return definition, replace(responses, stages=(found.output.record, *responses.stages))
 
 
-def _say_power(difference: float, as_json: bool) -> None:
+def _show_power(difference: float, as_json: bool) -> None:
     from openvlt.bench.stats import items_needed
 
     if not 0 < difference <= 0.2:

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from openvlt.bench.compare import CategoryDifference, Flip
 
 SHOWN = 10
-"""Flipped questions listed each way; ``--json`` has all."""
+"""Questions listed per direction; ``--json`` has all."""
 
 
 @click.command("compare")
 @click.argument("a")
 @click.argument("b")
-@click.option("--scoring", help="Which scoring; the headline by default.")
-@click.option("--force", is_flag=True, help="Compare results of different protocols too.")
+@click.option("--scoring", help="Scoring to compare; by default the headline.")
+@click.option("--force", is_flag=True, help="Compare although the protocols differ.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(a: str, b: str, scoring: str | None, force: bool, as_json: bool) -> None:
-    """Tell whether result B is better than result A, question by question.
+    """Compare result B with result A, question by question.
 
-    A and B are names of benchmark runs, or paths of their folders.
+    A and B are names of benchmark results or paths of their folders.
     """
     from openvlt.bench import compare as comparing
     from openvlt.bench.result import read_result
@@ -45,10 +45,10 @@ def compare(a: str, b: str, scoring: str | None, force: bool, as_json: bool) -> 
     )
     click.echo(f"won {len(found.won)}, lost {len(found.lost)}, McNemar's p {found.p:.3g}")
     for count, text in (
-        (found.only_a, "only A has"), (found.only_b, "only B has"), (found.undecided, "have no verdict in one")
+        (found.only_a, "only A has"), (found.only_b, "only B has"), (found.undecided, "are undecided in A or B")
     ):  # fmt: skip
         if count:
-            click.echo(f"skipped: {count} questions that {text}")
+            click.echo(f"skipped {count} questions that {text}")
     _show_flips("won by B", found.won)
     _show_flips("lost by B", found.lost)
     _show_breakdown(found.breakdown)
@@ -59,12 +59,12 @@ def _points(share: float) -> str:
 
 
 def _show_flips(title: str, flips: Sequence[Flip]) -> None:
-    from openvlt.cli.table import print_table
+    from openvlt.report.table import Table, print_table
 
     if flips:
         rows = [tuple(map(_short, (flip.id, flip.gold, flip.a, flip.b))) for flip in flips[:SHOWN]]
         click.echo()
-        print_table(("id", "gold", "answer of A", "answer of B"), rows, title=f"{title} ({len(flips)})")
+        print_table(Table(("id", "gold", "answer of A", "answer of B"), rows, f"{title} ({len(flips)})"))
 
 
 def _short(text: str | None) -> str:
@@ -72,7 +72,7 @@ def _short(text: str | None) -> str:
 
 
 def _show_breakdown(breakdown: Mapping[str, Mapping[str, CategoryDifference]]) -> None:
-    from openvlt.cli.table import print_table
+    from openvlt.report.table import Table, print_table
 
     for key, values in breakdown.items():
         rows = [
@@ -80,4 +80,4 @@ def _show_breakdown(breakdown: Mapping[str, Mapping[str, CategoryDifference]]) -
             for value, found in values.items()
         ]
         click.echo()
-        print_table((key, "n", "points", "p", "p (Holm)"), rows)
+        print_table(Table((key, "n", "points", "p", "p (Holm)"), rows, labels=1))

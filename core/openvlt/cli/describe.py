@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from openvlt.cli import registry
-from openvlt.cli.table import print_table
 from openvlt.interfaces import KINDS
+from openvlt.report.table import Table, print_table
 
 if TYPE_CHECKING:
     from openvlt.interfaces import Kind
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def describe(kind: Kind, name: str, as_json: bool) -> None:
-    """Show what a component is and its options: types, defaults, units, what they do."""
+    """Show a component and its options: types, units, defaults, meaning."""
     description = registry().describe(kind, name)
     if as_json:
         click.echo(json.dumps(description.as_json(), indent=2))
@@ -50,4 +50,4 @@ def _print(description: Description) -> None:
         )
         for option in description.options
     ]
-    print_table(("option", "type", "unit", "what it does", "default"), rows)
+    print_table(Table(("option", "type", "unit", "what it does", "default"), rows))

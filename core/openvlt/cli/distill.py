@@ -1,4 +1,4 @@
-"""``openvlt distill``: the verified traces of a recipe, and nothing trained."""
+"""``openvlt distill``: the verified traces of a recipe, without training."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openvlt.cli.preparation import Asked, plan_option, prepare, recipe_options, show_plan
+from openvlt.cli.preparation import RecipeOptions, plan_option, prepare, recipe_options, show_plan
 
 if TYPE_CHECKING:
     from openvlt.pipeline import Pipeline
     from openvlt.pipeline.trace_stages import Verify
     from openvlt.records import Message, Model, Run
     from openvlt.registry import Built
-    from openvlt.report import Card
+    from openvlt.report.card import Card
 
 
 @click.command()
 @recipe_options
 @click.option(
     "--until", type=click.Choice(["verify", "select"]), default="select", show_default=True,
-    help="Keep all traces with their verdicts, or those the filters choose.",
+    help="Write all traces with their verdicts, or those that the filters select.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the data set; by default that of the run.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the data set; by default inside the run's.")
 @plan_option
-def distill(asked: Asked, until: str, out: Path | None, plan_only: bool) -> None:
-    """Make the first traces of RECIPE: caption, distill, verify, select; nothing is carried out that they do not need.
+def distill(options: RecipeOptions, until: str, out: Path | None, plan_only: bool) -> None:
+    """Make the first traces of RECIPE, a name or a YAML file: caption, distill, verify, select.
 
-    The data set is a folder for datasets.load_dataset, with a card. Run the same command again to go on where it
-    stopped; 'openvlt train' reuses all of it.
+    The data set is a folder for datasets.load_dataset, with a card. The same command resumes an interrupted run, and
+    'openvlt train' reuses the traces.
     """
-    # Of two data sets of one recipe neither takes the other's name.
-    pipeline = prepare(asked, until=until, check=not plan_only, suffix="-distill" if until == "select" else f"-{until}")
+    suffix = "-distill" if until == "select" else f"-{until}"  # keeps the data sets of one recipe apart
+    pipeline = prepare(options, until=until, check=not plan_only, suffix=suffix)
     if plan_only:
         show_plan(pipeline)
         return
     from openvlt.registry.targets import require
-    from openvlt.report import make_progress
+    from openvlt.report.live import make_progress
 
-    require("datasets", "pyarrow")  # which write the data set: asked for before the work, not after it
+    require("datasets", "pyarrow")  # they write the data set: checked before the work rather than after it
     pipeline.workspace.progress = make_progress()
     run = pipeline.carry_out()
     folder = out or pipeline.workspace.home.runs / run.name / "dataset"
@@ -68,7 +68,7 @@ def _write(pipeline: Pipeline, run: Run, folder: Path) -> int:
 def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
     from openvlt.pipeline.data_stages import Load
     from openvlt.pipeline.trace_stages import Caption, Select
-    from openvlt.report import Card
+    from openvlt.report.card import Card
 
     stages, distill = pipeline.stages, verify.traces
     source = next(stage.source for stage in stages if isinstance(stage, Load))
@@ -102,7 +102,7 @@ def _model(pipeline: Pipeline, model: Model) -> str:
     found = pipeline.workspace.resolve(model)
     id = pipeline.recipe.base.id if model.id in ("base", "policy") else model.id
     revision = f", revision {model.revision}" if model.revision else ""
-    # A folder's path says nothing elsewhere; its content's digest does.
+    # a path means nothing on other machines; a digest does
     named = f"{Path(id).name}, content {found.digest[:12]}" if Path(id).exists() else f"{id}{revision}"
     return f"{named}, on {found.backend.entry.name}"
 

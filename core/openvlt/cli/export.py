@@ -1,4 +1,4 @@
-"""``openvlt export``: a run's traces, questions or model for use elsewhere."""
+"""``openvlt export``: traces, questions or the model of a run for other tools."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from openvlt.errors import UsageError
 @click.argument("name")
 @click.option(
     "--as", "form", type=click.Choice(["sharegpt", "easyr1", "verl", "trl", "model"]), required=True,
-    help="ShareGPT for LLaMA-Factory, questions for EasyR1 or verl, messages for TRL, or the model's folder.",
+    help="ShareGPT for LLaMA-Factory, questions for EasyR1 or verl, messages for TRL, or a copy of the model.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder that is new or empty.")
-@click.option("--stage", metavar="STAGE", help="Whose output, such as select-1; by default the last.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
+@click.option("--stage", metavar="STAGE", help="Stage to export, such as select-1; by default the last.")
 def export(name: str, form: str, out: Path, stage: str | None) -> None:
-    """Take the traces, questions or model of the run NAME elsewhere."""
+    """Export the traces, questions or model of the run NAME for other tools."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"The folder {out} is not empty.", "Give a new one to --out.")
+        raise UsageError(f"The folder {out} is not empty.", "Give --out a new one.")
     if form == "model":
         shutil.copytree(_model(name, stage), out, dirs_exist_ok=True)
         click.echo(f"model   {out}")
@@ -40,7 +40,7 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
     kinds = ("load", "filter", "select") if form in ("easyr1", "verl") else ("select",)
     if record.stage_kind not in kinds:
         raise UsageError(
-            f"The stage '{record.name}' holds nothing to export as {form}.",
+            f"The stage '{record.name}' has nothing to export as {form}.",
             f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
         )
     folder.check()
@@ -55,8 +55,8 @@ def _model(name: str, stage: str | None) -> Path:
     if stage is None and run.model:
         return Path(run.model)
     if stage is None:
-        raise UsageError(f"The run '{name}' has led to no model yet.", "Finish it with 'openvlt train'.")
+        raise UsageError(f"The run '{name}' has no model yet.", "Finish it with 'openvlt train'.")
     record, folder = find_stage(home, run, stage)
     if not (summary := folder.summary()) or "model" not in summary:
-        raise UsageError(f"The stage '{record.name}' made no model.", "Choose a stage of kind train.")
+        raise UsageError(f"The stage '{record.name}' has no model.", "Choose a stage of kind train.")
     return folder.path / str(summary["model"])

@@ -1,6 +1,6 @@
-"""``openvlt install`` and ``openvlt uninstall``: whichever of uv and pip manages this environment does the work.
+"""``openvlt install`` and ``openvlt uninstall``, by whichever of uv and pip manages this environment.
 
-Neither loads a plugin in this process, so both work however broken the installed plugins are.
+Neither loads a plugin in this process, so both work even if installed plugins are broken.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from openvlt.registry.distributions import Distribution, distributions, normaliz
 
 @click.command("install")
 @click.argument("package")
-@click.option("-e", "--editable", is_flag=True, help="Use the folder in place, so that edits count at once.")
-@click.option("-U", "--upgrade", is_flag=True, help="Take the newest version, even if one is installed.")
+@click.option("-e", "--editable", is_flag=True, help="Install the folder in place, so that edits take effect at once.")
+@click.option("-U", "--upgrade", is_flag=True, help="Install the newest version even if one is installed.")
 def install(package: str, editable: bool, upgrade: bool) -> None:
-    """Install a plugin from PACKAGE: a name, a folder, a wheel or an address."""
+    """Install a plugin from PACKAGE: a name, a folder, a wheel or a URL."""
     before = {(one.name, one.version) for one in distributions()}
     _run("install", *["--upgrade"] * upgrade, *["--editable"] * editable, _as_path(package))
     name = _distribution_name(package)
@@ -62,7 +62,7 @@ def uninstall(name: str) -> None:
 
 
 def _installed(name: str) -> Distribution:
-    """The distribution a name means.
+    """The distribution of that name, or of a plugin of that name.
 
     Raises:
         PluginError: there is none, it is built in, or several have a plugin of that name.
@@ -78,12 +78,12 @@ def _installed(name: str) -> Distribution:
         names = ", ".join(one.name for one in found)
         raise PluginError(f"Several distributions have a plugin '{name}': {names}.", "Name the distribution.")
     if builtin and name in builtin.plugins:
-        raise PluginError(f"Plugin '{name}' is built in.", f"OPENVLT_DISABLE_PLUGINS={name} turns it off.")
+        raise PluginError(f"Plugin '{name}' is built in.", f"Disable it with OPENVLT_DISABLE_PLUGINS={name}.")
     raise PluginError(f"There is no installed plugin '{name}'.", closest(name, [one.name for one in known.values()]))
 
 
 def _run(verb: Literal["install", "uninstall"], *arguments: str) -> None:
-    """Have this environment's manager do it, and say what is run.
+    """Run the manager of this environment, and show its command.
 
     Raises:
         PluginError: there is no manager, or it fails.
@@ -98,7 +98,7 @@ def _run(verb: Literal["install", "uninstall"], *arguments: str) -> None:
     click.echo(f"Running: {shlex.join(command)}", err=True)
     code = subprocess.run(command, check=False).returncode
     if code:
-        raise PluginError(f"'{shlex.join(command)}' ended with exit code {code}.", "Its messages above say why.")
+        raise PluginError(f"'{shlex.join(command)}' ended with exit code {code}.", "See its messages above.")
 
 
 def _made_by_uv() -> bool:
@@ -107,7 +107,7 @@ def _made_by_uv() -> bool:
 
 
 def _plugins_now() -> list[dict[str, Any]]:
-    """The plugins as a new process finds them: this one does not see what was just installed."""
+    """The plugins as a new process finds them; this one cannot see what was just installed."""
     command = [sys.executable, "-m", "openvlt", "list-plugins", "--json"]
     listed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     plugins: list[dict[str, Any]] = json.loads(listed)
@@ -115,7 +115,7 @@ def _plugins_now() -> list[dict[str, Any]]:
 
 
 def _as_path(package: str) -> str:
-    """A folder or wheel as its absolute path, which neither tool mistakes for a name on an index."""
+    """The absolute path of a folder or wheel, which neither tool takes for a name on an index."""
     return str(Path(package).resolve()) if Path(package).exists() else package
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.cli import registry
-from openvlt.cli.table import print_table
 from openvlt.registry.registration import KIND_OF_HOOK
+from openvlt.report.table import Table, print_table
 
 if TYPE_CHECKING:
     from openvlt.interfaces import Kind
@@ -21,10 +21,10 @@ COLUMNS = ("name", "origin", "version", "status", "components", "reason")
 
 @click.command("list-plugins")
 @click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
-@click.option("--verbose", is_flag=True, help="Also load times, and the traceback of what is broken.")
+@click.option("--verbose", is_flag=True, help="Also show load times, and tracebacks of broken plugins.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(kind: Kind | None, verbose: bool, as_json: bool) -> None:
-    """List all plugins that were found, what they bring, and why one is not in use."""
+    """List all plugins, their components, and why one is not in use."""
     plugins = registry().plugins
     shown = [plugin.as_json() for plugin in plugins]
     if kind is not None:
@@ -35,7 +35,7 @@ def list_plugins(kind: Kind | None, verbose: bool, as_json: bool) -> None:
         click.echo(json.dumps(shown, indent=2))
         return
     if not shown:
-        click.echo("There are no plugins." if kind is None else f"No plugin brings a {kind}.")
+        click.echo("There are no plugins." if kind is None else f"No plugin has a {kind}.")
         return
     print_plugins(shown, verbose=verbose)
     for broken in plugins:
@@ -44,7 +44,7 @@ def list_plugins(kind: Kind | None, verbose: bool, as_json: bool) -> None:
 
 
 def print_plugins(plugins: Sequence[Mapping[str, Any]], *, verbose: bool = False) -> None:
-    """Print one line a plugin.
+    """Print one line per plugin.
 
     Args:
         plugins: as ``--json`` shows them.
@@ -53,7 +53,7 @@ def print_plugins(plugins: Sequence[Mapping[str, Any]], *, verbose: bool = False
     rows = [_row(plugin) for plugin in plugins]
     if verbose:
         rows = [(*row, f"{plugin['load_ms']:.1f}") for row, plugin in zip(rows, plugins, strict=True)]
-    print_table((*COLUMNS, "load ms") if verbose else COLUMNS, rows)
+    print_table(Table((*COLUMNS, "load ms") if verbose else COLUMNS, rows))
 
 
 def _row(plugin: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the commands that carry out a recipe share: their options, and the way from a recipe's name to a pipeline."""
+"""Shared by the commands that carry out a recipe: their options, and how a recipe becomes a pipeline."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The recipe a user asks for, and what he changes in it."""
+class RecipeOptions:
+    """The recipe on the command line, and the changes to it."""
 
     recipe: str
     teacher: str | None
@@ -29,7 +29,7 @@ class Asked:
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Whole blocks of the recipe, by switch."""
+        """The blocks to replace, by switch."""
         blocks = {"teacher": self.teacher, "captioner": self.captioner, "source": self.source}
         overrides: dict[str, Any] = {key: {"use": value} for key, value in blocks.items() if value}
         return {**overrides, "base": {"id": self.base}} if self.base else overrides
@@ -39,27 +39,29 @@ _OPTIONS = (
     click.argument("recipe", default="quickstart"),
     click.option("--teacher", metavar="NAME", help="Replace the recipe's teacher, with that teacher's own defaults."),
     click.option("--captioner", metavar="NAME", help="Replace the recipe's captioner."),
-    click.option("--source", metavar="NAME", help="Replace the source the traces are made for."),
+    click.option("--source", metavar="NAME", help="Replace the source of the traces' examples."),
     click.option("--base", metavar="MODEL", help="Replace the base model: a folder or a hub id."),
     click.option("--teacher-url", multiple=True, metavar="URL", help="Endpoint that serves the teacher; repeatable."),
     click.option("--captioner-url", multiple=True, metavar="URL", help="The same for the captioner; repeatable."),
-    click.option("--set", "settings", multiple=True, metavar="A.B=C", help="Set any key of the recipe; repeatable."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key of the recipe; repeatable."
+    ),
     click.option("--name", metavar="NAME", help="Name of the run; by default the recipe's."),
 )
 
 
 plan_option = click.option(
-    "--plan", "plan_only", is_flag=True, help="Show stages, counts, models and memory; run nothing."
+    "--plan", "plan_only", is_flag=True, help="Show the stages with rows, models and memory; run nothing."
 )
 
 
 def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the recipe argument and its overrides; it is called with all of them as one `Asked`."""
+    """Add the recipe argument and its options to a command, which receives them as one `RecipeOptions`."""
 
     @wraps(command)
     def gathered(**values: Any) -> None:
-        shared = {name: values.pop(name) for name in Asked.__dataclass_fields__}
-        command(Asked(**shared), **values)
+        shared = {name: values.pop(name) for name in RecipeOptions.__dataclass_fields__}
+        command(RecipeOptions(**shared), **values)
 
     for option in reversed(_OPTIONS):
         gathered = option(gathered)
@@ -67,16 +69,21 @@ def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def prepare(
-    asked: Asked, *, iterations: int | None = None, until: str | None = None, check: bool = True, suffix: str = ""
+    options: RecipeOptions,
+    *,
+    iterations: int | None = None,
+    until: str | None = None,
+    check: bool = True,
+    suffix: str = "",
 ) -> Pipeline:
     """Read the recipe, compile it and check its stages; nothing is computed yet.
 
     Args:
-        asked: the recipe.
-        iterations: how many, if not the recipe's.
-        until: kind of stage after whose first the pipeline ends.
-        check: refuse what cannot be carried out here, and keep the name of the run for it.
-        suffix: added to the recipe's name to name the run, unless the user names it.
+        options: of the command line.
+        iterations: their number, None for the recipe's.
+        until: end the pipeline after the first stage of this kind.
+        check: reject what cannot be carried out here, and claim the name of the run.
+        suffix: appended to the recipe's name to name the run, unless the user names it.
     """
     from openvlt.cli import registry
     from openvlt.engines import make_executor
@@ -86,10 +93,10 @@ def prepare(
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
-    recipe = read_recipe(asked.recipe, asked.overrides, asked.settings, iterations)
+    recipe = read_recipe(options.recipe, options.overrides, options.settings, iterations)
     check_packages(recipe)
     plugins = registry()
-    stages = compile_recipe(recipe, plugins, {"teacher": asked.teacher_url, "captioner": asked.captioner_url})
+    stages = compile_recipe(recipe, plugins, {"teacher": options.teacher_url, "captioner": options.captioner_url})
     workspace = Workspace(
         open_home(), plugins, recipe.format, executor=make_executor(recipe.executor, plugins.files),
         reject_above=recipe.reject_above, seed=recipe.seed,
@@ -100,16 +107,23 @@ def prepare(
         pipeline.up_to(until)
     if check:
         pipeline.check()
-        pipeline.run = replace(pipeline.run, name=claim_name(workspace.home, named, asked.name))
+        pipeline.run = replace(pipeline.run, name=claim_name(workspace.home, named, options.name))
     return pipeline
 
 
 def show_plan(pipeline: Pipeline) -> None:
-    """Print the stages of a pipeline, those that are done marked as such."""
-    from openvlt.report import console, plan_table
+    """Print the stages of a pipeline, with those already done marked."""
+    from openvlt.report.table import Table, print_table
 
-    lines = (
-        (stage.name, each.component, each.rows, each.model, each.memory, cached)
+    rows = [
+        (
+            stage.name,
+            each.component,
+            "" if each.rows is None else f"{each.rows:,}",
+            each.model,
+            "" if each.memory is None else f"{each.memory / 1e9:.1f} GB",
+            "done" if cached else "",
+        )
         for stage, each, cached in pipeline.plan()
-    )
-    console().print(plan_table(lines))
+    ]
+    print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))

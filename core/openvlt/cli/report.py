@@ -1,4 +1,4 @@
-"""``openvlt report``: a run on one page."""
+"""``openvlt report``: an HTML page of a run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import click
 
 @click.command()
 @click.argument("name")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; by default NAME.html.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; by default NAME.html.")
 def report(name: str, out: Path | None) -> None:
-    """Write one HTML page that shows the run NAME: scores, stages, counts, traces with images and verdicts."""
+    """Write an HTML page of the run NAME: scores, stages, counts, traces with images and verdicts."""
     from openvlt.report.page import page
     from openvlt.store import open_home, read_run
 

@@ -1,4 +1,4 @@
-"""Shows benchmark results: of a run, or of one benchmark."""
+"""Shows benchmark results, of a run or of `openvlt bench`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def show_results(results: Sequence[BenchResult]) -> None:
-    """Print scores, breakdowns, and how the last model differs from earlier ones."""
-    from openvlt.cli.table import print_table
-    from openvlt.report.results import gains, grids
+    """Print scores, breakdowns, and the differences between the last model and earlier ones."""
+    from openvlt.report.results import gains, tables
+    from openvlt.report.table import print_table
 
-    for grid in grids(results):
-        print_table(grid.columns, grid.rows, title=grid.title, labels=grid.labels)
+    for table in tables(results):
+        print_table(table)
         click.echo()
     for line in gains(results):
         click.echo(line)
 
 
 def show_notes(results: Sequence[BenchResult]) -> None:
-    """Print on standard error what a reader of the scores should know."""
+    """Print the notes on the scores to standard error."""
     from openvlt.report.results import notes
 
     for note in notes(results):

@@ -1,4 +1,4 @@
-"""``openvlt runs``: what happened."""
+"""``openvlt runs``: lists, shows, checks and removes runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print all runs as JSON.")
 @click.pass_context
 def runs(context: click.Context, as_json: bool) -> None:
-    """List runs; with a command, look at one or free what no run needs."""
+    """List runs; with a command, show, check or remove one, or free disk space."""
     if context.invoked_subcommand:
         return
     from openvlt.store import list_runs, open_home
@@ -28,9 +28,10 @@ def runs(context: click.Context, as_json: bool) -> None:
     elif not found:
         click.echo("There are no runs yet; 'openvlt train' makes one.")
     else:
-        from openvlt.report import console, runs_table
+        from openvlt.report.table import Table, print_table
 
-        console().print(runs_table(found))
+        columns = ("run", "recipe", "status", "stages", "last score", "model")
+        print_table(Table(columns, [_row(run) for run in found]))
 
 
 @runs.command()
@@ -38,13 +39,19 @@ def runs(context: click.Context, as_json: bool) -> None:
 def show(name: str) -> None:
     """Show the stages and scores of a run."""
     from openvlt.cli.results import show_results
-    from openvlt.report import console, stages_table
     from openvlt.report.results import notes
+    from openvlt.report.table import Table, print_table
     from openvlt.store import open_home, read_run
 
     run = read_run(open_home(), name)
     click.echo(f"{run.name} ({run.recipe}): {run.status}")
-    console().print(stages_table(run.stages))
+    rows = [
+        (stage.name, str(stage.taken), str(stage.out), str(sum(stage.rejected.values())),
+         "reused" if stage.cached else f"{stage.seconds:.1f}")
+        for stage in run.stages
+    ]  # fmt: skip
+    print_table(Table(("stage", "in", "out", "rejected", "seconds"), rows, labels=1))
+    click.echo()
     show_results(run.scores)
     for line in dict.fromkeys([*notes(run.scores), *run.notes]):
         click.echo(line)
@@ -54,7 +61,7 @@ def show(name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def verify(context: click.Context, name: str) -> None:
-    """Compute every digest of a run anew: stages, rows, images, models."""
+    """Recompute all digests of a run: stages, values, images, models."""
     from openvlt.store import check_run, open_home, read_run
 
     home = open_home()
@@ -66,43 +73,51 @@ def verify(context: click.Context, name: str) -> None:
     if count:
         raise DataError(
             f"The run '{name}' is damaged in {count} places.",
-            "Delete the files named above and run its command again; what is whole is reused.",
+            "Delete the files named above and run its command again; everything else is reused.",
         )
-    click.echo(f"{name}: all {len(run.stages)} stages are what they were")
+    click.echo(f"{name}: all {len(run.stages)} stages are unchanged")
 
 
 @runs.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget a run; 'openvlt runs prune' then frees what only it needed."""
+    """Remove a run from the list; 'openvlt runs prune' then frees what only it needs."""
     import shutil
 
     from openvlt.store import open_home, read_run
 
     home = open_home()
     shutil.rmtree(home.runs / read_run(home, name).name)
-    click.echo(f"The run '{name}' is forgotten; 'openvlt runs prune' frees what only it needed.")
+    click.echo(f"Removed the run '{name}'; 'openvlt runs prune' frees what only it needed.")
 
 
 @runs.command()
-@click.option("--yes", is_flag=True, help="Delete it; without this it is only listed.")
+@click.option("--yes", is_flag=True, help="Delete; without this, only show what would be deleted.")
 def prune(yes: bool) -> None:
-    """Free the stages, rows, images and models that no run needs."""
+    """Delete the stages, values, images and models that no run needs."""
     from openvlt.store import find_unneeded, free, open_home
 
     unneeded = find_unneeded(open_home())
-    gone = list(free(unneeded)) if yes else unneeded
+    freed = list(free(unneeded)) if yes else unneeded
     for category in ("stage", "values", "image"):
-        some = [each for each in gone if each.category == category]
+        some = [each for each in freed if each.category == category]
         if some:
             click.echo(f"{category:<6} {len(some):>8}  {sum(each.size for each in some) / 1e6:12,.1f} MB")
-    total = f"{sum(each.size for each in gone) / 1e6:,.1f} MB"
-    if not gone:
+    total = f"{sum(each.size for each in freed) / 1e6:,.1f} MB"
+    if not freed:
         click.echo("There is nothing to free.")
     elif yes:
         click.echo(f"Freed {total}.")
     else:
-        click.echo(f"No run needs these {total}; 'openvlt runs prune --yes' frees them.")
+        click.echo(f"No run needs {total}; 'openvlt runs prune --yes' frees it.")
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    from openvlt.report.results import accuracy
+
+    last = run.scores[-1] if run.scores else None
+    score = f"{last.benchmark} {last.stage} {accuracy(last.score)}" if last else ""
+    return run.name, run.recipe, run.status, str(len(run.stages)), score, run.model
 
 
 def run_json(run: Run) -> dict[str, Any]:

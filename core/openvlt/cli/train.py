@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openvlt.cli.preparation import Asked, plan_option, prepare, recipe_options, show_plan
+from openvlt.cli.preparation import RecipeOptions, plan_option, prepare, recipe_options, show_plan
 
 if TYPE_CHECKING:
     from openvlt.pipeline import Pipeline
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @recipe_options
-@click.option("--iterations", type=click.IntRange(1), help="Number of iterations.")
+@click.option("--iterations", type=click.IntRange(1), help="Number of iterations; by default the recipe's.")
 @plan_option
-def train(asked: Asked, iterations: int | None, plan_only: bool) -> None:
-    """Run the whole loop of RECIPE (a name or a YAML file): make traces, train, score, and around again.
+def train(options: RecipeOptions, iterations: int | None, plan_only: bool) -> None:
+    """Run the whole loop of RECIPE, a name or a YAML file: make traces, train, score, repeat.
 
-    Run the same command again to go on where it stopped; what is done is reused.
+    The same command resumes an interrupted run; whatever is done already is reused.
     """
-    pipeline = prepare(asked, iterations=iterations, check=not plan_only)
+    pipeline = prepare(options, iterations=iterations, check=not plan_only)
     if plan_only:
         show_plan(pipeline)
         return
-    from openvlt.report import make_progress
+    from openvlt.report.live import make_progress
 
     pipeline.workspace.progress = make_progress()
     _show_end(pipeline, pipeline.carry_out())

@@ -1,4 +1,4 @@
-"""Runs one component on a few examples, in a store that is thrown away, and shows all that passes."""
+"""Runs one component on a few examples, in a temporary store, and shows what is sent and received."""
 
 from __future__ import annotations
 
@@ -22,35 +22,33 @@ from openvlt.stages.workspace import Output, Workspace
 from openvlt.store import Home, digest, encode
 from openvlt.verification import VerifierRunner
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Trial:
-    """The means of one trial.
+    """One trial.
 
     Attributes:
-        workspace: with a store of its own.
-        say: shows one line.
+        workspace: with a temporary store.
+        show: prints text.
     """
 
     workspace: Workspace
-    say: Say
+    show: Callable[[str], None]
 
     @classmethod
-    def open(cls, registry: Registry, folder: Path, say: Say) -> Trial:
-        """Begin a trial that keeps what it must keep in `folder`."""
+    def open(cls, registry: Registry, folder: Path, show: Callable[[str], None]) -> Trial:
+        """Begin a trial with a store in `folder`."""
         home = Home(folder)
         for each in (home.images, home.values, home.stages, home.runs):
             each.mkdir(parents=True, exist_ok=True)
-        return cls(Workspace(home, registry, reject_above=1.0), say)
+        return cls(Workspace(home, registry, reject_above=1.0), show)
 
     def build(self, kind: Kind, spec: Any) -> Built[Any]:
         """Build a component with the default format."""
         return self.workspace.registry.build(kind, spec, format=self.workspace.format)
 
     def examples(self, tried: Built[Any], source: Any, split: str | None, limit: int) -> list[Example]:
-        """Read the first examples, and show what was rejected on the way.
+        """Read the first examples, and show rejected rows.
 
         Raises:
             UsageError: there is no source.
@@ -58,28 +56,28 @@ class Trial:
         reader = tried if isinstance(tried.component, Source) else self._source(tried, source)
         split = split or reader.component.splits[0]
         made = load(self.workspace, "try", 0, reader, split, limit)
-        self._rejected(made)
+        self._show_rejected(made)
         return [row.example for row in made.rows()]
 
     def questions(self, definition: Definition, limit: int) -> list[Example]:
-        """Read the first questions of a benchmark, and show which cannot be asked."""
+        """Read the first questions of a benchmark, and show those that cannot be asked."""
         found = questions(self.workspace, definition, limit)
-        self._rejected(found.output)
+        self._show_rejected(found.output)
         return [row.example for row in found.output.rows() if row.example.id not in found.unreadable]
 
-    def _rejected(self, made: Output) -> None:
+    def _show_rejected(self, made: Output) -> None:
         for reason, count in made.record.rejected.items():
-            self.say(f"rejected {count}: {reason}")
+            self.show(f"rejected {count}: {reason}")
 
     def _source(self, tried: Built[Any], source: Any) -> Built[Source]:
         if source is None:
             raise UsageError(
-                f"To try a {tried.entry.kind}, examples are needed.", "Add --source NAME; see 'openvlt list-plugins'."
+                f"A {tried.entry.kind} needs examples.", "Add --source NAME; see 'openvlt list-plugins --kind source'."
             )
         return self.build("source", source)
 
-    def show(self, examples: Sequence[Example]) -> None:
-        """Show what a source yields."""
+    def source(self, examples: Sequence[Example]) -> None:
+        """Show the examples of a source."""
         for example in examples:
             self._head(example)
             self._result(example)
@@ -94,10 +92,10 @@ class Trial:
     def teach(
         self, teacher: Teacher, examples: Sequence[Example], caption: str | None, captioner: Captioner | None
     ) -> None:
-        """Have one chain written for each example.
+        """Write one chain for each example.
 
         Raises:
-            UsageError: the teacher reads captions, and there is none.
+            UsageError: the teacher reads captions, but there are none.
         """
         if teacher.uses_caption and caption is None and captioner is None:
             raise UsageError("This teacher reads captions.", "Add --caption TEXT or --captioner NAME.")
@@ -111,24 +109,24 @@ class Trial:
                 self._result(_tried(lambda: teacher.run(example, captions[example.id], chat)))  # noqa: B023
 
     def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:
-        """Judge one response to each example, after the verifier `answer`, whose verdict a shaping one may look at."""
+        """Verify one response to each example; `answer` runs first, as shaping verifiers may use its verdict."""
         verifiers = {"answer": self.build("verifier", "answer"), verifier.entry.name: verifier}
         format = self.workspace.format
-        with VerifierRunner(verifiers, format=format) as judge:
+        with VerifierRunner(verifiers, format=format) as runner:
             for example in examples:
                 self._head(example)
                 gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
                 raw = format.target(gold) if response is None else response
                 claim = Claim(trace=parse(Completion(text=raw), format), example=example)
                 self._part("response", raw)
-                self._verdicts(judge.verdicts([claim])[0])
+                self._verdicts(runner.verdicts([claim])[0])
 
     def bench(self, definition: Definition, examples: Sequence[Example], model: Any) -> None:
-        """Ask each question as a trained model is asked, and score the reply."""
+        """Ask each question as a trained model is asked, and score the response."""
         benchmark, format = definition.benchmark.component, self.workspace.format
         reading = reading_of(definition, "trained")
         with (
-            self._chatting(_model(model, "a benchmark"), Sampling()) as chat,
+            self._chatting(_model(model, "A benchmark"), Sampling()) as chat,
             VerifierRunner(definition.verifiers, format=format) as runner,
         ):
             for example in examples:
@@ -141,16 +139,16 @@ class Trial:
     def ask(self, backend: str, examples: Sequence[Example], model: Any) -> None:
         """Ask a backend each question, in the default format."""
         format = self.workspace.format
-        with self._chatting(replace(_model(model, "a backend"), backend=backend), Sampling(max_tokens=256)) as chat:
+        with self._chatting(replace(_model(model, "A backend"), backend=backend), Sampling(max_tokens=256)) as chat:
             for example in examples:
                 self._head(example)
                 self._result(_tried(lambda: parse(chat(format.prompt(example)), format)))  # noqa: B023
 
     @contextmanager
     def _chatting(self, model: Model, sampling: Sampling) -> Iterator[Chat]:
-        """Open a model; each chat with it is shown."""
+        """Open a model; all chats with it are shown."""
         resolved = self.workspace.resolve(model)
-        self.say(f"model {resolved.model.id} on {resolved.backend.entry.name}, because {resolved.reason}")
+        self.show(f"model {resolved.model.id} on {resolved.backend.entry.name}, {resolved.reason}")
         with self.workspace.executor.open(resolved, self.workspace.images) as engine:
             yield lambda messages, **changes: self._chat(engine, messages, replace(sampling, n=1, **changes))
 
@@ -164,10 +162,10 @@ class Trial:
         return reply[0]
 
     def _head(self, example: Example) -> None:
-        self.say(f"\n=== {example.source} {example.id}: {example.question} (gold: {example.answer})")
+        self.show(f"\n=== {example.source} {example.id}: {example.question} (gold: {example.answer})")
 
     def _part(self, name: str, text: str) -> None:
-        self.say(f"--- {name}\n{text}")
+        self.show(f"--- {name}\n{text}")
 
     def _result(self, value: Any) -> None:
         self._part("result", value if isinstance(value, str) else _pretty(value))
@@ -178,7 +176,7 @@ class Trial:
 
 
 def _tried(run: Callable[[], Any]) -> Any:
-    """What the component makes, or that it rejects the row."""
+    """The component's result, or the reason why it rejects the row."""
     try:
         return run()
     except Reject as reject:
@@ -197,12 +195,10 @@ def _model(spec: Any, who: str) -> Model:
     """The model a user named.
 
     Raises:
-        UsageError: there is none, or it is no model.
+        UsageError: there is none, or it is not a model.
     """
     if isinstance(spec, str):
         return Model(id=spec)
     if isinstance(spec, dict) and set(spec) <= set(Model.__dataclass_fields__) and isinstance(spec.get("id"), str):
         return Model(**spec)
-    raise UsageError(
-        f"To try {who}, a model is needed, not {spec!r}.", "Add --model NAME or --model '{id: NAME, backend: hf}'."
-    )
+    raise UsageError(f"{who} needs a model, not {spec!r}.", "Add --model NAME or --model '{id: NAME, backend: hf}'.")

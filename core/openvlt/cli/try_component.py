@@ -1,4 +1,4 @@
-"""``openvlt try``: the inner loop of a component's author."""
+"""``openvlt try``: runs one component while its author works on it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 @click.command("try")
 @click.argument("kind", type=click.Choice(tuple(KIND_OF_HOOK.values())))
 @click.argument("name")
-@click.option("--source", metavar="SPEC", help="Where the examples come from; a source and a benchmark have their own.")
-@click.option("--split", metavar="NAME", help="Which split of the source.")
-@click.option("--limit", type=click.IntRange(1), default=3, show_default=True, help="How many examples.")
-@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="Set an option of it; repeatable.")
-@click.option("--model", metavar="SPEC", help="What a benchmark or backend asks; for others, in place of their model.")
-@click.option("--caption", metavar="TEXT", help="What a teacher that reads captions is given.")
-@click.option("--captioner", metavar="SPEC", help="Who writes the captions such a teacher is given.")
-@click.option("--response", metavar="TEXT", help="What a verifier judges; by default the gold answer, well formed.")
+@click.option("--source", metavar="SPEC", help="Source of the examples; sources and benchmarks have their own.")
+@click.option("--split", metavar="NAME", help="Split of the source.")
+@click.option("--limit", type=click.IntRange(1), default=3, show_default=True, help="Number of examples.")
+@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="Set one of its options; repeatable.")
+@click.option("--model", metavar="SPEC", help="Model that a benchmark or backend asks; else replaces its model.")
+@click.option("--caption", metavar="TEXT", help="Caption for a teacher that reads captions.")
+@click.option("--captioner", metavar="SPEC", help="Captioner for a teacher that reads captions.")
+@click.option("--response", metavar="TEXT", help="Response to verify; by default the gold answer, well formed.")
 def try_component(
     kind: Kind,
     name: str,
@@ -39,17 +39,17 @@ def try_component(
     captioner: str | None,
     response: str | None,
 ) -> None:
-    """Run one component on a few examples and show messages, raw reply and parsed result; nothing is cached.
+    """Run one component on a few examples; show messages, raw response and parsed result. Nothing is cached.
 
-    A SPEC is a name, or YAML as in a recipe: '{use: rows, path: data.jsonl}', '{id: my/model, backend: hf}'.
+    A SPEC is a name or YAML as in a recipe: '{use: rows, path: data.jsonl}', '{id: my/model, backend: hf}'.
     """
     from openvlt.bench.definition import define
     from openvlt.cli.trial import Trial
 
     if kind in ("filter", "trainer"):
         raise UsageError(
-            f"A {kind} cannot be tried on a few examples: it works on what a run has made.",
-            "Put it into a recipe, and look at 'openvlt train RECIPE --plan'.",
+            f"A {kind} cannot be tried: it needs the output of a run.",
+            "Add it to a recipe and run 'openvlt train RECIPE --plan'.",
         )
     spec: dict[str, Any] = {"use": name, **dict(map(_setting, settings))}
     if model and kind in ("captioner", "teacher"):
@@ -64,7 +64,7 @@ def try_component(
         examples = trial.examples(built, _yaml(source), split, limit)
         match kind:
             case "source":
-                trial.show(examples)
+                trial.source(examples)
             case "captioner":
                 trial.caption(built.component, examples)
             case "teacher":
@@ -84,7 +84,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _yaml(text: str | None) -> Any:
-    """Read what stands for a value in a recipe.
+    """Parse a value as in a recipe.
 
     Raises:
         UsageError: it is not YAML.

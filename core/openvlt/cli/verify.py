@@ -1,4 +1,4 @@
-"""``openvlt verify``: check a response against a gold answer and explain, or check a file of them."""
+"""``openvlt verify``: verify a response against a gold answer and explain, or verify a file of them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,12 @@ _MOST_DECIMALS = 300
 @click.command()
 @click.argument("gold", required=False)
 @click.argument("response", required=False)
-@click.option(
-    "--choices", multiple=True, metavar="TEXT", help="Contents of the choices, A first; repeat it, or give a JSON list."
-)
-@click.option("--type", "answer_type", type=click.Choice(TYPES), help="What the gold is; default: told from the gold.")
+@click.option("--choices", multiple=True, metavar="TEXT", help="The choices, A first; repeatable, or one JSON list.")
+@click.option("--type", "answer_type", type=click.Choice(TYPES), help="Answer type; by default inferred from GOLD.")
 @click.option("--precision", type=click.IntRange(0, _MOST_DECIMALS), help="Decimals a numeric answer is rounded to.")
 @click.option("--unit", help="Unit of the answer.")
-@click.option("--verifier", default="answer", show_default=True, metavar="NAME", help="The verifier that decides.")
-@click.option("--bare", is_flag=True, help="Take the whole response as the extracted answer.")
+@click.option("--verifier", default="answer", show_default=True, metavar="NAME", help="The verifier.")
+@click.option("--bare", is_flag=True, help="Take the whole response as the answer.")
 @click.option(
     "--file",
     "file",
@@ -56,10 +54,10 @@ def verify(
     file: Path | None,
     workers: int | None,
 ) -> None:
-    """Check RESPONSE against GOLD: verdict, extracted answer, the tier that decided, and why.
+    """Verify RESPONSE against GOLD: verdict, extracted answer, deciding tier, and reason.
 
-    The answer is extracted from the last <answer> tag, else the last \\boxed{}. A response that has neither is
-    unparsed, unless --bare takes it whole.
+    The answer is extracted from the last <answer> tag, else from the last \\boxed{}. A response with neither is
+    unparsed, unless --bare takes it as a whole.
     """
     from openvlt.interfaces import AnswerVerifier, Verifier
     from openvlt.records import Format
@@ -67,23 +65,23 @@ def verify(
 
     built = {"verdict": registry().build(Verifier, verifier, where="--verifier")}
     if not isinstance(built["verdict"].component, AnswerVerifier):
-        # A verifier of something else may ask whether the answer is correct.
+        # other verifiers may depend on the verdict of the answer
         built = {"answer": registry().build(Verifier, "answer"), **built}
-    with VerifierRunner(built, format=Format(), workers=workers) as judge:
+    with VerifierRunner(built, format=Format(), workers=workers) as runner:
         if file is not None:
             if gold is not None:
                 raise UsageError("--file and GOLD RESPONSE are both given.", "Give one of them.")
             if choices or answer_type or precision is not None or unit:
                 raise UsageError(
-                    "--choices, --type, --precision and --unit say nothing of a --file.",
+                    "--choices, --type, --precision and --unit have no effect with --file.",
                     "Write choices, answer_type, precision and unit into its lines.",
                 )
-            _many(judge, file, bare=bare, threads=workers or 4)
+            _many(runner, file, bare=bare, threads=workers or 4)
         elif gold is None or response is None:
             raise UsageError("GOLD and RESPONSE are not both given.", "Give both, or --file FILE.jsonl.")
         else:
             row = {"gold": gold, "response": response, "choices": _split(choices), "answer_type": answer_type}
-            _one(judge, _claim({**row, "precision": precision, "unit": unit}, bare=bare), bare=bare)
+            _one(runner, _claim({**row, "precision": precision, "unit": unit}, bare=bare), bare=bare)
 
 
 def _split(choices: tuple[str, ...]) -> list[str]:
@@ -98,8 +96,8 @@ def _split(choices: tuple[str, ...]) -> list[str]:
     return list(choices)
 
 
-def _one(judge: VerifierRunner, claim: Claim, *, bare: bool) -> None:
-    verdict = judge.verdicts([claim])[0]["verdict"]
+def _one(runner: VerifierRunner, claim: Claim, *, bare: bool) -> None:
+    verdict = runner.verdicts([claim])[0]["verdict"]
     score = "none" if verdict.score is None else f"{verdict.score:g}"
     lines = {
         "verdict": f"{verdict.status} (score {score})" + (f", caused by the {verdict.cause}" if verdict.cause else ""),
@@ -110,7 +108,7 @@ def _one(judge: VerifierRunner, claim: Claim, *, bare: bool) -> None:
     for name, text in lines.items():
         click.echo(_printable(f"{name:<10} {text}"))
     if claim.answer is None and not bare:
-        click.echo("The response has no <answer> and no \\boxed{}; --bare takes it whole.", err=True)
+        click.echo("The response has neither <answer> nor \\boxed{}; --bare takes it as a whole.", err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class _Line:
     claim: Claim
 
 
-def _many(judge: VerifierRunner, file: Path, *, bare: bool, threads: int) -> None:
+def _many(runner: VerifierRunner, file: Path, *, bare: bool, threads: int) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -135,17 +133,17 @@ def _many(judge: VerifierRunner, file: Path, *, bare: bool, threads: int) -> Non
     ):
         bar = progress.add_task("verify", total=total)
         while chunk := list(islice(lines, _CHUNK)):
-            for line, (verdict, seconds) in zip(chunk, pool.map(lambda x: _timed(judge, x.claim), chunk), strict=True):
-                click.echo(_printable(json.dumps(_told(line, verdict, seconds), ensure_ascii=False)))
+            for line, (verdict, seconds) in zip(chunk, pool.map(lambda x: _timed(runner, x.claim), chunk), strict=True):
+                click.echo(_printable(json.dumps(_record(line, verdict, seconds), ensure_ascii=False)))
             progress.advance(bar, len(chunk))
-    if not judge.tallies["verdict"].claims:
-        raise DataError(f"Not one line of '{file}' could be judged.", "Give each line a gold and a response.")
-    for concern in judge.tallies["verdict"].concerns:
+    if not runner.tallies["verdict"].claims:
+        raise DataError(f"No line of '{file}' can be verified.", "Give each line a gold and a response.")
+    for concern in runner.tallies["verdict"].concerns:
         click.echo(f"Warning: {concern}.", err=True)
 
 
 def _lines(file: Path, *, bare: bool) -> Iterator[_Line]:
-    """Yield the good lines; say on standard error what is wrong with the others."""
+    """Yield the valid lines; report the others on standard error."""
     with file.open("rb") as content:
         for number, text in enumerate(content, start=1):
             if not text.strip():
@@ -153,11 +151,11 @@ def _lines(file: Path, *, bare: bool) -> Iterator[_Line]:
             try:
                 row = json.loads(text)
                 if not isinstance(row, dict):
-                    raise TypeError("it is no object")
+                    raise TypeError("it is not an object")
                 yield _Line(number, row.get("id", number), _claim(row, bare=bare))
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-                click.echo(f"{file}:{number}: left out: {what}", err=True)
+                click.echo(f"{file}:{number}: skipped: {what}", err=True)
 
 
 def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
@@ -165,16 +163,16 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
 
     Raises:
         KeyError: a key is missing.
-        TypeError, ValueError: a value is not what it must be.
+        TypeError, ValueError: a value is invalid.
     """
     from openvlt.extraction import parse
     from openvlt.records import Claim, Completion, Example, Format, Trace
 
-    gold, response, kind = row["gold"], row["response"], row.get("answer_type")
+    gold, response, answer_type = row["gold"], row["response"], row.get("answer_type")
     if not isinstance(response, str) or not isinstance(gold, str | int | float):
         raise TypeError("gold and response must be text")
-    if kind is not None and kind not in TYPES:
-        raise ValueError(f"answer_type {kind!r} is none of {', '.join(TYPES)}")
+    if answer_type is not None and answer_type not in TYPES:
+        raise ValueError(f"answer_type {answer_type!r} is none of {', '.join(TYPES)}")
     choices = row.get("choices") or []
     if not isinstance(choices, list):
         raise TypeError("choices must be a list")
@@ -188,7 +186,7 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
         question=str(row.get("question", "")),
         answer=str(gold),
         choices=tuple(map(str, choices)),
-        answer_type=cast("AnswerType | None", kind),
+        answer_type=cast("AnswerType | None", answer_type),
         precision=None if precision is None else int(precision),
         unit=unit or None,
     )
@@ -197,17 +195,17 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
 
 
 def _printable(text: str) -> str:
-    """The text with lone surrogates, which a model can write and no terminal can print, as JSON writes them."""
+    """Escape lone surrogates, which a model can write but no terminal can print."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _timed(judge: VerifierRunner, claim: Claim) -> tuple[Verdict, float]:
+def _timed(runner: VerifierRunner, claim: Claim) -> tuple[Verdict, float]:
     start = time.perf_counter()
-    verdict = judge.verdicts([claim])[0]["verdict"]
+    verdict = runner.verdicts([claim])[0]["verdict"]
     return verdict, time.perf_counter() - start
 
 
-def _told(line: _Line, verdict: Verdict, seconds: float) -> dict[str, Any]:
+def _record(line: _Line, verdict: Verdict, seconds: float) -> dict[str, Any]:
     return {
         "id": line.id,
         "status": verdict.status,

@@ -1,4 +1,4 @@
-"""Where a model is, which backend runs it, and where its engine works."""
+"""Where a model is, which backend runs it, and where its engine runs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def make_executor(spec: ExecutorSpec, files: Sequence[Path] = ()) -> Executor:
     """The executor a recipe asks for.
 
     Args:
-        spec: what the recipe says.
-        files: one-file plugins, which an engine elsewhere needs too.
+        spec: the key ``executor`` of the recipe.
+        files: one-file plugins, which engines in other processes load too.
 
     Raises:
         UsageError: Ray is not installed.
@@ -39,8 +39,8 @@ def make_executor(spec: ExecutorSpec, files: Sequence[Path] = ()) -> Executor:
         return Local()
     if find_spec("ray") is None:
         raise UsageError(
-            "The recipe runs its models on Ray (executor), and the package ray is not installed.",
-            "Add it (pip install 'openvlt[ray]'), or remove the key executor.",
+            "The recipe runs its models on Ray (executor), but the package ray is not installed.",
+            "Install it (pip install 'openvlt[ray]'), or remove the key executor.",
         )
     from openvlt.engines.ray import Ray
 

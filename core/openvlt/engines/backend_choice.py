@@ -1,4 +1,4 @@
-"""Which backend a model runs on, where the recipe names none."""
+"""Chooses a backend for models that name none, or several."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from openvlt.registry import Entry, Registry, Spec
 from openvlt.registry.targets import component_class, is_data, is_installed, read_data
 
 LARGE = 2_000_000_000
-"""Bytes of weights from which the start-up of a backend for large models (a minute) is worth it."""
+"""Bytes of weights from which a backend for large models is worth its start-up of about a minute."""
 
 
 def choose_backend(model: Model, size_bytes: int | None, registry: Registry) -> tuple[str, str]:
     """Choose a backend for a model that names none.
 
     Args:
-        model: what is to run.
+        model: to run.
         size_bytes: of its weights, None if they are not on this machine.
-        registry: knows the backends, each of which says what it is the default for.
+        registry: has the backends; each declares what it is the default for.
 
     Returns:
         The backend's name, and the reason in half a sentence.
@@ -29,7 +29,7 @@ def choose_backend(model: Model, size_bytes: int | None, registry: Registry) -> 
         UsageError: no plugin has a backend for such a model.
     """
     if model.url:
-        return _first(registry, "endpoints").name, "an endpoint is given"
+        return _first(registry, "endpoints").name, "it has a URL"
     if size_bytes is not None and size_bytes < LARGE:
         return _first(registry, "any").name, "the model is small"
     large = _defaults(registry, "large")
@@ -40,7 +40,7 @@ def choose_backend(model: Model, size_bytes: int | None, registry: Registry) -> 
 
 
 def keep_for_endpoints(backend: Spec | tuple[Spec, ...] | None, registry: Registry) -> Spec | None:
-    """The backend a model names, if it asks endpoints; None if endpoints are to serve the model in its place.
+    """The backend a model names if that backend asks endpoints; None if endpoints replace it.
 
     Raises:
         PluginError: there is no such backend.
@@ -54,7 +54,7 @@ def keep_for_endpoints(backend: Spec | tuple[Spec, ...] | None, registry: Regist
 
 
 def first_installed(specs: Sequence[Spec], registry: Registry) -> tuple[Spec, str]:
-    """The first backend whose packages are installed, or the last, and the reason in half a sentence."""
+    """The first backend whose packages are installed, else the last, and the reason in half a sentence."""
     names = list(map(_name, specs))
     for name, spec in zip(names, specs, strict=True):
         if all(is_installed(package) for package in registry.find("backend", name).requires):
@@ -63,18 +63,18 @@ def first_installed(specs: Sequence[Spec], registry: Registry) -> tuple[Spec, st
 
 
 def _first(registry: Registry, models: DefaultFor) -> Entry:
-    """The default for such models; if none is installed one that is not, whose building says what to install."""
+    """The default backend for such models. If none is installed, building the first tells what to install."""
     entries = _defaults(registry, models)
     if not entries:
         raise UsageError(
-            "No plugin that is loaded has a backend for this model.", "Install one, or name a backend in the recipe."
+            "No loaded plugin has a backend for this model.", "Install one, or name a backend in the recipe."
         )
     return next((entry for entry in entries if entry.status == "ok"), entries[0])
 
 
 def _defaults(registry: Registry, models: DefaultFor) -> list[Entry]:
-    """The backends that are the default for such models, installed or not, in the order they were registered."""
-    # one that is data sets the options of another, for whoever names it
+    """The default backends for such models, installed or not, in order of registration."""
+    # a backend that is data only presets options of another, and is used only where it is named
     own = (entry for entry in registry.entries("backend") if entry.status != "shadowed" and not is_data(entry.target))
     return [entry for entry in own if _default_for(entry) == models]
 
@@ -82,7 +82,7 @@ def _defaults(registry: Registry, models: DefaultFor) -> list[Entry]:
 def _default_for(entry: Entry) -> DefaultFor | None:
     try:
         component = component_class(entry)
-    except PluginError:  # a broken backend is an error where it is named, and never a default
+    except PluginError:  # a broken backend is an error only where it is named
         return None
     return component.default_for if issubclass(component, Backend) else None
 

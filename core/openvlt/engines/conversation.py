@@ -1,4 +1,9 @@
-"""Runs a component's own `run` for many rows at once, and hands their chats to the engine in batches."""
+"""Runs the conversations of many rows at once and batches their requests.
+
+A component's `run` is ordinary blocking code, so each conversation has a thread. Batches must not depend on the timing
+of threads, so one is sent only once every unfinished conversation waits for a response. A request is keyed by its
+conversation and turn, so that its seed does not depend on the batch either.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +22,13 @@ T = TypeVar("T")
 
 @dataclass
 class _Conversation:
-    """One run: the question it waits with, and the answer it is given."""
+    """One conversation: the request it waits for, and the response."""
 
     key: str
     turn: int = 0
     waiting: Request | None = None
     sampling: Sampling | None = None
-    answer: Completion | Rejected | None = None
+    response: Completion | Rejected | None = None
     result: Any = None
     done: bool = False
     error: BaseException | None = None
@@ -33,16 +38,14 @@ class _Conversation:
 def converse(
     engine: Engine, sampling: Sampling, keys: Sequence[str], samples: Sequence[int], run: Callable[[int, Chat], T]
 ) -> list[T | Rejected]:
-    """Carry out ``run(index, chat)`` for each key; a batch goes out when every run still alive is waiting for one.
-
-    So the batches, and with them the results of a deterministic engine, do not depend on timing.
+    """Carry out ``run(index, chat)`` for each key.
 
     Args:
-        engine: answers the chats.
+        engine: responds.
         sampling: the component's defaults; a chat may override fields.
-        keys: one for each run; its seeds derive from them.
-        samples: the sample index of each run.
-        run: may block in `chat`.
+        keys: one per conversation, from which its seeds derive.
+        samples: the sample index of each conversation.
+        run: blocks in `chat`.
     """
     changed = threading.Condition()
     runs = [_Conversation(key) for key in keys]
@@ -58,11 +61,11 @@ def converse(
                 changed.notify()
             mine.wake.wait()
             mine.wake.clear()
-            answer = mine.answer
-            if isinstance(answer, Completion):
-                return answer
-            assert isinstance(answer, Rejected)
-            raise Reject(answer.reason, transient=answer.transient)
+            response = mine.response
+            if isinstance(response, Completion):
+                return response
+            assert isinstance(response, Rejected)
+            raise Reject(response.reason, transient=response.transient)
 
         return chat
 
@@ -72,7 +75,7 @@ def converse(
             mine.result = run(index, chat_of(index))
         except Reject as reject:
             mine.result = Rejected(id="", reason=reject.reason, transient=reject.transient)
-        except BaseException as error:  # noqa: BLE001 - re-raised below, in the thread that asked
+        except BaseException as error:  # noqa: BLE001 - re-raised below, in the calling thread
             mine.error = error
         with changed:
             mine.done = True
@@ -84,27 +87,26 @@ def converse(
     while True:
         with changed:
             changed.wait_for(lambda: all(run.done or run.waiting for run in runs))
-            asking = [run for run in runs if not run.done]
-        if not asking:
+            waiting = [run for run in runs if not run.done]
+        if not waiting:
             break
-        _answer(engine, asking)
+        _respond(engine, waiting)
     for each in runs:
         if each.error:
             raise each.error
     return [each.result for each in runs]
 
 
-def _answer(engine: Engine, asking: Sequence[_Conversation]) -> None:
-    """Answer all that wait, in batches of equal sampling, in order."""
+def _respond(engine: Engine, waiting: Sequence[_Conversation]) -> None:
+    """Respond to all conversations, in order, in batches of equal sampling."""
     by_sampling: dict[Sampling, list[_Conversation]] = {}
-    for run in asking:
+    for run in waiting:
         assert run.sampling is not None
         by_sampling.setdefault(run.sampling, []).append(run)
     for sampling, runs in by_sampling.items():
         requests = [run.waiting for run in runs if run.waiting]
-        answers = engine.generate(requests, sampling)
-        for run, answer in zip(runs, answers, strict=True):
-            run.answer = answer if isinstance(answer, Rejected) else answer[0]
-    for run in asking:
+        for run, response in zip(runs, engine.generate(requests, sampling), strict=True):
+            run.response = response if isinstance(response, Rejected) else response[0]
+    for run in waiting:
         run.waiting = None
         run.wake.set()

@@ -1,4 +1,4 @@
-"""Where the engines of a run work: in this process, or as actors of a Ray cluster."""
+"""Where the engines of a run are: in this process, or in actors of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from openvlt.store import ImageStore
 
 
 class Executor(Protocol):
-    """Opens models. The chunks of a stage, their keys and their order are the same wherever they are computed."""
+    """Opens models. The chunks of a stage, their keys and their order do not depend on the executor."""
 
     def parallel(self, model: Resolved) -> int:
-        """Chunks that may be in flight at the same time.
+        """Number of chunks that may be in flight at the same time.
 
         Raises:
-            UsageError: there is not room for as many engines as were asked for.
+            UsageError: there is no room for the engines that the recipe asks for.
         """
         ...
 

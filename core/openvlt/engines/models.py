@@ -1,4 +1,4 @@
-"""From what a recipe calls a model to a folder, its size and its content's digest."""
+"""Models on this machine: their folder, their size and the digest of their content."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from openvlt.store import Home, digest, file_digest, model_digest, write_atomica
 
 
 def locate(model: Model, known: Mapping[str, Model]) -> Model:
-    """Replace a name of the run's own or of a packaged model by its folder; other ids stay, and so do served ones.
+    """Replace the name of one of the run's own models or of a packaged one by its folder; other ids are kept.
 
     Args:
-        model: what a recipe names.
+        model: as a recipe names it.
         known: the run's own models by name, ``base`` and ``policy``.
 
     Raises:
@@ -28,26 +28,26 @@ def locate(model: Model, known: Mapping[str, Model]) -> Model:
         return model
     packaged = packaged_models()
     if (own := known.get(model.id)) is not None:
-        asked = {name: getattr(model, name) for name in ("backend", "pixels", "context") if getattr(model, name)}
-        return replace(own, **asked, dtype=own.dtype if model.dtype == "auto" else model.dtype)
+        changes = {name: getattr(model, name) for name in ("backend", "pixels", "context") if getattr(model, name)}
+        return replace(own, **changes, dtype=own.dtype if model.dtype == "auto" else model.dtype)
     if model.id in packaged:
         return replace(model, id=str(packaged[model.id]))
     if model.id.startswith("package:"):
         return replace(model, id=str(_in_package(model.id)))
     if model.id in ("base", "policy"):
         raise UsageError(
-            f"The model '{model.id}' is one a training run leads to, and there is none here.",
+            f"The model '{model.id}' exists only within a run.",
             "Give a folder, a hub id or run:NAME/STAGE.",
         )
     return model
 
 
 def _in_package(id: str) -> Path:
-    """The file or folder that ``package:NAME/PATH`` stands for; the package is found, not imported."""
+    """The file or folder of ``package:NAME/PATH``; the package is found without importing it."""
     package, _, path = id.removeprefix("package:").partition("/")
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise UsageError(f"The model {id} lies in the package '{package}', which is not installed.", "Install it.")
+        raise UsageError(f"The model {id} is in the package '{package}', which is not installed.", "Install it.")
     return Path(spec.origin).parent / path
 
 
@@ -58,7 +58,7 @@ def packaged_models() -> dict[str, Path]:
 
 
 def size_in_bytes(model: Model) -> int | None:
-    """Size of a local model's weights, or None if the model is not here."""
+    """Size of a local model's weights in bytes, None if the model is not on this machine."""
     path = Path(model.id)
     if path.is_file():
         return path.stat().st_size
@@ -67,24 +67,24 @@ def size_in_bytes(model: Model) -> int | None:
 
 
 def content_digest(model: Model, home: Home) -> str:
-    """Digest of a local model's files, remembered by their size and time; else of the id and the revision."""
+    """Digest of a local model's files, cached by their size and time; of other models, of their id and revision."""
     path = Path(model.id)
     if model.url or not path.exists():
         return digest("unseen", model.id, model.revision)
-    memory = home.root / "digests.json"
+    cache = home.root / "digests.json"
     try:
-        digests: dict[str, str] = json.loads(memory.read_bytes())
+        digests: dict[str, str] = json.loads(cache.read_bytes())
     except (FileNotFoundError, ValueError):
         digests = {}
     before = len(digests)
 
-    def remembered(file: Path) -> str:
+    def cached(file: Path) -> str:
         stat = file.stat()
-        mark = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        digests[mark] = digests.get(mark) or file_digest(file)
-        return digests[mark]
+        key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+        digests[key] = digests.get(key) or file_digest(file)
+        return digests[key]
 
-    found = model_digest(path, remembered)
+    found = model_digest(path, cached)
     if len(digests) != before:
-        write_atomically(memory, json.dumps(digests).encode())
+        write_atomically(cache, json.dumps(digests).encode())
     return found

@@ -1,7 +1,7 @@
-"""Engines as actors of a Ray cluster: whichever is free takes the next chunk of a stage.
+"""Engines in actors of a Ray cluster: whichever is free takes the next chunk of a stage.
 
-Ray places the actors, restarts one that dies and gives its chunk to the new one; nothing of that is done here. Words,
-parsing, rows and counts stay in the process that carries out the run, so its outputs are those of a local run.
+Ray places the actors, restarts one that dies and retries its chunk. Prompts, parsing, rows and counts stay in the
+process of the run, so that its outputs are those of a local run.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 TRIES = 3
-"""Times a chunk is tried again when the actor at work on it dies; then the chunk is the likely cause."""
+"""Retries of a chunk whose actor dies; after them the chunk itself is the likely cause."""
 CLOSE_SECONDS = 30.0
-"""an actor may take to free its model before it is ended"""
+"""Seconds an actor may take to free its model before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ray:
-    """Opens each model several times, in actors. A model behind an endpoint is asked from here: its server scales it.
+    """Opens each model several times, in actors. Models behind an endpoint are asked from here: their server scales.
 
     Args:
-        spec: how many engines, and what each takes of the cluster.
+        spec: number of engines, and the resources of each.
         files: one-file plugins.
     """
 
@@ -68,14 +68,14 @@ class Ray:
         try:
             yield _Actors(actors, images)
         finally:
-            # One that does not end in time, or died, has nothing left to free.
+            # killing an actor frees its model too; one that died or does not close in time needs no more
             with suppress(ray.exceptions.RayError):
                 ray.get([each.close.remote() for each in actors], timeout=CLOSE_SECONDS)
             for each in actors:
                 ray.kill(each)
 
     def _engines(self) -> tuple[int, float]:
-        """How many engines work, and how many GPUs each takes."""
+        """Number of engines, and of GPUs for each."""
         spec, has = self.spec, _resources(self.spec.address)
         gpus = float(has.get("GPU", 0) > 0) if spec.gpus is None else spec.gpus
         room = int(has.get("CPU", 0) // spec.cpus)
@@ -91,8 +91,8 @@ class Ray:
 
 
 def _resources(address: str | None) -> Mapping[str, float]:
-    """What the cluster has in all; connects to it, or starts one of this machine."""
-    # Ray would set up the project anew in every worker when started by `uv run`, and report its use over the network.
+    """Total resources of the cluster; connects to it, or starts one on this machine."""
+    # under `uv run` Ray would install the project in every worker; it also reports its use over the network
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -103,14 +103,14 @@ def _resources(address: str | None) -> Mapping[str, float]:
         except ConnectionError as error:
             raise RemoteError(
                 f"The Ray cluster at {address or os.environ.get('RAY_ADDRESS')} cannot be reached: {error}.",
-                "Start it (ray start --head), or leave executor.address out for one of this machine.",
+                "Start it (ray start --head), or remove executor.address to start one on this machine.",
             ) from error
     resources: dict[str, float] = ray.cluster_resources()
     return resources
 
 
 class _Actors:
-    """The engine a stage sees: each call is answered by an actor that is free."""
+    """The engine that a stage sees: each call goes to an idle actor."""
 
     def __init__(self, actors: Sequence[Any], images: ImageStore) -> None:
         self._images = images
@@ -121,39 +121,39 @@ class _Actors:
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
         import ray
 
-        shown = {part for asked in requests for turn in asked.messages for part in turn.content}
-        content = {each.sha256: self._images.content(each) for each in shown if isinstance(each, Image)}
+        parts = {part for request in requests for message in request.messages for part in message.content}
+        content = {part.sha256: self._images.content(part) for part in parts if isinstance(part, Image)}
         actor = self._idle.get()
         try:
-            replies: list[list[Completion] | Rejected] = ray.get(actor.generate.remote(requests, sampling, content))
+            responses: list[list[Completion] | Rejected] = ray.get(actor.generate.remote(requests, sampling, content))
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, OpenvltError):
                 raise error.cause from None
             raise
         except ray.exceptions.RayError as error:
             died = isinstance(error, ray.exceptions.RayActorError)
-            told = f"it ended all {TRIES + 1} engines that worked on it" if died else str(error)
+            cause = f"{TRIES + 1} engines in a row died of it" if died else str(error)
             raise OpenvltError(
-                f"A chunk of {len(requests)} requests could not be answered on the Ray cluster: {told}.",
-                "The logs of Ray's workers say why (out of memory?); the same command goes on where it stopped.",
+                f"A chunk of {len(requests)} requests failed on the Ray cluster: {cause}.",
+                "See the logs of Ray's workers (out of memory?); the same command resumes the run.",
             ) from error
         finally:
             self._idle.put(actor)
-        return replies
+        return responses
 
 
 class EngineActor:
-    """One engine in a process of the cluster; one that Ray has restarted opens its model again.
+    """One engine in a process of the cluster. The model is opened on first use, so that a restarted actor reopens it.
 
     Args:
         backend: spec of the backend.
-        identity: of the backend; it must be the same here.
-        model: what to open.
+        identity: of the backend; must be the same on this node.
+        model: to open.
         files: one-file plugins.
     """
 
     def __init__(self, backend: Mapping[str, Any], identity: str, model: Model, files: Sequence[Path]) -> None:
-        self._told = (backend, identity, model, files)
+        self._arguments = (backend, identity, model, files)
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._content: Mapping[str, bytes] = {}
@@ -161,10 +161,10 @@ class EngineActor:
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, content: Mapping[str, bytes]
     ) -> list[Sequence[Completion] | Rejected]:
-        """Answer requests; `content` holds the bytes of their images by digest."""
+        """Respond to requests; `content` holds the bytes of their images by digest."""
         self._content = content
         if self._engine is None:
-            self._engine = self._open(*self._told)
+            self._engine = self._open(*self._arguments)
         return list(self._engine.generate(requests, sampling))
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class EngineActor:
         built = Registry.discover(files).build(Backend, spec)
         if built.identity != identity:
             raise UsageError(
-                f"The backend {built.entry.id} on the node {node} of the Ray cluster is another version than here.",
+                f"The backend {built.entry.id} has another version on the node {node} of the Ray cluster than here.",
                 "Install the same openvlt and plugins on all nodes.",
             )
         if Path(model.id).is_absolute() and not Path(model.id).exists():

@@ -18,10 +18,10 @@ class Resolved:
     """A model that can be opened.
 
     Attributes:
-        model: with a local folder, a hub id or a served id for id.
-        digest: of its content; of its name and revision where the content cannot be seen.
-        backend: the engine it runs on.
-        reason: why that one.
+        model: its id is a local folder, a hub id or a served id.
+        digest: of its content, or of its id and revision if the content is not on this machine.
+        backend: what it runs on.
+        reason: why this backend, in half a sentence.
     """
 
     model: Model
@@ -36,29 +36,29 @@ class Resolved:
 
     @property
     def identity(self) -> str:
-        """All of it that can change a reply."""
+        """Digest of all that can change a response."""
         model = self.model
         return digest(self.digest, self.backend.identity, model.dtype, model.pixels, model.context)
 
 
 def resolve(model: Model, known: Mapping[str, Model], registry: Registry, home: Home) -> Resolved:
-    """Find out what a model is, and what it runs on.
+    """Locate a model and choose its backend.
 
     Args:
-        model: what a recipe names.
+        model: as a recipe names it.
         known: the run's own models by name, ``base`` and ``policy``.
         registry: builds the backend.
-        home: remembers digests of files.
+        home: caches the digests of files.
 
     Raises:
-        UsageError: the id is a name or path that leads nowhere.
+        UsageError: the model does not exist here, or no plugin has a backend for it.
     """
     located = locate(model, known)
     spec: Spec
     if isinstance(located.backend, tuple):
         spec, reason = first_installed(located.backend, registry)
     elif located.backend:
-        spec, reason = located.backend, "it was asked for"
+        spec, reason = located.backend, "the recipe names it"
     else:
         spec, reason = choose_backend(located, size_in_bytes(located), registry)
     return Resolved(located, content_digest(located, home), registry.build(Backend, spec), reason)

@@ -1,4 +1,4 @@
-"""What a recipe may say, where it is found, and what is said of a mistake in it."""
+"""Recipes: their schema, how they are found and read, and what is wrong in one."""
 
 from openvlt.recipe.reading import find_recipes, read_recipe
 from openvlt.recipe.schema import TRACES, Data, ExecutorSpec, Iteration, Phase, Recipe, Traces

@@ -1,4 +1,4 @@
-"""What is wrong in a recipe, where, and what was meant."""
+"""Explains a mistake in a recipe: what is wrong, where, and what was probably meant."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _MOVED = {
     "sft": "train: {sft: {trainer: {use: sft, ...}}}",
     "grpo": "train: {grpo: {trainer: {use: grpo, ...}, data: {source: ...}}}",
 }
-"""Keys recipes had before a loop could have any shape, to the form that took their place."""
+"""Former keys of recipes, and the form that replaced them."""
 
 
 def explain(error: ValidationError, positions: SourcePositions) -> UsageError:
-    """Report the first mistake; an unknown key first, for a misspelt one is often missing as well."""
+    """Report the first mistake, unknown keys first: a misspelt key is often reported as missing as well."""
     first = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN)
     key: Key = tuple(step for step in first["loc"] if step != BLOCK)
     at, written = positions.of(key), ".".join(map(str, key))
@@ -35,7 +35,7 @@ def explain(error: ValidationError, positions: SourcePositions) -> UsageError:
             return UsageError(f"{at}: the key '{written}' has moved.", f"Write {_MOVED[str(key[-1])]}.")
         return UsageError(f"{at}: there is no key '{written}'.", closest(str(key[-1]), _valid(key)))
     if first["type"] == "missing":
-        return UsageError(f"{at}: the key '{written}' is missing.", "Add it; docs/recipes.md says what it holds.")
+        return UsageError(f"{at}: the key '{written}' is missing.", "Add it; see docs/recipes.md.")
     expected = first["msg"].removeprefix("Value error, ")
     return UsageError(f"{at}: {written} is {first.get('input')!r}.", f"{expected[:1].upper()}{expected[1:]}.")
 
@@ -46,7 +46,7 @@ _BLOCKS: Mapping[str, type] = {
 
 
 def _block(key: Key) -> type:
-    """The block whose keys are below `key`."""
+    """The block at `key`."""
     if not key:
         return Recipe
     if isinstance(key[-1], int):
@@ -55,7 +55,7 @@ def _block(key: Key) -> type:
 
 
 def _valid(key: Key) -> list[str]:
-    """The keys that may be written where an unknown one was found."""
+    """The valid keys where an unknown one was found."""
     block: Any = _block(key[:-1])
     if block is Recipe:
         return [*Recipe.model_fields, *ITERATION_KEYS]

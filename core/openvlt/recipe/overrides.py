@@ -1,4 +1,4 @@
-"""What the command line changes in a recipe, and how its iterations share what is written at the top."""
+"""Applies the command line to a recipe, and its shared blocks to the iterations."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from openvlt.recipe.positions import Key, split
 from openvlt.recipe.schema import Iteration, Phase
 
 ITERATION_KEYS = tuple(Iteration.model_fields)
-"""Keys that may also stand at the top of a recipe; there they hold for every iteration that does not override them."""
+"""Keys that may also be at the top of a recipe, where they hold for every iteration that does not override them."""
 SWITCHES: Mapping[str, Key] = {
     "teacher": ("traces", "teacher"),
     "source": ("traces", "data", "source"),
     "captioner": ("captioner",),
     "base": ("base",),
 }
-"""The blocks a switch of the command line replaces, by the switch's name."""
+"""The block that each switch of the command line replaces."""
 
 
 def replace_blocks(tree: dict[str, Any], blocks: Mapping[str, Any]) -> dict[Key, str]:
-    """Replace whole blocks: in the first iteration with traces if it has its own, else at the top of the recipe.
+    """Replace whole blocks: in the first iteration that has the block itself, else at the top of the recipe.
 
     Args:
-        tree: the recipe as YAML has it; changed in place.
+        tree: the parsed YAML; changed in place.
         blocks: by switch, such as ``{"teacher": {"use": "r1-distill"}}``.
 
     Returns:
-        What replaced each block, as the command line has it.
+        The switch that replaced each block, as typed.
 
     Raises:
         UsageError: the recipe makes no traces, so it has no teacher or source to replace.
@@ -57,7 +57,7 @@ def _below(at: dict[str, Any], step: Any) -> Any:
 
 
 def _home_of_traces(tree: dict[str, Any], key: Key, switch: str) -> Key:
-    """Where the first traces of the recipe take a block from: an iteration, or the top."""
+    """Where the first `traces` of the recipe have the block: in an iteration, or at the top."""
     iterations = tree.get("iterations")
     for index, iteration in enumerate(iterations if isinstance(iterations, list) else []):
         if isinstance(iteration, dict) and isinstance(own := iteration.get("traces"), dict):
@@ -70,12 +70,12 @@ def _home_of_traces(tree: dict[str, Any], key: Key, switch: str) -> Key:
 
 
 def set_key(tree: dict[str, Any], setting: str) -> Key:
-    """Carry out one ``a.b=c``; the value is YAML. Returns the key that was set.
+    """Apply one ``a.b=c``; the value is YAML. Returns the key that was set.
 
-    ``train.sft.epochs`` sets an option of the phase's trainer, for the phase itself has no such key.
+    ``train.sft.epochs`` sets an option of the phase's trainer, as a phase has no such key itself.
 
     Raises:
-        UsageError: there is no value, it is not YAML, or the key leads nowhere.
+        UsageError: there is no value, it is not YAML, or the key does not exist.
     """
     key, equals, value = setting.partition("=")
     if not equals or not key:
@@ -87,7 +87,7 @@ def set_key(tree: dict[str, Any], setting: str) -> Key:
     steps = _with_trainer(split(key))
     at: Any = tree
     for step in steps[:-1]:
-        at = _step(at, step, setting)
+        at = _descend(at, step, setting)
     last = steps[-1]
     at[_index(at, last, setting) if isinstance(at, list) else str(last)] = parsed
     return steps
@@ -101,7 +101,7 @@ def _with_trainer(steps: Key) -> Key:
     return steps
 
 
-def _step(at: Any, step: str | int, setting: str) -> Any:
+def _descend(at: Any, step: str | int, setting: str) -> Any:
     if isinstance(at, list):
         index = _index(at, step, setting)
         if isinstance(at[index], str):
@@ -124,7 +124,7 @@ def _index(at: list[Any], step: str | int, setting: str) -> int:
 
 
 def spread(tree: dict[str, Any], count: int | None) -> None:
-    """Give every iteration the blocks at the top, overlaid by its own; `count` repeats the last or drops some.
+    """Overlay each iteration on the blocks at the top; `count` repeats the last iteration or drops some.
 
     Raises:
         UsageError: there is no iteration to repeat.
@@ -137,7 +137,10 @@ def spread(tree: dict[str, Any], count: int | None) -> None:
         return
     if count:
         if not iterations:
-            raise UsageError(f"--iterations {count}: the recipe has none to repeat.", "Remove it.")
+            raise UsageError(
+                f"--iterations {count}: the recipe has no iterations.",
+                "Remove the option.",
+            )
         iterations = (iterations + iterations[-1:] * count)[:count]
     tree["iterations"] = [_overlay(shared, {} if each is None else each) for each in iterations]
 

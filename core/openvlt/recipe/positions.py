@@ -1,4 +1,4 @@
-"""Where the keys of a recipe are written, so that a mistake can be found."""
+"""Source positions of the keys of a recipe, for messages."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Key: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class SourcePositions:
-    """Where the keys of one recipe are written.
+    """The source positions of one recipe.
 
     Attributes:
         path: the file.
-        lines: line of every key in it, from 1.
-        settings: the ``--set`` strings with the key each sets; they override the file.
-        switches: what the command line put in place of a block, as typed, such as ``--teacher chat``.
+        lines: line of each key in the file, from 1.
+        settings: the ``--set`` strings with the key that each sets; they override the file.
+        switches: the switch that replaced a block, as typed, such as ``--teacher chat``, by the key of the block.
     """
 
     path: Path
@@ -28,9 +28,9 @@ class SourcePositions:
     switches: Mapping[Key, str] = field(default_factory=dict)
 
     def of(self, key: Key) -> str:
-        """``file:line`` of a key, or of the nearest one above it; the setting or switch, if it was one that set it.
+        """The setting or switch that set a key, else ``file:line`` of the key or of its nearest parent.
 
-        What an iteration takes over from the top of the recipe is written at the top.
+        A key that an iteration takes from the top of the recipe has its position there.
         """
         shared = key[2:] if key[:1] == ("iterations",) else ()
         for steps, setting in reversed(self.settings):
@@ -52,7 +52,7 @@ class SourcePositions:
         for step in key:
             if (*at, step) in self.lines:
                 at = (*at, step)
-            elif step != 0:  # the one item of a list may be written without its list
+            elif step != 0:  # a list of one item may be written as that item
                 break
             depth += 1
         return depth, self.lines.get(at)

@@ -1,4 +1,4 @@
-"""Find a recipe, read it with the position of each key, and apply what the command line changes."""
+"""Finds a recipe, reads it with the position of each key, and applies the changes of the command line."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def read_recipe(
 
     Args:
         name: name of a recipe that comes with openvlt, or a path.
-        overrides: whole blocks by switch (``{"teacher": {"use": "r1-distill"}}``), for the first traces.
+        overrides: blocks to replace, by switch (``{"teacher": {"use": "r1-distill"}}``).
         settings: ``a.b=c`` strings, applied last; values are YAML.
-        iterations: how many; more than the recipe has repeat its last.
+        iterations: their number; the last iteration is repeated as often as needed.
 
     Raises:
-        UsageError: file, line and key of what is wrong, what was expected, and the closest valid name.
+        UsageError: the recipe is wrong; the message has file, line and key, what was expected and the closest name.
     """
     path = _path(name)
     tree, lines = _parse(path)
@@ -74,7 +74,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
         at = f"{path}:{mark.line + 1}" if mark else str(path)
         raise UsageError(f"{at}: this is not YAML: {getattr(error, 'problem', error)}.", "Fix the line.") from error
     if not isinstance(tree, dict):
-        raise UsageError(f"{path} holds no recipe: it must be a mapping.", "See docs/recipes.md.")
+        raise UsageError(f"{path} is not a recipe: it must be a mapping.", "See docs/recipes.md.")
     lines: dict[Key, int] = {}
     _record_lines(node, (), lines)
     return tree, lines

@@ -1,4 +1,4 @@
-"""What a recipe may say."""
+"""The schema of a recipe."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class _Block(BaseModel):
 
 
 class ExecutorSpec(_Block):
-    """Where models work; it changes no output.
+    """Where models run; it changes no output.
 
     Attributes:
-        use: ``local``, in the process of the run, or ``ray``, as actors of a Ray cluster.
-        engines: engines of each model, each in an actor of its own; None takes as many as the cluster has room for.
-        cpus: CPUs of the cluster each takes.
-        gpus: GPUs each takes; None takes one where the cluster has any.
-        address: of the cluster; None takes the one Ray finds (``RAY_ADDRESS``), else starts one of this machine.
+        use: ``local``, in the process of the run, or ``ray``, in actors of a Ray cluster.
+        engines: engines per model, each in an actor; None is as many as the cluster has room for.
+        cpus: CPUs per engine.
+        gpus: GPUs per engine; None is one if the cluster has any.
+        address: of the cluster; None is the one Ray finds (``RAY_ADDRESS``), else one started on this machine.
     """
 
     use: Literal["local", "ray"] = "local"
@@ -59,12 +59,12 @@ class ExecutorSpec(_Block):
 
 
 class Data(_Block):
-    """The examples a step works on.
+    """The examples of a step.
 
     Attributes:
         source: the source component.
         split: which of its splits.
-        limit: take at most so many, after filtering.
+        limit: maximum number of examples, after filtering.
         filters: example filters, in order.
     """
 
@@ -75,11 +75,11 @@ class Data(_Block):
 
 
 class Traces(_Block):
-    """How the chains of an iteration are made.
+    """How the traces of an iteration are made.
 
     Attributes:
-        data: the examples they are made for.
-        teacher: who writes them; ``policy`` is the model trained last, else the base.
+        data: the examples.
+        teacher: writes the chains; ``policy`` is the model trained last, else the base.
         select: trace filters, in order.
     """
 
@@ -89,16 +89,16 @@ class Traces(_Block):
 
 
 TRACES = "traces"
-"""In place of a phase's data: the traces its iteration has selected."""
+"""A phase's data may be this word: the traces that its iteration has selected."""
 BLOCK = "block"
-"""Tag of a data block, by which pydantic names it in an error's location."""
+"""Tag of a data block; pydantic adds it to the location of an error."""
 
 
 class Phase(_Block):
     """One training.
 
     Attributes:
-        trainer: who trains.
+        trainer: the component.
         start: ``base``, ``previous`` (the model of the phase before, else of the iteration before, else the base) or
             any model; None is ``base`` for trainers that read traces, ``previous`` for the others.
         data: ``traces``, or a data block of its own; None is ``traces`` for trainers that read traces or pairs.
@@ -118,11 +118,11 @@ class Phase(_Block):
 
 
 class Iteration(_Block):
-    """One round of the loop; both halves are optional.
+    """One iteration of the loop; both halves are optional.
 
     Attributes:
-        traces: how chains are made.
-        train: phases by name, in the order they are carried out; one that is null is taken away.
+        traces: how traces are made.
+        train: phases by name, in order; a phase that is null is removed.
     """
 
     traces: Traces | None = None
@@ -144,19 +144,19 @@ class Recipe(_Block):
     Attributes:
         name: names the run, unless the run is given a name of its own.
         summary: half a sentence for listings.
-        requires: packages it needs beyond openvlt's own, by import name, with the command that adds each.
+        requires: further packages it needs, by import name, with the command that installs each.
         base: the model training starts from.
-        format: how the policy is asked and answers.
+        format: of the policy's prompts and responses.
         captioner: captions the images for teachers that cannot see them.
-        verifiers: reward name to verifier; names that are missing here are the verifiers of that name.
+        verifiers: reward name to verifier; a name that is missing here is that of the verifier.
         rewards: reward name to weight; reinforcement maximises the weighted sum.
         routes: source name to the weights used for its examples.
-        iterations: the rounds of the loop; none only scores the base.
+        iterations: of the loop; with none, only the base is scored.
         bench: the benchmarks of every model.
-        bench_tokens: longest answer to a benchmark, in tokens.
+        bench_tokens: maximum length of a response to a benchmark, in tokens.
         seed: of everything random.
         reject_above: share of rejected rows at which a stage stops.
-        executor: where models work.
+        executor: where models run.
     """
 
     name: str
@@ -178,15 +178,15 @@ class Recipe(_Block):
     _positions: SourcePositions | None = PrivateAttr(None)
 
     def record_positions(self, positions: SourcePositions) -> None:
-        """Remember where its keys are written."""
+        """Set the source positions of its keys."""
         self._positions = positions
 
     def position(self, key: str) -> str:
-        """Where a key is written, for messages: ``recipe.yaml:12: iterations.0.traces.teacher``."""
+        """The source position of a key, for messages: ``recipe.yaml:12: iterations.0.traces.teacher``."""
         return f"{self._positions.of(tuple(split(key)))}: {key}" if self._positions else f"recipe {self.name}: {key}"
 
     def verifier_specs(self) -> dict[str, dict[str, Any]]:
-        """The verifiers in the order they run: those named, then those only rewarded."""
+        """The verifiers in the order they run: those under `verifiers`, then those that are only rewarded."""
         names = [*self.verifiers, *(name for name in self.rewards if name not in self.verifiers)]
         for route in self.routes.values():
             names += [name for name in route if name not in names]

@@ -1,14 +1,1 @@
-"""What a run leaves for people: progress while it goes on, tables and pages when it has ended."""
-
-from openvlt.report.card import Card
-from openvlt.report.live import console, make_progress
-from openvlt.report.tables import plan_table, runs_table, stages_table
-
-__all__ = [
-    "Card",
-    "console",
-    "make_progress",
-    "plan_table",
-    "runs_table",
-    "stages_table",
-]
+"""What people see of a run: progress while it goes on, tables and pages once it has ended."""

@@ -1,4 +1,4 @@
-"""The card of a distilled data set: where it comes from, how it was made, and how good it is."""
+"""The card of a distilled data set: its sources, how it was made, and how often the teacher was right."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from typing import Any
 from openvlt.records import Row, StageRecord
 
 BIN = 50
-"""Words a bar of the length histogram stands for."""
+"""Words per bar of the length histogram."""
 
 
 @dataclass
-class Passed:
-    """How often the teacher was right about a source: of each question's `k` samples, one that is no trace is wrong."""
+class PassCounts:
+    """How often the teacher was right on a source; a sample that is not a trace counts as wrong.
+
+    Attributes:
+        examples: number of questions.
+        right: correct samples of all questions.
+        solved: questions with at least one correct sample.
+    """
 
     examples: int = 0
     right: int = 0
@@ -24,16 +30,18 @@ class Passed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a card tells.
+    """The content of a card.
 
     Attributes:
         name: of the data set.
         sources: source name to its licence and revision.
         components: role (captioner, teacher, verifier, filter) to component id and options.
         models: role to model and backend.
-        prompts: role to one prompt, as it was asked.
-        stages: what each step took and left.
-        k: samples a question.
+        prompts: role to the prompt for the first example.
+        stages: records of the stages.
+        k: samples per question.
+        passed: by source.
+        lengths: traces by length of the reasoning, in bins of `BIN` words.
     """
 
     name: str
@@ -43,14 +51,14 @@ class Card:
     prompts: Mapping[str, str]
     stages: Sequence[StageRecord]
     k: int
-    passed: dict[str, Passed] = field(default_factory=dict)
+    passed: dict[str, PassCounts] = field(default_factory=dict)
     lengths: Counter[int] = field(default_factory=Counter)
 
     def count(self, judged: Iterable[Row], chosen: Iterable[Row]) -> None:
-        """Take in what the verifiers said of all traces, and the lengths of the chosen ones."""
+        """Count the verdicts of all traces, and the lengths of the chosen ones."""
         for row in judged:
             right = sum(each.is_correct for each in row.judged)
-            passed = self.passed.setdefault(row.example.source, Passed())
+            passed = self.passed.setdefault(row.example.source, PassCounts())
             passed.examples += 1
             passed.right += right
             passed.solved += right > 0
@@ -62,27 +70,27 @@ class Card:
         parts = [
             "---\ntags:\n- openvlt\n---\n",
             f"# {self.name}\n",
-            f"{sum(self.lengths.values())} verified reasoning traces, distilled by openvlt; one row a trace.\n",
+            f"{sum(self.lengths.values())} verified reasoning traces, distilled by openvlt; one row per trace.\n",
             "## Sources\n",
             _table(("source", "licence", "revision"), ((n, *facts) for n, facts in self.sources.items())),
-            "The licence of the teacher's model may also bind what is trained on its traces.\n",
+            "The licence of the teacher's model may also apply to models trained on its traces.\n",
             "## Models\n",
             _table(("role", "model"), self.models.items()),
             "## Components\n",
             _table(("role", "component", "options"), ((r, c, _options(o)) for r, c, o in self.components)),
             "## Prompts\n",
-            *(f"The {role}'s, for the first example:\n\n{_fenced(text)}\n" for role, text in self.prompts.items()),
+            *(f"Of the {role}, for the first example:\n\n{_fenced(text)}\n" for role, text in self.prompts.items()),
             "## Counts\n",
-            _table(("step", "in", "out", "left out"), map(_counts, self.stages)),
+            _table(("stage", "in", "out", "rejected"), map(_counts, self.stages)),
             "## How often the teacher is right\n",
-            f"Of {self.k} samples a question; one that is no trace counts as wrong.\n",
+            f"Of {self.k} samples per question; a sample that is not a trace counts as wrong.\n",
             _table(("source", "questions", "pass@1", f"pass@{self.k}"), map(self._passed, self.passed.items())),
             "## Length of the reasoning\n",
             _table(("words", "traces", ""), self._histogram()),
         ]  # fmt: skip
         return "\n".join(parts)
 
-    def _passed(self, item: tuple[str, Passed]) -> tuple[str, ...]:
+    def _passed(self, item: tuple[str, PassCounts]) -> tuple[str, ...]:
         source, passed = item
         first = passed.right / (passed.examples * self.k)
         return source, str(passed.examples), f"{first:.1%}", f"{passed.solved / passed.examples:.1%}"
@@ -96,8 +104,8 @@ class Card:
 
 
 def _counts(stage: StageRecord) -> tuple[str, ...]:
-    left_out = ", ".join(f"{count} x {reason}" for reason, count in stage.rejected.items())
-    return stage.name, str(stage.taken), str(stage.out), left_out or "0"
+    rejected = ", ".join(f"{count} x {reason}" for reason, count in stage.rejected.items())
+    return stage.name, str(stage.taken), str(stage.out), rejected or "0"
 
 
 def _options(options: Mapping[str, Any]) -> str:
@@ -119,7 +127,7 @@ def _cell(text: str) -> str:
 
 
 def _fenced(text: str) -> str:
-    """A code block; a longer fence than any the text holds."""
+    """A code block, with a fence longer than any in the text."""
     fence = "```"
     while fence in text:
         fence += "`"

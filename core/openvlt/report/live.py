@@ -1,4 +1,4 @@
-"""Progress: a live line on a terminal, elsewhere one plain line a stage, and a few more if it takes long."""
+"""Progress: a live line on a terminal; elsewhere one plain line per stage, and a few more if it takes long."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from openvlt.records import StageRecord
 from openvlt.stages.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import TaskID
 
 PLAIN_AFTER = 30.0
-"""Seconds until a stage that goes on is told of in a plain line; doubled after each, so a day is a dozen lines."""
+"""Seconds until a running stage is reported in a plain line; doubled after each, so that a day is a dozen lines."""
 WINDOW = 60.0
-"""Seconds over which a pace is measured: what a stage reused at its start says nothing of what is to come."""
+"""Seconds over which a pace is measured: rows that a stage reused at its start do not predict the rest."""
 
 
 def make_progress(stream: TextIO | None = None) -> Progress:
     """The progress that suits the stream: live on a terminal, plain lines when piped."""
     stream = stream or sys.stderr
-    return Live(console(stream)) if stream.isatty() else Plain(stream)
+    return Live(stream) if stream.isatty() else Plain(stream)
 
 
 class Plain:
-    """One line when a stage ends, and a few while a long one goes on."""
+    """One line when a stage ends, and a few while a long one runs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -58,16 +57,17 @@ class Plain:
 
 
 class Live:
-    """A line that moves, above it the stages that have ended."""
+    """A live line below those of the stages that have ended."""
 
-    def __init__(self, terminal: Console) -> None:
+    def __init__(self, terminal: TextIO) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-        self._console = terminal
+        self._console = Console(file=terminal)
         self._pace = _Pace("", None, "")
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description:<24}", markup=False), BarColumn(bar_width=24),
-            TextColumn("{task.fields[text]}", markup=False), console=terminal, transient=True,
+            TextColumn("{task.fields[text]}", markup=False), console=self._console, transient=True,
         )  # fmt: skip
         self._task: TaskID | None = None
 
@@ -75,7 +75,7 @@ class Live:
         self._pace = _Pace(stage or self._pace.stage, total, unit)
         if self._task is None:
             self._bar.start()
-            atexit.register(self._bar.stop)  # an error may end the process first, and leave the cursor hidden
+            atexit.register(self._bar.stop)  # an error may end the process and leave the cursor hidden
             self._task = self._bar.add_task(self._pace.stage, total=total, text="")
         else:
             self._bar.reset(self._task, total=total, description=self._pace.stage, text="")
@@ -97,7 +97,7 @@ class Live:
 
 
 class _Pace:
-    """How far a stage is, how fast it goes, and when it will end."""
+    """Progress, speed and time left of one stage."""
 
     def __init__(self, stage: str, total: int | None, unit: str) -> None:
         self.stage = stage
@@ -131,16 +131,16 @@ class _Pace:
 
 def _summary(record: StageRecord) -> str:
     rejected = sum(record.rejected.values())
-    words = [f"{record.taken} in", f"{record.out} out"] if record.stage_kind != "train" else [f"{record.taken} in"]
+    parts = [f"{record.taken} in", f"{record.out} out"] if record.stage_kind != "train" else [f"{record.taken} in"]
     if rejected:
-        words.append(f"{rejected} left out")
-    told = [name for name in ("tokens", "correct", "traces", "retried") if name in record.counts]
-    words += [f"{name} {_number(record.counts[name])}" for name in told]
+        parts.append(f"{rejected} rejected")
+    counted = [name for name in ("tokens", "correct", "traces", "retried") if name in record.counts]
+    parts += [f"{name} {_number(record.counts[name])}" for name in counted]
     if (seconds := record.counts.get("seconds")) and not record.cached:
-        words.append(f"{record.taken / seconds:.1f}/s")
-        words += [f"{record.counts['tokens'] / seconds:.0f} tokens/s"] if "tokens" in told else []
-    words.append("reused" if record.cached else _clock(record.seconds))
-    return f"{record.name:<24} {', '.join(words)}"
+        parts.append(f"{record.taken / seconds:.1f}/s")
+        parts += [f"{record.counts['tokens'] / seconds:.0f} tokens/s"] if "tokens" in counted else []
+    parts.append("reused" if record.cached else _clock(record.seconds))
+    return f"{record.name:<24} {', '.join(parts)}"
 
 
 def _number(value: float) -> str:
@@ -153,11 +153,3 @@ def _clock(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
-
-
-def console(stream: TextIO | None = None) -> Console:
-    """A console for tables; where nobody looks at a terminal, lines are as long as they need to be."""
-    from rich.console import Console
-
-    stream = stream or sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 160)

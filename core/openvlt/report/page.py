@@ -1,4 +1,4 @@
-"""One page that shows a run: scores, stages, and traces as they are. It needs no other file and runs no script."""
+"""An HTML page of a run: scores, stages, traces. It needs no other file and runs no script."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from io import BytesIO
 from itertools import islice
 
 from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
-from openvlt.report.results import gains, grids, notes
+from openvlt.report.results import gains, notes, tables
 from openvlt.store import Home, ImageStore, StageFolder
 
 EXAMPLES = 8
-"""Rows shown of a stage."""
+"""Rows shown per stage."""
 SIDE = 320
-"""Pixels of the longer side of an image that is shown."""
+"""Pixels of the longer side of a shown image."""
 
 _SHOWN = ("verify", "select", "score")
 _STYLE = """
@@ -29,11 +29,11 @@ pre { white-space: pre-wrap; background: #f6f6f6; padding: .5rem .7rem; } img { 
 
 
 def page(home: Home, run: Run) -> str:
-    """Write a run as one HTML page.
+    """The HTML page of a run.
 
     Args:
-        home: holds its stages and images; a stage whose rows are gone is only counted.
-        run: what is shown.
+        home: has its stages and images; of a stage whose rows were deleted only the counts are shown.
+        run: to show.
     """
     images = ImageStore(home.images)
     parts = [
@@ -51,18 +51,18 @@ def page(home: Home, run: Run) -> str:
 def _scores(results: Sequence[BenchResult]) -> str:
     if not results:
         return ""
-    tables = "".join(
-        (f"<h3>{escape(grid.title)}</h3>" if grid.title else "") + _table(grid.columns, grid.rows)
-        for grid in grids(results)
+    shown = "".join(
+        (f"<h3>{escape(table.title)}</h3>" if table.title else "") + _table(table.columns, table.rows)
+        for table in tables(results)
     )
     lines = "".join(f"<p>{escape(line)}</p>" for line in [*gains(results), *notes(results)])
-    return f"<h2>Scores</h2>{tables}{lines}"
+    return f"<h2>Scores</h2>{shown}{lines}"
 
 
 def _stages(stages: Sequence[StageRecord]) -> str:
-    columns = ["stage", "in", "out", "left out", "counts", "seconds"]
+    columns = ["stage", "in", "out", "rejected", "counts", "seconds"]
     lines = [
-        [stage.name, f"{stage.taken:,}", f"{stage.out:,}", _told(stage.rejected), _told(_figures(stage)),
+        [stage.name, f"{stage.taken:,}", f"{stage.out:,}", _counts(stage.rejected), _counts(_figures(stage)),
          "reused" if stage.cached else f"{stage.seconds:.1f}"]
         for stage in stages
     ]  # fmt: skip
@@ -73,14 +73,14 @@ def _figures(stage: StageRecord) -> Mapping[str, float]:
     return {name: round(count, 3) for name, count in stage.counts.items() if name != "seconds"}
 
 
-def _told(counts: Mapping[str, float]) -> str:
+def _counts(counts: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {count:g}" for name, count in counts.items())
 
 
 def _examples(home: Home, stage: StageRecord, images: ImageStore) -> str:
     folder = StageFolder(home.root / stage.folder)
     if not folder.rows_file.exists():
-        return f"<h2>{escape(stage.name)}</h2><p>Its rows are gone.</p>"
+        return f"<h2>{escape(stage.name)}</h2><p>Its rows were deleted.</p>"
     rows = islice(folder.rows(Row), EXAMPLES)
     return f"<h2>{escape(stage.name)}, its first examples</h2>" + "".join(_example(row, images) for row in rows)
 
@@ -110,7 +110,7 @@ def _trace(judged: Judged) -> str:
 
 def _picture(image: Image, images: ImageStore) -> str:
     if not images.path(image).exists():
-        return "<small>image gone</small>"
+        return "<small>image deleted</small>"
     small, file = images.read(image).copy(), BytesIO()
     small.thumbnail((SIDE, SIDE))
     small.save(file, "PNG")

@@ -1,38 +1,21 @@
-"""Benchmark results as tables of text: for the terminal, for a pipe and for the page of a run alike."""
+"""Benchmark results as tables, for the terminal and for the page of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from openvlt.records import BenchResult, Rate, Score
+from openvlt.report.table import Table
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table of text.
-
-    Attributes:
-        title: what it shows, empty where that is the one before.
-        columns: their names.
-        rows: one text a column.
-        labels: leading columns that name a row; the others hold figures, the most important first.
-    """
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    labels: int
-
-
-def grids(results: Sequence[BenchResult]) -> Iterator[Grid]:
+def tables(results: Sequence[BenchResult]) -> Iterator[Table]:
     """The tables of each benchmark, in percent: models as rows, then categories as rows and models as columns."""
     for benchmark in dict.fromkeys(result.benchmark for result in results):
         yield from _of_benchmark(benchmark, [result for result in results if result.benchmark == benchmark])
 
 
 def gains(results: Sequence[BenchResult]) -> list[str]:
-    """How the last model of each benchmark differs from others: paired, in points, with the 95 % interval."""
+    """Differences between the last model of each benchmark and others: paired, in points, with the 95 % interval."""
     last = {result.benchmark: result for result in results}
     return [
         f"{'' if len(last) == 1 else f'{benchmark}: '}{result.stage} against {other}: {100 * difference:+.1f} points "
@@ -43,7 +26,7 @@ def gains(results: Sequence[BenchResult]) -> list[str]:
 
 
 def notes(results: Sequence[BenchResult]) -> list[str]:
-    """What a reader of the scores should know, each once with the models it is about."""
+    """The notes on the scores, each once, with the models it concerns."""
     models: dict[tuple[str, str], list[str]] = {}
     for result in results:
         for note in result.notes:
@@ -54,7 +37,7 @@ def notes(results: Sequence[BenchResult]) -> list[str]:
 
 
 def accuracy(rate: Rate) -> str:
-    """The headline number in percent; or the range that undecided questions leave open, or both if they are few."""
+    """The accuracy in percent; the range that undecided questions leave open; or both if they are few."""
     low, high = rate.bounds
     span = f"[{percent(low)}, {percent(high)}]"
     if rate.accuracy is None:
@@ -66,7 +49,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Grid]:
+def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Table]:
     scores = [(result, name, score) for result in results for name, score in result.scores.items()]
     several = any(len(result.scores) > 1 for result in results)
     columns = ("model", "scoring") if several else ("model",)
@@ -75,24 +58,21 @@ def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Gr
         (result.stage, *([name] if several else []), *_figures(result, score, first=name == result.headline))
         for result, name, score in scores
     ]
-    yield Grid(f"{benchmark}, {results[0].n:,} questions", (*columns, *figures), rows, len(columns))
+    yield Table((*columns, *figures), rows, f"{benchmark}, {results[0].n:,} questions", len(columns))
     names = [_column(result, name, several, alone=len(results) == 1) for result, name, _ in scores]
     for key in dict.fromkeys(key for _, _, score in scores for key in score.breakdown):
         rates = [score.breakdown.get(key, {}) for _, _, score in scores]
         values = sorted({value for of_score in rates for value in of_score})
-        yield Grid(
-            "",
-            (key, "n", *names),
-            [
-                (value, str(max(of[value].n for of in rates if value in of)),
-                 *(accuracy(of[value]) if value in of else "" for of in rates))
-                for value in values
-            ],
-            2,
-        )  # fmt: skip
+        lines = [
+            (value, str(max(of[value].n for of in rates if value in of)),
+             *(accuracy(of[value]) if value in of else "" for of in rates))
+            for value in values
+        ]  # fmt: skip
+        yield Table((key, "n", *names), lines, labels=2)
     extra = list(dict.fromkeys(figure for _, _, score in scores for figure in score.figures))
     if extra:
-        yield Grid("", ("figure", *names), [(each, *(_figure(s, each) for _, _, s in scores)) for each in extra], 1)
+        lines = [(each, *(_figure(score, each) for _, _, score in scores)) for each in extra]
+        yield Table(("figure", *names), lines, labels=1)
 
 
 def _figures(result: BenchResult, score: Score, *, first: bool) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""The stages of a run: each takes rows, gives rows, and is found again by what it was made from."""
+"""The stages of a run: each takes rows, returns rows, and is cached by what it is made from."""

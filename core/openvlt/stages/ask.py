@@ -1,4 +1,4 @@
-"""The work of asking a model: captions, traces and a benchmark's answers are all made by it."""
+"""Asking a model about rows: captions, traces and benchmark responses are all made by it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Ask:
     """Asks one model about every row.
 
     Attributes:
-        workspace: the run's means.
-        component: identity of the component that words the prompts and reads the replies.
-        model: what is asked.
-        sampling: how; its ``n`` is the number of values of a row.
-        messages: words the prompt of a row.
-        parse: reads a reply.
+        workspace: of the run.
+        component: identity of the component that writes the prompts and parses the responses.
+        model: the model to ask.
+        sampling: how responses are sampled; its ``n`` is the number of values per row.
+        messages: the prompt of a row.
+        parse: parses a response.
         value_type: type of what `parse` returns.
-        run: replaces messages and parse where the component holds a conversation of its own.
-        given: what the key of a conversation is made of, where there is no one prompt.
+        run: replaces `messages` and `parse` for a component that holds a conversation.
+        given: what the key of a conversation is a digest of, as it has no single prompt.
     """
 
     workspace: Workspace
@@ -49,7 +49,7 @@ class Ask:
     _stack: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
-    _told: Mapping[str, float] = field(default_factory=dict)
+    _engine_counts: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def identity(self) -> str:
@@ -77,11 +77,11 @@ class Ask:
 
     def counts(self) -> dict[str, float]:
         if isinstance(self._engine, CountingEngine):
-            self._told = self._engine.counts()
-        return {**self._counts, **self._told}
+            self._engine_counts = self._engine.counts()
+        return {**self._counts, **self._engine_counts}
 
     def close(self) -> None:
-        self.counts()  # The engine's last.
+        self.counts()  # keeps the engine's final counts
         self._stack.close()
         self._engine = None
 
@@ -106,13 +106,13 @@ class Ask:
                 values[index] = [refused] * len(task.wanted)
                 continue
             requests.append((index, Request(prompt, self._key(task.row), task.wanted)))
-        replies = engine.generate([request for _, request in requests], self.sampling)
-        for (index, request), reply in zip(requests, replies, strict=True):
+        responses = engine.generate([request for _, request in requests], self.sampling)
+        for (index, request), response in zip(requests, responses, strict=True):
             row = tasks[index].row
-            if isinstance(reply, Rejected):
-                values[index] = [replace(reply, id=row.example.id)] * len(request.samples)
+            if isinstance(response, Rejected):
+                values[index] = [replace(response, id=row.example.id)] * len(request.samples)
             else:
-                pairs = zip(request.samples, reply, strict=True)
+                pairs = zip(request.samples, response, strict=True)
                 values[index] = [self._parse(row, sample, completion) for sample, completion in pairs]
         return values
 

@@ -1,4 +1,4 @@
-"""Caption: what the images show, in words, without a look at the question."""
+"""Caption: the images are described in words, without the question."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def caption(
 ) -> Output:
     """Caption each distinct tuple of images once."""
     component = captioner.component
+    converses = type(component).run is not Captioner.run
     work = Ask(
         workspace,
         captioner.identity,
@@ -24,8 +25,8 @@ def caption(
         messages=lambda row: component.messages(row.example.images),
         parse=component.parse,
         value_type=str,
-        run=None if type(component).run is Captioner.run else lambda row, chat: component.run(row.example.images, chat),
-        given=None if type(component).run is Captioner.run else lambda row: row.example.images,
+        run=(lambda row, chat: component.run(row.example.images, chat)) if converses else None,
+        given=(lambda row: row.example.images) if converses else None,
     )
     step = Step("caption", name, iteration, (work.identity, component.sampling.n, inputs.digest))
     return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)

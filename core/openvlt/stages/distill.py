@@ -1,4 +1,4 @@
-"""Distill: a teacher writes k chains for each example, from the caption or, if it is the policy, from the image."""
+"""Distill: a teacher writes k chains for each example, from its caption or from its images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from openvlt.stages.workspace import Output, Step, Workspace
 def distill(
     workspace: Workspace, name: str, iteration: int, inputs: Output, teacher: Built[Teacher], model: Resolved
 ) -> Output:
-    """Sample k chains an example; a sample that is no trace is counted, an example with no trace is rejected."""
+    """Sample k chains per example; samples that are not traces are counted, examples without a trace rejected."""
     component = teacher.component
-    talks = type(component).run is not Teacher.run
+    converses = type(component).run is not Teacher.run
     work = Ask(
         workspace,
         teacher.identity,
@@ -27,8 +27,8 @@ def distill(
         messages=lambda row: component.messages(row.example, row.caption),
         parse=component.parse,
         value_type=Trace,
-        run=(lambda row, chat: component.run(row.example, row.caption, chat)) if talks else None,
-        given=(lambda row: (row.example, row.caption)) if talks else None,
+        run=(lambda row, chat: component.run(row.example, row.caption, chat)) if converses else None,
+        given=(lambda row: (row.example, row.caption)) if converses else None,
     )
     step = Step("distill", name, iteration, (work.identity, component.sampling.n, inputs.digest))
     return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)

@@ -1,4 +1,4 @@
-"""Filter: example filters choose among loaded examples, by what they say and by facts found out about them."""
+"""Filter: example filters choose among loaded examples by their content and by facts about them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def filter_examples(
     """Apply example filters in order, then take the first `limit`.
 
     Raises:
-        DataError: no example is left.
+        DataError: the filters keep no example.
     """
     started = time.monotonic()
     identities = [built.identity for built in filters]
@@ -52,9 +52,10 @@ def filter_examples(
         finally:
             writer.close()
         if not writer.out:
-            told = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
+            reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
             raise DataError(
-                f"Stage {step.name}: no example is left after filtering ({told}).", "Loosen the filters in the recipe."
+                f"Stage {step.name}: the filters keep no example ({reasons}).",
+                "Loosen the filters in the recipe.",
             )
         return output(step, folder, writer.finish({"in": inputs.record.out}), cached=False, started=started)
 

@@ -1,4 +1,4 @@
-"""Load: a source's rows are validated and their images stored once."""
+"""Load: rows of a source are validated and their images stored once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from openvlt.store import StageWriter, digest
 
 
 def check_split(source: Built[Source], split: str) -> None:
-    """Refuse a split the source does not have.
+    """Check that a source has a split.
 
     Raises:
-        UsageError: the splits it has.
+        UsageError: it does not; the message names the closest one.
     """
     splits = source.component.splits
     if split not in splits:
@@ -34,16 +34,16 @@ def load(
     limit: int | None = None,
     held_out_images: frozenset[str] = frozenset(),
 ) -> Output:
-    """Read a split: bad rows are rejected with a reason, images are checked and stored by digest.
+    """Read a split: bad rows are rejected with a reason, images checked and stored by digest.
 
     Args:
-        workspace: the run's means.
+        workspace: of the run.
         name: of the stage.
         iteration: of the stage.
         source: the component.
         split: which of its splits.
-        limit: take at most so many rows.
-        held_out_images: digests of images nothing may be trained on; rows that have one are rejected.
+        limit: maximum number of rows.
+        held_out_images: digests of benchmark images; rows that contain one are rejected, so that nothing trains on it.
 
     Raises:
         UsageError: the source has no such split.

@@ -1,9 +1,9 @@
-"""Map stages: rows are looked up, what is missing is computed in fixed chunks, and the output is written in order."""
+"""Map stages: cached values are looked up, missing ones computed in fixed chunks, rows written in input order."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter, ValueStore, decode, encode
 
 READ_TOGETHER = 256
-"""Rows whose values are looked up at once when the output is written."""
+"""Rows whose values are looked up together when the output is written."""
 
 Value: TypeAlias = Any
 """What is computed for a row: a caption, a trace, verdicts."""
@@ -24,7 +24,7 @@ Value: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A row, and which of its values are missing."""
+    """A row, and the indices of its missing values."""
 
     row: Row
     wanted: tuple[int, ...]
@@ -34,7 +34,7 @@ class Work(Protocol):
     """What a map stage computes.
 
     Attributes:
-        identity: digest of the component and the model; its rows lie in a folder of their own.
+        identity: digest of the component and the model; names the folder of its cached values.
         value_type: type of the values.
         chunk: rows computed together.
         parallel: chunks in flight at the same time.
@@ -57,11 +57,11 @@ class Work(Protocol):
         ...
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
-        """The wanted values of each task; called from several threads if `parallel` is above 1."""
+        """Compute the wanted values of each task; called from several threads if `parallel` is above 1."""
         ...
 
     def counts(self) -> dict[str, float]:
-        """What to show beside the progress."""
+        """Counts shown with the progress."""
         ...
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class Work(Protocol):
 
 
 Finish: TypeAlias = Callable[[Row, list[Value | Rejected]], Row | Rejected]
-"""Puts the values of a row in place; values that were rejected are counted whatever it returns."""
+"""Makes an output row of a row and its values; rejected values are counted whatever it returns."""
 
 
 def map_stage(
@@ -79,17 +79,17 @@ def map_stage(
     """Carry out a map stage, or reuse it.
 
     Args:
-        workspace: the run's means.
+        workspace: of the run.
         step: the stage.
-        inputs: its rows.
+        inputs: the input rows.
         work: computes the values of a row.
-        finish: puts them in place.
+        finish: makes the output row.
         total: number of rows.
-        gaps: the output may be used however many values are missing; the next run tries those that may pass again.
+        gaps: accept an output with missing values; the next run retries the transient ones.
 
     Raises:
         DataError: too many rows were rejected.
-        RemoteError: some rows failed in a way that may pass; the next run tries just those again.
+        RemoteError: some rows failed transiently; the next run retries only those.
     """
     started = time.monotonic()
     with claimed(workspace, step) as (folder, summary):
@@ -119,7 +119,7 @@ def map_stage(
 
 @dataclass
 class _Filling:
-    """Computes the values that are missing. Chunks are the same, and of the same rows, however often it is stopped."""
+    """Computes the missing values. Chunks hold the same rows however often the run is interrupted."""
 
     workspace: Workspace
     work: Work
@@ -139,7 +139,8 @@ class _Filling:
                 for chunk, tasks in self._chunks(rows):
                     future = pool.submit(self.work.compute, [task for task, _ in tasks]) if tasks else None
                     flying.append((chunk, tasks, future))
-                    # One slow chunk must not leave the others without work.
+                    # Results are committed in order; a queue twice as long as the pool keeps the other workers
+                    # busy while the oldest chunk is slow, and bounds what an interruption loses.
                     while len(flying) > 2 * self.work.parallel:
                         self._land(flying.popleft())
                 while flying:
@@ -152,7 +153,7 @@ class _Filling:
         self._commit(chunk, tasks, future.result() if future else [])
 
     def _chunks(self, rows: Iterable[Row]) -> Iterator[tuple[int, list[_Missing]]]:
-        """Yield, chunk by chunk, how many rows it stands for and what is missing of it."""
+        """Yield chunks of distinct rows: the number of input rows each covers, and its missing values."""
         seen: set[bytes] = set()
         count, unique = 0, list[tuple[Row, list[str]]]()
         for row in rows:
@@ -224,8 +225,8 @@ def _write(
             done = finish(row, values)
             for index, value in enumerate(values):
                 if isinstance(value, Rejected) and value is not done:
-                    place = f"#{index}" if len(values) > 1 else ""
-                    writer.reject(replace(value, id=f"{row.example.id}{place}"))
+                    suffix = f"#{index}" if len(values) > 1 else ""
+                    writer.reject(replace(value, id=f"{row.example.id}{suffix}"))
             if isinstance(done, Rejected):
                 writer.reject(replace(done, id=row.example.id))
             else:
@@ -234,17 +235,17 @@ def _write(
 
 
 def _check(workspace: Workspace, step: Step, taken: int, writer: StageWriter) -> None:
-    """Stop where too much was left out, or where another run may still get it."""
-    causes = Counter(writer.rejected).most_common(3)
-    told = "; ".join(f"{count} x {reason}" for reason, count in causes)
+    """Fail if too many rows were rejected, or if some failed transiently."""
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
     if writer.transient:
         raise RemoteError(
-            f"Stage {step.name}: {writer.transient} requests of {taken} rows failed in a way that may pass ({told}).",
-            "Run the same command again: what is done is kept, and just those are tried again.",
+            f"Stage {step.name}: {writer.transient} requests of {taken} rows failed transiently ({reasons}).",
+            "Run the same command again: it keeps what is done and retries only those.",
         )
     lost = taken - writer.out
     if taken and (lost / taken > workspace.reject_above or writer.out == 0):
         raise DataError(
-            f"Stage {step.name} lost {lost} of {taken} rows, over the limit of {workspace.reject_above:.0%} ({told}).",
-            f"Look at {writer.folder.path / 'rejected.jsonl'}, mend the cause, or raise reject_above in the recipe.",
+            f"Stage {step.name} lost {lost} of {taken} rows, over the limit of {workspace.reject_above:.0%} "
+            f"({reasons}).",
+            f"Look at {writer.folder.path / 'rejected.jsonl'}, fix the cause, or raise reject_above in the recipe.",
         )

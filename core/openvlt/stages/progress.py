@@ -1,4 +1,4 @@
-"""How stages say how far they are, without knowing who listens."""
+"""How stages report progress."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from openvlt.records import StageRecord
 
 
 class Progress(Protocol):
-    """Shown live on a terminal, as plain lines elsewhere."""
+    """Receives the progress of stages."""
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
-        """A stage begins; `total` units of work lie before it, if that is known."""
+        """A stage begins, with `total` units of work, if known; an empty name continues the current stage."""
         ...
 
     def advance(self, done: int, **counts: float) -> None:
-        """So many more units are done; `counts` (tokens, rejected, reward, loss, ...) replace those shown before."""
+        """`done` more units are done; `counts` (tokens, rejected, reward, loss, ...) replace the earlier ones."""
         ...
 
     def end(self, record: StageRecord) -> None:
@@ -23,12 +23,12 @@ class Progress(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Something the user should know: a choice made for him, a warning."""
+        """Something the user should know: a choice made automatically, a warning."""
         ...
 
 
 class Quiet:
-    """Listens to nothing."""
+    """Ignores all progress."""
 
     def begin(self, stage: str, total: int | None, unit: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Select: trace filters drop, rewrite, balance and choose; the rows each one dropped are counted."""
+"""Select: trace filters drop, rewrite, balance and choose; the rows that each drops are counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def select(
     """Apply the trace filters in order.
 
     Raises:
-        DataError: no trace is left; the message counts the rows each filter dropped.
+        DataError: the filters keep no trace; the message counts the rows dropped by each filter.
     """
     started = time.monotonic()
     step = Step("select", name, iteration, (*(built.identity for built in filters), inputs.digest))
@@ -42,12 +42,10 @@ def select(
         finally:
             writer.close()
         if not traces:
-            reasons = (
-                "; ".join(f"{reason}: {count}" for reason, count in writer.rejected.most_common()) or "no rows came in"
-            )
+            reasons = "; ".join(f"{reason}: {count}" for reason, count in writer.rejected.most_common())
             raise DataError(
-                f"Stage {step.name}: no trace is left of {inputs.record.out} examples ({reasons}).",
-                "Loosen the filters in the recipe, or give the teacher more samples.",
+                f"Stage {step.name}: the filters keep no trace of {inputs.record.out} examples ({reasons}).",
+                "Loosen the filters in the recipe, or set a larger k for the teacher.",
             )
         summary = writer.finish({"in": inputs.record.out, "counts": {"traces": traces}})
         return output(step, folder, summary, cached=False, started=started)
@@ -69,20 +67,20 @@ def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWrite
         if not kept:
             writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: kept no trace"))
             continue
-        _guard(built, row, kept)
+        _check_answers(built, row, kept)
         yield replace(row, judged=tuple(kept))
     if waiting:
         raise PluginError(
             f"The filter {built.entry.id} made no decision on {len(waiting)} rows.",
-            "It must yield one decision for each row, in order; report this to its author.",
+            "Report this to its author: a filter must yield one decision per row, in order.",
         )
 
 
-def _guard(built: Built[TraceFilter], row: Row, kept: Sequence[Judged]) -> None:
+def _check_answers(built: Built[TraceFilter], row: Row, kept: Sequence[Judged]) -> None:
     """A filter may rewrite reasoning, never an answer."""
     answers = {judged.trace.answer for judged in row.judged}
     if any(judged.trace.answer not in answers for judged in kept):
         raise PluginError(
             f"The filter {built.entry.id} changed the answer of example {row.example.id}.",
-            "Filters may rewrite think, never the answer; report this to its author.",
+            "Report this to its author: a filter may rewrite the reasoning, never the answer.",
         )

@@ -1,4 +1,4 @@
-"""Train stages run in a child process, always: memory is free between them, and a crash is an error message."""
+"""Train: a trainer runs in a child process, so that its memory is freed and a crash becomes an error message."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from openvlt.store import digest, encode, write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
-    """What a reinforcement run is rewarded by: verifiers in order, weights, and weights by source."""
+    """What a rewarded trainer maximises: verifiers in order, their weights, and weights by source."""
 
     verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -56,22 +56,22 @@ def train(
 ) -> tuple[Output, Path]:
     """Train a model in a child process, or reuse the one that was trained.
 
-    The fingerprint is made of the trainer, its data, the contents of all models, format, seed and rewards.
+    The fingerprint covers the trainer, its data, the contents of all models, format, seed and rewards.
 
     Args:
-        workspace: the run's means.
+        workspace: of the run.
         name: of the stage.
         iteration: of the stage.
         inputs: selected rows for a trainer that reads traces or pairs, loaded ones for one that reads prompts.
         trainer: the component.
         start: the model training starts from; its id is a folder.
-        rewards: for a trainer that asks for them.
+        rewards: for a rewarded trainer.
 
     Returns:
         The stage's output, and the folder of the trained model.
 
     Raises:
-        OpenvltError: what the trainer said, or how the child died; the next run goes on from its checkpoints.
+        OpenvltError: the error of the trainer, or how the child died; the next run resumes from its checkpoints.
     """
     component = trainer.component
     started = time.monotonic()
@@ -102,18 +102,18 @@ def train(
 
 
 def _count(step: Step, inputs: Output, trainer: Trainer) -> int:
-    """Rows the trainer learns from.
+    """Count the rows the trainer learns from.
 
     Raises:
-        DataError: there is none.
-        UsageError: the trainer refuses so many.
+        DataError: there are none.
+        UsageError: the trainer cannot use that many.
     """
     count = sum(1 for _ in training_rows(inputs.rows(), trainer.reads))
     if not count:
         raise DataError(
             f"Stage {step.name}: {inputs.record.name} has no {trainer.reads} to learn from.",
-            "Give the teacher more samples or easier questions; pairs need a correct and an incorrect trace of one "
-            "question.",
+            "Set a larger k for the teacher or use easier questions; a pair needs a correct and an incorrect trace of "
+            "one question.",
         )
     trainer.check(count)
     return count
@@ -152,7 +152,7 @@ def _spec(built: Built[Any]) -> dict[str, Any]:
 
 
 def _command(trainer: Trainer, job: Path) -> list[str]:
-    """``torchrun`` for several processes: ``accelerate launch --cpu`` was seen to start only one without a word."""
+    """The command of the child; ``torchrun`` for several processes: ``accelerate launch --cpu`` silently starts one."""
     worker = ["-m", "openvlt.stages.train_worker", str(job)]
     processes = trainer.processes()
     if processes == 1:
@@ -161,7 +161,11 @@ def _command(trainer: Trainer, job: Path) -> list[str]:
 
 
 def _run(workspace: Workspace, folder: Path, command: list[str], step: Step) -> None:
-    """Run the child, show its metrics, and turn its end into a result or an error."""
+    """Run the child and report its metrics.
+
+    Raises:
+        OpenvltError: it left no result.
+    """
     for name in ("result.json", "error.json", "metrics.jsonl"):
         (folder / name).unlink(missing_ok=True)
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
@@ -169,20 +173,20 @@ def _run(workspace: Workspace, folder: Path, command: list[str], step: Step) -> 
         child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
         )
-        shown = _Shown(workspace, folder / "metrics.jsonl")
+        metrics = _Metrics(workspace, folder / "metrics.jsonl")
         try:
             while child.poll() is None:
-                shown.update()
+                metrics.report()
                 time.sleep(0.25)
-            shown.update()
+            metrics.report()
         finally:
             _end(child)
     if not (folder / "result.json").exists():
         raise _failure(folder, step, child.returncode)
 
 
-class _Shown:
-    """Follows the metrics a child writes."""
+class _Metrics:
+    """Reports the metrics that a child appends to a file."""
 
     def __init__(self, workspace: Workspace, path: Path) -> None:
         self._workspace = workspace
@@ -191,13 +195,13 @@ class _Shown:
         self._step = 0.0
         self._total = 0.0
 
-    def update(self) -> None:
+    def report(self) -> None:
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
             file.seek(self._at)
             for line in file:
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n"):  # the child is still writing it
                     break
                 self._at += len(line)
                 self._show(json.loads(line))
@@ -215,7 +219,7 @@ class _Shown:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Make sure the child and its own children are gone; it is asked first."""
+    """End the child and its own children: closing its input asks them, then signals force them."""
     if child.stdin:
         with suppress(BrokenPipeError):
             child.stdin.close()
@@ -231,16 +235,16 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _failure(folder: Path, step: Step, code: int) -> OpenvltError:
     log = folder / "train.log"
     try:
-        told = json.loads((folder / "error.json").read_bytes())
-        kind: type[OpenvltError] = getattr(errors, told["kind"], OpenvltError)
-        return kind(told["problem"], told["remedy"])
+        error = json.loads((folder / "error.json").read_bytes())
+        error_type: type[OpenvltError] = getattr(errors, error["type"], OpenvltError)
+        return error_type(error["problem"], error["remedy"])
     except FileNotFoundError:
         with log.open("rb") as file:
             last = deque((line.decode(errors="replace").strip() for line in file if line.strip()), maxlen=1)
         hint = " (out of memory?)" if code == system.KILLED else ""
-        said = last[0].rstrip(".") if last else "it said nothing"
-        cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {said}"
+        message = last[0].rstrip(".") if last else "it wrote no message"
+        cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {message}"
         return OpenvltError(
             f"The training process of {step.name} {cause}.",
-            f"See {log}; the same command goes on from the last checkpoint.",
+            f"See {log}; the same command resumes from the last checkpoint.",
         )

@@ -27,23 +27,23 @@ class Job:
     """What the trainer is given; see `openvlt.TrainJob`.
 
     Args:
-        told: the content of ``job.json``.
+        content: of ``job.json``.
         registry: builds the verifiers.
     """
 
-    def __init__(self, told: Mapping[str, Any], registry: Registry) -> None:
-        self.model = decode(Model, json.dumps(told["model"]))
-        self.format = decode(Format, json.dumps(told["format"]))
-        self.folder = Path(told["folder"])
-        self.seed = int(told["seed"])
-        self._told = told
+    def __init__(self, content: Mapping[str, Any], registry: Registry) -> None:
+        self.model = decode(Model, json.dumps(content["model"]))
+        self.format = decode(Format, json.dumps(content["format"]))
+        self.folder = Path(content["folder"])
+        self.seed = int(content["seed"])
+        self._content = content
         self._registry = registry
-        self._images = ImageStore(Path(told["images"]), decoded=1024)
+        self._images = ImageStore(Path(content["images"]), decoded=1024)
         self._rank = int(os.environ.get("RANK", "0"))
 
     @cached_property
     def _rows(self) -> list[tuple[Example, tuple[Trace, ...]]]:
-        return list(training_rows(StageFolder(Path(self._told["rows"]).parent).rows(Row), self._told["reads"]))
+        return list(training_rows(StageFolder(Path(self._content["rows"]).parent).rows(Row), self._content["reads"]))
 
     @cached_property
     def _examples(self) -> list[Example]:
@@ -51,8 +51,8 @@ class Job:
 
     @cached_property
     def _reward(self) -> Reward:
-        built = {name: self._registry.build(Verifier, spec) for name, spec in self._told["verifiers"].items()}
-        return Reward(VerifierRunner(built, format=self.format), self._told["weights"], self._told["routes"])
+        built = {name: self._registry.build(Verifier, spec) for name, spec in self._content["verifiers"].items()}
+        return Reward(VerifierRunner(built, format=self.format), self._content["weights"], self._content["routes"])
 
     def examples(self) -> Sequence[Example]:
         return self._examples
@@ -68,7 +68,7 @@ class Job:
 
     def reward(self, claims: Sequence[Claim]) -> list[RewardRow]:
         rows = self._reward.score(claims)
-        lines = [_told(claim, row) for claim, row in zip(claims, rows, strict=True)]
+        lines = [_record(claim, row) for claim, row in zip(claims, rows, strict=True)]
         with (self.folder / f"completions-{self._rank}.jsonl").open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         return rows
@@ -78,14 +78,14 @@ class Job:
             file.write(json.dumps(metrics) + "\n")
 
     def concerns(self) -> list[str]:
-        """What a person must know of the verifiers: golds that cannot be read, failures of ours."""
+        """What the user should know about the verifiers: unreadable golds, internal errors."""
         if "_reward" not in self.__dict__:
             return []
         tallies = self._reward.runner.tallies.items()
         return [f"verifier '{name}': {concern}" for name, tally in tallies for concern in tally.concerns]
 
     def tallies(self) -> dict[str, float]:
-        """How the verifiers fared over the whole training, by verifier and status."""
+        """Verdicts over the whole training, counted by verifier and status."""
         if "_reward" not in self.__dict__:
             return {}
         return {
@@ -95,7 +95,7 @@ class Job:
         }
 
 
-def _told(claim: Claim, row: RewardRow) -> dict[str, Any]:
+def _record(claim: Claim, row: RewardRow) -> dict[str, Any]:
     verdicts = {
         name: {"status": verdict.status, "score": verdict.score, "reason": verdict.reason}
         for name, verdict in row.verdicts.items()
@@ -113,17 +113,17 @@ def _told(claim: Claim, row: RewardRow) -> dict[str, Any]:
 
 
 def run(path: Path) -> None:
-    """Carry out a job; the result, or the error a user can act on, is left in its folder."""
-    told = json.loads(path.read_bytes())
-    folder = Path(told["folder"])
+    """Carry out a job; the result, or an error the user can act on, is written to its folder."""
+    content = json.loads(path.read_bytes())
+    folder = Path(content["folder"])
     try:
-        registry = Registry.discover([Path(file) for file in told["files"]])
-        trainer = registry.build(Trainer, told["trainer"]).component
-        job = Job(told, registry)
+        registry = Registry.discover([Path(file) for file in content["files"]])
+        trainer = registry.build(Trainer, content["trainer"]).component
+        job = Job(content, registry)
         checkpoint = trainer.train(job)
     except OpenvltError as error:
-        said = {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
-        write_atomically(folder / "error.json", json.dumps(said).encode())
+        record = {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+        write_atomically(folder / "error.json", json.dumps(record).encode())
         sys.exit(error.exit_code)
     if int(os.environ.get("RANK", "0")) == 0:
         result = {
@@ -134,13 +134,16 @@ def run(path: Path) -> None:
         write_atomically(folder / "result.json", json.dumps(result).encode())
 
 
-def _die_with_parent() -> None:
-    """Leave as soon as standard input closes: the parent is gone, and nobody would read the result."""
+def _exit_with_parent() -> None:
+    """Exit as soon as standard input closes: the parent has ended or asks this process to end.
+
+    A pipe works on every system and for a parent that was killed; ``os._exit`` stops a trainer that is busy in C code.
+    """
     while os.read(0, 1024):
         pass
     os._exit(1)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     run(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""What a trainer is given of the rows of a stage: traces, pairs of traces, or examples alone."""
+"""The rows a trainer reads: traces, pairs of traces, or prompts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from openvlt.records import Example, Row, Trace
 
 
 def training_rows(rows: Iterable[Row], reads: Reads) -> Iterator[tuple[Example, tuple[Trace, ...]]]:
-    """Yield each row a trainer learns from: an example with the traces that belong to it.
+    """Yield what a trainer learns from: examples, each with the traces that belong to it.
 
     Args:
         rows: of a select stage, or of a load stage for a trainer that reads prompts.

@@ -1,4 +1,4 @@
-"""Verify: every trace gets the verdicts of the recipe's verifiers."""
+"""Verify: each trace gets the verdicts of the recipe's verifiers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from openvlt.verification import VerifierRunner
 
 @dataclass
 class _Verifying:
-    """The work of verifying traces; one value a trace, the verdicts by verifier name."""
+    """The work of verifying traces; the value of a trace is its verdicts by verifier name."""
 
     workspace: Workspace
     verifiers: Mapping[str, Built[Verifier]]
@@ -62,7 +62,7 @@ class _Verifying:
             self._runner = None
 
     def finish(self, row: Row, values: list[Value | Rejected]) -> Row:
-        """Put the verdicts beside their traces, and count what was found, computed just now or long ago."""
+        """Attach the verdicts to their traces, and count them, cached ones included."""
         judged = tuple(
             Judged(trace=trace, verdicts=verdicts)
             for trace, verdicts in zip(row.traces, values, strict=True)

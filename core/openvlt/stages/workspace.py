@@ -1,4 +1,4 @@
-"""What every stage of a run works with."""
+"""What all stages share: the workspace of a run, and how a stage is claimed, written and reused."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from openvlt.store import Home, ImageStore, StageFolder, StageWriter, digest, wr
 
 @dataclass
 class Workspace:
-    """A run's means.
+    """What the stages of a run work with.
 
     Attributes:
         home: the store.
         registry: the plugins.
-        format: how the policy is asked and answers.
+        format: of the policy's prompts and responses.
         models: the run's own models by name, ``base`` and ``policy``.
         executor: where models work.
-        progress: who is told how far the work is.
+        progress: receives the progress of stages.
         reject_above: share of rejected rows at which a stage stops.
         seed: of everything random.
-        dry_run: True to look only: the first stage that is not complete raises `NotDone`.
+        dry_run: compute nothing; the first stage that is not complete raises `NotDone`.
     """
 
     home: Home
@@ -49,17 +49,17 @@ class Workspace:
         self.images = ImageStore(self.home.images)
 
     def locate(self, model: Model) -> Model:
-        """The model with a folder, a hub id or a served id for id."""
+        """The model, its id replaced by a folder, hub id or served id."""
         return locate(model, self.models)
 
     def resolve(self, model: Model) -> Resolved:
-        """The model with its content's digest and the backend it runs on."""
+        """The model with the digest of its content and the backend it runs on."""
         return resolve(model, self.models, self.registry, self.home)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a stage has made: its record, and the folder with its rows."""
+    """The output of a stage: its record, and the folder with its rows."""
 
     record: StageRecord
     folder: StageFolder
@@ -71,13 +71,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stage that is to be carried out.
+    """A stage to carry out or reuse.
 
     Attributes:
         stage_kind: as in its record.
         name: unique within the run.
-        iteration: 1 for the first, 0 for what precedes it.
-        made_of: identities of its components and digests of its inputs: the fingerprint is their digest.
+        iteration: from 1; 0 for stages before the first iteration.
+        made_of: identities of its components and digests of its inputs, which the fingerprint is a digest of.
     """
 
     stage_kind: str
@@ -100,9 +100,9 @@ class NotDone(Exception):
 
 @contextmanager
 def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dict[str, Any] | None]]:
-    """Hold a stage's folder against other processes; yields it with its summary if it is complete already.
+    """Lock a stage's folder; yields it with its summary, or None if the stage is not complete.
 
-    An output with gaps that another run may fill can be used by the stages after it, but is not complete.
+    An output whose gaps another run may fill can be used by later stages, but is not complete.
 
     Raises:
         UsageError: another process is working on the same stage.
@@ -122,7 +122,7 @@ def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dic
     except Timeout:
         raise UsageError(
             f"Another process is working on the same stage {step.name} ({step.fingerprint[:12]}).",
-            "Wait until it has ended, then run this command again to reuse what it made.",
+            "Wait until it has ended, then run this command again to reuse its output.",
         ) from None
 
 
@@ -134,13 +134,13 @@ def _complete(folder: StageFolder) -> dict[str, Any] | None:
 def write_stage(
     workspace: Workspace, step: Step, rows: Callable[[], Iterable[Row | Rejected]], total: int | None
 ) -> Output:
-    """Carry out a stage that makes its rows in one pass, or reuse it.
+    """Carry out a stage that writes its rows in one pass, or reuse it.
 
     Args:
-        workspace: the run's means.
+        workspace: of the run.
         step: the stage.
-        rows: yields what comes out and what is rejected, in order.
-        total: rows to come, None if only reading them tells.
+        rows: yields rows and rejections, in order.
+        total: number of rows, None if unknown.
     """
     started = time.monotonic()
     with claimed(workspace, step) as (folder, known):
@@ -162,7 +162,7 @@ def write_stage(
 
 
 def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cached: bool, started: float) -> Output:
-    """Put together what a stage has made."""
+    """The output of a stage, from the summary in its folder."""
     record = StageRecord(
         stage_kind=step.stage_kind,
         name=step.name,
