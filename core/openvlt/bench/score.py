@@ -67,6 +67,8 @@ def score(
         responses.output.record.out,
     )
     result = summarise(stage, definition, responses, reading, made.rows())
+    counts = {"correct": result.correct, "unparsed": result.unparsed, "undecided": result.score.undecided}
+    made = replace(made, record=replace(made.record, counts=counts))
     differences = {other: versus(output.rows(), made.rows(), result) for other, output in (earlier or {}).items()}
     return made, replace(result, versus=differences)
 

@@ -134,7 +134,8 @@ def _summary(record: StageRecord) -> str:
     parts = [f"{record.taken} in", f"{record.out} out"] if record.stage_kind != "train" else [f"{record.taken} in"]
     if rejected:
         parts.append(f"{rejected} rejected")
-    counted = [name for name in ("tokens", "correct", "traces", "retried") if name in record.counts]
+    shown = ("tokens", "correct", "unparsed", "undecided", "traces", "retried")
+    counted = [name for name in shown if name in record.counts]
     parts += [f"{name} {_number(record.counts[name])}" for name in counted]
     if (seconds := record.counts.get("seconds")) and not record.cached:
         parts.append(f"{record.taken / seconds:.1f}/s")
