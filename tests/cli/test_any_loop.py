@@ -72,8 +72,9 @@ class Loop:
         return self.openvlt("train", str(self.folder / "any.yaml"), *words)
 
     def plan(self, *words: str) -> list[str]:
-        lines = self.train("--plan", *words).splitlines()
-        return [line.split()[0] for line in lines if line.strip() and line.split()[0] not in ("stage", "─" * 10)][1:]
+        heading, *lines = self.train("--plan", *words).splitlines()
+        assert heading.startswith("stage ")
+        return [line.split()[0] for line in lines if line.strip()]
 
     def run(self) -> dict[str, Any]:
         (run,) = json.loads(self.openvlt("runs", "--json"))
@@ -207,3 +208,14 @@ def test_distill_carries_out_what_its_traces_need_and_no_more(
     assert names[-1] == "select-2"
     assert ("grpo-1" in names) == trained
     assert not any(name.startswith("score") for name in names)
+
+
+def test_a_phase_may_start_from_the_model_of_another_run(write: Callable[[str], Loop]) -> None:
+    loop = write(f"train: {{grpo: {{{GRPO}}}}}")
+    loop.train("--name", "first")
+    loop.train("--name", "second", "--set", "train.grpo.start=run:first/grpo-1", "--set", "train.grpo.seconds=0.001")
+    second, first = json.loads(loop.openvlt("runs", "--json"))
+    trained = {run["name"]: [stage for stage in run["stages"] if stage["name"] == "grpo-1"] for run in (first, second)}
+    assert trained["first"][0]["fingerprint"] != trained["second"][0]["fingerprint"]
+    with pytest.raises(UsageError, match=r"has no model 'grpo-2'\. Did you mean 'grpo-1'\?"):
+        loop.train("--set", "train.grpo.start=run:first/grpo-2")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openvlt.engines import packaged_models
-from openvlt.errors import UsageError, closest
+from openvlt.errors import UsageError
 from openvlt.records import Format, Model
-from openvlt.store import Home, StageFolder, decode, read_run
+from openvlt.store import Home, model_of_run, read_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +57,7 @@ def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...]
 
 
 def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) -> NamedModel:
-    run_name, _, stage_name = name.removeprefix("run:").partition("/")
-    run = read_run(home, run_name)
-    recipe = json.loads((home.runs / run_name / "recipe.json").read_bytes())
-    base = decode(Model, json.dumps(recipe["base"]))
-    base = replace(base, backend=backend or base.backend)
-    format = decode(Format, json.dumps(recipe["format"]))
-    if stage_name == "base":
-        return NamedModel(base, format, bool(trained))
-    stages = {stage.name: stage for stage in run.stages if stage.stage_kind == "train"}
-    if not stages:
-        raise UsageError(f"The run '{run_name}' has trained no model yet.", "Resume the run, or name run:NAME/base.")
-    stage_name = stage_name or list(stages)[-1]
-    if stage_name not in stages:
-        raise UsageError(f"The run '{run_name}' has no model '{stage_name}'.", closest(stage_name, [*stages, "base"]))
-    folder = StageFolder(home.root / stages[stage_name].folder)
-    summary = folder.summary()
-    if summary is None:
-        raise UsageError(f"The model of '{name}' is missing from {folder.path}.", "Run the same training again.")
-    model = replace(base, id=str(folder.path / str(summary["model"])), revision=None)
-    return NamedModel(model, format, trained is not False)
+    model = model_of_run(home, name)
+    run, _, stage = name.removeprefix("run:").partition("/")
+    model = replace(model, backend=backend or model.backend)
+    return NamedModel(model, read_format(home, run), bool(trained) if stage == "base" else trained is not False)

@@ -11,23 +11,25 @@ from pathlib import Path
 
 from openvlt.errors import UsageError
 from openvlt.records import Model
-from openvlt.store import Home, digest, file_digest, model_digest, write_atomically
+from openvlt.store import Home, digest, file_digest, model_digest, model_of_run, write_atomically
 
 
-def locate(model: Model, known: Mapping[str, Model]) -> Model:
+def locate(model: Model, known: Mapping[str, Model], home: Home) -> Model:
     """Replace the name of one of the run's own models or of a packaged one by its folder; other ids are kept.
 
     Args:
         model: as a recipe names it.
         known: the run's own models by name, ``base`` and ``policy``.
+        home: has the models of other runs (``run:NAME/STAGE``).
 
     Raises:
-        UsageError: the name is one of a run's own models, and there is no run.
+        UsageError: there is no such run or package, or the name is one of a run's own models and there is no run.
     """
     if model.url:
         return model
     packaged = packaged_models()
-    if (own := known.get(model.id)) is not None:
+    own = model_of_run(home, model.id) if model.id.startswith("run:") else known.get(model.id)
+    if own is not None:
         changes = {name: getattr(model, name) for name in ("backend", "pixels", "context") if getattr(model, name)}
         return replace(own, **changes, dtype=own.dtype if model.dtype == "auto" else model.dtype)
     if model.id in packaged:

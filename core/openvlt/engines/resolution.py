@@ -48,12 +48,12 @@ def resolve(model: Model, known: Mapping[str, Model], registry: Registry, home: 
         model: as a recipe names it.
         known: the run's own models by name, ``base`` and ``policy``.
         registry: builds the backend.
-        home: caches the digests of files.
+        home: has the models of other runs, and caches the digests of files.
 
     Raises:
         UsageError: the model does not exist here, or no plugin has a backend for it.
     """
-    located = locate(model, known)
+    located = locate(model, known, home)
     spec: Spec
     if isinstance(located.backend, tuple):
         spec, reason = first_installed(located.backend, registry)

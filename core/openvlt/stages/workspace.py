@@ -50,7 +50,7 @@ class Workspace:
 
     def locate(self, model: Model) -> Model:
         """The model, its id replaced by a folder, hub id or served id."""
-        return locate(model, self.models)
+        return locate(model, self.models, self.home)
 
     def resolve(self, model: Model) -> Resolved:
         """The model with the digest of its content and the backend it runs on."""

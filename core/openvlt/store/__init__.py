@@ -5,7 +5,16 @@ from openvlt.store.codec import decode, digest, encode, numbered
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore, decode_image
 from openvlt.store.prune import Unneeded, find_unneeded, free
-from openvlt.store.runs import claimed_run, find_stage, list_runs, read_format, read_run, run_folder, write_run
+from openvlt.store.runs import (
+    claimed_run,
+    find_stage,
+    list_runs,
+    model_of_run,
+    read_format,
+    read_run,
+    run_folder,
+    write_run,
+)
 from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
 from openvlt.store.values import ValueStore
 
@@ -28,6 +37,7 @@ __all__ = [
     "free",
     "list_runs",
     "model_digest",
+    "model_of_run",
     "numbered",
     "open_home",
     "read_format",

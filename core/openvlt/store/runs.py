@@ -6,15 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
 from openvlt.errors import DataError, UsageError, closest
-from openvlt.records import Format, Run, StageRecord
+from openvlt.records import Format, Model, Run, StageRecord
 from openvlt.store.codec import decode, encode
 from openvlt.store.home import Home
 from openvlt.store.stage import StageFolder, write_atomically
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"\w[\w. +-]*")
 
@@ -110,15 +114,42 @@ def find_stage(home: Home, run: Run, name: str) -> tuple[StageRecord, StageFolde
     raise UsageError(f"The run '{run.name}' has no stage '{name}'.", closest(name, [each.name for each in run.stages]))
 
 
+def model_of_run(home: Home, id: str) -> Model:
+    """The model that ``run:NAME/STAGE`` names: what the stage trained, or the run's ``base``; without STAGE the last.
+
+    Raises:
+        UsageError: there is no such run or model.
+        DataError: the recipe cannot be read.
+    """
+    name, _, stage = id.removeprefix("run:").partition("/")
+    trained = {record.name: record for record in read_run(home, name).stages if record.stage_kind == "train"}
+    base = _of_recipe(home, name, "base", Model)
+    if stage == "base":
+        return base
+    if not trained:
+        raise UsageError(f"The run '{name}' has trained no model yet.", "Resume the run, or name run:NAME/base.")
+    stage = stage or list(trained)[-1]
+    if stage not in trained:
+        raise UsageError(f"The run '{name}' has no model '{stage}'.", closest(stage, [*trained, "base"]))
+    folder = StageFolder(home.root / trained[stage].folder)
+    if (summary := folder.summary()) is None:
+        raise UsageError(f"The model of '{id}' is missing from {folder.path}.", "Run the same training again.")
+    return replace(base, id=str(folder.path / str(summary["model"])), revision=None)
+
+
 def read_format(home: Home, name: str) -> Format:
     """How the policy of a run is asked and answers, from the recipe stored with its record.
 
     Raises:
         DataError: the recipe cannot be read.
     """
+    return _of_recipe(home, name, "format", Format)
+
+
+def _of_recipe(home: Home, name: str, key: str, value_type: type[T]) -> T:
     path = run_folder(home, name) / "recipe.json"
     try:
-        return decode(Format, json.dumps(json.loads(path.read_bytes())["format"]))
+        return decode(value_type, json.dumps(json.loads(path.read_bytes())[key]))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"The recipe of the run '{name}' cannot be read from {path}: {error}.",
