@@ -19,8 +19,6 @@ from openvlt.tables import read_rows
 
 NAMES = sorted(entry.name for entry in Registry.discover().entries("benchmark") if entry.id.startswith("openvlt/"))
 NAMES.remove("qa")  # what the benchmarks that are data are made of
-SHAKY = ("easy-vqa", "mathvision")
-"""Benchmarks that are also scored by a verifier that fails; its processes take a second each time."""
 QUESTIONS = 20
 
 PLUGIN = '''
@@ -118,8 +116,7 @@ def definition(name: str, number: int, folder: Path) -> tuple[Path, dict[int, st
         return written(folder / f"{name}.yaml", spec), {}
     spec = dict(read_data(entry.target))
     spec["source"] = {**spec["source"], "path": str(folder / f"{name}.jsonl")}
-    if name in SHAKY:
-        spec["scorings"] = {**spec["scorings"], "shaky": "shaky"}
+    spec["scorings"] = {**spec["scorings"], "shaky": "shaky"}
     spec["clusters"] = spec.get("clusters") or next(iter(spec["source"]["metadata"]))
     rows, golds = [], {}
     for index in range(QUESTIONS):
@@ -191,11 +188,10 @@ def test_train_and_bench_agree_to_the_item(
     over_long = [id for id, reason in bench["failed"].items() if reason == "prompt over-long"]
     shaky = [id for id, judged in found.items() if "shaky" in judged["trace"]["raw"]]
     for scoring, open_ids in ((bench["headline"], over_long), ("shaky", [*over_long, *shaky])):
-        if scoring in bench["scores"]:
-            score = bench["scores"][scoring]
-            assert open_ids and score["undecided"] == len(open_ids)
-            assert score["bounds"][1] - score["bounds"][0] == pytest.approx(len(open_ids) / len(found))
-            assert score["n"] == len(found) and 0 < score["correct"] < len(found)
+        score = bench["scores"][scoring]
+        assert open_ids and score["undecided"] == len(open_ids)
+        assert score["bounds"][1] - score["bounds"][0] == pytest.approx(len(open_ids) / len(found))
+        assert score["n"] == len(found) and 0 < score["correct"] < len(found)
 
 
 def test_prose_is_read_as_the_benchmark_reads_it(trained: tuple[Path, list[str]]) -> None:

@@ -35,7 +35,7 @@ def summarise(
     """Count the judged rows of a benchmark.
 
     Args:
-        stage: who responded.
+        stage: name of the model that responded.
         definition: the benchmark.
         responses: the responses, and how they were obtained.
         reading: how their answers were found, unless they came extracted.
@@ -163,8 +163,8 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
     by_rules = responses.judge is None and not responses.extracted
     if by_rules and items and definition.asks_judge(items[0].example):
         yield "answers were found by rules; no judge was asked"
-    size = getattr(definition.benchmark.component.source, "sizes", {}).get(data.split, 0)
-    if data.limit is None and n < size:
+    size = definition.benchmark.component.source.published_size(data.split)
+    if data.limit is None and size is not None and n < size:
         yield f"the data has {n:,} of the split's {size:,} questions; the score is over these"
     if n and not any(item.example.answer for item in items):
         yield "the answers to these questions are not public: submission.json has the model's answers"
@@ -175,9 +175,5 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
 def _about(benchmark: Benchmark) -> dict[str, str]:
     """What the benchmark tells about its data."""
     source = benchmark.source
-    found = {
-        "licence": source.licence,
-        "note": getattr(source, "note", ""),
-        "contamination": getattr(benchmark, "contamination", ""),
-    }
+    found = {"licence": source.licence, "note": source.note, "contamination": benchmark.contamination}
     return {key: text for key, text in found.items() if text}

@@ -37,7 +37,7 @@ def ask_judge(workspace: Workspace, definition: Definition, responses: Responses
     A question for which the judge gives no usable reply is failed, and so widens the score.
 
     Args:
-        workspace: the run's means.
+        workspace: of the run.
         definition: the benchmark, with its prompts for a judge.
         responses: what to judge; an answer that was extracted already is kept.
         model: the judge.

@@ -43,7 +43,7 @@ class Responses:
         failed: id to reason, for questions without a usable response because of an error; they are undecided.
         unanswered: ids of questions without a response although nothing failed; they are wrong.
         extracted: True if the responses came with answers that were extracted already.
-        model: who responded.
+        model: name of the model that responded.
         prompt: how it was asked.
         sampling: how responses were decoded; None if they were made elsewhere.
         seconds: wall time of the responses.

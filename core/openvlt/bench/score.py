@@ -47,7 +47,7 @@ def score(
         workspace: its format names the answer tag.
         name: of the stage.
         iteration: of the model.
-        stage: who responded: a model's name in the run, or what the user calls it.
+        stage: name of the model that responded, in the run or given by the user.
         definition: the benchmark.
         responses: what to score.
         earlier: other models' stages of this kind, by name, to compare with question by question.

@@ -20,9 +20,15 @@ def runs(context: click.Context, as_json: bool) -> None:
     """List runs; with a command, show, check or remove one, or free disk space."""
     if context.invoked_subcommand:
         return
-    from openvlt.store import list_runs, open_home
+    from openvlt.store import open_home, read_run, run_names
 
-    found = list(list_runs(open_home()))
+    home = open_home()
+    found: list[Run] = []
+    for name in run_names(home):
+        try:
+            found.append(read_run(home, name))
+        except DataError as error:
+            click.echo(error, err=True)
     if as_json:
         click.echo(json.dumps([run_json(run) for run in found], indent=1))
     elif not found:
@@ -50,6 +56,8 @@ def show(name: str) -> None:
          "reused" if stage.cached else f"{stage.seconds:.1f}")
         for stage in run.stages
     ]  # fmt: skip
+    done = {stage.name for stage in run.stages}
+    rows += [(name, "", "", "", "to do") for name in run.planned if name not in done]
     print_table(Table(("stage", "in", "out", "rejected", "seconds"), rows, labels=1))
     click.echo()
     show_results(run.scores)

@@ -22,6 +22,7 @@ class Benchmark(Component, ABC):
         clusters: metadata key of the image or problem that questions share, empty if they are independent.
         accept_phrases: True if a response without tag or box may give its answer in a phrase, or be the bare answer.
         excluded_from_score: value by metadata key; matching questions are reported in the breakdown but not scored.
+        contamination: known overlap with training sets.
     """
 
     source: Source
@@ -31,6 +32,7 @@ class Benchmark(Component, ABC):
     clusters: str = ""
     accept_phrases: bool = False
     excluded_from_score: Mapping[str, str] = MappingProxyType({})
+    contamination: str = ""
 
     @abstractmethod
     def messages(self, example: Example, format: Format) -> list[Message]:

@@ -16,10 +16,12 @@ class Source(Component, ABC):
     Attributes:
         splits: its splits.
         licence: the licence of the data.
+        note: a remark on the data for readers of a score.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train",)
     licence: ClassVar[str] = ""
+    note: str = ""
 
     @abstractmethod
     def examples(self, split: str) -> Iterator[Example | Rejected]:
@@ -32,6 +34,10 @@ class Source(Component, ABC):
     def size(self, split: str) -> int | None:
         """Number of examples in the split; None if it is unknown before reading."""
         return None
+
+    def published_size(self, split: str) -> int | None:
+        """Number of examples in the split as published, of which local data may have fewer; None if unknown."""
+        return self.size(split)
 
     def revision(self) -> str:
         """A text that changes whenever the data changes: a release, a commit, a digest."""

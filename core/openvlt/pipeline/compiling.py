@@ -112,7 +112,7 @@ class _Compiler:
         if not self._verifiers:
             raise UsageError(
                 f"{self.recipe.position(position)}: traces cannot be verified, because the recipe has no verifiers.",
-                "Add the key rewards with a weight for each; 'openvlt list-plugins --kind verifier' lists them.",
+                "Add the key rewards or verifiers; 'openvlt list-plugins --kind verifier' lists the verifiers.",
             )
         traces = self._add(
             Distill(
@@ -197,6 +197,11 @@ class _Compiler:
                 f"{at} reads pairs of a correct and an incorrect trace, and the filter '{dropping[0]}' keeps no "
                 "incorrect one.",
                 "Remove the filter from select.",
+            )
+        if reads == "pairs" and selected.judged.traces.samples < 2:
+            raise UsageError(
+                f"{at} reads pairs of a correct and an incorrect trace, and the teacher gives one trace of a question.",
+                "Set the teacher's option k to 2 or more.",
             )
         return selected
 

@@ -109,7 +109,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
 
 
 def parameters(id: str) -> float | None:
-    """Parameters of a model, told from its name (``...-14B``), or None."""
+    """Parameters of a model, read from its name (``...-14B``), or None."""
     found = _PARAMETERS.findall(id.rsplit("/", 1)[-1])
     return max(float(number) for number in found) * 1e9 if found else None
 

@@ -21,7 +21,7 @@ class Pipeline:
     """A compiled recipe with the means to carry it out.
 
     Attributes:
-        workspace: the run's means; its models hold the base.
+        workspace: of the run; its models hold the base.
         recipe: what was compiled.
         stages: in the order they are carried out.
         run: the record, written after every stage.
@@ -77,6 +77,7 @@ class Pipeline:
         Raises:
             UsageError: another process is carrying out the same run.
         """
+        self.run = replace(self.run, planned=tuple(stage.name for stage in self.stages))
         with claimed_run(self.workspace.home, self.run.name), self._recorded():
             for stage in self.stages:
                 self._carry_out(stage)
@@ -120,7 +121,7 @@ class Pipeline:
 def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:
     """Name a run after its recipe, and keep the recipe next to its record.
 
-    The same recipe goes on under the same name; one that was changed (``--set``) gets a name of its own, so that no
+    The same recipe continues under the same name; one that was changed (``--set``) gets a name of its own, so that no
     record is lost. A name the user has given is taken as it is.
 
     Raises:

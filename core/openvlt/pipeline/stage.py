@@ -22,9 +22,9 @@ class Description:
 
     Attributes:
         component: what carries it out.
-        rows: rows it gives at most, None where only the work tells.
+        rows: maximum number of rows, None if it is known only afterwards.
         model: what runs.
-        memory: bytes the model needs, about; None where nobody knows, or none runs here.
+        memory: approximate bytes the model needs; None if unknown, or if no model runs here.
     """
 
     component: str
@@ -59,7 +59,7 @@ class Context:
     """What a stage is carried out with.
 
     Attributes:
-        workspace: the run's means.
+        workspace: of the run.
         made: what the stages before it have made, by name.
         notes: choices made on the user's behalf, with their reasons.
     """
@@ -126,7 +126,7 @@ class Stage(ABC, Generic[V]):
 
     @property
     def most(self) -> int | None:
-        """Rows it makes at most, None where only the work tells; by default those of its first input."""
+        """Maximum number of rows, None if it is known only afterwards; by default that of its first input."""
         return self.inputs[0].most if self.inputs else None
 
     @abstractmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 from openvlt.interfaces import Captioner, Teacher, TraceFilter, Verifier
@@ -53,13 +52,14 @@ class Distill(RowStage):
 
     stage_kind: ClassVar[str] = "distill"
 
-    @cached_property
-    def most(self) -> int | None:
-        rows = self.examples.most
-        return None if rows is None else rows * self.teacher.component.sampling.n
+    @property
+    def samples(self) -> int:
+        """Chains of each example."""
+        return self.teacher.component.sampling.n
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_model(self.teacher.entry.name, self.most, self.model, workspace)
+        component = f"{self.teacher.entry.name}, {self.samples} each"
+        return describe_model(component, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
         check_model(workspace, self.model, f"teacher {self.teacher.entry.name}", "traces.teacher.model")

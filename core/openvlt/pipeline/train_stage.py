@@ -8,6 +8,7 @@ from typing import ClassVar
 from openvlt.interfaces import Trainer
 from openvlt.pipeline.model_checks import check_model, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
+from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
 from openvlt.registry import Built
 from openvlt.stages.train import Rewards, model_options, train
@@ -33,6 +34,15 @@ class Train(Stage[Model]):
     rewards: Rewards
 
     stage_kind: ClassVar[str] = "train"
+
+    @property
+    def most(self) -> int | None:
+        """Traces, pairs or examples at most, whichever the trainer reads."""
+        rows, reads = self.examples.most, self.trainer.component.reads
+        if rows is None or not isinstance(self.examples, Select) or reads == "prompts":
+            return rows
+        samples = self.examples.judged.traces.samples
+        return rows * (samples if reads == "traces" else samples // 2)
 
     def describe(self, workspace: Workspace) -> Description:
         return describe_model(self.trainer.entry.name, self.most, self.start, workspace)

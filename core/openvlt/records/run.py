@@ -56,6 +56,7 @@ class Run:
         name: unique within the store.
         recipe: name of the recipe.
         status: its state.
+        planned: names of all its stages, in order.
         stages: in the order they ended.
         scores: in the order they were computed.
         model: folder of the last trained model, empty until there is one.
@@ -65,6 +66,7 @@ class Run:
     name: str
     recipe: str
     status: RunStatus
+    planned: tuple[str, ...] = ()
     stages: tuple[StageRecord, ...] = ()
     scores: tuple[BenchResult, ...] = ()
     model: str = ""

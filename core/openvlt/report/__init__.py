@@ -1,1 +1,1 @@
-"""What people see of a run: progress while it goes on, tables and pages once it has ended."""
+"""What people see of a run: progress while it lasts, tables and pages once it has ended."""

@@ -145,7 +145,7 @@ def _summary(record: StageRecord) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1 else f"{value:.3f}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:.3f}"
 
 
 def _clock(seconds: float) -> str:

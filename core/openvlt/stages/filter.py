@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from openvlt.errors import DataError
-from openvlt.interfaces import Drop, ExampleFilter
+from openvlt.interfaces import ExampleFilter
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
@@ -66,7 +66,6 @@ def _filtered(
     for decision in built.component.decide(examples, facts):
         if isinstance(decision, tuple):
             example, drop = decision
-            assert isinstance(drop, Drop)
             writer.reject(Rejected(id=example.id, reason=f"{built.entry.name}: {drop.reason}"))
         else:
             yield decision.example

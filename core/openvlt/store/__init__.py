@@ -13,6 +13,7 @@ from openvlt.store.runs import (
     read_format,
     read_run,
     run_folder,
+    run_names,
     write_run,
 )
 from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
@@ -43,6 +44,7 @@ __all__ = [
     "read_format",
     "read_run",
     "run_folder",
+    "run_names",
     "write_atomically",
     "write_run",
     "writing",

@@ -87,9 +87,14 @@ def list_runs(home: Home) -> Iterator[Run]:
     Raises:
         DataError: a record cannot be read.
     """
+    for name in run_names(home):
+        yield read_run(home, name)
+
+
+def run_names(home: Home) -> list[str]:
+    """Names of all runs, the last written first."""
     paths = sorted(home.runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in paths:
-        yield _read(path)
+    return [path.parent.name for path in paths]
 
 
 def _read(path: Path) -> Run:

@@ -53,6 +53,9 @@ class Table(Source):
     def size(self, split: str) -> int | None:
         return None if self.path else self.sizes.get(split)
 
+    def published_size(self, split: str) -> int | None:
+        return self.sizes.get(split)
+
     def revision(self) -> str:
         if not self.path:
             return f"{self.dataset}@{self.hub_revision or 'main'}"
