@@ -98,7 +98,7 @@ class _Json:
             return value
 
     def _more(self) -> bool:
-        """Read another block and drop what was consumed; blocks double while one value continues, to parse it seldom."""
+        """Read another block and drop what was consumed; blocks double within one value, to parse it seldom."""
         block = self._file.read(max(_BLOCK, len(self._text) - self._at))
         self.line()  # counts the lines that are dropped
         self._text, self._at, self._counted = self._text[self._at :] + block, 0, 0
