@@ -123,7 +123,7 @@ REFUSED = {
     ),
     "traces without traces": (
         "train: {sft: {trainer: SFT}}",
-        "the trainer 'copy-sft' reads traces, and the iteration makes none. Add traces to the iteration.",
+        "the trainer 'copy-sft' reads traces, and the iteration has no traces. Add traces to the iteration.",
     ),
     "a data block for a trainer that reads traces": (
         f"{CHAINS}\ntrain: {{sft: {{trainer: SFT, data: {{source: SOURCE}}}}}}",
@@ -141,6 +141,14 @@ REFUSED = {
         f"{CHAINS}\ntrain: {{grpo: {{trainer: {{use: grpo, prompts: 40}}, data: traces}}}}",
         "GRPO has 20 examples, fewer than the 40 prompts of one batch.",
     ),
+    "a verifier that the recipe has not": (
+        CHAINS.replace("correct", "{use: correct, verifier: anwser}"),
+        "the filter 'correct' needs the verdicts of 'anwser', which is no verifier of the recipe. Did you mean 'answer'?",
+    ),
+    "a start at an endpoint": (
+        f"train: {{grpo: {{{GRPO}, start: {{id: some, url: ['http://localhost:1/v1']}}}}}}",
+        "The phase grpo-1 starts from a model at an endpoint, which cannot be trained. Set train.grpo.start to a folder",
+    ),
     "no rewards": (
         f"train: {{grpo: {{{GRPO}, rewards: {{}}}}}}",
         "the trainer 'copy-grpo' needs rewards, and the recipe has none.",
@@ -151,7 +159,7 @@ REFUSED = {
     ),
     "a model that is not there": (
         f"train: {{grpo: {{{GRPO}, start: /no/such/model}}}}",
-        "The phase grpo-1 runs /no/such/model, which is neither a folder nor the id of a model on the hub.",
+        "The phase grpo-1 runs '/no/such/model', which is neither a folder nor the id of a model on the hub.",
     ),
     "a split that is not there": (
         "train: {grpo: {trainer: GRPO, data: {source: SOURCE, split: tests}}}",

@@ -137,6 +137,8 @@ def test_a_plan_runs_nothing(openvlt: Train, recipe: Path, home: Path) -> None:
     for name in ("bench-made-base", "distill-1", "sft-1", "grpo-2"):
         assert name in plan.stdout
     assert "done" not in plan.stdout
+    refused = openvlt("train", recipe, "--plan", "--base", "/no/such/folder")
+    assert refused.returncode == 0 and "This plan cannot be carried out here: The base runs '/no/" in refused.stderr
     assert stages(home) == []
     assert runs(openvlt) == []
     assert not list((home / "runs").iterdir())
@@ -176,7 +178,7 @@ def test_a_teacher_that_cannot_run_here_is_refused_in_two_sentences(openvlt: Tra
         (["{recipe}", "--set", "train.sft.stepz=2"], 2, "The trainer 'copy-sft' has no option 'stepz'. Did you mean 'steps'?"),
         (["{recipe}", "--set", "rewards.anwser=1"], 3, "There is no verifier 'anwser'. Did you mean 'answer'?"),
         (["{recipe}", "--set", "sede=2"], 2, "--set sede=2: there is no key 'sede'. Did you mean 'seed'?"),
-        (["{recipe}", "--base", "/no/such/folder"], 2, "The base runs /no/such/folder, which is neither a folder nor"),
+        (["{recipe}", "--base", "/no/such/folder"], 2, "The base runs '/no/such/folder', which is neither a folder nor"),
         (["{recipe}", "--set", "train.grpo.trainer={use: grpo, prompts: 17, generations: 2, batch: 34}"], 2,
          "GRPO has 16 examples, fewer than the 17 prompts of one batch."),
         (["{recipe}", "--teacher-url", "localhost:8000/v1"], 2, "The teacher has a URL that is no plain address: localhost:8000/v1"),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openvlt.errors import UsageError
+
 if TYPE_CHECKING:
     from openvlt.pipeline import Pipeline
 
@@ -112,7 +114,7 @@ def prepare(
 
 
 def show_plan(pipeline: Pipeline) -> None:
-    """Print the stages of a pipeline, with those already done marked."""
+    """Print the stages of a pipeline, with those already done marked, and what keeps it from running here."""
     from openvlt.report.table import Table, print_table
 
     rows = [
@@ -127,3 +129,7 @@ def show_plan(pipeline: Pipeline) -> None:
         for stage, each, cached in pipeline.plan()
     ]
     print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))
+    try:
+        pipeline.check()
+    except UsageError as error:
+        click.echo(f"This plan cannot be carried out here: {error}", err=True)

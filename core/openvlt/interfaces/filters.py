@@ -34,6 +34,11 @@ class TraceFilter(Component, ABC):
 
     keeps_incorrect: ClassVar[bool] = True
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names, as in the recipe, of the verifiers whose verdicts it requires."""
+        return ()
+
     @abstractmethod
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         """The traces to keep, in order, or `Drop` to drop the example."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from openvlt.bench.definition import define
 from openvlt.engines.backend_choice import keep_for_endpoints
-from openvlt.errors import UsageError
+from openvlt.errors import UsageError, closest
 from openvlt.interfaces import (
     Captioner,
     ExampleFilter,
@@ -69,6 +69,7 @@ class _Compiler:
     questions: list[LoadQuestions] = field(default_factory=list)
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     _verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
+    _served_roles: set[str] = field(default_factory=set)
 
     @property
     def recipe(self) -> Recipe:
@@ -84,6 +85,9 @@ class _Compiler:
             selected = self._traces(index, iteration.traces, f"{position}.traces") if iteration.traces else None
             for name, phase in iteration.train.items():
                 self._phase(index, name, phase, selected, f"{position}.train.{name}")
+        for role, urls in self.urls.items():
+            if urls and role not in self._served_roles:
+                raise UsageError(f"--{role}-url has no effect: the recipe asks no {role}.", "Omit it.")
         return tuple(self.stages)
 
     def _add(self, stage: S) -> S:
@@ -103,6 +107,14 @@ class _Compiler:
         model = self._served(teacher.component.model, "teacher")
         judged = self._sampled(f"distill-{index}", f"verify-{index}", index, rows, teacher, model, position)
         filters = self.builder.build_all(TraceFilter, traces.select, f"{position}.select")
+        for built in filters:
+            for needed in built.component.needs:
+                if needed not in self._verifiers:
+                    raise UsageError(
+                        f"{self.recipe.position(f'{position}.select')}: the filter '{built.entry.name}' needs the "
+                        f"verdicts of '{needed}', which is no verifier of the recipe.",
+                        closest(needed, list(self._verifiers)),
+                    )
         return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
 
     def _sampled(
@@ -190,7 +202,7 @@ class _Compiler:
                 f"Add data: {{source: ...}}, or data: {TRACES} for the questions of this iteration's traces.",
             )
         if selected is None:
-            raise UsageError(f"{at} reads traces, and the iteration makes none.", "Add traces to the iteration.")
+            raise UsageError(f"{at} reads {reads}, and the iteration has no traces.", "Add traces to the iteration.")
         dropping = [built.entry.name for built in selected.filters if not built.component.keeps_incorrect]
         if reads == "pairs" and dropping:
             raise UsageError(
@@ -217,7 +229,7 @@ class _Compiler:
             )
         missing = {name: {"use": name} for name in weights if name not in self._verifiers}
         verifiers = {**self._verifiers, **self.builder.verifiers(missing, f"{position}.rewards")}
-        return Rewards(verifiers, weights, self.recipe.routes)
+        return Rewards(verifiers, weights, self.recipe.routes if phase.rewards is None else {})
 
     def _benchmark(self, index: int, spec: Mapping[str, object]) -> None:
         where = self.recipe.position(f"bench.{index}")
@@ -254,8 +266,13 @@ class _Compiler:
 
     def _served(self, model: Model, role: str) -> Model:
         """What a captioner or the first teacher runs on: endpoints where the command line has any."""
-        urls = self.urls.pop(role, ()) if role == "teacher" else self.urls.get(role, ())
+        urls = () if role == "teacher" and role in self._served_roles else self.urls.get(role, ())
         if urls:
+            if model.id == "policy" and self.trained is not None:
+                raise UsageError(
+                    f"--{role}-url: the {role} is the policy, which is trained in the run.", "Omit it, or name a model."
+                )
+            self._served_roles.add(role)
             model = replace(model, url=tuple(urls), backend=keep_for_endpoints(model.backend, self.builder.registry))
         return self._of_run(model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -11,6 +12,7 @@ from openvlt.errors import UsageError, closest
 from openvlt.interfaces import ExampleFilter, Source
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
+from openvlt.records import Row
 from openvlt.registry import Built
 from openvlt.stages.filter import Facts, filter_examples
 from openvlt.stages.load import check_split, load
@@ -84,10 +86,17 @@ class Filter(RowStage):
     def _facts(self, context: Context) -> Facts:
         facts: dict[str, dict[str, float]] = {}
         if self.rates is not None:
-            judged = context.value(self.rates).rows()
-            facts[PASS_RATE] = {
-                row.example.id: sum(each.is_correct for each in row.judged) / len(row.judged) for row in judged
-            }
+            facts[PASS_RATE] = pass_rates(context.value(self.rates).rows())
         if any(BENCHMARK_IMAGES in built.component.needs for built in self.filters):
             facts[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(self.questions)), 1.0)
         return facts
+
+
+def pass_rates(rows: Iterable[Row]) -> dict[str, float]:
+    """The share of correct samples by example id, among those decided; no entry for an example without any."""
+    rates: dict[str, float] = {}
+    for row in rows:
+        correct = sum(each.is_correct for each in row.judged)
+        if decided := correct + sum(each.is_incorrect for each in row.judged):
+            rates[row.example.id] = correct / decided
+    return rates

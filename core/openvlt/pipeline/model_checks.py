@@ -44,8 +44,8 @@ def check_packages(recipe: Recipe) -> None:
 def describe_model(component: str, rows: int | None, model: Model, workspace: Workspace) -> Description:
     """What a plan shows of a stage that runs a model; a policy needs the memory of the base."""
     located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
-    if model.url:
-        return Description(component, rows, f"{model.id} at {', '.join(model.url)}")
+    if located.url:
+        return Description(component, rows, f"{model.id} at {', '.join(located.url)}")
     size = size_in_bytes(located)
     if size is None and (count := parameters(located.id)) is not None:
         size = int(count * (4 if located.dtype == "float32" else 2))
@@ -65,23 +65,25 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
     Raises:
         UsageError: what the model needs, and what to do instead.
     """
-    for url in model.url:
+    if model.id == "policy":
+        return
+    located = workspace.locate(model)
+    for url in located.url:
         if not _ADDRESS.fullmatch(url):
             shown = url.rpartition("@")[2].partition("?")[0]  # without what may be a key
             raise UsageError(
                 f"The {who.partition(' ')[0]} has a URL that is no plain address: {shown}",
                 "Write http://HOST:8000/v1; a key comes from the environment and belongs in no URL.",
             )
-    if model.url or model.id == "policy":
+    if located.url:
         return
     if model.id == "base":
         who, key = "base", ""
-    located = workspace.locate(model)
-    if Path(located.id).exists():
+    if located.id and Path(located.id).exists():
         return
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", located.id):
         raise UsageError(
-            f"The {who} runs {located.id}, which is neither a folder nor the id of a model on the hub.",
+            f"The {who} runs '{located.id}', which is neither a folder nor the id of a model on the hub.",
             "Give a folder that exists, or an id such as Qwen/Qwen2.5-VL-3B-Instruct.",
         )
     smaller = f"--set {key}=HUB_ID" if key else "--base FOLDER_OR_HUB_ID"

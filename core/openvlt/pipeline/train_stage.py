@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from openvlt.errors import UsageError
 from openvlt.interfaces import Trainer
 from openvlt.pipeline.model_checks import check_model, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
@@ -52,8 +53,16 @@ class Train(Stage[Model]):
         check_model(workspace, self.start, f"phase {self.name}", f"{key}.start")
         for option, model in model_options(self.trainer).items():
             check_model(workspace, model, f"{option} of {self.name}", f"{key}.{option}")
-        if (most := self.most) is not None:
-            self.trainer.component.check(most)
+        if workspace.locate(self.start).url:
+            raise UsageError(
+                f"The phase {self.name} starts from a model at an endpoint, which cannot be trained.",
+                f"Set {key}.start to a folder or a hub id.",
+            )
+        try:
+            if (most := self.most) is not None:
+                self.trainer.component.check(most)
+        except UsageError as error:
+            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy) from error
 
     def run(self, context: Context) -> Made[Model]:
         workspace = context.workspace

@@ -17,6 +17,10 @@ class Correct(TraceFilter):
 
     verifier: Annotated[str, Option("name of the verifier that decides, as in the recipe; empty for any")] = ""
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.verifier,) if self.verifier else ()
+
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         return [one for one in judged if self._is_correct(one)] or Drop("no correct trace")
 
