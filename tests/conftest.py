@@ -13,6 +13,10 @@ from tiny_models import save_text_model, save_vision_model
 # Tests run on all cores already: two threads of torch on one core wait for each other more than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Under `uv run` Ray would start its workers with `uv run` too, which changes the environment under the other tests;
+# Ray reads this when it is imported, and vLLM imports it before the executor can say so.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
 # The gate must not depend on luck; new inputs are looked for with `--hypothesis-seed`.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
