@@ -232,6 +232,39 @@ def test_distill_carries_out_what_its_traces_need_and_no_more(
     assert not any(name.startswith("score") for name in names)
 
 
+RATED = "{source: {use: made, n: 12}, filters: [{use: pass-rate, low: 0.0, high: 1.0}]}"
+
+
+def test_distill_until_verify_writes_the_traces_and_not_the_samples_of_a_filter(write: Callable[[str], Loop]) -> None:
+    loop = write(f"traces: {{data: {RATED}, teacher: TEACHER}}")
+    loop.openvlt("distill", str(loop.folder / "any.yaml"), "--until", "verify", "--out", str(loop.folder / "data"))
+    stages = {stage["name"]: stage["out"] for stage in loop.run()["stages"]}
+    assert list(stages)[-4:] == ["filter-1", "caption-1", "distill-1", "verify-1"] and "rate-verify-1" in stages
+    assert f"| made | {stages['verify-1']} |" in (loop.folder / "data" / "README.md").read_text()
+
+
+def test_without_traces_there_is_nothing_to_distill(write: Callable[[str], Loop]) -> None:
+    loop = write(f"train: {{grpo: {{trainer: GRPO, data: {RATED}}}}}")
+    with pytest.raises(UsageError, match="The recipe any has no traces"):
+        loop.openvlt("distill", str(loop.folder / "any.yaml"), "--until", "verify")
+
+
+def test_the_card_names_the_source_of_the_traces_and_the_phase_that_trained_the_teacher(
+    write: Callable[[str], Loop], tmp_path: Path
+) -> None:
+    (tmp_path / "other.jsonl").write_text('{"question": "What is 1 + 1?", "answer": "2"}\n')
+    other = f"{{source: {{use: rows, path: {tmp_path}/other.jsonl}}}}"
+    loop = write(
+        f"iterations:\n  - train: {{grpo: {{trainer: GRPO, data: {other}}}}}\n"
+        f"  - traces: {{data: {RATED}, teacher: policy}}"
+    )
+    loop.openvlt("distill", str(loop.folder / "any.yaml"), "--out", str(tmp_path / "data"))
+    sources, models, components = (tmp_path / "data" / "README.md").read_text().split("\n## ")[1:4]
+    assert "| made |" in sources and "rows" not in sources + components
+    assert "| teacher | the model that grpo-1 trained, content " in models
+    assert "pass-rate" in components
+
+
 def test_a_phase_may_start_from_the_model_of_another_run(write: Callable[[str], Loop]) -> None:
     loop = write(f"train: {{grpo: {{{GRPO}}}}}")
     loop.train("--name", "first")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from openvlt.cli.preparation import RecipeOptions, plan_option, prepare, recipe_
 
 if TYPE_CHECKING:
     from openvlt.pipeline import Pipeline
-    from openvlt.pipeline.trace_stages import Verify
-    from openvlt.records import Message, Model, Run
+    from openvlt.pipeline.stage import RowStage
+    from openvlt.pipeline.trace_stages import Caption, Distill, Verify
+    from openvlt.records import Message, Run
     from openvlt.registry import Built
     from openvlt.report.card import Card
 
@@ -52,58 +53,72 @@ def distill(options: RecipeOptions, until: str, out: Path | None, plan_only: boo
 
 def _write(pipeline: Pipeline, run: Run, folder: Path) -> int:
     from openvlt.integrations.dataset import write_dataset
-    from openvlt.pipeline.trace_stages import Select, Verify
+    from openvlt.pipeline.trace_stages import Verify
     from openvlt.records import Row
 
-    last = pipeline.stages[-1]
-    verify = last.judged if isinstance(last, Select) else last
-    assert isinstance(verify, Verify)
+    verify = next(stage for stage in reversed(pipeline.stages) if isinstance(stage, Verify))
     card, context = _card(pipeline, run, verify), pipeline.context
-    chosen = context.value(last).folder
+    chosen = context.value(pipeline.stages[-1]).folder
     chosen.check()
     card.count(context.value(verify).rows(), chosen.rows(Row))
     return write_dataset(folder, chosen.rows(Row), pipeline.workspace.images, card.text())
 
 
 def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
-    from openvlt.pipeline.data_stages import Load
+    from openvlt.pipeline.data_stages import Filter, Load
     from openvlt.pipeline.trace_stages import Caption, Select
     from openvlt.report.card import Card
 
-    stages, distill = pipeline.stages, verify.traces
+    distill = verify.traces
+    stages = [*_came_through(distill.examples), pipeline.stages[-1]]
     source = next(stage.source for stage in stages if isinstance(stage, Load))
     teacher = distill.teacher.component
     row = next(pipeline.context.value(distill).rows())
-    asking: dict[str, tuple[Built[Any], Model, list[Message]]] = {
-        "teacher": (distill.teacher, distill.model, teacher.messages(row.example, row.caption))
+    asking: dict[str, tuple[Built[Any], Caption | Distill, list[Message]]] = {
+        "teacher": (distill.teacher, distill, teacher.messages(row.example, row.caption))
     }
     for stage in stages:
         if isinstance(stage, Caption):
-            messages = stage.captioner.component.messages(row.example.images)
-            asking["captioner"] = stage.captioner, stage.model, messages
+            asking["captioner"] = stage.captioner, stage, stage.captioner.component.messages(row.example.images)
     named: list[tuple[str, Built[Any]]] = [
         ("source", source),
         *((role, built) for role, (built, _, _) in asking.items()),
     ]
     named += [("verifier", each) for each in verify.verifiers.values()]
-    named += [("filter", each) for stage in stages if isinstance(stage, Select) for each in stage.filters]
+    named += [("filter", each) for stage in stages if isinstance(stage, Filter | Select) for each in stage.filters]
     return Card(
         name=run.name,
         sources={source.entry.name: (source.component.licence or "not stated", source.component.revision())},
         components=[(role, built.entry.id, built.options) for role, built in named],
-        models={role: _model(pipeline, model) for role, (_, model, _) in asking.items()},
+        models={role: _model(pipeline, stage) for role, (_, stage, _) in asking.items()},
         prompts={role: _prompt(messages) for role, (_, _, messages) in asking.items()},
         stages=run.stages,
         k=teacher.sampling.n,
     )
 
 
-def _model(pipeline: Pipeline, model: Model) -> str:
-    found = pipeline.workspace.resolve(model)
-    id = pipeline.recipe.base.id if model.id in ("base", "policy") else model.id
+def _came_through(rows: RowStage) -> Iterator[RowStage]:
+    """Yield the stages that the examples of traces came through, the last first."""
+    from openvlt.pipeline.data_stages import Filter
+    from openvlt.pipeline.trace_stages import Caption
+
+    yield rows
+    if isinstance(rows, Caption | Filter):
+        yield from _came_through(rows.examples)
+
+
+def _model(pipeline: Pipeline, stage: Caption | Distill) -> str:
+    model, workspace = stage.model, pipeline.workspace
+    workspace.models["policy"] = pipeline.context.policy(stage.trained)
+    found = workspace.resolve(model)
+    id = pipeline.recipe.base.id if model.id == "base" else model.id
     revision = f", revision {model.revision}" if model.revision else ""
-    # a path means nothing on other machines; a digest does
-    named = f"{Path(id).name}, content {found.digest[:12]}" if Path(id).exists() else f"{id}{revision}"
+    if stage.trained:
+        named = f"the model that {stage.trained.name} trained, content {found.digest[:12]}"
+    elif Path(id).exists():  # a path means nothing on other machines; a digest does
+        named = f"{Path(id).name}, content {found.digest[:12]}"
+    else:
+        named = f"{id}{revision}"
     return f"{named}, on {found.backend.entry.name}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from openvlt.errors import UsageError
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
+from openvlt.pipeline.trace_stages import Select, Verify
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus
 from openvlt.stages.workspace import NotDone, Workspace
@@ -39,15 +40,15 @@ class Pipeline:
         self.context = Context(self.workspace)
 
     def up_to(self, stage_kind: str) -> None:
-        """Keep the first stage of a kind, and the stages it needs.
+        """Keep the stages that the first traces need, up to ``select`` or to the ``verify`` it chooses from.
 
         Raises:
-            UsageError: the recipe has no such stage.
+            UsageError: the recipe makes no traces.
         """
-        last = next((stage for stage in self.stages if stage.stage_kind == stage_kind), None)
-        if last is None:
-            raise UsageError(f"The recipe {self.recipe.name} has no {stage_kind} stage.", "Add traces to the recipe.")
-        names = needed_by(last)
+        select = next((stage for stage in self.stages if isinstance(stage, Select)), None)
+        if select is None:
+            raise UsageError(f"The recipe {self.recipe.name} has no traces.", "Add the key traces to it.")
+        names = needed_by(select.judged if stage_kind == Verify.stage_kind else select)
         self.stages = tuple(stage for stage in self.stages if stage.name in names)
 
     def check(self) -> None:
