@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openvlt.records import Row, StageRecord
+from openvlt.records import Judged, Row, StageRecord
 
 BIN = 50
 """Words per bar of the length histogram."""
@@ -21,11 +21,15 @@ class PassCounts:
         examples: number of questions.
         right: correct samples of all questions.
         solved: questions with at least one correct sample.
+        undecided: samples whose verifiers failed; they are neither right nor wrong.
+        open: questions without a correct sample and with an undecided one.
     """
 
     examples: int = 0
     right: int = 0
     solved: int = 0
+    undecided: int = 0
+    open: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,13 @@ class Card:
         """Count the verdicts of all traces, and the lengths of the chosen ones."""
         for row in judged:
             right = sum(each.is_correct for each in row.judged)
+            undecided = sum(map(_is_undecided, row.judged))
             passed = self.passed.setdefault(row.example.source, PassCounts())
             passed.examples += 1
             passed.right += right
             passed.solved += right > 0
+            passed.undecided += undecided
+            passed.open += undecided > 0 and not right
         for row in chosen:
             self.lengths.update(len(each.trace.think.split()) // BIN for each in row.judged)
 
@@ -83,8 +90,12 @@ class Card:
             "## Counts\n",
             _table(("stage", "in", "out", "rejected"), map(_counts, self.stages)),
             "## How often the teacher is right\n",
-            f"Of {self.k} samples per question; a sample that is not a trace counts as wrong.\n",
-            _table(("source", "questions", "pass@1", f"pass@{self.k}"), map(self._passed, self.passed.items())),
+            f"Of {self.k} samples per question; a sample that is not a trace counts as wrong, and one whose verifiers "
+            "failed does not count.\n",
+            _table(
+                ("source", "questions", "pass@1", f"pass@{self.k}", "undecided samples"),
+                map(self._passed, self.passed.items()),
+            ),
             "## Length of the reasoning\n",
             _table(("words", "traces", ""), self._histogram()),
         ]  # fmt: skip
@@ -92,8 +103,9 @@ class Card:
 
     def _passed(self, item: tuple[str, PassCounts]) -> tuple[str, ...]:
         source, passed = item
-        first = passed.right / (passed.examples * self.k)
-        return source, str(passed.examples), f"{first:.1%}", f"{passed.solved / passed.examples:.1%}"
+        first = _share(passed.right, passed.examples * self.k - passed.undecided)
+        solved = _share(passed.solved, passed.examples - passed.open)
+        return source, str(passed.examples), first, solved, str(passed.undecided)
 
     def _histogram(self) -> list[tuple[str, ...]]:
         most = max(self.lengths.values(), default=1)
@@ -101,6 +113,16 @@ class Card:
             (f"{bar * BIN} to {bar * BIN + BIN - 1}", str(count), "#" * max(1, round(40 * count / most)))
             for bar, count in sorted(self.lengths.items())
         ]
+
+
+def _is_undecided(judged: Judged) -> bool:
+    """True if a verifier failed and none decided."""
+    failed = any(verdict.score is None for verdict in judged.verdicts.values())
+    return failed and not judged.is_correct and not judged.is_incorrect
+
+
+def _share(count: int, of: int) -> str:
+    return f"{count / of:.1%}" if of else "undecided"
 
 
 def _counts(stage: StageRecord) -> tuple[str, ...]:
