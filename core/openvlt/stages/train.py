@@ -56,7 +56,8 @@ def train(
 ) -> tuple[Output, Path]:
     """Train a model in a child process, or reuse the one that was trained.
 
-    The fingerprint covers the trainer, its data, the contents of all models, format, seed and rewards.
+    The fingerprint covers the trainer, its data, the contents of all models with their dtype and pixel limits, format,
+    seed and rewards.
 
     Args:
         workspace: of the run.
@@ -76,8 +77,8 @@ def train(
     component = trainer.component
     started = time.monotonic()
     models = {option: workspace.locate(model) for option, model in model_options(trainer).items()}
-    contents = [content_digest(model, workspace.home) for model in (start, *models.values())]
-    made_of = (trainer.identity, inputs.digest, contents, workspace.format, workspace.seed, rewards.identity)
+    used = [(content_digest(each, workspace.home), each.dtype, each.pixels) for each in (start, *models.values())]
+    made_of = (trainer.identity, inputs.digest, used, workspace.format, workspace.seed, rewards.identity)
     step = Step("train", name, iteration, made_of)
     with claimed(workspace, step) as (folder, known):
         if known is None:
