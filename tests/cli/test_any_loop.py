@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -263,6 +264,29 @@ def test_the_card_names_the_source_of_the_traces_and_the_phase_that_trained_the_
     assert "| made |" in sources and "rows" not in sources + components
     assert "| teacher | the model that grpo-1 trained, content " in models
     assert "pass-rate" in components
+
+
+def test_bench_runs_the_model_of_a_phase_as_its_own_run_does(write: Callable[[str], Loop], fake_model: Path) -> None:
+    other = fake_model.parent / "other"
+    shutil.copytree(fake_model, other)
+    loop = write(f"train: {{grpo: {{{GRPO}, start: {{id: {other}, backend: fake, context: 99}}}}}}")
+    loop.train("--name", "first")
+    loop.train("--name", "second", "--set", "train.grpo.start.context=88")
+    second, first = json.loads(loop.openvlt("runs", "--json"))
+    assert next(stage["cached"] for stage in second["stages"] if stage["name"] == "grpo-1")
+    for run, context in ((first, 99), (second, 88)):
+        told = run["scores"][-1]
+        again = json.loads(loop.openvlt("bench", "made", "--model", f"run:{run['name']}/grpo-1", "--json"))
+        assert told["protocol"]["model"]["context"] == context
+        assert again["protocol"] == told["protocol"] and again["scores"] == told["scores"]
+
+
+@pytest.mark.parametrize("setting", ["dtype=bfloat16", "pixels=[64, 128]"])
+def test_a_phase_with_other_weights_or_pixels_trains_again(write: Callable[[str], Loop], setting: str) -> None:
+    loop = write(f"train: {{grpo: {{{GRPO}}}}}")
+    loop.train("--name", "any")
+    loop.train("--name", "any", "--set", f"base.{setting}")
+    assert not any(stage["cached"] for stage in loop.run()["stages"] if stage["stage_kind"] == "train")
 
 
 def test_a_phase_may_start_from_the_model_of_another_run(write: Callable[[str], Loop]) -> None:

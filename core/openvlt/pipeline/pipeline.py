@@ -14,7 +14,7 @@ from openvlt.pipeline.trace_stages import Select, Verify
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus
 from openvlt.stages.workspace import NotDone, Workspace
-from openvlt.store import Home, claimed_run, digest, run_folder, write_atomically, write_run
+from openvlt.store import Home, claimed_run, digest, run_folder, write_atomically, write_models, write_run
 
 
 @dataclass
@@ -94,6 +94,9 @@ class Pipeline:
             model=value.id if isinstance(value, Model) else run.model,
             notes=tuple(self.context.notes),
         )
+        if isinstance(value, Model):
+            models = {name: each.value for name, each in self.context.made.items() if isinstance(each.value, Model)}
+            write_models(self.workspace.home, run.name, models)
         write_run(self.workspace.home, self.run)
         self.workspace.progress.end(made.record)
         self.workspace.registry.notify("on_stage_end", run=self.run, stage=made.record)

@@ -14,6 +14,7 @@ from openvlt.store.runs import (
     read_run,
     run_folder,
     run_names,
+    write_models,
     write_run,
 )
 from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
@@ -46,6 +47,7 @@ __all__ = [
     "run_folder",
     "run_names",
     "write_atomically",
+    "write_models",
     "write_run",
     "writing",
 ]

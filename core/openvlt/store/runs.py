@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -124,7 +124,7 @@ def model_of_run(home: Home, id: str) -> Model:
 
     Raises:
         UsageError: there is no such run or model.
-        DataError: the recipe cannot be read.
+        DataError: the recipe or the record of the models cannot be read.
     """
     name, _, stage = id.removeprefix("run:").partition("/")
     trained = {record.name: record for record in read_run(home, name).stages if record.stage_kind == "train"}
@@ -139,7 +139,29 @@ def model_of_run(home: Home, id: str) -> Model:
     folder = StageFolder(home.root / trained[stage].folder)
     if (summary := folder.summary()) is None:
         raise UsageError(f"The model of '{id}' is missing from {folder.path}.", "Run the same training again.")
-    return replace(base, id=str(folder.path / str(summary["model"])), revision=None)
+    model = _models(home, name).get(stage, base)
+    return replace(model, id=str(folder.path / str(summary["model"])), revision=None)
+
+
+def write_models(home: Home, name: str, models: Mapping[str, Model]) -> None:
+    """Write what a run has trained, by stage: runs that share a stage may run its model with other settings.
+
+    Raises:
+        DataError: the disk is full or read-only.
+    """
+    write_atomically(run_folder(home, name) / "models.json", encode(dict(models)))
+
+
+def _models(home: Home, name: str) -> dict[str, Model]:
+    path = run_folder(home, name) / "models.json"
+    try:
+        return decode(dict[str, Model], path.read_bytes())
+    except FileNotFoundError:  # a run of an earlier version
+        return {}
+    except ValueError as error:
+        raise DataError(
+            f"The models of the run '{name}' cannot be read from {path}.", "Run its command again."
+        ) from error
 
 
 def read_format(home: Home, name: str) -> Format:
