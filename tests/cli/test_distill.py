@@ -144,5 +144,5 @@ def test_a_folder_with_files_is_never_written_into(openvlt: Command, distilled: 
 
 
 def test_a_run_that_trained_nothing_has_no_model(openvlt: Command, distilled: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no model"):
+    with pytest.raises(UsageError, match="is done, and no stage of it trains a model"):
         openvlt("export", "sums-distill", "--as", "model", "--out", tmp_path / "out")

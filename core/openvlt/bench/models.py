@@ -37,9 +37,14 @@ def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...]
         trained: whether it was trained in the format; None: only models of runs were.
 
     Raises:
-        UsageError: there is no such run, stage, folder or packaged model.
+        UsageError: there is no such run, stage, folder or packaged model, or a model of a run is given endpoints.
     """
     if name.startswith("run:"):
+        if urls:
+            raise UsageError(
+                f"--url has no effect with the model '{name}', because models of runs run here.",
+                "Remove it, or give --model the id that the endpoint serves.",
+            )
         return _of_run(home, name, backend, trained)
     path = Path(name)
     if not urls and not path.exists() and (name.count("/") != 1 or path.is_absolute() or name.startswith(".")):

@@ -54,6 +54,11 @@ def _model(name: str, stage: str | None) -> Path:
     run = read_run(home, name)
     if stage is None and run.model:
         return Path(run.model)
+    if stage is None and run.status == "done":
+        raise UsageError(
+            f"The run '{name}' is done, and no stage of it trains a model.",
+            "Name a run that has one; 'openvlt runs' shows the last model of each.",
+        )
     if stage is None:
         raise UsageError(f"The run '{name}' has no model yet.", "Finish it with 'openvlt train'.")
     record, folder = find_stage(home, run, stage)

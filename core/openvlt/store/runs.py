@@ -127,12 +127,19 @@ def model_of_run(home: Home, id: str) -> Model:
         DataError: the recipe or the record of the models cannot be read.
     """
     name, _, stage = id.removeprefix("run:").partition("/")
-    trained = {record.name: record for record in read_run(home, name).stages if record.stage_kind == "train"}
+    run = read_run(home, name)
+    if (run_folder(home, name) / "result.json").exists():
+        raise UsageError(
+            f"The run '{name}' is the result of a benchmark and has no models.", "Name a run of 'openvlt train'."
+        )
+    trained = {record.name: record for record in run.stages if record.stage_kind == "train"}
     base = _of_recipe(home, name, "base", Model)
     if stage == "base":
         return base
+    if not trained and run.status == "done":
+        raise UsageError(f"The run '{name}' is done, and no stage of it trains a model.", f"Name run:{name}/base.")
     if not trained:
-        raise UsageError(f"The run '{name}' has trained no model yet.", "Resume the run, or name run:NAME/base.")
+        raise UsageError(f"The run '{name}' has trained no model yet.", f"Resume the run, or name run:{name}/base.")
     stage = stage or list(trained)[-1]
     if stage not in trained:
         raise UsageError(f"The run '{name}' has no model '{stage}'.", closest(stage, [*trained, "base"]))
