@@ -171,6 +171,14 @@ def test_a_benchmark_may_be_a_file_anywhere(bench: Bench, tmp_path: Path) -> Non
     assert (told["benchmark"], told["scores"]["exact"]["accuracy"]) == ("mine", 1.0)
 
 
+def test_a_benchmark_file_that_is_not_utf_8_is_named(bench: Bench, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_bytes("use: qa  # für mich".encode("latin-1"))
+    said = write(tmp_path / "said.jsonl", [{"id": "a", "response": "4"}])
+    code, error = bench(mine, "--responses", said)
+    assert code == 2 and f"The benchmark file '{mine}' is not UTF-8 text" in error
+
+
 def test_a_run_can_be_scored_again(bench: Bench, official: Path, home: Path) -> None:
     first = bench("mathvista", "--responses", official)
     (folder,) = (home / "runs").glob("mathvista-*")

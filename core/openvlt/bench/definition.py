@@ -102,6 +102,8 @@ def _read(path: Path) -> dict[str, Any]:
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"The benchmark file '{path}' cannot be read: {error.strerror}.", "Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The benchmark file '{path}' is not UTF-8 text: {error}.", "Save it as UTF-8.") from error
     except yaml.YAMLError as error:
         raise UsageError(f"The benchmark file '{path}' is not YAML: {error}.", "Fix it.") from error
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
