@@ -266,6 +266,22 @@ def test_the_card_names_the_source_of_the_traces_and_the_phase_that_trained_the_
     assert "pass-rate" in components
 
 
+def test_the_questions_of_a_run_without_traces_can_be_exported(write: Callable[[str], Loop]) -> None:
+    loop = write(f"train: {{grpo: {{trainer: GRPO, data: {RATED}}}}}")
+    loop.train()
+    (kept,) = [stage["out"] for stage in loop.run()["stages"] if stage["name"] == "filter-grpo-1"]
+    assert f"rows    {kept}\n" in loop.openvlt("export", "any", "--as", "easyr1", "--out", str(loop.folder / "out"))
+    with pytest.raises(UsageError, match="The run 'any' has no stage to export as sharegpt"):
+        loop.openvlt("export", "any", "--as", "sharegpt", "--out", str(loop.folder / "other"))
+
+
+def test_the_questions_of_benchmarks_are_exported_only_by_name(write: Callable[[str], Loop]) -> None:
+    loop = write("")
+    loop.train()
+    with pytest.raises(UsageError, match="The run 'any' has no stage to export as verl"):
+        loop.openvlt("export", "any", "--as", "verl", "--out", str(loop.folder / "out"))
+
+
 def test_bench_runs_the_model_of_a_phase_as_its_own_run_does(write: Callable[[str], Loop], fake_model: Path) -> None:
     other = fake_model.parent / "other"
     shutil.copytree(fake_model, other)

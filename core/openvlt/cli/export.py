@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from openvlt.errors import UsageError
+
+if TYPE_CHECKING:
+    from openvlt.records import Run
 
 
 @click.command()
@@ -17,7 +21,9 @@ from openvlt.errors import UsageError
     help="ShareGPT for LLaMA-Factory, questions for EasyR1 or verl, messages for TRL, or a copy of the model.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
-@click.option("--stage", metavar="STAGE", help="Stage to export, such as select-1; by default the last.")
+@click.option(
+    "--stage", metavar="STAGE", help="Stage to export, such as select-1; by default the last that --as can export."
+)
 def export(name: str, form: str, out: Path, stage: str | None) -> None:
     """Export the traces, questions or model of the run NAME for other tools."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -36,8 +42,9 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
     from openvlt.store import ImageStore, find_stage, open_home, read_format, read_run
 
     home = open_home()
-    record, folder = find_stage(home, read_run(home, name), stage or "select")
+    run = read_run(home, name)
     kinds = ("load", "filter", "select") if form in ("easyr1", "verl") else ("select",)
+    record, folder = find_stage(home, run, stage or _last(run, kinds, form))
     if record.stage_kind not in kinds:
         raise UsageError(
             f"The stage '{record.name}' has nothing to export as {form}.",
@@ -45,6 +52,17 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
         )
     folder.check()
     return EXPORTS[form](folder.rows(Row), read_format(home, name), ImageStore(home.images), out, name)
+
+
+def _last(run: Run, kinds: tuple[str, ...], form: str) -> str:
+    """The last stage of these kinds; what is loaded before the first iteration are the questions of benchmarks."""
+    for record in reversed(run.stages):
+        if record.stage_kind in kinds and record.iteration > 0:
+            return record.name
+    raise UsageError(
+        f"The run '{run.name}' has no stage to export as {form}.",
+        f"Name a run with one of kind {' or '.join(kinds)}; 'openvlt runs show {run.name}' lists its stages.",
+    )
 
 
 def _model(name: str, stage: str | None) -> Path:
