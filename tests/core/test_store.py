@@ -31,6 +31,7 @@ from openvlt.store import (
     Home,
     StageFolder,
     StageWriter,
+    claimed_run,
     decode,
     digest,
     encode,
@@ -152,6 +153,14 @@ def test_an_unknown_run_offers_the_closest(home: Home) -> None:
     write_run(home, replace(RUN, name="quickstart"))
     with pytest.raises(UsageError, match=r"no run 'quikstart' in .*Did you mean 'quickstart'"):
         read_run(home, "quikstart")
+
+
+def test_a_run_that_was_killed_is_interrupted(home: Home) -> None:
+    with claimed_run(home, "one"):
+        write_run(home, replace(RUN, status="running"))
+        assert read_run(home, "one").status == "running"
+    (run,) = list_runs(home)
+    assert run.status == "interrupted"
 
 
 def test_a_record_that_does_not_read_names_its_file(home: Home) -> None:

@@ -67,15 +67,30 @@ def claimed_run(home: Home, name: str) -> Iterator[None]:
         lock.release()
 
 
+def _is_claimed(home: Home, name: str) -> bool:
+    """True if a process is carrying out the run, or if that cannot be told, as in a store of another user."""
+    lock = run_folder(home, f"{name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except OSError:  # a timeout, or no permission
+        return True
+
+
 def read_run(home: Home, name: str) -> Run:
-    """Read the record of a run.
+    """Read the record of a run; one that was killed while it was running is ``interrupted``.
 
     Raises:
         UsageError: there is no such run, or it cannot be a name.
         DataError: its record cannot be read.
     """
+    path = run_folder(home, name) / "run.json"
     try:
-        return _read(run_folder(home, name) / "run.json")
+        run = _read(path)
+        if run.status != "running" or _is_claimed(home, name):
+            return run
+        run = _read(path)  # it may have ended since
+        return replace(run, status="interrupted") if run.status == "running" else run
     except FileNotFoundError:
         names = sorted(path.parent.name for path in home.runs.glob("*/run.json"))
         raise UsageError(f"There is no run '{name}' in {home.runs}.", closest(name, names)) from None
