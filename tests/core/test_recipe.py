@@ -126,11 +126,74 @@ def test_iterations_may_be_a_number(path: Path) -> None:
         ("base.dtype=float32", lambda r: (r.base.id, r.base.dtype), ("tiny", "float32")),
         ("base=another", lambda r: r.base.id, "another"),
         ("format.suffix='=?'", lambda r: r.format.suffix, "=?"),
-        ("iterations=1", lambda r: len(r.iterations), 1),
+        ("iterations=1", lambda r: [each.traces.teacher["use"] for each in r.iterations], ["tutor"]),
+        ("iterations=3", lambda r: [each.traces.data.limit for each in r.iterations], [20, 10, 10]),
+        ("iterations=[{train: {grpo: null}}]", lambda r: [list(each.train) for each in r.iterations], [["sft"]]),
+        ("traces.data.limit=7", lambda r: [each.traces.data.limit for each in r.iterations], [7, 7]),
+        ("traces.teacher.k=7", lambda r: [each.traces.teacher["k"] for each in r.iterations], [7, 7]),
+        ("bench.0.n=5", lambda r: r.bench, [{"use": "made", "n": 5}]),
     ],
 )
 def test_any_key_can_be_set(path: Path, setting: str, look: Any, value: object) -> None:
     assert look(read(path, setting)) == value
+
+
+DIFFERENT = """\
+name: different
+base: tiny
+rewards: {answer: 1.0}
+iterations:
+  - traces: {data: {source: made}, teacher: tutor}
+    train: {sft: {trainer: copy-sft}}
+  - train: {grpo: {data: {source: made}, trainer: {use: copy-grpo, steps: 5}}}
+"""
+
+
+def test_a_setting_is_for_the_iterations_that_have_the_block(path: Path) -> None:
+    path.write_text(DIFFERENT)
+    first, second = read(path, "traces.data.limit=5", "train.sft.steps=3", "train.grpo.steps=4").iterations
+    assert first.traces and first.traces.data.limit == 5
+    assert second.traces is None
+    assert {name: phase.trainer for name, phase in first.train.items()} == {"sft": {"use": "copy-sft", "steps": 3}}
+    assert {name: phase.trainer for name, phase in second.train.items()} == {"grpo": {"use": "copy-grpo", "steps": 4}}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train.gpro.steps=3", "--set train.gpro.steps=3: no iteration has a phase 'gpro'. Did you mean 'grpo'?"),
+        ("iterations.2.traces.teacher=x", "--set iterations.2.traces.teacher=x: '2' must be a number below 2."),
+        ("iterations.1.traces.data.limit=5", "--set iterations.1.traces.data.limit=5: the key 'iterations.1.traces.data.source' is missing."),
+    ],
+)  # fmt: skip
+def test_a_setting_that_no_iteration_can_take_is_refused(path: Path, setting: str, message: str) -> None:
+    assert message in error_of(path, DIFFERENT, setting)
+
+
+def test_a_setting_of_a_recipe_without_iterations_is_refused(path: Path) -> None:
+    text = "name: scored\nbase: tiny\n"
+    assert "no iteration has 'traces'. Add 'traces' to the recipe." in error_of(path, text, "traces.teacher=policy")
+    assert "there is no '0', the list is empty." in error_of(path, text, "iterations.0.traces.teacher=policy")
+    assert "2 iterations are asked for: the recipe has none." in error_of(path, text, "iterations=2")
+
+
+@pytest.mark.parametrize("iterations", ["", "iterations: 2\n"])
+def test_one_of_a_number_of_iterations_can_be_set(path: Path, iterations: str) -> None:
+    path.write_text(TEXT.partition("iterations:")[0] + iterations)
+    assert read(path, "iterations.0.traces.data.limit=3").iterations[0].traces.data.limit == 3
+
+
+def test_a_setting_wins_in_every_iteration_of_a_shipped_recipe() -> None:
+    recipe = read_recipe("openvlthinker-v1.0", settings=["traces.teacher.k=77", "train.grpo.steps=3"])
+    assert [each.traces.teacher["k"] for each in recipe.iterations if each.traces] == [77] * 3
+    assert [each.train["grpo"].trainer["steps"] for each in recipe.iterations] == [3] * 3
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "true", "null", "2.0", "many", "{a: 1}"])
+def test_iterations_are_a_list_or_a_number_of_at_least_one(path: Path, value: str) -> None:
+    expected = "Write a list of iterations, or their number, at least 1."
+    assert expected in error_of(path, TEXT.partition("iterations:")[0] + f"iterations: {value}\n")
+    assert f"--set iterations={value}: iterations is " in error_of(path, TEXT, f"iterations={value}")
 
 
 def test_an_override_replaces_a_whole_block(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from openvlt.errors import UsageError, closest
-from openvlt.recipe.overrides import ITERATION_KEYS
+from openvlt.recipe.overlaying import ITERATION_KEYS
 from openvlt.recipe.positions import Key, SourcePositions
 from openvlt.recipe.schema import BLOCK, Data, ExecutorSpec, Iteration, Phase, Recipe, Traces
 from openvlt.records import Format, Model
@@ -35,7 +35,7 @@ def explain(error: ValidationError, positions: SourcePositions) -> UsageError:
             return UsageError(f"{at}: the key '{written}' has moved.", f"Write {_MOVED[str(key[-1])]}.")
         return UsageError(f"{at}: there is no key '{written}'.", closest(str(key[-1]), _valid(key)))
     if first["type"] == "missing":
-        return UsageError(f"{at}: the key '{written}' is missing.", "Add it; see docs/recipes.md.")
+        return UsageError(f"{positions.of(key[:-1])}: the key '{written}' is missing.", "Add it; see docs/recipes.md.")
     expected = first["msg"].removeprefix("Value error, ")
     return UsageError(f"{at}: {written} is {first.get('input')!r}.", f"{expected[:1].upper()}{expected[1:]}.")
 

@@ -34,7 +34,7 @@ class SourcePositions:
         """
         shared = key[2:] if key[:1] == ("iterations",) else ()
         for steps, setting in reversed(self.settings):
-            created = key not in self.lines and steps[: len(key)] == key
+            created = key != () and key not in self.lines and steps[: len(key)] == key
             if created or steps in (key[: len(steps)], shared[: len(steps)]):
                 return f"--set {setting}"
         for steps, switch in self.switches.items():

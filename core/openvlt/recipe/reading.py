@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from openvlt.errors import UsageError, closest
 from openvlt.recipe.mistakes import explain
-from openvlt.recipe.overrides import replace_blocks, set_key, spread
+from openvlt.recipe.overlaying import spread
+from openvlt.recipe.overrides import replace_blocks
 from openvlt.recipe.positions import Key, SourcePositions
 from openvlt.recipe.schema import Recipe
+from openvlt.recipe.settings import Setting
 
 
 def find_recipes() -> dict[str, Path]:
@@ -39,10 +41,18 @@ def read_recipe(
     """
     path = _path(name)
     tree, lines = _parse(path)
+    changes = [Setting(text) for text in settings]
+    counts = [change.value for change in changes if change.is_count]
+    changes = [change for change in changes if not change.is_count]
+    loops = [change for change in changes if change.key == ("iterations",)]
+    for change in loops:
+        change.apply(tree)
     switches = replace_blocks(tree, overrides or {})
-    keys = [(set_key(tree, setting), setting) for setting in settings]
-    spread(tree, iterations)
-    positions = SourcePositions(path, lines, keys, switches)
+    positions = SourcePositions(path, lines, [(change.key, change.text) for change in changes], switches)
+    spread(tree, counts[-1] if counts else iterations, positions)
+    for change in changes:
+        if change not in loops:
+            change.apply(tree)
     try:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
