@@ -138,6 +138,11 @@ def test_any_key_can_be_set(path: Path, setting: str, look: Any, value: object) 
     assert look(read(path, setting)) == value
 
 
+def test_what_an_alias_repeats_can_be_set_alone(path: Path) -> None:
+    recipe = read_recipe("openvlthinker-v1.0", settings=["iterations.1.traces.teacher.k=99"])
+    assert [each.traces.teacher["k"] for each in recipe.iterations if each.traces] == [4, 99, 4]
+
+
 DIFFERENT = """\
 name: different
 base: tiny
@@ -226,6 +231,11 @@ MISTAKES = [
     ("answer: 1.0", "answer: much", "small.yaml:20: rewards.answer is 'much'. Input should be a valid number"),
     ("bench: made", "bench: made\nformat: {thinks: x}", "small.yaml:27: there is no key 'format.thinks'. Did you mean 'think'?"),
     ("base: tiny", "base: {id: tiny, dtyp: x}", "small.yaml:2: there is no key 'base.dtyp'. Did you mean 'dtype'?"),
+    ("  grpo:\n", "  sft:\n", "small.yaml:16: the key 'train.sft' is also on line 14. Remove one of the two, or rename it."),
+    ("bench: made", "bench: made\nname: b", "small.yaml:27: the key 'name' is also on line 1. "),
+    ("bench: made", "bench: &a [*a]", "small.yaml:26: 'bench.0' contains itself. Write its value out."),
+    ("name: small", "name: small\n<<: &a {x: {<<: *a}}", "small.yaml:2: '<<.x.<<' contains itself. "),
+    ("name: small", "? [a]\n: 1\nname: small", "small.yaml:1: this is not YAML: "),
     ("name: small", "name: [small", "small.yaml:2: this is not YAML: "),
     ("name: small", "name:\tsmall: x", "small.yaml:1: this is not YAML: "),
     (TEXT, "", "small.yaml is not a recipe: it must be a mapping."),
@@ -247,6 +257,8 @@ def test_a_mistake_names_file_line_and_key(path: Path, old: str, new: str, messa
         ("seed", "--set seed has no value. Write --set a.b=c"),
         ("=3", "--set =3 has no value."),
         ("seed=[1", "--set seed=[1: the value is not YAML."),
+        ("bench={n: 1, n: 2}", "--set bench={n: 1, n: 2}:1: the key 'n' is also on line 1."),
+        ("bench=&a [*a]", "'0' contains itself."),
         ("seed=x", "--set seed=x: seed is 'x'. Input should be a valid integer"),
         (
             "traces.data.limt=3",

@@ -14,6 +14,7 @@ from openvlt.errors import UsageError, closest
 from openvlt.recipe.mistakes import explain
 from openvlt.recipe.overlaying import spread
 from openvlt.recipe.overrides import replace_blocks
+from openvlt.recipe.parsing import parse
 from openvlt.recipe.positions import Key, SourcePositions
 from openvlt.recipe.schema import Recipe
 from openvlt.recipe.settings import Setting
@@ -74,9 +75,7 @@ def _path(name: str) -> Path:
 
 def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree, lines = parse(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: {error.reason}.", "Name a YAML file.") from error
     except yaml.YAMLError as error:
@@ -85,17 +84,4 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
         raise UsageError(f"{at}: this is not YAML: {getattr(error, 'problem', error)}.", "Fix the line.") from error
     if not isinstance(tree, dict):
         raise UsageError(f"{path} is not a recipe: it must be a mapping.", "See docs/recipes.md.")
-    lines: dict[Key, int] = {}
-    _record_lines(node, (), lines)
     return tree, lines
-
-
-def _record_lines(node: Any, at: Key, lines: dict[Key, int]) -> None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            lines[(*at, key.value)] = key.start_mark.line + 1
-            _record_lines(value, (*at, key.value), lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            lines[(*at, index)] = value.start_mark.line + 1
-            _record_lines(value, (*at, index), lines)

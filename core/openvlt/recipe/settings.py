@@ -10,6 +10,7 @@ import yaml
 
 from openvlt.errors import UsageError, closest
 from openvlt.recipe.overlaying import ITERATION_KEYS
+from openvlt.recipe.parsing import parse
 from openvlt.recipe.positions import Key, split
 from openvlt.recipe.schema import Phase
 from openvlt.recipe.short_forms import written_out
@@ -29,7 +30,7 @@ class Setting:
         if not equals or not key:
             raise UsageError(f"--set {text} has no value.", "Write --set a.b=c, such as --set seed=1.")
         try:
-            self.value = yaml.safe_load(value)
+            self.value, _ = parse(value, f"--set {text}")
         except yaml.YAMLError as error:
             raise UsageError(
                 f"--set {text}: the value is not YAML.", "Quote it, such as --set a.b='[1, 2]'."
