@@ -143,6 +143,49 @@ def test_what_an_alias_repeats_can_be_set_alone(path: Path) -> None:
     assert [each.traces.teacher["k"] for each in recipe.iterations if each.traces] == [4, 99, 4]
 
 
+@pytest.mark.parametrize(
+    ("below", "above", "expected"),
+    [
+        ("{use: copy-grpo, steps: 7}", "copy-grpo", {"use": "copy-grpo", "steps": 7}),
+        ("{use: copy-grpo, steps: 7}", "copy-sft", {"use": "copy-sft"}),
+        ("copy-grpo", "{steps: 3}", {"use": "copy-grpo", "steps": 3}),
+        ("copy-grpo", "{use: copy-sft, steps: 3}", {"use": "copy-sft", "steps": 3}),
+        ("{use: a, model: {id: b, context: 9}}", "{model: {id: c}}", {"use": "a", "model": {"id": "c"}}),
+        ("{use: a, model: {id: b, context: 9}}", "{model: b}", {"use": "a", "model": {"id": "b", "context": 9}}),
+        ("{use: a, prompt: b}", "{prompt: c}", {"use": "a", "prompt": "c"}),
+        ("{use: a, quotas: {b: 1}}", "{quotas: all}", {"use": "a", "quotas": "all"}),
+    ],
+)
+def test_a_component_is_overlaid_in_short_and_long_form(
+    path: Path, below: str, above: str, expected: dict[str, Any]
+) -> None:
+    path.write_text(
+        f"name: x\nbase: tiny\ntrain: {{p: {{trainer: {below}}}}}\niterations: [{{train: {{p: {{trainer: {above}}}}}}}]\n"
+    )
+    assert read(path).iterations[0].train["p"].trainer == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "order"),
+    [
+        (["b"], ["a", "b", "c"]),
+        (["b", "a"], ["b", "a", "c"]),
+        (["c", "a"], ["c", "b", "a"]),
+        (["new", "b"], ["a", "new", "b", "c"]),
+        (["b", "new"], ["a", "b", "c", "new"]),
+        (["new", "a", "b", "c"], ["new", "a", "b", "c"]),
+        (["new"], ["a", "b", "c", "new"]),
+    ],
+)
+def test_phases_are_in_the_order_in_which_the_iteration_writes_them(
+    path: Path, written: list[str], order: list[str]
+) -> None:
+    shared = ", ".join(f"{name}: {{trainer: t}}" for name in "abc")
+    own = ", ".join(f"{name}: {{trainer: t}}" for name in written)
+    path.write_text(f"name: x\nbase: tiny\ntrain: {{{shared}}}\niterations: [{{train: {{{own}}}}}]\n")
+    assert list(read(path).iterations[0].train) == order
+
+
 DIFFERENT = """\
 name: different
 base: tiny

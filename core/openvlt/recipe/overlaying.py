@@ -8,6 +8,7 @@ from typing import Any
 from openvlt.errors import UsageError
 from openvlt.recipe.positions import SourcePositions
 from openvlt.recipe.schema import Iteration
+from openvlt.recipe.short_forms import written_out
 
 ITERATION_KEYS = tuple(Iteration.model_fields)
 """Keys that may also be at the top of a recipe, where they hold for every iteration that does not override them."""
@@ -32,18 +33,41 @@ def spread(tree: dict[str, Any], count: int | None, positions: SourcePositions) 
         raise UsageError(f"{count} iterations are asked for: the recipe has none.", "Add the key 'iterations' to it.")
     if count:
         iterations = (iterations + iterations[-1:] * count)[:count]
-    tree["iterations"] = [_overlay(shared, {} if each is None else each) for each in iterations]
+    tree["iterations"] = [_overlay("iterations", shared, {} if each is None else each) for each in iterations]
 
 
-def _overlay(below: Any, above: Any) -> Any:
-    """Overlay one mapping by another; a component with another ``use`` replaces the one below it as a whole."""
-    if (
-        not isinstance(below, dict)
-        or not isinstance(above, dict)
-        or above.get("use", below.get("use")) != below.get("use")
-    ):
+def _overlay(key: str, below: Any, above: Any) -> Any:
+    """Overlay one mapping by another; another component or model replaces the one below it as a whole."""
+    lower = written_out(key, below) if isinstance(above, dict) else below
+    upper = written_out(key, above) if isinstance(below, dict) else above
+    if not isinstance(lower, dict) or not isinstance(upper, dict) or not _same(lower, upper):
         return copy.deepcopy(above)
-    merged = copy.deepcopy(below)
-    for key, value in above.items():
-        merged[key] = _overlay(below[key], value) if key in below else copy.deepcopy(value)
-    return merged
+    return {
+        each: _overlay(each, lower[each], upper[each])
+        if each in lower and each in upper
+        else copy.deepcopy(upper.get(each, lower.get(each)))
+        for each in _order(list(lower), list(upper))
+    }
+
+
+def _same(below: dict[str, Any], above: dict[str, Any]) -> bool:
+    """Whether both are of one component or model, or one of them does not say."""
+    name = "use" if "use" in below or "use" in above else "id"
+    return bool(above.get(name, below.get(name)) == below.get(name))
+
+
+def _order(below: list[str], above: list[str]) -> list[str]:
+    """The keys of both: those of `above` in their own order, in the places where they are in `below`.
+
+    A key that is new is before the next one that is not, else last.
+    """
+    ordered: list[str] = []
+    left = above
+    for key in below:
+        if key in above:
+            taken = 1 + next(index for index, each in enumerate(left) if each in below)
+            ordered += left[:taken]
+            left = left[taken:]
+        else:
+            ordered.append(key)
+    return ordered + left
