@@ -76,6 +76,16 @@ def test_what_stands_at_the_top_holds_for_every_iteration(path: Path) -> None:
     assert recipe.bench == [{"use": "made"}]
 
 
+def test_one_item_may_be_written_without_its_list(path: Path) -> None:
+    text = TEXT.replace("base: tiny", "base: {id: tiny, url: 'http://x'}").replace("limit: 20", "filters: pass-rate")
+    start = text.index("  select:")
+    path.write_text(text[:start] + "  select: correct\n" + text[text.index("train:") :])
+    recipe = read(path)
+    assert recipe.base.url == ("http://x",)
+    assert recipe.iterations[0].traces.select == [{"use": "correct"}]
+    assert recipe.iterations[0].traces.data.filters == [{"use": "pass-rate"}]
+
+
 def test_every_recipe_that_comes_with_openvlt_reads() -> None:
     found = find_recipes()
     assert "quickstart" in found
@@ -272,6 +282,12 @@ MISTAKES = [
     ("name: small", "name: small\nteacher: policy", "small.yaml:2: the key 'teacher' has moved. Write traces: {teacher: ...}."),
     ("  - {}\n", "  - {data: {limit: 3}}\n", "small.yaml:22: the key 'iterations.0.data' has moved. Write traces: {data: ...}."),
     ("answer: 1.0", "answer: much", "small.yaml:20: rewards.answer is 'much'. Input should be a valid number"),
+    ("answer: 1.0", "answer: .nan", "small.yaml:20: rewards.answer is nan. Input should be a finite number."),
+    ("answer: 1.0", "answer: -.inf", "small.yaml:20: rewards.answer is -inf. Input should be a finite number."),
+    ("{answer: 1.0, format: 0.1}", "{answer: 0}", "small.yaml:20: rewards is {'answer': 0}. At least one weight must differ from 0."),
+    ("bench: made", "routes: {made: {answer: 0.0}}", "small.yaml:26: routes.made is {'answer': 0.0}. At least one weight"),
+    ("    trainer: {use: copy-grpo}", "    trainer: copy-grpo\n    rewards: {answer: 0}", "small.yaml:20: iterations.0.train.grpo.rewards is {'answer': 0}. At least"),
+    ("limit: 20", "limit: true", "small.yaml:6: iterations.0.traces.data.limit is True. Input should be a valid integer"),
     ("bench: made", "bench: made\nformat: {thinks: x}", "small.yaml:27: there is no key 'format.thinks'. Did you mean 'think'?"),
     ("base: tiny", "base: {id: tiny, dtyp: x}", "small.yaml:2: there is no key 'base.dtyp'. Did you mean 'dtype'?"),
     ("  grpo:\n", "  sft:\n", "small.yaml:16: the key 'train.sft' is also on line 14. Remove one of the two, or rename it."),

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PrivateAttr, Tag, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    field_validator,
+)
 
 from openvlt.recipe.positions import SourcePositions, split
+from openvlt.recipe.short_forms import written_out
 from openvlt.records import Format, Model
 
 
@@ -19,21 +30,34 @@ def _spec(value: Any) -> Any:
 
 
 def _model(value: Any) -> Any:
-    return {"id": value} if isinstance(value, str) else value
+    model = written_out("model", value)
+    if isinstance(model, dict) and "url" in model:
+        return model | {"url": written_out("url", model["url"])}
+    return model
 
 
 def _list(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
+    return written_out("select", value)
 
 
 def _executor(value: Any) -> Any:
-    return {"use": value} if isinstance(value, str) else value
+    return written_out("executor", value)
+
+
+def _weights(weights: dict[str, float]) -> dict[str, float]:
+    if weights and not any(weights.values()):
+        raise ValueError("at least one weight must differ from 0")
+    return weights
 
 
 Spec = Annotated[dict[str, Any], BeforeValidator(_spec)]
 """A component: its name, or ``{use: name, option: value}``."""
 ModelSpec = Annotated[Model, BeforeValidator(_model)]
 """A model: its id, or the keys of a model."""
+Specs = Annotated[list[Spec], BeforeValidator(_list)]
+"""Components; one alone may be written without the list."""
+Weights = Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_weights)]
+"""Reward name to weight."""
 
 
 class _Block(BaseModel):
@@ -70,8 +94,8 @@ class Data(_Block):
 
     source: Spec
     split: str = "train"
-    limit: int | None = Field(None, ge=1)
-    filters: list[Spec] = []
+    limit: int | None = Field(None, ge=1, strict=True)
+    filters: Specs = []
 
 
 class Traces(_Block):
@@ -85,7 +109,7 @@ class Traces(_Block):
 
     data: Data
     teacher: Spec
-    select: list[Spec] = []
+    select: Specs = []
 
 
 TRACES = "traces"
@@ -114,7 +138,7 @@ class Phase(_Block):
         ]
         | None
     ) = None
-    rewards: dict[str, float] | None = None
+    rewards: Weights | None = None
 
 
 class Iteration(_Block):
@@ -166,10 +190,10 @@ class Recipe(_Block):
     format: Format = Format()
     captioner: Spec | None = None
     verifiers: dict[str, Spec] = {}
-    rewards: dict[str, float] = {}
-    routes: dict[str, dict[str, float]] = {}
+    rewards: Weights = {}
+    routes: dict[str, Weights] = {}
     iterations: list[Iteration] = []
-    bench: Annotated[list[Spec], BeforeValidator(_list)] = []
+    bench: Specs = []
     bench_tokens: int = Field(2048, ge=1)
     seed: int = 0
     reject_above: float = Field(0.1, ge=0, le=1)
