@@ -277,7 +277,15 @@ MISTAKES = [
     ("      source: made\n", "      split: train\n", "the key 'iterations.0.train.grpo.data.source' is missing."),
     ("      source: made\n", "      sourc: made\n", "small.yaml:18: there is no key 'iterations.0.train.grpo.data.sourc'. Did you mean 'source'?"),
     ("    trainer: {use: copy-sft", "    trainr: {use: copy-sft", "small.yaml:15: there is no key 'iterations.0.train.sft.trainr'. Did you mean 'trainer'?"),
-    ("  sft:\n", "  Sft_:\n", "small.yaml:14: iterations.0.train.Sft_.[key] is 'Sft_'. String should match pattern"),
+    ("  sft:\n", "  Sft_:\n", "small.yaml:14: 'Sft_' is no valid key. Name a phase by lower-case letters, digits and hyphens, a letter first."),
+    ("  sft:\n", "  1:\n", "1 is no valid key. Name a phase by lower-case letters, digits and hyphens, a letter first."),
+    ("{answer: 1.0", "{1: 1.0", "1 is no valid key. Keys are text: write it in quotes."),
+    ("    trainer: {use: copy-sft, steps: 3}", "    {use: sft, epochs: 3}", "small.yaml:14: iterations.0.train.sft is {'use': 'sft', 'epochs': 3}. Write trainer: {use: sft, epochs: 3}."),
+    ("    trainer: {use: copy-sft, steps: 3}", "    {trainer: sft, epochs: 3}", "iterations.0.train.sft is {'trainer': 'sft', 'epochs': 3}. Write trainer: {use: sft, epochs: 3}."),
+    ("    trainer: {use: copy-sft, steps: 3}", "    {trainer: sft, dta: traces}", "there is no key 'iterations.0.train.sft.dta'. Did you mean 'data'?"),
+    ("    trainer: {use: copy-sft, steps: 3}", "    {trainer: sft, data: trace}", "iterations.0.train.sft.data is 'trace'. Write the word traces, or a mapping; its keys are source, "),
+    ("  data:\n    source: {use: made, n: 30}\n    limit: 20\n", "  data: made\n", "iterations.0.traces.data is 'made'. Write a mapping; its keys are source, split, limit, filters."),
+    ("rewards: {answer: 1.0, format: 0.1}", "rewards: answer", "small.yaml:20: rewards is 'answer'. Write a mapping."),
     ("name: small", "name: small\nsft: {use: sft}", "small.yaml:2: the key 'sft' has moved. Write train: {sft: {trainer: {use: sft, ...}}}."),
     ("name: small", "name: small\nteacher: policy", "small.yaml:2: the key 'teacher' has moved. Write traces: {teacher: ...}."),
     ("  - {}\n", "  - {data: {limit: 3}}\n", "small.yaml:22: the key 'iterations.0.data' has moved. Write traces: {data: ...}."),
@@ -299,7 +307,7 @@ MISTAKES = [
     ("name: small", "name:\tsmall: x", "small.yaml:1: this is not YAML: "),
     (TEXT, "", "small.yaml is not a recipe: it must be a mapping."),
     (TEXT, "- name: x", "small.yaml is not a recipe: it must be a mapping."),
-    ("  - {}\n", "  - 5\n", "small.yaml:22: iterations.0 is 5. "),
+    ("  - {}\n", "  - 5\n", "small.yaml:22: iterations.0 is 5. Write a mapping; its keys are traces, train."),
 ]  # fmt: skip
 
 

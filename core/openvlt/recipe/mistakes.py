@@ -15,6 +15,9 @@ from openvlt.recipe.schema import BLOCK, Data, ExecutorSpec, Iteration, Phase, R
 from openvlt.records import Format, Model
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_LONGEST = 200
+_KEY = "Keys are text: write it in quotes."
+_KEY_OF_PHASE = "Name a phase by lower-case letters, digits and hyphens, a letter first."
 _MOVED = {
     "data": "traces: {data: ...}",
     "teacher": "traces: {teacher: ...}",
@@ -33,11 +36,25 @@ def explain(error: ValidationError, positions: SourcePositions) -> UsageError:
     if first["type"] in _UNKNOWN:
         if key[-1] in _MOVED and _block(key[:-1]) in (Recipe, Iteration):
             return UsageError(f"{at}: the key '{written}' has moved.", f"Write {_MOVED[str(key[-1])]}.")
-        return UsageError(f"{at}: there is no key '{written}'.", closest(str(key[-1]), _valid(key)))
+        return UsageError(f"{at}: there is no key '{written}'.", closest(str(key[-1]), _valid(_block(key[:-1]))))
     if first["type"] == "missing":
         return UsageError(f"{positions.of(key[:-1])}: the key '{written}' is missing.", "Add it; see docs/recipes.md.")
-    expected = first["msg"].removeprefix("Value error, ")
-    return UsageError(f"{at}: {written} is {first.get('input')!r}.", f"{expected[:1].upper()}{expected[1:]}.")
+    if key[-1:] == ("[key]",):
+        return UsageError(f"{at}: {key[-2]!r} is no valid key.", _KEY_OF_PHASE if key[-3] == "train" else _KEY)
+    value = repr(first.get("input"))
+    shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
+    return UsageError(f"{at}: {written} is {shown}.", _expected(first["type"], first["msg"], key))
+
+
+def _expected(kind: str, message: str, key: Key) -> str:
+    """What to write at `key` instead."""
+    if kind == "dict_type":
+        return "Write a mapping."
+    if kind in ("model_type", "dataclass_type"):
+        word = "the word traces, or " if key[-3:-2] == ("train",) and key[-1] == "data" else ""
+        return f"Write {word}a mapping; its keys are {', '.join(_valid(_block(key)))}."
+    expected = message.removeprefix("Value error, ")
+    return f"{expected[:1].upper()}{expected[1:]}."
 
 
 _BLOCKS: Mapping[str, type] = {
@@ -54,9 +71,8 @@ def _block(key: Key) -> type:
     return Phase if key[-2:-1] == ("train",) else _BLOCKS.get(str(key[-1]), Iteration)
 
 
-def _valid(key: Key) -> list[str]:
-    """The valid keys where an unknown one was found."""
-    block: Any = _block(key[:-1])
+def _valid(block: Any) -> list[str]:
+    """The valid keys of a block."""
     if block is Recipe:
         return [*Recipe.model_fields, *ITERATION_KEYS]
     return list(block.model_fields) if issubclass(block, BaseModel) else [field.name for field in fields(block)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,30 +15,12 @@ from pydantic import (
     PrivateAttr,
     Tag,
     field_validator,
+    model_validator,
 )
 
 from openvlt.recipe.positions import SourcePositions, split
-from openvlt.recipe.short_forms import written_out
-from openvlt.records import Format, Model
-
-
-def _spec(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"use": value}
-    if isinstance(value, dict) and not isinstance(value.get("use"), str):
-        raise ValueError("a component is a name, or a mapping with the key 'use'")
-    return value
-
-
-def _model(value: Any) -> Any:
-    model = written_out("model", value)
-    if isinstance(model, dict) and "url" in model:
-        return model | {"url": written_out("url", model["url"])}
-    return model
-
-
-def _list(value: Any) -> Any:
-    return written_out("select", value)
+from openvlt.recipe.short_forms import ModelSpec, Spec, Specs, written_out
+from openvlt.records import Format
 
 
 def _executor(value: Any) -> Any:
@@ -50,12 +33,6 @@ def _weights(weights: dict[str, float]) -> dict[str, float]:
     return weights
 
 
-Spec = Annotated[dict[str, Any], BeforeValidator(_spec)]
-"""A component: its name, or ``{use: name, option: value}``."""
-ModelSpec = Annotated[Model, BeforeValidator(_model)]
-"""A model: its id, or the keys of a model."""
-Specs = Annotated[list[Spec], BeforeValidator(_list)]
-"""Components; one alone may be written without the list."""
 Weights = Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_weights)]
 """Reward name to weight."""
 
@@ -76,7 +53,7 @@ class ExecutorSpec(_Block):
     """
 
     use: Literal["local", "ray"] = "local"
-    engines: Annotated[int, Field(ge=1)] | None = None
+    engines: Annotated[int, Field(ge=1, strict=True)] | None = None
     cpus: Annotated[float, Field(gt=0)] = 1.0
     gpus: Annotated[float, Field(ge=0)] | None = None
     address: str | None = None
@@ -140,6 +117,19 @@ class Phase(_Block):
     ) = None
     rewards: Weights | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_options(cls, keys: Any) -> Any:
+        if not isinstance(keys, dict):
+            return keys
+        trainer = written_out("trainer", keys.get("trainer", keys.get("use")))
+        options = [key for key in keys if key not in cls.model_fields]
+        misspelt = any(get_close_matches(str(key), cls.model_fields) for key in options)
+        if options and not misspelt and isinstance(trainer, dict):
+            shown = {"use": trainer.get("use")} | {key: keys[key] for key in options}
+            raise ValueError(f"write trainer: {{{', '.join(f'{key}: {value}' for key, value in shown.items())}}}")
+        return keys
+
 
 class Iteration(_Block):
     """One iteration of the loop; both halves are optional.
@@ -194,8 +184,8 @@ class Recipe(_Block):
     routes: dict[str, Weights] = {}
     iterations: list[Iteration] = []
     bench: Specs = []
-    bench_tokens: int = Field(2048, ge=1)
-    seed: int = 0
+    bench_tokens: int = Field(2048, ge=1, strict=True)
+    seed: int = Field(0, strict=True)
     reject_above: float = Field(0.1, ge=0, le=1)
     executor: Annotated[ExecutorSpec, BeforeValidator(_executor)] = ExecutorSpec()
 
