@@ -325,6 +325,7 @@ def test_a_mistake_names_file_line_and_key(path: Path, old: str, new: str, messa
         ("=3", "--set =3 has no value."),
         ("seed=[1", "--set seed=[1: the value is not YAML."),
         ("bench={n: 1, n: 2}", "--set bench={n: 1, n: 2}:1: the key 'n' is also on line 1."),
+        ("seed=2026-13-01", "--set seed=2026-13-01: a value cannot be read: month must be in 1..12."),
         ("bench=&a [*a]", "'0' contains itself."),
         ("seed=x", "--set seed=x: seed is 'x'. Input should be a valid integer"),
         (

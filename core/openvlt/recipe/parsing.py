@@ -21,7 +21,7 @@ def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
         The value, and the line of each key, from 1.
 
     Raises:
-        UsageError: a key is written twice, or a value contains itself.
+        UsageError: a key is written twice, a value contains itself, or there is no such date.
         yaml.YAMLError: it is not YAML.
     """
     loader = yaml.SafeLoader(text)
@@ -30,6 +30,8 @@ def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
         lines: dict[Key, int] = {}
         _record_lines(node, (), lines, source, ())
         return _copied(loader.construct_document(node)) if node else None, lines
+    except ValueError as error:  # such as a date that does not exist
+        raise UsageError(f"{source}: a value cannot be read: {error}.", "Write text in quotes.") from error
     finally:
         loader.dispose()
 
