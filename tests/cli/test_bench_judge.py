@@ -182,7 +182,7 @@ def test_a_finished_run_may_be_judged_anew(bench: Bench, endpoint: Endpoint, vis
 
 def test_a_judge_that_is_not_there(bench: Bench, vista: tuple[str, ...]) -> None:
     code, error = bench(*vista, "--judge", "judge", "--judge-url", "http://127.0.0.1:9/v1")
-    assert code == 5 and "answers" in error
+    assert code == 5 and "No endpoint of 'judge' responds" in error
 
 
 def test_mathverse_asks_the_judge_for_answer_and_verdict(bench: Bench, endpoint: Endpoint, tmp_path: Path) -> None:

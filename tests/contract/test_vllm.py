@@ -57,7 +57,7 @@ def test_the_recipes_options_reach_the_engine(text_model: Path) -> None:
 def test_copies_of_a_model_are_for_servers(text_model: Path) -> None:
     pytest.importorskip("vllm", reason="needs the group engines")
     with (
-        pytest.raises(UsageError, match="no 2 copies"),
+        pytest.raises(UsageError, match="cannot run 2 copies"),
         VllmBackend(data_parallel=2).open(Model(id=str(text_model)), picture),
     ):
         pass
