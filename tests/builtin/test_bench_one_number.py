@@ -87,6 +87,8 @@ class Shapes(Backend):
 
 @dataclass(frozen=True)
 class Shaky(Verifier):
+    inline = True
+
     def verify(self, claim):
         if "shaky" in claim.response:
             raise RuntimeError("shaken")
