@@ -255,9 +255,11 @@ class _Compiler:
             self._score(self._add(ask), model_name)
 
     def _score(self, answers: Guess | Ask, model_name: str) -> None:
-        name = answers.questions.benchmark.name
-        others = tuple(self.scores[name][other] for other in ("blind", "base") if other in self.scores[name])
-        self.scores[name][model_name] = self._add(
+        benchmark = answers.questions.benchmark
+        name, baselines = benchmark.name, benchmark.benchmark.component.baselines()
+        scores = self.scores[name]
+        others = tuple(score for other, score in scores.items() if other == "base" or other in baselines)
+        scores[model_name] = self._add(
             Score(
                 name=f"score-{name}-{model_name}", iteration=answers.iteration, answers=answers,
                 model_name=model_name, others=others,
