@@ -12,29 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_verification import THIRD_PARTY
 
 from openvlt import Format, UsageError, system
 from openvlt.verification.messages import Setup
 from openvlt.verification.pool import Pool
 
 BARE = Path(__file__).with_name("bare_system.py")
-ODD = """
-import time
-from dataclasses import dataclass
-from openvlt import AnswerVerifier, Verdict, hookimpl
-
-@dataclass(frozen=True)
-class Odd(AnswerVerifier):
-    def check(self, answer, claim):
-        if answer == "loop":
-            while True: pass
-        if answer == "sleep": time.sleep(60)
-        return Verdict.correct() if answer == claim.example.answer else Verdict.incorrect()
-
-@hookimpl
-def register_verifiers(register):
-    register("odd", Odd, summary="does what the answer says")
-"""
 VERIFY = """
 import json, signal, sys
 from pathlib import Path
@@ -61,7 +45,7 @@ print(json.dumps(found))
 
 def test_verifiers_are_limited_by_wall_time_alone(tmp_path: Path) -> None:
     shutil.copy(BARE, tmp_path / "sitecustomize.py")
-    (tmp_path / "odd.py").write_text(ODD)
+    (tmp_path / "odd.py").write_text(THIRD_PARTY)
     # the workers get the parent's sys.path, so the calls are missing in them too
     path = os.pathsep.join([str(tmp_path), *sys.path])
     done = subprocess.run(
