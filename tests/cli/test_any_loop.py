@@ -180,6 +180,12 @@ def test_a_phase_that_cannot_run_is_refused_before_any_work(write: Callable[[str
     assert json.loads(loop.openvlt("runs", "--json")) == []
 
 
+def test_a_wrong_option_names_the_setting_it_is_from(write: Callable[[str], Loop]) -> None:
+    loop = write(f"{CHAINS}\ntrain: {{sft: {{{SFT}}}}}")
+    with pytest.raises(UsageError, match=r"any.yaml:\d+ with --set train.sft.stepz=3: .* has no option 'stepz'"):
+        loop.plan("--set", "train.sft.stepz=3")
+
+
 def test_a_selection_without_pairs_ends_the_stage_with_a_reason(write: Callable[[str], Loop]) -> None:
     loop = write(f"{ALL_CHAINS}\ntrain: {{dpo: {{trainer: PAIRS}}}}")
     always_right = loop.folder / "always-right"

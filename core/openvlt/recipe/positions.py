@@ -30,7 +30,8 @@ class SourcePositions:
     def of(self, key: Key) -> str:
         """The setting or switch that set a key, else ``file:line`` of the key or of its nearest parent.
 
-        A key that an iteration takes from the top of the recipe has its position there.
+        A key that an iteration takes from the top of the recipe has its position there; settings of keys below it are
+        named with it.
         """
         shared = key[2:] if key[:1] == ("iterations",) else ()
         for steps, setting in reversed(self.settings):
@@ -44,7 +45,8 @@ class SourcePositions:
         depth_shared, line_shared = self._nearest(shared)
         if depth_shared and depth_shared + 2 > depth:
             line = line_shared
-        return f"{self.path}:{line}" if line else str(self.path)
+        below = [setting for steps, setting in self.settings if key and _is_below(steps, key, shared)]
+        return " with ".join([f"{self.path}:{line}" if line else str(self.path), *(f"--set {each}" for each in below)])
 
     def _nearest(self, key: Key) -> tuple[int, int | None]:
         at: Key = ()
@@ -56,6 +58,10 @@ class SourcePositions:
                 break
             depth += 1
         return depth, self.lines.get(at)
+
+
+def _is_below(steps: Key, key: Key, shared: Key) -> bool:
+    return steps[: len(key)] == key or (bool(shared) and steps[: len(shared)] == shared)
 
 
 def split(key: str) -> Key:
