@@ -7,8 +7,11 @@ pool kills a worker that exceeds its deadline.
 from __future__ import annotations
 
 import os
+import re
+import select
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +22,62 @@ from openvlt.errors import UsageError
 
 KILLED = -9
 """Exit code of a process killed by SIGKILL, which the kernel sends when memory runs out."""
+
+_SECRET = re.compile(
+    r"(?:(?<!IB_P)KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|COOKIE|WEBHOOK)S?(?![A-Z])"
+    r"|(?<![A-Z])(?:O?AUTH|AUTHORIZATION|PASS|PAT|JWT|DSN)(?![A-Z])|(?<=_)PWD(?![A-Z])|CONNECTION_STRING",
+    re.IGNORECASE,
+)
+_LOGIN = re.compile(r"://[^/\s@]*:[^/\s@]+@")
+
+
+def child_environment(*keep: str, **added: str) -> dict[str, str]:
+    """The environment of a child process: that of this one without what is secret.
+
+    A variable is secret if a word of its name ends in KEY, TOKEN, SECRET, PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL,
+    COOKIE or WEBHOOK, if a word is AUTH, OAUTH, AUTHORIZATION, PASS, PAT, PWD, JWT or DSN, if its name has
+    CONNECTION_STRING, or if its value is a URL with a password; InfiniBand's partition keys (NCCL_IB_PKEY) are none. So
+    an error report or a log of a child contains no secret.
+
+    Args:
+        keep: names of secret variables the child needs.
+        added: variables to add or replace.
+    """
+    public = {name: value for name, value in os.environ.items() if name in keep or not is_secret(name, value)}
+    return public | added
+
+
+def is_secret(name: str, value: str = "") -> bool:
+    """True if an environment variable is secret by its name or value; see `child_environment`."""
+    return bool(_SECRET.search(name) or _LOGIN.search(value))
+
+
+def die_with_parent(pipe: int = 0) -> None:
+    """Kill this process, with its process group if it leads one, as soon as its parent ends or closes a pipe to it.
+
+    A thread watches the pipe, which closes when the parent closes it or is killed, and the parent's id, since what the
+    parent has forked keeps the pipe open. Linux could send a signal instead, but sends it when the *thread* ends that
+    started this process.
+
+    Args:
+        pipe: descriptor that the parent writes to; nothing is read from it.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        if hasattr(select, "poll"):
+            closed = select.poll()
+            closed.register(pipe, 0)  # a closed pipe is reported whatever is asked for
+            while os.getppid() == parent and not closed.poll(1000):
+                pass
+        else:
+            while os.read(pipe, 1024):
+                pass
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def cpus() -> int:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,100 @@ def test_a_child_ends_with_and_without_sessions(killpg: bool, by_force: bool, mo
     system.end(child, by_force=by_force)  # it is gone: nothing to do
     assert child.stdin is not None
     child.stdin.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "HF_TOKEN", "WANDB_API_KEY",
+        "HUGGING_FACE_HUB_TOKEN", "GITHUB_PAT", "PGPASSWORD", "MYSQL_PWD", "DB_PASS", "SSH_AUTH_SOCK", "OPENVLT_KEYS",
+        "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_STORAGE_CONNECTION_STRING", "SENTRY_DSN", "DOCKER_AUTH_CONFIG",
+        "SLURM_JWT", "apikey", "Api_Key_2", "MY_OAUTH", "SECRETS_FILE", "SLACK_WEBHOOK_URL", "SSH_KEY_PASSPHRASE",
+    ],
+)  # fmt: skip
+def test_a_child_does_not_see_a_secret(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "hush")
+    show = [sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))"]
+    seen = json.loads(subprocess.run(show, env=system.child_environment(), stdout=subprocess.PIPE, check=True).stdout)
+    assert name not in seen
+    assert "hush" not in seen.values()
+    assert system.child_environment(name)[name] == "hush"
+    assert system.child_environment(**{name: "other"})[name] == "other"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PATH", "HOME", "PWD", "OLDPWD", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "TOKENIZERS_PARALLELISM",
+        "CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "NCCL_SOCKET_IFNAME", "NCCL_IB_PKEY", "UCX_IB_PKEY",
+        "OMP_NUM_THREADS", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK", "HTTPS_PROXY", "NO_PROXY",
+        "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HF_HOME", "HF_HUB_OFFLINE", "OPENVLT_HOME", "OPENVLT_FAKE",
+        "SLURM_JOB_ID", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "GIT_AUTHOR_NAME", "XAUTHORITY", "KEYBOARD_LAYOUT",
+    ],
+)  # fmt: skip
+def test_a_child_keeps_what_is_no_secret(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "http://proxy:3128")
+    assert system.child_environment()[name] == "http://proxy:3128"
+
+
+def test_an_address_with_a_password_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:hush@host/db")
+    monkeypatch.setenv("SERVICE", "https://host:8000/a@b")
+    assert "DATABASE_URL" not in system.child_environment()
+    assert "SERVICE" in system.child_environment()
+
+
+FAMILY = """
+import os, subprocess, sys, threading, time
+from openvlt import system
+
+def start():
+    command = [sys.executable, __file__, "child"]
+    started.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=how == "session"))
+
+how = sys.argv[1]
+started = []
+if how == "child":
+    system.die_with_parent()
+    leads = os.getpgrp() == os.getpid()
+    own = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid] if leads else []
+    print(os.getpid(), *own, flush=True)
+    time.sleep(600)
+thread = threading.Thread(target=start)
+thread.start()
+thread.join()  # the child outlives the thread that started it
+if how == "fork" and os.fork() == 0:
+    time.sleep(600)  # it keeps the pipe open
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds child processes in /proc")
+@pytest.mark.parametrize("how", ["session", "group", "fork"])
+def test_a_child_and_its_own_children_die_with_a_killed_parent(how: str, tmp_path: Path) -> None:
+    script = tmp_path / "family.py"
+    script.write_text(FAMILY)
+    parent = subprocess.Popen([sys.executable, str(script), how], stdout=subprocess.PIPE, start_new_session=True)
+    assert parent.stdout is not None
+    family = [int(pid) for pid in parent.stdout.readline().split()]
+    time.sleep(1.5)  # longer than the child looks away
+    assert len(family) == (2 if how == "session" else 1)
+    assert all(map(_alive, family))
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 60
+    while any(map(_alive, family)):
+        assert time.monotonic() < deadline, "it outlives its parent"
+        time.sleep(0.05)
+    system.end(parent, by_force=True)
+    parent.stdout.close()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_systems_without_fork_have_nothing_to_call_after_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def gpu_memory() -> int:
         return 0
     asked = subprocess.run(
         ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-        capture_output=True, text=True, check=False,
+        env=system.child_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     return sum(int(line) << 20 for line in asked.stdout.split() if line.isdigit())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -169,7 +168,7 @@ def _run(workspace: Workspace, folder: Path, command: list[str], step: Step) -> 
     """
     for name in ("result.json", "error.json", "metrics.jsonl"):
         (folder / name).unlink(missing_ok=True)
-    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    environment = system.child_environment(TOKENIZERS_PARALLELISM="false")
     with (folder / "train.log").open("ab") as log:
         child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True

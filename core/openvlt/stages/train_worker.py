@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openvlt import system
 from openvlt.errors import OpenvltError
 from openvlt.interfaces import Trainer, Verifier
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace
@@ -134,16 +134,6 @@ def run(path: Path) -> None:
         write_atomically(folder / "result.json", json.dumps(result).encode())
 
 
-def _exit_with_parent() -> None:
-    """Exit as soon as standard input closes: the parent has ended or asks this process to end.
-
-    A pipe works on every system and for a parent that was killed; ``os._exit`` stops a trainer that is busy in C code.
-    """
-    while os.read(0, 1024):
-        pass
-    os._exit(1)
-
-
 if __name__ == "__main__":
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    system.die_with_parent()
     run(Path(sys.argv[1]))
