@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made import Bench
 
-from openvlt.errors import DataError, UsageError
-from openvlt.records import Row
+from openvlt.errors import DataError, PluginError, UsageError
+from openvlt.records import Example, Rejected, Row
+from openvlt.stages.accepting import LONGEST, accepted
 from openvlt.stages.load import image_digests
 
 
@@ -95,3 +98,59 @@ def test_rows_survive_a_change_of_their_neighbours(stages: Bench) -> None:
 
     few, many = by_id(list(stages.load(n=5).rows())), by_id(list(stages.load(n=9).rows()))
     assert {id: many[id] for id in few} == few
+
+
+def _nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"question": "\ud800 what?"}, "question contains a lone surrogate"),
+        ({"answer": "a\0b"}, "answer contains a NUL character"),
+        ({"id": 7}, "id is int, not text"),
+        ({"answer": b"yes"}, "answer is bytes, not text"),
+        ({"question": [["what?"]]}, "question is list, not text"),
+        ({"question": "x" * (LONGEST + 1)}, "question is longer than 1,000,000 characters"),
+        ({"unit": 3}, "unit is int, not text"),
+        ({"choices": "ab"}, "choices are str, not texts"),
+        ({"choices": ("a", None)}, "a choice is NoneType, not text"),
+        ({"images": ["a.png"]}, "images are not images"),
+        ({"answer_type": "number"}, "unknown answer type"),
+        ({"precision": 10**9}, "precision is no number from 0 to 300"),
+        ({"metadata": [1]}, "metadata is list, not a mapping"),
+        ({"metadata": {"a": {1: object()}}}, "metadata is not JSON"),
+        ({"metadata": {"a": _nested(100_000)}}, "metadata is not JSON"),
+        ({"metadata": {"a": _nested(230)}}, "metadata is not JSON"),
+        ({"metadata": {"a": ["\ud800"]}}, "metadata is not JSON"),
+        ({"metadata": {"a\ud800": 1}}, "a key of metadata contains a lone surrogate"),
+    ],
+)
+def test_a_row_that_no_stage_could_store_is_rejected(fields: dict[str, Any], reason: str) -> None:
+    row = Example(**{"id": "1", "question": "what?", "answer": "yes", **fields})
+    (found,) = accepted([row], "made")
+    assert isinstance(found, Rejected) and found.reason == reason
+
+
+def test_what_is_no_row_at_all_is_rejected_by_its_number() -> None:
+    odd = [None, {"id": "1"}, Rejected(id="\ud800", reason="\0\ud800")]
+    assert [(each.id, getattr(each, "reason", "")) for each in accepted(odd, "made")] == [
+        ("row 1", "the source yielded NoneType, not an example"),
+        ("row 2", "the source yielded dict, not an example"),
+        ("\\ud800", "\\x00\\ud800"),
+    ]
+
+
+def test_a_source_that_fails_is_named() -> None:
+    def rows() -> Iterator[Example]:
+        yield Example(id="1", question="what?", answer="yes")
+        raise KeyError("gold")
+
+    found = accepted(rows(), "made")
+    assert isinstance(next(found), Example)
+    with pytest.raises(PluginError, match=r"The source made failed: KeyError: 'gold'\."):
+        next(found)

@@ -8,9 +8,9 @@ from itertools import islice
 
 from openvlt.bench.definition import Definition
 from openvlt.errors import DataError, Reject
-from openvlt.interfaces import Benchmark
 from openvlt.records import Example, Image, Rejected, Row, Sampling, StageRecord
 from openvlt.records.bench import UsedData, UsedJudge, UsedModel, UsedPrompt
+from openvlt.stages.accepting import accepted
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
 
@@ -106,7 +106,7 @@ def _rows(workspace: Workspace, definition: Definition, limit: int | None, image
     """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
     broken: list[Rejected] = []
     benchmark, name = definition.benchmark.component, definition.benchmark.entry.name
-    for example in islice(benchmark.choose(_read(benchmark, broken)), limit):
+    for example in islice(benchmark.choose(_read(definition, broken)), limit):
         try:
             stored = _checked_images(workspace, example, images)
         except Reject as reject:
@@ -118,10 +118,11 @@ def _rows(workspace: Workspace, definition: Definition, limit: int | None, image
         yield Row(example=Example(id=each.id, question="", answer="", source=name))
 
 
-def _read(benchmark: Benchmark, broken: list[Rejected]) -> Iterator[Example]:
+def _read(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
     """Yield the readable rows of the data, and add the others to `broken`."""
+    benchmark = definition.benchmark.component
     seen: set[str] = set()
-    for item in benchmark.source.examples(benchmark.split):
+    for item in accepted(benchmark.source.examples(benchmark.split), definition.benchmark.entry.name):
         if item.id in seen:
             raise DataError(f"The id '{item.id}' is a duplicate in the data.", "Remove one of the two rows.")
         seen.add(item.id)

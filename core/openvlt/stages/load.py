@@ -10,6 +10,7 @@ from openvlt.errors import DataError, Reject, UsageError, closest
 from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
+from openvlt.stages.accepting import accepted
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter, digest
 
@@ -83,7 +84,7 @@ def _read(
 ) -> int:
     taken = 0
     seen: set[str] = set()
-    for item in examples:
+    for item in accepted(examples, source):
         if limit is not None and writer.out >= limit:
             break
         taken += 1
