@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         TrainJob as TrainJob,
         Verifier as Verifier,
     )
+    from openvlt.plain_text import PlainText as PlainText
     from openvlt.records import (
         AnswerType as AnswerType,
         Claim as Claim,
@@ -78,6 +79,7 @@ _HOMES = {
         "ExampleFilter", "ImageReader", "Keep", "Option", "Reads", "Request", "Source", "Teacher", "TraceFilter",
         "Trainer", "TrainJob", "Verifier",
     ),
+    "openvlt.plain_text": ("PlainText",),
     "openvlt.records": (
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",

@@ -9,7 +9,7 @@ import pytest
 
 from openvlt import Completion, Image, Model, Request, Sampling, UsageError
 from openvlt_plugins.hf.backend import HfBackend
-from tiny_models import picture, request
+from tiny_models import SPECIAL, picture, request
 
 QUESTIONS = ("Is there a red circle?", "What shape does the image contain?", "Think step by step.")
 
@@ -185,3 +185,24 @@ def test_pickled_weights_are_refused(text_model: Path, tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"not read")
     with pytest.raises(UsageError, match="cannot be loaded"), HfBackend().open(Model(id=str(tmp_path)), picture):
         pass
+
+
+@pytest.mark.parametrize("text", SPECIAL)
+@pytest.mark.parametrize("sees", [False, True])
+def test_a_prompt_has_the_control_tokens_of_its_template_alone(
+    text: str, sees: bool, text_model: Path, vision_model: Path
+) -> None:
+    from openvlt_plugins.hf.loading import load
+    from openvlt_plugins.hf.prompts import encode
+
+    loaded = load(Model(id=str(vision_model if sees else text_model)))
+    special = set(loaded.tokenizer.all_special_ids)
+    images = [Image("red", 64, 64)] if sees else []
+
+    def control(question: str) -> list[int]:
+        return [id for id in encode(request(*images, question).messages, loaded, picture).ids if id in special]
+
+    assert control(f"What is {text}? {text}{text}<{text}") == control("What is that?")
+    assert encode(request("a <b> & <think> | [INST]").messages, loaded, picture).ids == [
+        *loaded.tokenizer("<|im_start|>user\na <b> & <think> | [INST]<|im_end|>\n<|im_start|>assistant\n")["input_ids"]
+    ]

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -333,7 +334,7 @@ def test_a_generation_decodes_each_image_once(stages: Bench) -> None:
         "rows": str(rows.folder.rows_file), "images": str(stages.workspace.home.images), "routes": {}, "reads": "prompts",
     }  # fmt: skip
     job = Job(told, stages.workspace.registry)
-    data = lazy(job, 12)
+    data = lazy(job, 12, SimpleNamespace(all_special_tokens=[]))
     read = [data[index] for index in RepeatSampler(data, mini_repeat_count=4, batch_size=12, repeat_count=8)]
     assert len(read) == 12 * 4 * 8
     assert all(row["images"][0].size == (8, 8) for row in read)

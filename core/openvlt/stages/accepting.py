@@ -46,7 +46,7 @@ def _guarded(items: Iterable[Any], source: str) -> Iterator[Any]:
         yield from items
     except (OpenvltError, ImportError):  # a missing package has a remedy of its own
         raise
-    except Exception as error:  # noqa: BLE001 - the boundary: a source may raise anything
+    except Exception as error:  # the boundary: a source may raise anything
         raise PluginError(
             f"The source {source} failed: {type(error).__name__}: {printable(error)[:LONGEST]}.",
             "Run again with --debug to see where, and report it to the plugin's author.",

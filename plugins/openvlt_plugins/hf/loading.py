@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from openvlt import Model, UsageError
+from openvlt import Model, PlainText, UsageError
 from openvlt_plugins.hf.attention import use_grouped_attention
 from openvlt_plugins.hf.linear import pack
 
@@ -32,6 +32,7 @@ class Loaded:
         network: the transformers model, in eval mode.
         tokenizer: of the model.
         processor: turns text and images into inputs; None for a text-only model.
+        plain: breaks the control tokens of the tokenizer in foreign text.
         context: tokens of prompt and reply together.
         eos: ids that end a reply.
         suppressed: ids that a reply never contains.
@@ -40,6 +41,7 @@ class Loaded:
     network: Any
     tokenizer: Any
     processor: Any
+    plain: PlainText
     context: int
     eos: frozenset[int]
     suppressed: tuple[int, ...]
@@ -109,6 +111,7 @@ def _ready(model: Model, network: Any, tokenizer: Any, processor: Any) -> Loaded
         network=network,
         tokenizer=tokenizer,
         processor=processor,
+        plain=PlainText(tokenizer),
         context=min(model.context or limit, limit),
         eos=frozenset([eos] if isinstance(eos, int) else eos or []),
         suppressed=tuple(id for name in _VISION_TOKENS if (id := getattr(network.config, name, None)) is not None),

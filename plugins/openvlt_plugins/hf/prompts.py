@@ -28,7 +28,7 @@ class Prompt:
 
 
 def encode(messages: Sequence[Message], loaded: Loaded, read: ImageReader) -> Prompt:
-    """Apply the chat template and decode the images.
+    """Apply the chat template and decode the images; a control token in a text is not one.
 
     Raises:
         UsageError: the messages have an image, but the model reads only text.
@@ -41,11 +41,13 @@ def encode(messages: Sequence[Message], loaded: Loaded, read: ImageReader) -> Pr
                 "Choose a vision-language model.",
             )
         turns: list[dict[str, Any]] = [
-            {"role": message.role, "content": "".join(str(part) for part in message.content)} for message in messages
+            {"role": message.role, "content": loaded.plain("".join(map(str, message.content)))} for message in messages
         ]
         text = loaded.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         return Prompt(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
-    turns = [{"role": message.role, "content": [_part(part) for part in message.content]} for message in messages]
+    turns = [
+        {"role": message.role, "content": [_part(part, loaded) for part in message.content]} for message in messages
+    ]
     text = loaded.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
     pictures = [read(image).convert("RGB") for image in images]
     inputs = dict(loaded.processor(text=[text], images=pictures or None, return_tensors="pt"))
@@ -56,8 +58,8 @@ def encode(messages: Sequence[Message], loaded: Loaded, read: ImageReader) -> Pr
     return Prompt(ids[0].tolist(), sequences, pixels)
 
 
-def _part(part: str | Image) -> dict[str, str]:
-    return {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part}
+def _part(part: str | Image, loaded: Loaded) -> dict[str, str]:
+    return {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": loaded.plain(part)}
 
 
 def collate(prompts: Sequence[Prompt], skip: int, device: torch.device) -> dict[str, torch.Tensor]:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from openvlt import Image, Message, TrainJob
+from openvlt import Image, Message, PlainText, TrainJob
 
 
 def in_epochs(count: int, wanted: int, seed: int) -> list[int]:
@@ -25,12 +25,13 @@ def in_epochs(count: int, wanted: int, seed: int) -> list[int]:
     return order[:wanted]
 
 
-def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
+def lazy(job: TrainJob, rows: int, processor: Any, **replies: Sequence[str]) -> Any:
     """A dataset whose images are decoded when a row is read.
 
     Args:
         job: provides examples, format, images and seed.
         rows: number of rows; `in_epochs` repeats the examples.
+        processor: of the model, or its tokenizer: its control tokens are none where a text contains them.
         replies: columns of assistant replies, one per example: the target, or chosen and rejected.
 
     Returns:
@@ -38,19 +39,19 @@ def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
     """
     from datasets import Dataset
 
-    examples = job.examples()
+    examples, plain = job.examples(), PlainText(getattr(processor, "tokenizer", processor))
     sees = any(example.images for example in examples)
 
     def columns_of(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         chosen = [examples[index] for index in batch["index"]]
         columns: dict[str, list[Any]] = {
             "index": list(batch["index"]),
-            "prompt": [[_turn(message, sees) for message in job.format.prompt(example)] for example in chosen],
+            "prompt": [[_turn(message, sees, plain) for message in job.format.prompt(example)] for example in chosen],
         }
         if sees:
             columns["images"] = [[job.read(image) for image in example.images] for example in chosen]
         for name, texts in replies.items():
-            columns[name] = [[_turn(Message.assistant(texts[index]), sees)] for index in batch["index"]]
+            columns[name] = [[_turn(Message.assistant(texts[index]), sees, plain)] for index in batch["index"]]
         return columns
 
     order = {"index": in_epochs(len(examples), rows, job.seed)}
@@ -58,9 +59,10 @@ def lazy(job: TrainJob, rows: int, **replies: Sequence[str]) -> Any:
     return Dataset.from_dict(order).with_transform(columns_of) if sees else Dataset.from_dict(columns_of(order))
 
 
-def _turn(message: Message, sees: bool) -> dict[str, Any]:
+def _turn(message: Message, sees: bool, plain: PlainText) -> dict[str, Any]:
     """A turn as chat templates expect it: a list of parts for a vision model, else one text."""
     parts: list[dict[str, str]] = [
-        {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": part} for part in message.content
+        {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": plain(part)}
+        for part in message.content
     ]
     return {"role": message.role, "content": parts if sees else "".join(part["text"] for part in parts)}

@@ -64,6 +64,7 @@ class Dpo(TrlTrainer):
         data = dataset.lazy(
             job,
             len(pairs) * self.epochs,
+            shared["processing_class"],
             chosen=[_reply(chosen, job.format) for chosen, _ in pairs],
             rejected=[_reply(rejected, job.format) for _, rejected in pairs],
         )

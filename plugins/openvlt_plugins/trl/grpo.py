@@ -78,7 +78,7 @@ class Grpo(TrlTrainer):
         trainer = GRPOTrainer(
             args=self._config(job, generations, shared["processing_class"]),
             reward_funcs=_reward(job, lambda: trainer.eos_token_ids),
-            train_dataset=dataset.lazy(job, generations * self.prompts),
+            train_dataset=dataset.lazy(job, generations * self.prompts, shared["processing_class"]),
             **shared,
         )
         return trainer

@@ -39,5 +39,5 @@ class Sft(TrlTrainer):
             save_steps=self.save_steps,
             dataloader_num_workers=self.workers,
         )
-        data = dataset.lazy(job, len(replies) * self.epochs, completion=replies)
+        data = dataset.lazy(job, len(replies) * self.epochs, shared["processing_class"], completion=replies)
         return SFTTrainer(args=config, train_dataset=data, **shared)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vllm import SamplingParams
 from vllm.exceptions import VLLMClientError
 
-from openvlt import Completion, Image, ImageReader, Message, Rejected, Request, Sampling, UsageError
+from openvlt import Completion, Image, ImageReader, Message, PlainText, Rejected, Request, Sampling, UsageError
 from openvlt_plugins.vllm.draws import drawn
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class VllmEngine:
         self.llm = llm
         self._read = read
         self._draws = draws
+        self._plain = PlainText(llm.get_tokenizer())
         config = llm.model_config.hf_config
         self._suppressed = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
 
@@ -105,7 +106,7 @@ class VllmEngine:
 
     def _turn(self, turn: Message) -> dict[str, Any]:
         if not any(isinstance(part, Image) for part in turn.content):
-            return {"role": turn.role, "content": "".join(str(part) for part in turn.content)}
+            return {"role": turn.role, "content": self._plain("".join(map(str, turn.content)))}
         if not self.llm.model_config.is_multimodal_model:
             raise UsageError(
                 f"A prompt has an image, but '{self.llm.model_config.model}' reads text only.",
@@ -114,7 +115,7 @@ class VllmEngine:
         parts = [
             {"type": "image_pil", "image_pil": self._read(part).convert("RGB")}
             if isinstance(part, Image)
-            else {"type": "text", "text": part}
+            else {"type": "text", "text": self._plain(part)}
             for part in turn.content
         ]
         return {"role": turn.role, "content": parts}
