@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Benchmark, Verifier
+from openvlt.recipe import read_yaml
 from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry
 from openvlt.registry.targets import is_data, read_data
@@ -98,14 +97,7 @@ def define_on_file(registry: Registry, name: str, format: Format, file: Path) ->
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"The benchmark file '{path}' cannot be read: {error.strerror}.", "Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"The benchmark file '{path}' is not UTF-8 text: {error}.", "Save it as UTF-8.") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"The benchmark file '{path}' is not YAML: {error}.", "Fix it.") from error
+    spec, _ = read_yaml(path, "benchmark")
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
         raise UsageError(f"'{path}' defines no benchmark: it has no key 'use'.", "Begin it with 'use: qa'.")
     return spec

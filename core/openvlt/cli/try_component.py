@@ -91,7 +91,9 @@ def _yaml(text: str | None) -> Any:
     """
     import yaml
 
+    from openvlt.recipe import parse, problem_of
+
     try:
-        return None if text is None else yaml.safe_load(text)
+        return None if text is None else parse(text, f"'{text[:80]}'")[0]
     except yaml.YAMLError as error:
-        raise UsageError(f"'{text}' is not YAML: {str(error).splitlines()[0]}.", "Quote it.") from error
+        raise UsageError(f"'{text}' is not YAML: {problem_of(error)}.", "Quote it.") from error

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from openvlt.engines.executor import Executor, Local
+from openvlt.engines.model_files import check_files
 from openvlt.engines.models import content_digest, locate, packaged_models, size_in_bytes
 from openvlt.engines.resolution import Resolved, resolve
 from openvlt.errors import UsageError
@@ -16,6 +17,7 @@ __all__ = [
     "Executor",
     "Local",
     "Resolved",
+    "check_files",
     "content_digest",
     "locate",
     "make_executor",

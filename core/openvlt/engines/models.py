@@ -9,9 +9,10 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+from openvlt.engines.model_files import check_files
 from openvlt.errors import UsageError
 from openvlt.records import Model
-from openvlt.store import Home, digest, file_digest, model_digest, model_of_run, write_atomically
+from openvlt.store import Home, decode, digest, file_digest, model_digest, model_of_run, write_atomically
 
 
 def locate(model: Model, known: Mapping[str, Model], home: Home) -> Model:
@@ -69,13 +70,18 @@ def size_in_bytes(model: Model) -> int | None:
 
 
 def content_digest(model: Model, home: Home) -> str:
-    """Digest of a local model's files, cached by their size and time; of other models, of their id and revision."""
+    """Digest of a local model's files, cached by their size and time; of other models, of their id and revision.
+
+    Raises:
+        UsageError: a file of the model is damaged.
+    """
     path = Path(model.id)
     if model.url or not path.exists():
         return digest("unseen", model.id, model.revision)
+    check_files(path)
     cache = home.root / "digests.json"
     try:
-        digests: dict[str, str] = json.loads(cache.read_bytes())
+        digests = decode(dict[str, str], cache.read_bytes())
     except (FileNotFoundError, ValueError):
         digests = {}
     before = len(digests)

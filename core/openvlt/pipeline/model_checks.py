@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from openvlt import system
-from openvlt.engines import size_in_bytes
+from openvlt.engines import check_files, size_in_bytes
 from openvlt.errors import UsageError
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
@@ -79,7 +79,8 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
         return
     if model.id == "base":
         who, key = "base", ""
-    if located.id and Path(located.id).exists():
+    if located.id and (path := Path(located.id)).exists():
+        check_files(path)
         return
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", located.id):
         raise UsageError(

@@ -14,12 +14,21 @@ ITERATION_KEYS = tuple(Iteration.model_fields)
 """Keys that may also be at the top of a recipe, where they hold for every iteration that does not override them."""
 
 
+MOST = 1_000
+"""Iterations of a recipe; each is a copy of all its blocks."""
+
+
 def spread(tree: dict[str, Any], count: int | None, positions: SourcePositions) -> None:
     """Overlay each iteration on the blocks at the top; `count` repeats the last iteration or drops some.
 
     Raises:
-        UsageError: the iterations are neither a list nor a number of at least 1, or there is none to repeat.
+        UsageError: the iterations are neither a list nor a number of at least 1, there is none to repeat, or they are
+            over `MOST`.
     """
+    written = tree.get("iterations")
+    wanted = max(count or 0, written if type(written) is int else 0)
+    if wanted > MOST:
+        raise UsageError(f"{wanted:,} iterations are asked for, over {MOST:,}.", "Ask for fewer.")
     shared = {key: tree.pop(key) for key in ITERATION_KEYS if key in tree}
     iterations = tree.get("iterations", [{}] if shared else [])
     if type(iterations) is int and iterations >= 1:

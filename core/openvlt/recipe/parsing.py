@@ -1,13 +1,49 @@
-"""Parses the YAML of a recipe, with the line of each key."""
+"""Parses the YAML of a recipe or a benchmark, with the line of each key, within limits that no such file needs."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from openvlt.errors import UsageError
 from openvlt.recipe.positions import Key
+
+LARGEST = 100_000
+"""Characters of a file; PyYAML takes about a second for as many."""
+DEEPEST = 50
+"""Levels of nesting; every level is a level of recursion here and in all that reads the value."""
+MOST = 10_000
+"""Values of a file once aliases are written out: nine lists of nine aliases each are a billion."""
+
+
+def read_yaml(path: Path, what: str) -> tuple[Any, dict[Key, int]]:
+    """Parse a file; see `parse`.
+
+    Args:
+        path: of the file.
+        what: what it should be, such as ``recipe``, for messages.
+
+    Raises:
+        UsageError: it cannot be read, is no YAML, or is over a limit.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            return parse(file.read(LARGEST + 1), str(path))
+    except OSError as error:
+        raise UsageError(f"The {what} file '{path}' cannot be read: {error.strerror}.", "Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason}.", "Name a YAML file.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise UsageError(f"{at}: this is not YAML: {problem_of(error)}.", "Fix the line.") from error
+
+
+def problem_of(error: yaml.YAMLError) -> str:
+    """What is wrong, in a line."""
+    return str(getattr(error, "problem", None) or error).partition("\n")[0]
 
 
 def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
@@ -18,13 +54,17 @@ def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
         source: where it is from, for messages.
 
     Returns:
-        The value, and the line of each key, from 1.
+        The value, which consists of text, numbers, dates, lists and mappings, and the line of each key, from 1.
 
     Raises:
-        UsageError: a key is written twice, a value contains itself, or there is no such date.
+        UsageError: a key is written twice, a value contains itself or is none of these, there is no such date, or the
+            text is over a limit.
         yaml.YAMLError: it is not YAML.
     """
-    loader = yaml.SafeLoader(text)
+    if len(text) > LARGEST:
+        raise UsageError(f"{source} has over {LARGEST:,} characters.", "Move what is that long into a file of data.")
+    loader = _Loader(text)
+    loader.source = source
     try:
         node = loader.get_single_node()
         lines: dict[Key, int] = {}
@@ -34,6 +74,22 @@ def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
         raise UsageError(f"{source}: a value cannot be read: {error}.", "Write text in quotes.") from error
     finally:
         loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes no node below `DEEPEST`."""
+
+    source = ""
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.depth > DEEPEST:
+            line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
+            raise UsageError(f"{self.source}:{line}: this is nested over {DEEPEST} levels deep.", "Flatten it.")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def _record_lines(node: Any, at: Key, lines: dict[Key, int], source: str, around: tuple[Any, ...]) -> None:
@@ -55,6 +111,8 @@ def _record_lines(node: Any, at: Key, lines: dict[Key, int], source: str, around
                 f"{source}:{line}: the key '{_name((*at, step))}' is also on line {own[step]}.",
                 "Remove one of the two, or rename it.",
             )
+        if len(lines) >= MOST:
+            raise UsageError(f"{source}:{line}: there are over {MOST:,} values.", "Repeat less by aliases (*name).")
         own[step] = lines[(*at, step)] = line
         _record_lines(value, (*at, step), lines, source, (*around, node))
 
@@ -64,7 +122,27 @@ def _name(key: Key) -> str:
 
 
 def _copied(value: Any) -> Any:
-    """A copy that shares nothing, unlike that of ``copy.deepcopy``, which keeps aliases."""
+    """A copy that shares nothing, unlike that of ``copy.deepcopy``, which keeps aliases.
+
+    Raises:
+        ValueError: a value cannot be written as JSON.
+    """
     if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
-    return [_copied(each) for each in value] if isinstance(value, list) else value
+        return {_copied(key): _copied(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_copied(each) for each in value]
+    if isinstance(value, bytes | set | tuple):
+        raise ValueError(f"a {type(value).__name__} is no text, number, list or mapping")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError("a number has more than 64 bits")
+    if isinstance(value, str) and ("\0" in value or not _is_text(value)):
+        raise ValueError("a text contains a NUL character or half of a surrogate pair")
+    return value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,14 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from openvlt.errors import UsageError, closest
 from openvlt.recipe.mistakes import explain
 from openvlt.recipe.overlaying import spread
 from openvlt.recipe.overrides import replace_blocks
-from openvlt.recipe.parsing import parse
+from openvlt.recipe.parsing import read_yaml
 from openvlt.recipe.positions import Key, SourcePositions
 from openvlt.recipe.schema import Recipe
 from openvlt.recipe.settings import Setting
@@ -66,22 +65,22 @@ def _path(name: str) -> Path:
     known = find_recipes()
     if name in known:
         return known[name]
-    if (path := Path(name)).is_file():
+    if _is_file(path := Path(name)):
         return path
     if path.suffix in (".yaml", ".yml") or "/" in name:
         raise UsageError(f"The recipe file {name} does not exist.", f"Recipes by name: {', '.join(known)}.")
     raise UsageError(f"There is no recipe '{name}'.", closest(name, list(known)))
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
+def _is_file(path: Path) -> bool:
     try:
-        tree, lines = parse(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text: {error.reason}.", "Name a YAML file.") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UsageError(f"{at}: this is not YAML: {getattr(error, 'problem', error)}.", "Fix the line.") from error
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
+    tree, lines = read_yaml(path, "recipe")
     if not isinstance(tree, dict):
         raise UsageError(f"{path} is not a recipe: it must be a mapping.", "See docs/recipes.md.")
     return tree, lines

@@ -55,8 +55,10 @@ def load(model: Model) -> Loaded:
     """
     try:
         return _load_gguf(model) if model.id.endswith(".gguf") else _load_safetensors(model)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except ImportError:
+        raise
+    except Exception as error:  # damaged files raise whatever their parser raises, from KeyError to RuntimeError
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UsageError(
             f"The model '{model.id}' cannot be loaded: {reason}",
             "Give a hub id or a local folder with config.json, tokenizer and safetensors weights, or a .gguf file.",
@@ -66,25 +68,25 @@ def load(model: Model) -> Loaded:
 def _load_gguf(model: Model) -> Loaded:
     path = Path(model.id)
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    tokenizer = AutoTokenizer.from_pretrained(**where)
-    network = AutoModelForCausalLM.from_pretrained(**where, dtype=_dtype(model, default=torch.float32))
+    tokenizer = AutoTokenizer.from_pretrained(**where, trust_remote_code=False)
+    dtype = _dtype(model, default=torch.float32)
+    network = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype, trust_remote_code=False, use_safetensors=True)
     return _ready(model, network, tokenizer, None)
 
 
 def _load_safetensors(model: Model) -> Loaded:
-    where = {"pretrained_model_name_or_path": model.id, "revision": model.revision, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(**where)
-    weights = {"dtype": _dtype(model, default="auto"), "use_safetensors": True}
-    if torch.cuda.is_available():
-        weights["device_map"] = "auto"
+    where = {"pretrained_model_name_or_path": model.id, "revision": model.revision}
+    config = AutoConfig.from_pretrained(**where, trust_remote_code=False)
+    placed = {"device_map": "auto"} if torch.cuda.is_available() else {}
+    weights = {**where, **placed, "dtype": _dtype(model, default="auto")}
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        network = AutoModelForCausalLM.from_pretrained(**where, **weights)
-        return _ready(model, network, AutoTokenizer.from_pretrained(**where), None)
-    processor = AutoProcessor.from_pretrained(**where)
+        network = AutoModelForCausalLM.from_pretrained(**weights, trust_remote_code=False, use_safetensors=True)
+        return _ready(model, network, AutoTokenizer.from_pretrained(**where, trust_remote_code=False), None)
+    processor = AutoProcessor.from_pretrained(**where, trust_remote_code=False)
     if model.pixels is not None:
         low, high = model.pixels
         processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
-    network = AutoModelForImageTextToText.from_pretrained(**where, **weights)
+    network = AutoModelForImageTextToText.from_pretrained(**weights, trust_remote_code=False, use_safetensors=True)
     return _ready(model, network, processor.tokenizer, processor)
 
 
@@ -99,6 +101,8 @@ def _dtype(model: Model, *, default: Any) -> Any:
 def _ready(model: Model, network: Any, tokenizer: Any, processor: Any) -> Loaded:
     if not (processor or tokenizer).chat_template:
         raise ValueError("it has no chat template")
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise ValueError("it has no tokenizer")  # transformers makes one with no words
     network.eval()
     use_grouped_attention(network)
     pack(network)

@@ -26,16 +26,16 @@ def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: str | None)
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, set_seed
 
     set_seed(seed)
-    config = AutoConfig.from_pretrained(model.id)
+    config = AutoConfig.from_pretrained(model.id, trust_remote_code=False)
     sees = getattr(config, "vision_config", None) is not None
     loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-    policy = loader.from_pretrained(model.id, dtype=torch.float32, use_safetensors=True)
+    policy = loader.from_pretrained(model.id, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
     if checkpoint and not (Path(checkpoint) / "adapter_config.json").exists():
         # transformers 5 saves Qwen2.5-VL with its old parameter names. On resume its Trainer does not rename them, and
         # would continue from the weights above with only a warning; so the checkpoint is loaded here.
-        saved = loader.from_pretrained(checkpoint, dtype=torch.float32, use_safetensors=True)
+        saved = loader.from_pretrained(checkpoint, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
         policy.load_state_dict(saved.state_dict())
-    processor = AutoProcessor.from_pretrained(model.id, padding_side="left")
+    processor = AutoProcessor.from_pretrained(model.id, padding_side="left", trust_remote_code=False)
     if model.pixels and hasattr(processor, "image_processor"):
         low, high = model.pixels
         processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
@@ -83,7 +83,8 @@ def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint
     policy = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(policy, "merge_and_unload"):
         policy = policy.merge_and_unload()
-    name = model.dtype if model.dtype != "auto" else AutoConfig.from_pretrained(model.id).dtype
+    saved = AutoConfig.from_pretrained(model.id, trust_remote_code=False)
+    name = model.dtype if model.dtype != "auto" else saved.dtype
     dtype = getattr(torch, str(name).removeprefix("torch.")) if name else torch.float32
     target = folder / "model"
     if trainer.accelerator.is_main_process:

@@ -69,8 +69,10 @@ class VllmBackend(Backend):
             # Without a GPU a separate process has no advantage and takes seven times as long to start.
             with _environment("VLLM_ENABLE_V1_MULTIPROCESSING", None if _has_gpu() else "0"):
                 return LLM(**self._arguments(model))
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().split("\n")[0]
+        except ImportError:
+            raise
+        except Exception as error:  # damaged files raise whatever their parser raises, from KeyError to RuntimeError
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise UsageError(
                 f"The model '{model.id}' cannot be loaded: {reason}",
                 "Give a hub id or a local folder that vLLM can run, or use the backend hf.",

@@ -24,8 +24,10 @@ def as_folder(model: Model) -> Iterator[Model]:
     with TemporaryDirectory(prefix="openvlt-gguf-") as folder:
         try:
             _unpack(Path(model.id), Path(folder), "float32" if model.dtype == "auto" else model.dtype)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().split("\n")[0]
+        except ImportError:
+            raise
+        except Exception as error:  # a damaged file raises whatever its parser raises
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise UsageError(
                 f"The model '{model.id}' cannot be loaded: {reason}", "Give a GGUF file that transformers can read."
             ) from error
@@ -37,11 +39,13 @@ def _unpack(path: Path, folder: Path, dtype: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    network = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    network = AutoModelForCausalLM.from_pretrained(
+        **where, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+    )
     fields = {name: value for name, value in network.config.to_dict().items() if name != "quantization_config"}
     # transformers refuses to save a network loaded from GGUF, so its weights are copied to a plain one.
     plain = type(network)(type(network.config)(**fields))
     plain.load_state_dict(network.state_dict())
     plain.generation_config.eos_token_id = network.config.eos_token_id
     plain.to(getattr(torch, dtype)).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**where, trust_remote_code=False).save_pretrained(folder)
