@@ -6,6 +6,7 @@ Everything a plugin needs is a name of this package, imported at its first use; 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,15 @@ if TYPE_CHECKING:
         uniform_draws as uniform_draws,
     )
     from openvlt.stratify import allocate as allocate
+
+# The usage statistics of vLLM and Ray and the telemetry of the hub are off, here and in child processes, unless the
+# user has set the variable. Each package reads its own when it is imported, so this is before any of them can be.
+for _variable, _off in {
+    "VLLM_NO_USAGE_STATS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}.items():
+    os.environ.setdefault(_variable, _off)
 
 _HOMES = {
     "openvlt.stratify": ("allocate",),

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import click
 
 from openvlt.cli import cli
-from openvlt.errors import OpenvltError
+from openvlt.errors import DataError, OpenvltError, UsageError
+from openvlt.terminal import escaped
 
 INTERRUPTED = 130
 
@@ -29,10 +30,16 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code; an error is printed on stderr, with ``--debug`` as a traceback.
     """
+    with escaped():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in options
     arguments = ["--debug"] * debug + [word for word in options if word != "--debug"] + list(arguments[len(options) :])
     try:
+        _check_text(arguments)
         result = cli.main(arguments, prog_name="openvlt", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -55,6 +62,13 @@ def run(arguments: Sequence[str]) -> int:
         return user_error.exit_code
 
 
+def _check_text(arguments: Sequence[str]) -> None:
+    """Refuse what can be neither a file's name nor text: no later check needs to think of it."""
+    for argument in arguments:
+        if "\0" in argument or any("\ud800" <= character <= "\udfff" for character in argument):
+            raise UsageError(f"The argument '{argument[:200]}' is no UTF-8 text.", "Rename the file, or type it again.")
+
+
 def _user_error(error: Exception) -> OpenvltError:
     """Any error as one with a remedy; for an optional package that is not installed, the command that installs it."""
     if isinstance(error, OpenvltError):
@@ -66,6 +80,11 @@ def _user_error(error: Exception) -> OpenvltError:
             require(error.name.partition(".")[0])
         except OpenvltError as missing:
             return missing
+    if isinstance(error, OSError) and error.strerror:
+        of = f"'{error.filename}': " if error.filename else ""
+        return DataError(f"{of}{error.strerror}.", "Check the path, its permissions and the space on its disk.")
+    if isinstance(error, MemoryError):
+        return DataError("The memory of this machine is used up.", "End other programs, or process less at once.")
     problem = f"unexpected {type(error).__name__}: {error}."
     return OpenvltError(problem, "Run again with --debug to see where it comes from.")
 

@@ -98,4 +98,4 @@ def test_text_is_wrapped_and_nothing_is_cut(shown: Callable[[str | Table, int], 
 
 
 def test_foreign_text_is_escaped(shown: Callable[[str | Table, int], list[str]]) -> None:
-    assert any(line.startswith("\\x1b[31mred\\x1b[0m") for line in shown("a run", 160))
+    assert any(line.startswith("\\u001b[31mred\\u001b[0m") for line in shown("a run", 160))

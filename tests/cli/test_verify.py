@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from openvlt import __main__ as main
 from openvlt.cli import cli
 
 
@@ -91,10 +92,11 @@ def test_a_line_that_makes_no_sense_is_left_out(tmp_path: Path, line: str) -> No
     assert "claims.jsonl:1: skipped:" in result.stderr
 
 
-def test_what_no_terminal_can_print_is_escaped(tmp_path: Path) -> None:
+def test_what_no_terminal_can_print_is_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "claims.jsonl"
     file.write_text('{"gold": "7", "response": "\\ud800"}')
-    (row,) = map(json.loads, run("--file", str(file), "--bare").stdout.splitlines())
+    assert main.run(["verify", "--file", str(file), "--bare"]) == 0
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert (row["status"], row["extracted"]) == ("incorrect", "\ud800")
 
 

@@ -16,6 +16,7 @@ import click
 
 from openvlt.cli import registry
 from openvlt.errors import DataError, UsageError
+from openvlt.terminal import raw
 
 if TYPE_CHECKING:
     from openvlt.records import AnswerType, Claim, Verdict
@@ -106,7 +107,7 @@ def _one(runner: VerifierRunner, claim: Claim, *, bare: bool) -> None:
         "why": verdict.reason or "-",
     }
     for name, text in lines.items():
-        click.echo(_printable(f"{name:<10} {text}"))
+        click.echo(f"{name:<10} {text}")
     if claim.answer is None and not bare:
         click.echo("The response has neither <answer> nor \\boxed{}; --bare takes it as a whole.", err=True)
 
@@ -128,13 +129,13 @@ def _many(runner: VerifierRunner, file: Path, *, bare: bool, threads: int) -> No
         raise DataError(f"'{file}' cannot be read: {error.strerror}.", "Name a file of JSON Lines.") from error
     lines = _lines(file, bare=bare)
     with (
-        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
+        Progress(console=Console(file=raw(sys.stderr)), transient=True, disable=not sys.stderr.isatty()) as progress,
         ThreadPoolExecutor(threads) as pool,
     ):
         bar = progress.add_task("verify", total=total)
         while chunk := list(islice(lines, _CHUNK)):
             for line, (verdict, seconds) in zip(chunk, pool.map(lambda x: _timed(runner, x.claim), chunk), strict=True):
-                click.echo(_printable(json.dumps(_record(line, verdict, seconds), ensure_ascii=False)))
+                click.echo(json.dumps(_record(line, verdict, seconds), ensure_ascii=False))
             progress.advance(bar, len(chunk))
     if not runner.tallies["verdict"].claims:
         raise DataError(f"No line of '{file}' can be verified.", "Give each line a gold and a response.")
@@ -192,11 +193,6 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
     )
     trace = Trace(think="", answer=response.strip() or None, raw=response)
     return Claim(trace=trace if bare else parse(Completion(text=response), Format()), example=example)
-
-
-def _printable(text: str) -> str:
-    """Escape lone surrogates, which a model can write but no terminal can print."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _timed(runner: VerifierRunner, claim: Claim) -> tuple[Verdict, float]:

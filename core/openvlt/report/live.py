@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from openvlt.records import StageRecord
 from openvlt.stages.progress import Progress
+from openvlt.terminal import escape, raw
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -63,7 +64,7 @@ class Live:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-        self._console = Console(file=terminal)
+        self._console = Console(file=raw(terminal))
         self._pace = _Pace("", None, "")
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description:<24}", markup=False), BarColumn(bar_width=24),
@@ -83,17 +84,17 @@ class Live:
     def advance(self, done: int, **counts: float) -> None:
         self._pace.advance(done, counts)
         if self._task is not None:
-            self._bar.update(self._task, completed=self._pace.done, text=self._pace.text())
+            self._bar.update(self._task, completed=self._pace.done, text=escape(self._pace.text()))
 
     def end(self, record: StageRecord) -> None:
         if self._task is not None:
             self._bar.stop()
             self._bar.remove_task(self._task)
             self._task = None
-        self._console.print(_summary(record), markup=False, highlight=False)
+        self._console.print(escape(_summary(record)), markup=False, highlight=False)
 
     def note(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(escape(text), markup=False, highlight=False)
 
 
 class _Pace:

@@ -11,6 +11,8 @@ from unicodedata import combining, east_asian_width
 
 import click
 
+from openvlt.terminal import escape, raw
+
 UNBOUND = 160
 """Characters in a line where there is no terminal."""
 GAP = 3
@@ -41,7 +43,7 @@ class Table:
 
 def print_table(table: Table) -> None:
     """Print a table, no wider than the terminal."""
-    lines = [[_escape(cell) for cell in line] for line in [table.columns, *table.rows]]
+    lines = [[escape(cell) for cell in line] for line in [table.columns, *table.rows]]
     width = shutil.get_terminal_size((UNBOUND, 24)).columns
     for index, block in enumerate([lines] if table.labels is None else _blocks(lines, table.labels, width)):
         right = [
@@ -94,7 +96,11 @@ def _print_rich(lines: Sequence[list[str]], title: str, right: Sequence[bool], *
     from rich.text import Text
 
     table = RichTable(
-        title=Text(title) if title else None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_edge=False
+        title=Text(escape(title)) if title else None,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
     )
     for name, to_right in zip(lines[0], right, strict=True):
         justify: Literal["left", "right"] = "right" if to_right else "left"
@@ -102,12 +108,7 @@ def _print_rich(lines: Sequence[list[str]], title: str, right: Sequence[bool], *
         table.add_column(Text(name), justify=justify, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
     for line in lines[1:]:
         table.add_row(*map(Text, line))
-    Console().print(table)
-
-
-def _escape(text: str) -> str:
-    """Escape what could move the cursor or colour the screen."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    Console(file=raw(sys.stdout)).print(table)
 
 
 def _cut(text: str, most: int) -> str:
