@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from openvlt.records import Example, Judged, Row, Run, StageRecord, Trace, Verdict
 from openvlt.report.page import page
@@ -64,3 +65,10 @@ def test_text_of_models_and_data_is_shown_and_never_obeyed(tmp_path: Path, field
     tags = Tags(page(home, Run(name="n", recipe="r", status="done", stages=(stage,))))
     assert not {"script", "img"} & {tag for tag, _ in tags.seen}
     assert HOSTILE in "".join(tags.texts)
+
+
+@given(st.lists(st.sampled_from([HOSTILE, "&amp;", '"', "'", "<!--", "]]>", "<"]) | st.text(max_size=5)).map("".join))
+def test_any_text_comes_back_from_the_page_as_it_is(text: str) -> None:
+    name = text.replace("\r", "")  # HTML has one line break
+    shown = "".join(Tags(page(Home(Path("none")), Run(name=name, recipe="r", status="done", notes=(name,)))).texts)
+    assert shown.count(name) >= 3 or not name

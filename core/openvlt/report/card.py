@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from openvlt.records import Judged, Row, StageRecord
+from openvlt.terminal import escape
 
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~&!#$@]")
+_LINK = re.compile(r":(?=//)|\.(?<=www\.)", re.IGNORECASE)
 BIN = 50
 """Words per bar of the length histogram."""
 
@@ -76,7 +80,7 @@ class Card:
         """The card in Markdown."""
         parts = [
             "---\ntags:\n- openvlt\n---\n",
-            f"# {self.name}\n",
+            f"# {_cell(self.name)}\n",
             f"{sum(self.lengths.values())} verified reasoning traces, distilled by openvlt; one row per trace.\n",
             "## Sources\n",
             _table(("source", "licence", "revision"), ((n, *facts) for n, facts in self.sources.items())),
@@ -145,7 +149,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    """Foreign text in one line of Markdown that shows it as it is: no markup, HTML, entity or link."""
+    return _LINK.sub(r"\\\g<0>", _MARKUP.sub(r"\\\g<0>", escape(" ".join(text.split()))))
 
 
 def _fenced(text: str) -> str:

@@ -18,6 +18,10 @@ SIDE = 320
 """Pixels of the longer side of a shown image."""
 
 _SHOWN = ("verify", "select", "score")
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" '
+    "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+)
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; } th, td { padding: .2rem .7rem; text-align: right; }
@@ -43,7 +47,7 @@ def page(home: Home, run: Run) -> str:
         "".join(f"<p><small>{escape(note)}</small></p>" for note in dict.fromkeys(run.notes)),
         *(_examples(home, stage, images) for stage in run.stages if stage.stage_kind in _SHOWN),
     ]
-    head = f'<meta charset="utf-8"><title>{escape(run.name)}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8">{_POLICY}<title>{escape(run.name)}</title><style>{_STYLE}</style>'
     body = "\n".join(parts)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
