@@ -146,7 +146,7 @@ def test_images_come_from_bytes_paths_and_base64(tmp_path: Path) -> None:
     [
         ({"image": "data:image/png;base64,%%%"}, "an image is neither a path nor base64"),
         ({"image": "%" * 2000}, "an image is neither a path nor base64"),
-        ({"image": {"bytes": None, "path": None}}, "an image is dict"),
+        ({"image": {"bytes": None, "path": None}}, "an image is empty"),
         ({"image": "https://example.org/a.png"}, "remote image; download it first"),
         ({"choices": "a or b"}, "choices cannot be read"),
         ({"precision": 1.5}, "precision is not a whole number"),

@@ -131,7 +131,7 @@ def test_every_bad_row_is_told_with_its_line(tmp_path: Path) -> None:
         ("rows.jsonl:5", "there is no question"),
         ("rows.jsonl:6", "empty gold answer"),
         ("rows.jsonl:7", "remote image; download it first"),
-        ("rows.jsonl:8", "an image is dict"),
+        ("rows.jsonl:8", "an image is empty"),
         ("rows.jsonl:9", "an image is int"),
         ("rows.jsonl:10", "2 image placeholders, 0 images"),
         ("rows.jsonl:11", "choices cannot be read"),

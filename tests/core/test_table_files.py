@@ -28,17 +28,22 @@ UNKNOWN = bytes(1000)  # a format that no prefix gives away
         (f"data:image/png;base64,{TEXT}", [PNG]),
         (base64.b64encode(UNKNOWN).decode(), [UNKNOWN]),
         ({"bytes": PNG, "path": "a.png"}, [PNG]),
-        ({"bytes": None, "path": "a.png"}, [Path("data/a.png")]),
-        ("figures/12", [Path("data/figures/12")]),  # valid base64, and a path
-        ("/9j/a.jpg", [Path("/9j/a.jpg")]),
-        (["a.png", {"bytes": PNG}, None], [Path("data/a.png"), PNG]),
-        (f"['a.png', '{TEXT}']", [Path("data/a.png"), PNG]),
-        ('["a.png"]', [Path("data/a.png")]),
+        ({"bytes": None, "path": "a.png"}, [Path("/data/a.png")]),
+        ("figures/12", [Path("/data/figures/12")]),  # valid base64, and a path
+        (["a.png", {"bytes": PNG}, None], [Path("/data/a.png"), PNG]),
+        (f"['a.png', '{TEXT}']", [Path("/data/a.png"), PNG]),
+        ('["a.png"]', [Path("/data/a.png")]),
     ],
 )
 def test_images(cell: Any, origins: list[Path | bytes]) -> None:
-    found = images_of(cell, Path("data"))
+    found = images_of(cell, Path("/data"))
     assert [image.origin for image in found if isinstance(image, NewImage)] == origins
+
+
+def test_a_path_that_begins_like_a_jpeg_in_base64_is_a_path() -> None:
+    (image,) = images_of("/9j/a.jpg", Path("/data"), Path("/"))
+    assert isinstance(image, NewImage)
+    assert image.origin == Path("/9j/a.jpg")
 
 
 @pytest.mark.parametrize(

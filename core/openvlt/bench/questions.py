@@ -116,6 +116,7 @@ def _rows(workspace: Workspace, definition: Definition, limit: int | None, image
     for each in broken:
         yield each
         yield Row(example=Example(id=each.id, question="", answer="", source=name))
+    workspace.images.sync()
 
 
 def _read(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:

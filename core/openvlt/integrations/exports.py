@@ -8,14 +8,13 @@ Sources of the formats: LLaMA-Factory ``data/README.md`` (ShareGPT), EasyR1 ``ve
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from openvlt.integrations.parquet import Column, pictures, write_shards
 from openvlt.records import Format, Image, Message, Row
-from openvlt.store import ImageStore
+from openvlt.store import ImageStore, image_format
 
 PLACEHOLDER = "<image>"
 
@@ -152,12 +151,8 @@ def _plain(text: str) -> str:
 
 def _copied(image: Image, images: ImageStore, folder: Path) -> str:
     """Copy an image, named with the extension of its format; returns its path relative to the folder."""
-    import PIL.Image
-
-    path = images.path(image)
-    with PIL.Image.open(path) as opened:
-        extension = (opened.format or "png").lower()
-    target = folder / "images" / f"{image.sha256}.{extension}"
+    content = images.content(image)
+    target = folder / "images" / f"{image.sha256}.{image_format(content)}"
     if not target.exists():
-        shutil.copyfile(path, target)
+        target.write_bytes(content)
     return target.relative_to(folder).as_posix()

@@ -47,7 +47,7 @@ def write_shards(folder: Path, columns: Mapping[str, Column], rows: Iterable[Map
 
 def pictures(example: Example, images: ImageStore) -> list[dict[str, Any]]:
     """The images of an example as a cell of a column of images."""
-    return [{"bytes": images.path(image).read_bytes(), "path": None} for image in example.images]
+    return [{"bytes": images.content(image), "path": None} for image in example.images]
 
 
 def _schema(columns: Mapping[str, Column]) -> pyarrow.Schema:

@@ -8,6 +8,7 @@ from html import escape
 from io import BytesIO
 from itertools import islice
 
+from openvlt.errors import DataError
 from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
 from openvlt.report.results import gains, notes, tables
 from openvlt.store import Home, ImageStore, StageFolder
@@ -113,9 +114,10 @@ def _trace(judged: Judged) -> str:
 
 
 def _picture(image: Image, images: ImageStore) -> str:
-    if not images.path(image).exists():
-        return "<small>image deleted</small>"
-    small, file = images.read(image).copy(), BytesIO()
+    try:
+        small, file = images.read(image).copy(), BytesIO()
+    except DataError:
+        return "<small>image deleted or damaged</small>"
     small.thumbnail((SIDE, SIDE))
     small.save(file, "PNG")
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}">'

@@ -65,6 +65,7 @@ def load(
         finally:
             writer.close()
         _check(workspace, step, source, taken, writer)
+        workspace.images.sync()
         summary = writer.finish({"in": taken})
         return output(step, folder, summary, cached=False, started=started)
 

@@ -38,7 +38,7 @@ class Job:
         self.seed = int(content["seed"])
         self._content = content
         self._registry = registry
-        self._images = ImageStore(Path(content["images"]), decoded=1024)
+        self._images = ImageStore(Path(content["images"]))
         self._rank = int(os.environ.get("RANK", "0"))
 
     @cached_property

@@ -3,7 +3,7 @@
 from openvlt.store.check import check_run
 from openvlt.store.codec import decode, digest, encode, numbered
 from openvlt.store.home import Home, open_home
-from openvlt.store.images import ImageStore, decode_image
+from openvlt.store.images import ImageStore, decode_image, image_format
 from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.runs import (
     claimed_run,
@@ -37,6 +37,7 @@ __all__ = [
     "find_stage",
     "find_unneeded",
     "free",
+    "image_format",
     "list_runs",
     "model_digest",
     "model_of_run",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import warnings
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,46 +13,106 @@ from typing import TYPE_CHECKING
 from openvlt.errors import DataError, Reject
 from openvlt.records import Image, NewImage
 from openvlt.store.stage import writing
+from openvlt.tables.reading import open_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+    from PIL.ImageFile import ImageFile
 
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is decoded, whatever else Pillow can: the formats of data sets. EPS would start Ghostscript, WMF a Windows
+renderer; FITS, BUFR, HDF5 and the like call handlers that other packages register; and every further decoder is one
+more that a stranger's bytes reach."""
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 100_000_000
+MAX_RATIO = 200
+"""Of the longer side to the shorter one; processors refuse more (``smart_resize`` of Qwen2-VL)."""
+DECODED_BYTES = 256 * 2**20
+"""Decoded images that a process keeps."""
+UNSYNCED = 256
+"""Images written before they are synced; one by one it would take several times as long."""
 
 
 class ImageStore:
-    """The images of a home.
+    """The images of a home; used by several threads, and in forked processes.
 
     Args:
         folder: ``$OPENVLT_HOME/images``.
-        decoded: images kept decoded, the most recently used ones.
+        decoded: bytes of decoded images to keep, the most recently used ones.
     """
 
-    def __init__(self, folder: Path, decoded: int = 64) -> None:
+    def __init__(self, folder: Path, decoded: int = DECODED_BYTES) -> None:
         self.folder = folder
-        self.read = lru_cache(maxsize=decoded)(self._decode)
+        self._decoded = _Decoded(decoded)
+        self._unsynced: list[Path] = []
+
+    def __reduce__(self) -> tuple[type[ImageStore], tuple[Path, int]]:
+        return ImageStore, (self.folder, self._decoded.most)
 
     def path(self, image: Image) -> Path:
         """The file of an image."""
         return self.folder / image.sha256[:2] / image.sha256
 
     def add(self, image: Image) -> Image:
-        """Check and store an image of a source; a stored one is returned unchanged.
+        """Check and store an image of a source; a stored one is returned unchanged, a damaged one is replaced.
 
         Raises:
-            Reject: the image is missing, unreadable, or too large to decode safely.
+            Reject: the image is missing, unreadable, of a format that is not read, or too large to decode safely.
             DataError: the disk is full or read-only.
         """
         if not isinstance(image, NewImage):
             return image
         content = _content(image.origin)
-        width, height = _check(content)
+        width, height = decode_image(content).size
         stored = Image(hashlib.sha256(content).hexdigest(), width, height)
-        target = self.path(stored)
-        if not target.exists():
-            self._write(target, content)
+        if not self._has(stored):
+            self._write(self.path(stored), content)
         return stored
+
+    def sync(self) -> None:
+        """Wait until all added images are on the disk."""
+        while self._unsynced:
+            path = self._unsynced.pop()
+            with writing(path), path.open("rb") as file:
+                os.fsync(file.fileno())
+
+    def content(self, image: Image) -> bytes:
+        """The image's encoded bytes, whose digest is checked: 1 ms for 1 MB.
+
+        Raises:
+            DataError: they cannot be read, or are damaged.
+        """
+        path = self.path(image)
+        try:
+            content = path.read_bytes()
+            problem = "" if hashlib.sha256(content).hexdigest() == image.sha256 else "it is damaged"
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        if problem:
+            raise DataError(
+                f"Image {image.sha256[:12]} cannot be read from {path}: {problem}.",
+                "Restore the file, or run the same command with a fresh OPENVLT_HOME.",
+            )
+        return content
+
+    def read(self, image: Image) -> Picture:
+        """The decoded image; not to be changed, for it is kept.
+
+        Raises:
+            DataError: its file cannot be read, or is damaged.
+        """
+        picture = self._decoded.get(image.sha256)
+        if picture is None:
+            picture = decode_image(self.content(image))
+            self._decoded.keep(image.sha256, picture)
+        return picture
+
+    def _has(self, image: Image) -> bool:
+        try:
+            self.content(image)
+        except DataError:
+            return False
+        return True
 
     def _write(self, target: Path, content: bytes) -> None:
         partial = target.with_name(f"{target.name}.{os.getpid()}")
@@ -60,57 +120,104 @@ class ImageStore:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(content)
             partial.replace(target)
+        self._unsynced.append(target)
+        if len(self._unsynced) == UNSYNCED:
+            self.sync()
 
-    def content(self, image: Image) -> bytes:
-        """The image's encoded bytes.
 
-        Raises:
-            DataError: they cannot be read.
-        """
-        try:
-            return self.path(image).read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"Image {image.sha256[:12]} cannot be read from {self.folder}: {error}.",
-                "Run the same command with a fresh OPENVLT_HOME, or restore the folder.",
-            ) from error
+class _Decoded:
+    """The most recently used pictures, up to a number of bytes.
 
-    def _decode(self, image: Image) -> Picture:
-        return decode_image(self.content(image))
+    A forked child starts with none: another thread of its parent may have held the lock, which would then never be
+    released in the child.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._pictures: dict[str, Picture] = {}
+        self._bytes = 0
+
+    def get(self, key: str) -> Picture | None:
+        if self._pid != os.getpid():
+            self._reset()
+        with self._lock:
+            picture = self._pictures.pop(key, None)
+            if picture is not None:
+                self._pictures[key] = picture  # the last one is the most recently used
+            return picture
+
+    def keep(self, key: str, picture: Picture) -> None:
+        with self._lock:
+            if key in self._pictures:
+                return
+            self._pictures[key] = picture
+            self._bytes += _size(picture)
+            while self._bytes > self.most:
+                self._bytes -= _size(self._pictures.pop(next(iter(self._pictures))))
+
+
+def _size(picture: Picture) -> int:
+    return 4 * picture.width * picture.height  # Pillow uses 4 bytes for a pixel of RGB
+
+
+def image_format(content: bytes) -> str:
+    """The format of a stored image, such as ``png``."""
+    with _opened(content) as picture:
+        return str(picture.format).lower()
 
 
 def decode_image(content: bytes) -> Picture:
-    """Decode a checked image to RGB; of an animation, the first frame."""
+    """Decode an image to RGB; of an animation, the first frame.
+
+    Raises:
+        Reject: it is damaged, of a format that is not read, or too large to decode safely.
+    """
+    from PIL.Image import DecompressionBombError
+
+    try:
+        with _opened(content) as picture:
+            _require_size(*picture.size)  # that the header promises, before any pixel is decoded
+            return picture.convert("RGB")
+    except Reject:
+        raise
+    except DecompressionBombError as error:
+        raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels") from error
+    except Exception as error:  # decoders raise whatever the damage leads to: struct.error, KeyError, MemoryError, ...
+        raise Reject("image unreadable") from error
+
+
+def _opened(content: bytes) -> ImageFile:
     import PIL.Image
 
-    with PIL.Image.open(BytesIO(content)) as picture:
-        return picture.convert("RGB")
+    # Pillow warns below `MAX_PIXELS`; `catch_warnings` would not be safe in threads.
+    warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+    return PIL.Image.open(BytesIO(content), formats=FORMATS)
+
+
+def _require_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels")
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise Reject(f"image over {MAX_RATIO} times as long as wide")
 
 
 def _content(origin: Path | bytes) -> bytes:
     try:
-        if (len(origin) if isinstance(origin, bytes) else origin.stat().st_size) > MAX_BYTES:
-            raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
-        return origin if isinstance(origin, bytes) else origin.read_bytes()
+        content = origin if isinstance(origin, bytes) else _read(origin)
     except FileNotFoundError as error:
         raise Reject("image file missing") from error
     except OSError as error:
         raise Reject(f"image file unreadable ({error.strerror})") from error
+    if len(content) > MAX_BYTES:
+        raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
+    return content
 
 
-def _check(content: bytes) -> tuple[int, int]:
-    """Width and height; the pixels are decoded only if the header says that they are few enough."""
-    import PIL.Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(BytesIO(content)) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels")
-                picture.load()
-                return picture.size
-    except PIL.Image.DecompressionBombError as error:
-        raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise Reject("image unreadable") from error
+def _read(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read(MAX_BYTES + 1)  # whatever its size was: it may grow

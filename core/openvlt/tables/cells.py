@@ -7,18 +7,20 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from openvlt.errors import Reject
 from openvlt.records import Image
+from openvlt.tables.reading import inside
 
 _EMPTY = ("", "nan", "none", "null")
 _MAX_LITERAL = 100_000  # characters: the tree of a literal takes some hundred times the memory of its text
 _MAX_PATH = 1024  # characters; what is longer can only be an encoded image
 _MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
-_QUOTED = re.compile(r"""["']([^"']+)["']""")
+_QUOTED = re.compile(r"""'([^']+)'|"([^"]+)\"""")
+_WRITTEN_LIST = re.compile(r"""\[(?:\s*+(?:'[^']++'|"[^"]++")\s*+(?:,|(?=\])))++\s*+\]""")
 
 
 def is_empty(value: Any) -> bool:
@@ -49,7 +51,7 @@ def whole_number_of(value: Any, field: str) -> int | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0.5
     if not number.is_integer():
         raise Reject(f"{field} is not a whole number")
@@ -63,7 +65,7 @@ def literal_of(text: str) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             continue
     return None
 
@@ -85,44 +87,58 @@ def choices_of(value: Any) -> tuple[str, ...]:
     return tuple(str(choice) for choice in value)
 
 
-def images_of(value: Any, folder: Path) -> tuple[Image, ...]:
+def images_of(value: Any, folder: Path | None, *roots: Path) -> tuple[Image, ...]:
     """The cell as images, none if it is empty. Loading checks that a file exists and that the content is an image.
 
     Args:
         value: a path, encoded bytes, a data URL, base64, the hub's ``{"bytes": ..., "path": ...}``, a list of these, or
             the text of a list of texts, as in VLMEvalKit's tables.
-        folder: which paths are relative to.
+        folder: which paths are relative to; None if the images are in the rows.
+        roots: folders that paths must stay in, links followed; by default `folder`.
 
     Raises:
-        Reject: it is none of these, or the image is remote.
+        Reject: it is none of these, or the image is remote or outside the roots.
     """
     if value is None or value == "":
         return ()
-    if isinstance(value, list | tuple):
-        return tuple(image for item in value for image in images_of(item, folder))
+    if isinstance(value, str) and value.startswith(("['", '["')):
+        value = _listed(value)
+    items = value if isinstance(value, list | tuple) else (value,)
+    return tuple(_image(item, folder, roots) for item in items if item is not None)
+
+
+def _listed(text: str) -> Any:
+    """The items of a written list of texts; `literal_of` is for short ones, and these contain whole images."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if _WRITTEN_LIST.fullmatch(text):
+            return [first or second for first, second in _QUOTED.findall(text)]
+    raise Reject("the list of images cannot be read")
+
+
+def _image(value: Any, folder: Path | None, roots: Sequence[Path]) -> Image:
+    if isinstance(value, Mapping):
+        value = value.get("bytes") or value.get("path")
+    if value is None or value in ("", b""):
+        raise Reject("an image is empty")
     if isinstance(value, bytes):
-        return (Image.data(value),)
-    if isinstance(value, Mapping) and (content := value.get("bytes") or value.get("path")):
-        return images_of(content, folder)
+        return Image.data(value)
     if not isinstance(value, str):
         raise Reject(f"an image is {type(value).__name__}")
-    if value.startswith(("['", '["')):
-        return images_of(_QUOTED.findall(value), folder)
-    return (_image(value, folder),)
-
-
-def _image(text: str, folder: Path) -> Image:
-    head, comma, _ = text[:100].partition(",")
+    head, comma, _ = value[:100].partition(",")
     is_url = bool(comma) and head.startswith("data:")
-    if not is_url and "://" in text[:12]:
+    if not is_url and "://" in value[:12]:
         raise Reject("remote image; download it first")
-    content = _decoded(text[len(head) + 1 :] if is_url else text)
+    content = _decoded(value[len(head) + 1 :] if is_url else value)
     # A short text may be a path that is base64 by chance, such as "figures/12", so it must begin as an image does.
-    if content and (is_url or len(text) > _MAX_PATH or content.startswith(_MAGIC)):
+    if content and (is_url or len(value) > _MAX_PATH or content.startswith(_MAGIC)):
         return Image.data(content)
-    if is_url or len(text) > _MAX_PATH or "\0" in text:
+    if is_url or len(value) > _MAX_PATH or "\0" in value:
         raise Reject("an image is neither a path nor base64")
-    return Image.file(folder / text)
+    if folder is None:
+        raise Reject("an image is a path, but the data has no folder")
+    return Image.file(inside(folder / value, *(roots or (folder,))))
 
 
 def _decoded(text: str) -> bytes:

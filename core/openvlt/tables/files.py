@@ -8,16 +8,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TextIO, TypeAlias
 
-from openvlt.errors import DataError
+from openvlt.errors import DataError, Reject
 from openvlt.records import Rejected
+from openvlt.tables.excel import excel_rows
 from openvlt.tables.json_stream import json_elements
+from openvlt.tables.limits import MAX_EXPANSION, MAX_ROW
+from openvlt.tables.reading import inside, open_table
 
 TableRow: TypeAlias = Mapping[str, Any]
 
+_TOO_LONG = f"over {MAX_ROW >> 20} MiB"
 _ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark of Excel and Windows editors
 
 
@@ -33,12 +40,10 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
     Raises:
         DataError: there is no such file, or a folder contains several and none has a wanted name.
     """
-    if path.is_file():
+    if not _is_folder(path):
         return [path]
-    if not path.is_dir():
-        raise DataError(f"The data '{path}' does not exist.", "Name a file, or a folder with one.")
     found = path.rglob("*") if names else path.glob("*")
-    files = sorted(file for file in found if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
+    files = sorted(file for file in found if file.suffix.lower() in TABLE_SUFFIXES and _belongs(file, path))
     files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
         if shards := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
@@ -50,12 +55,40 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
     raise DataError(f"The folder '{path}' contains {listed}{wanted}.", "Name the file.")
 
 
+def _is_folder(path: Path) -> bool:
+    """False for a file, which may be a link to anywhere, since the user names it."""
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be found ({_cause(error)})"
+        raise DataError(f"The data {_shown(path)} {reason}.", "Name a file, or a folder with one.") from error
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise DataError(f"The data {_shown(path)} is a device, a fifo or a socket.", "Name a file or a folder.")
+    return stat.S_ISDIR(kind)
+
+
+def _belongs(file: Path, folder: Path) -> bool:
+    """True for a regular file that lies in the folder once links are followed: who made the folder made the links."""
+    try:
+        return inside(file, folder).is_file()
+    except Reject:
+        return False
+
+
+def _shown(path: Path) -> str:
+    return f"'{str(path)!a:.100}'" if not str(path).isprintable() else f"'{str(path)[:200]}'"
+
+
+def _cause(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "that is no file name"
+
+
 def digest_files(files: Sequence[Path], *, names: bool = False) -> str:
     """The sha256 (hex) of the contents of files, in order, and of their names where those matter."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode() + b"\0" if names else b"")
-        with path.open("rb") as file:
+        digest.update(os.fsencode(path.name) + b"\0" if names else b"")
+        with open_table(path) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
@@ -99,10 +132,17 @@ def _mapping(row: Any) -> TableRow | str:
     return row if isinstance(row, dict) else "not a JSON object"
 
 
+def _text(path: Path, newline: str | None = None) -> TextIO:
+    return TextIOWrapper(open_table(path), encoding=_ENCODING, newline=newline)
+
+
 def _json_lines(path: Path) -> _Numbered:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
+    with open_table(path) as lines:
+        for number, line in enumerate(_lines(lines), start=1):
             if not line.strip():
+                continue
+            if len(line) > MAX_ROW:
+                yield number, _TOO_LONG
                 continue
             try:
                 yield number, _mapping(json.loads(line.decode(_ENCODING)))
@@ -112,9 +152,17 @@ def _json_lines(path: Path) -> _Numbered:
                 yield number, "not JSON"
 
 
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is too long, only enough to see that."""
+    while line := file.readline(MAX_ROW + 1):
+        yield line
+        while len(line) > MAX_ROW and not line.endswith(b"\n"):
+            line = file.readline(MAX_ROW + 1)
+
+
 def _json(path: Path) -> _Numbered:
     """A list of rows, or an object of rows (or of single values) by id, which becomes the column ``id``."""
-    with path.open(encoding=_ENCODING) as file:
+    with _text(path) as file:
         for number, key, value in json_elements(file, path):
             if key is None:
                 yield number, _mapping(value)
@@ -122,46 +170,52 @@ def _json(path: Path) -> _Numbered:
                 yield number, {"id": key, **(value if isinstance(value, dict) else {"value": value})}
 
 
+def _check_expansion(path: Path, metadata: Any) -> None:
+    """Refuse a file that is small only because it is compressed; a page is decompressed as a whole."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            size, stored = column.total_uncompressed_size, column.total_compressed_size
+            if size > MAX_ROW and size > MAX_EXPANSION * max(stored, 1):
+                raise DataError(
+                    f"{path} cannot be read as Parquet: {stored:,} bytes of the column "
+                    f"{column.path_in_schema[:100]!r} expand to {size:,}.",
+                    "Remove the file, or write it again.",
+                )
+
+
 def _parquet(path: Path) -> _Numbered:
-    import pyarrow
     from pyarrow import parquet
 
     number = 0
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_table(path) as content, parquet.ParquetFile(content) as file:
+            _check_expansion(path, file.metadata)
             for batch in file.iter_batches(batch_size=64):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}.", "Download or write it again.") from error
+                together = batch.nbytes <= MAX_ROW
+                for part in [batch] if together else (batch.slice(at, 1) for at in range(len(batch))):
+                    for row in [{}] if part.nbytes > MAX_ROW else part.to_pylist():
+                        number += 1
+                        yield number, row if part.nbytes <= MAX_ROW else _TOO_LONG
+    except DataError:
+        raise
+    except (
+        Exception
+    ) as error:  # on damage: errors of Arrow, OSError, ValueError, UnicodeDecodeError, OverflowError, ...
+        reason = str(error).partition("\n")[0][:200].rstrip(". ")
+        raise DataError(f"{path} cannot be read as Parquet: {reason}.", "Download or write it again.") from error
 
 
 def _separated(path: Path) -> _Numbered:
-    csv.field_size_limit(2**30)  # tables of VLMEvalKit contain whole images
-    with path.open(encoding=_ENCODING, newline="") as lines:
+    csv.field_size_limit(MAX_ROW)  # tables of VLMEvalKit contain whole images
+    with _text(path, newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         try:
             for row in reader:
-                yield reader.line_num, row  # the last line of a row with line breaks
+                surplus = row.pop(None, None)
+                # line_num: the last line of a row with line breaks
+                yield reader.line_num, "longer than the header" if surplus and any(surplus) else row
         except csv.Error as error:
             raise DataError(f"{path}:{reader.line_num} cannot be read: {error}.", "Write the file again.") from error
-
-
-def _excel(path: Path) -> _Numbered:
-    from zipfile import BadZipFile
-
-    from openpyxl import load_workbook
-
-    try:
-        sheet = load_workbook(path, read_only=True, data_only=True).active
-    except (BadZipFile, KeyError) as error:
-        raise DataError(f"{path} is not an Excel table: {error}.", "Save it as .xlsx or .tsv.") from error
-    rows = sheet.iter_rows(values_only=True)
-    columns = [str(column) for column in next(rows, ())]
-    for number, row in enumerate(rows, start=2):
-        if any(value is not None for value in row):
-            yield number, dict(zip(columns, row, strict=False))
 
 
 _READERS: dict[str, Callable[[Path], _Numbered]] = {
@@ -171,7 +225,7 @@ _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".parquet": _parquet,
     ".tsv": _separated,
     ".csv": _separated,
-    ".xlsx": _excel,
+    ".xlsx": excel_rows,
 }
 
 TABLE_SUFFIXES = tuple(_READERS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from openvlt.errors import DataError
+from openvlt.tables.limits import MAX_ROW
 
 _BLOCK = 1 << 20  # characters
 _SPACE = " \t\r\n"
@@ -90,6 +91,8 @@ class _Json:
                 if not self._more():
                     raise self._error(error.msg) from error
                 continue
+            except ValueError as error:
+                raise self._error("a number has too many digits") from error
             except RecursionError as error:
                 raise self._error("it is nested too deeply") from error
             if end == len(self._text) and self._more():
@@ -99,6 +102,8 @@ class _Json:
 
     def _more(self) -> bool:
         """Read another block and drop what was consumed; blocks double within one value, to parse it seldom."""
+        if len(self._text) - self._at > MAX_ROW:
+            raise self._error(f"an element is over {MAX_ROW >> 20} MiB")
         block = self._file.read(max(_BLOCK, len(self._text) - self._at))
         self.line()  # counts the lines that are dropped
         self._text, self._at, self._counted = self._text[self._at :] + block, 0, 0
@@ -106,9 +111,11 @@ class _Json:
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         """An object without duplicate keys, of which `json` would silently keep the last."""
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise self._duplicate(next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at])))
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise self._duplicate(key)
+            found[key] = value
         return found
 
     def _duplicate(self, key: str) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -55,10 +55,10 @@ class LlavaOneVision(Source):
             raise DataError(f"The folder {folder} has no Parquet file.", "Copy the files of the config to it.")
         return found
 
-    def _rows(self, config: str, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
-        """Rows, and the folder that paths in them are relative to."""
+    def _rows(self, config: str, split: str) -> Iterator[tuple[tables.TableRow, Path | None]]:
+        """Rows, and the folder that paths in them are relative to; None if the images are in the rows."""
         if self.data is None:
-            return ((row, Path()) for row in self._stream(config, split))
+            return ((row, None) for row in self._stream(config, split))
         return ((row, file.parent) for file in self._files(config) for row in tables.read_rows(file))
 
     def _stream(self, config: str, split: str) -> Iterator[tables.TableRow]:
@@ -86,7 +86,7 @@ def _line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(". ")
 
 
-def _example(id: str, config: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
+def _example(id: str, config: str, row: tables.TableRow, folder: Path | None) -> Example | Rejected:
     try:
         turn, reply = _first_pair(row.get("conversations") or ())
         question, choices = split_question(turn)
@@ -105,13 +105,15 @@ def _example(id: str, config: str, row: tables.TableRow, folder: Path) -> Exampl
 
 
 def _first_pair(turns: Any) -> tuple[str, str]:
-    for turn, following in pairwise(turns):
+    for turn, following in pairwise(turns if isinstance(turns, list | tuple) else ()):
+        if not (isinstance(turn, Mapping) and isinstance(following, Mapping)):
+            raise Reject("a turn is not a mapping")
         if turn.get("from") == "human" and following.get("from") == "gpt":
             return str(turn.get("value") or ""), str(following.get("value") or "")
     raise Reject("no human turn with a reply")
 
 
-def _images(value: Any, folder: Path) -> tuple[Image, ...]:
+def _images(value: Any, folder: Path | None) -> tuple[Image, ...]:
     images = tables.images_of(value, folder)
     if not images:
         raise Reject("there is no image")

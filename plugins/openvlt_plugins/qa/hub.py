@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from openvlt import DataError, tables
@@ -29,6 +30,15 @@ def hub_rows(
     _prefer_cache_if_unreachable()
     for config in configs or (None,):
         yield from _config_rows(dataset, config, split, revision, size)
+
+
+def hub_folders(dataset: str) -> list[Path]:
+    """The folders of `tables.images_of` for a dataset: the cache of its repository, and what was extracted."""
+    import datasets
+    import huggingface_hub
+
+    cached = Path(huggingface_hub.constants.HF_HUB_CACHE) / f"datasets--{dataset.replace('/', '--')}"
+    return [cached, cached, Path(datasets.config.DOWNLOADED_DATASETS_PATH)]
 
 
 def _config_rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -34,6 +34,11 @@ class Table(Source):
         field(default_factory=dict)
     )
     images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
+    image_folder: Annotated[
+        str | None,
+        # What it changes is in the revision.
+        Option("folder that image paths are relative to and stay in; null for that of the rows", affects_output=False),
+    ] = None
     metadata: Annotated[Mapping[str, str], Option("metadata key to column")] = field(default_factory=dict)
     answer_types: Annotated[Mapping[str, str], Option("value of the column answer_type to answer type")] = field(
         default_factory=dict
@@ -57,27 +62,31 @@ class Table(Source):
         return self.sizes.get(split)
 
     def revision(self) -> str:
+        images = f"+{self.image_folder}" if self.image_folder else ""
         if not self.path:
-            return f"{self.dataset}@{self.hub_revision or 'main'}"
+            return f"{self.dataset}@{self.hub_revision or 'main'}{images}"
         files = dict.fromkeys(file for split in self.sizes or ("",) for file in self._files(split))
-        return f"sha256:{tables.digest_files(list(files))}"
+        return f"sha256:{tables.digest_files(list(files))}{images}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
-        for number, (row, folder) in enumerate(self._rows(split)):
+        for number, (row, folders) in enumerate(self._rows(split)):
             if number == 0:
                 self._check(row)
-            yield self._example(row, folder, number, split)
+            yield self._example(row, folders, number, split)
 
-    def _rows(self, split: str) -> Iterator[tuple[tables.TableRow, Path]]:
+    def _rows(self, split: str) -> Iterator[tuple[tables.TableRow, Sequence[Path]]]:
+        """Rows, and the folders of `tables.images_of`."""
         if self.path:
             for file in self._files(split):
+                folders = tables.image_folders(Path(self.path), file, self.image_folder)
                 for row in tables.read_rows(file):
-                    yield self._with_parts(row), file.parent
+                    yield self._with_parts(row), folders
             return
-        from openvlt_plugins.qa.hub import hub_rows
+        from openvlt_plugins.qa.hub import hub_folders, hub_rows
 
+        cached = [Path(self.image_folder)] if self.image_folder else hub_folders(self.dataset)
         for row in hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
-            yield row, Path()
+            yield row, cached
 
     def _with_parts(self, row: tables.TableRow) -> tables.TableRow:
         found: dict[str, Any] = {}
@@ -100,13 +109,13 @@ class Table(Source):
                 f"It has {', '.join(row)}.",
             )
 
-    def _example(self, row: tables.TableRow, folder: Path, number: int, split: str) -> Example | Rejected:
+    def _example(self, row: tables.TableRow, folders: Sequence[Path], number: int, split: str) -> Example | Rejected:
         values = {name: cell(row, self.columns.get(name, "")) for name in FIELDS}
         id = tables.text_of(values["id"]) or f"row {number + 1}"
         try:
             choices = tables.choices_of(values["choices"])
             precision = tables.whole_number_of(values["precision"], "precision")
-            images = tuple(image for column in self.images for image in tables.images_of(cell(row, column), folder))
+            images = tuple(image for column in self.images for image in tables.images_of(cell(row, column), *folders))
         except Reject as reject:
             return Rejected(id=id, reason=reject.reason)
         answer = tables.text_of(values["answer"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -44,6 +44,11 @@ class Rows(Source):
     precision: Annotated[str | None, Option("column of the decimals of a numeric answer; '' for none")] = None
     unit: Annotated[str | None, Option("column of the unit; '' for none")] = None
     answer_is_index: Annotated[bool, Option("the answer is the index of a choice, from 0")] = False
+    image_folder: Annotated[
+        str | None,
+        # What it changes is in the revision.
+        Option("folder that image paths are relative to and stay in; null for that of the rows", affects_output=False),
+    ] = None
 
     version: ClassVar[str] = "2"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
@@ -55,17 +60,18 @@ class Rows(Source):
             )
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
-        for file in tables.find_files(self._path(split)):
+        path = self._path(split)
+        for file in tables.find_files(path):
+            folders = tables.image_folders(path, file, self.image_folder)
             for id, row in tables.read_table(file):
-                yield row if isinstance(row, Rejected) else self._example(id, row, file.parent)
+                yield row if isinstance(row, Rejected) else self._example(id, row, folders)
 
     def revision(self) -> str:
+        paths = [Path(self.path)]
         if "{split}" in self.path:
-            paths = [Path(self.path.replace("{split}", split)) for split in self.splits]
-            return tables.digest_files(
-                [file for path in paths if path.exists() for file in tables.find_files(path)], names=True
-            )
-        return tables.digest_files(tables.find_files(Path(self.path)), names=True)
+            paths = [path for split in self.splits if (path := Path(self.path.replace("{split}", split))).exists()]
+        digest = tables.digest_files([file for path in paths for file in tables.find_files(path)], names=True)
+        return f"{digest}+{self.image_folder}" if self.image_folder else digest
 
     def _path(self, split: str) -> Path:
         if "{split}" not in self.path and split != "train":
@@ -75,20 +81,20 @@ class Rows(Source):
             )
         return Path(self.path.replace("{split}", split))
 
-    def _example(self, id: str, row: tables.TableRow, folder: Path) -> Example | Rejected:
+    def _example(self, id: str, row: tables.TableRow, folders: Sequence[Path]) -> Example | Rejected:
         try:
-            return self._read(id, row, folder)
+            return self._read(id, row, folders)
         except Reject as reject:
             return Rejected(id=id, reason=reject.reason)
 
-    def _read(self, id: str, row: tables.TableRow, folder: Path) -> Example:
+    def _read(self, id: str, row: tables.TableRow, folders: Sequence[Path]) -> Example:
         used = {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
 
         def cell(field: str) -> Any:
             column = used[field]
             return None if column is None else row[column]
 
-        images = tables.images_of(cell("images"), folder)
+        images = tables.images_of(cell("images"), *folders)
         choices = tables.choices_of(cell("choices"))
         return Example(
             id=tables.text_of(cell("id")) or id,
