@@ -66,7 +66,7 @@ class Backend(Component, ABC):
             the same models the one registered first is chosen, built-ins before others.
         capabilities: of ``images``, ``samples`` (several per prompt at the cost of one prefill), ``seeds``.
         deterministic: True if equal requests give equal bytes, whatever else is in their chunk or came before.
-        chunk: number of requests per call of `generate`.
+        chunk: number of requests per call of `generate`, stored together; with 1, every sample is a request of its own.
         parallel: chunks in flight at the same time, each from its own thread; per URL, if a model has several.
     """
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
 from openvlt.errors import DataError, RemoteError
@@ -36,7 +37,7 @@ class Work(Protocol):
     Attributes:
         identity: digest of the component and the model; names the folder of its cached values.
         value_type: type of the values.
-        chunk: rows computed together.
+        chunk: rows computed and stored together; with 1, each value by itself.
         parallel: chunks in flight at the same time.
     """
 
@@ -117,9 +118,26 @@ def map_stage(
         return output(step, folder, made, cached=filling.computed == 0, started=started)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What is computed together, and so stored together.
+
+    Attributes:
+        tasks: the missing values, and the keys of their rows.
+        rows: number of input rows that are done with it.
+    """
+
+    tasks: Sequence[tuple[Task, list[str]]]
+    rows: int
+
+
 @dataclass
 class _Filling:
-    """Computes the missing values. Chunks hold the same rows however often the run is interrupted."""
+    """Computes the missing values, and stores each chunk as soon as it is there: order is the output's concern.
+
+    Chunks hold the same rows however often the run is interrupted, since replies may depend on their batch. Where a
+    chunk is one row (an endpoint), each of its values is a chunk of its own: no reply waits for a slower one.
+    """
 
     workspace: Workspace
     work: Work
@@ -130,68 +148,113 @@ class _Filling:
 
     def run(self, rows: Iterable[Row]) -> None:
         if self.work.parallel == 1:
-            for chunk, tasks in self._chunks(rows):
-                self._commit(chunk, tasks, self.work.compute([task for task, _ in tasks]) if tasks else [])
+            for chunk in self._chunks(rows):
+                self._commit([(chunk, self._compute(chunk))])
             return
-        with ThreadPoolExecutor(self.work.parallel) as pool:
-            flying: deque[tuple[int, list[_Missing], Future[list[list[Value | Rejected]]] | None]] = deque()
-            try:
-                for chunk, tasks in self._chunks(rows):
-                    future = pool.submit(self.work.compute, [task for task, _ in tasks]) if tasks else None
-                    flying.append((chunk, tasks, future))
-                    # Results are committed in order; a queue twice as long as the pool keeps the other workers
-                    # busy while the oldest chunk is slow, and bounds what an interruption loses.
-                    while len(flying) > 2 * self.work.parallel:
-                        self._land(flying.popleft())
-                while flying:
-                    self._land(flying.popleft())
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        landed, flying = SimpleQueue[_Flight](), 0
+        pool = ThreadPoolExecutor(self.work.parallel)
+        try:
+            for chunk in self._chunks(rows):
+                pool.submit(self._compute, chunk).add_done_callback(partial(_land, landed, chunk))
+                flying += 1
+                while flying >= 2 * self.work.parallel or not landed.empty():
+                    flying -= self._store(landed)
+            while flying:
+                flying -= self._store(landed)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.work.close()  # After an error or an interrupt this ends what is in flight.
+            pool.shutdown()
+            self._commit(_done(_landed(landed)))
 
-    def _land(self, flight: tuple[int, list[_Missing], Future[list[list[Value | Rejected]]] | None]) -> None:
-        chunk, tasks, future = flight
-        self._commit(chunk, tasks, future.result() if future else [])
+    def _store(self, landed: SimpleQueue[_Flight]) -> int:
+        """Wait for a chunk, and store it with the others that are there: one sync costs the same for all.
 
-    def _chunks(self, rows: Iterable[Row]) -> Iterator[tuple[int, list[_Missing]]]:
-        """Yield chunks of distinct rows: the number of input rows each covers, and its missing values."""
+        Returns:
+            How many have arrived.
+        """
+        flights = [landed.get(), *_landed(landed)]
+        self._commit(_done(flights))
+        for _, future in flights:
+            future.result()  # raises the error of one that failed
+        return len(flights)
+
+    def _compute(self, chunk: _Chunk) -> _Results:
+        return self.work.compute([task for task, _ in chunk.tasks]) if chunk.tasks else []
+
+    def _chunks(self, rows: Iterable[Row]) -> Iterator[_Chunk]:
+        """Yield chunks of distinct rows. The missing values of many rows are looked up at once."""
+        size = self.work.chunk
+        for unique, count in self._distinct(rows, -(-READ_TOGETHER // size) * size):
+            missing = set(self.store.missing(key for _, keys in unique for key in keys))
+            wanted = [
+                (Task(row, tuple(index for index, key in enumerate(keys) if key in missing)), keys)
+                for row, keys in unique
+            ]
+            chunks = [wanted[at : at + size] for at in range(0, len(wanted), size)]
+            idle = count - len(unique)
+            for some in chunks:
+                tasks = [(task, keys) for task, keys in some if task.wanted]
+                if size == 1 and tasks:
+                    ((task, keys),) = tasks
+                    yield from (_Chunk([(replace(task, wanted=(each,)), keys)], 0) for each in task.wanted[:-1])
+                    tasks = [(replace(task, wanted=task.wanted[-1:]), keys)]
+                if tasks:
+                    yield _Chunk(tasks, len(some))
+                else:
+                    idle += len(some)
+            if idle:
+                self.workspace.progress.advance(idle, **self.work.counts())
+
+    def _distinct(self, rows: Iterable[Row], most: int) -> Iterator[tuple[list[tuple[Row, list[str]]], int]]:
+        """Yield rows with different keys, at most so many at once, and the number of input rows that they cover."""
         seen: set[bytes] = set()
         count, unique = 0, list[tuple[Row, list[str]]]()
         for row in rows:
             count += 1
             keys = self.work.keys(row)
-            if not keys or (mark := bytes.fromhex(keys[0][:32])) in seen:
-                continue
-            seen.add(mark)
-            unique.append((row, keys))
-            if len(unique) == self.work.chunk:
-                yield count, self._missing(unique)
+            if keys and (mark := bytes.fromhex(keys[0][:32])) not in seen:
+                seen.add(mark)
+                unique.append((row, keys))
+            if len(unique) == most:
+                yield unique, count
                 count, unique = 0, []
         if count:
-            yield count, self._missing(unique)
+            yield unique, count
 
-    def _missing(self, rows: Sequence[tuple[Row, list[str]]]) -> list[_Missing]:
-        missing = set(self.store.missing(key for _, keys in rows for key in keys))
-        found = []
-        for row, keys in rows:
-            if wanted := tuple(index for index, key in enumerate(keys) if key in missing):
-                found.append((Task(row, wanted), keys))
-        return found
-
-    def _commit(self, count: int, tasks: Sequence[_Missing], results: Sequence[Sequence[Value | Rejected]]) -> None:
+    def _commit(self, done: Sequence[tuple[_Chunk, _Results]]) -> None:
         lines: list[tuple[str, bytes]] = []
-        for (task, keys), values in zip(tasks, results, strict=True):
-            for index, value in zip(task.wanted, values, strict=True):
-                if isinstance(value, Rejected) and value.transient:
-                    self.transient[keys[index]] = value
-                else:
-                    lines.append((keys[index], _pack(value)))
+        for chunk, results in done:
+            for (task, keys), values in zip(chunk.tasks, results, strict=True):
+                for index, value in zip(task.wanted, values, strict=True):
+                    if isinstance(value, Rejected) and value.transient:
+                        self.transient[keys[index]] = value
+                    else:
+                        lines.append((keys[index], _pack(value)))
+            self.computed += len(chunk.tasks)
         if lines:
             self.store.put(lines)
-        self.computed += len(tasks)
-        self.workspace.progress.advance(count, **self.work.counts())
+        if done:
+            self.workspace.progress.advance(sum(chunk.rows for chunk, _ in done), **self.work.counts())
 
 
-_Missing: TypeAlias = tuple[Task, list[str]]
+_Results: TypeAlias = list[list[Value | Rejected]]
+_Flight: TypeAlias = tuple[_Chunk, Future[_Results]]
+
+
+def _land(landed: SimpleQueue[_Flight], chunk: _Chunk, future: Future[_Results]) -> None:
+    landed.put((chunk, future))
+
+
+def _landed(landed: SimpleQueue[_Flight]) -> list[_Flight]:
+    return [landed.get() for _ in range(landed.qsize())]
+
+
+def _done(flights: Sequence[_Flight]) -> list[tuple[_Chunk, _Results]]:
+    """The chunks that were computed: neither cancelled nor failed."""
+    return [
+        (chunk, future.result()) for chunk, future in flights if not future.cancelled() and future.exception() is None
+    ]
 
 
 def _pack(value: Value | Rejected) -> bytes:

@@ -36,12 +36,12 @@ class OpenAIBackend(Backend):
 
     default_for = "endpoints"
     capabilities = frozenset({"images", "seeds"})
-    chunk = 16
+    chunk = 1
 
     @property
     def parallel(self) -> int:
-        """Enough chunks that an endpoint is never idle while one waits for its longest reply."""
-        return max(4, -(-4 * self.concurrency // self.chunk))
+        """The requests in flight, and a few that are prepared meanwhile."""
+        return self.concurrency + 8
 
     @contextmanager
     def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:
