@@ -14,11 +14,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from typing import Literal
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from openvlt.errors import UsageError
+
+L = TypeVar("L")
 
 KILLED = -9
 """Exit code of a process killed by SIGKILL, which the kernel sends when memory runs out."""
@@ -95,57 +99,89 @@ def memory() -> int | None:
         return None
 
 
-def cpu_seconds(pid: int) -> float | None:
-    """CPU time of a process so far, also after its end until it is waited for; None if unknown."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process does.
+
+    Attributes:
+        cpu: seconds of CPU time so far.
+        sleeps: it waits for something other than the CPU, the disk, or being let go on after it was stopped.
+    """
+
+    cpu: float
+    sleeps: bool
+
+
+def usage(pid: int) -> Usage | None:
+    """What a process has used so far, also after its end until it is waited for; None if unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     except OSError:
         return None
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return Usage((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields[0] == "S")
 
 
-def limit_memory(growth: int) -> None:
-    """Limit the growth of this process to `growth` bytes; no limit if its size is unknown."""
+def available_memory() -> int | None:
+    """Bytes of memory that new processes may use, on the machine and in this container; None if unknown."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return None
+    with suppress(OSError, ValueError):  # there is no limit, or an older kind of it
+        group = Path(
+            "/sys/fs/cgroup" + Path("/proc/self/cgroup").read_text(encoding="ascii").rpartition("::")[2].strip()
+        )
+        limit, used = (int((group / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        files = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+        available = min(available, limit - used + int(files["inactive_file"]))
+    return available
+
+
+def limit_memory(growth: int) -> Callable[[], bool]:
+    """Limit the growth of this process to `growth` bytes; no limit if its size is unknown.
+
+    Returns:
+        Tells whether somebody else limits it to less.
+    """
     try:
         import resource
 
         used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     except (ImportError, OSError):
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (used + growth, used + growth))
+        return lambda: False
+    wanted = used + growth
+    given = [
+        wanted if limit == resource.RLIM_INFINITY else min(limit, wanted)
+        for limit in resource.getrlimit(resource.RLIMIT_AS)
+    ]
+    resource.setrlimit(resource.RLIMIT_AS, (given[0], given[1]))
+    return lambda: 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < wanted
+
+
+def has_timers() -> bool:
+    """True if a process can limit its own CPU time."""
+    return hasattr(signal, "setitimer")
 
 
 @contextmanager
-def time_limit(cpu: float, wall: float) -> Iterator[None]:
-    """Kill this process if the block takes too long, even inside a C function; no limit on systems without timers.
-
-    Args:
-        cpu: seconds of CPU time.
-        wall: seconds of wall time.
-    """
-    if not hasattr(signal, "setitimer"):
+def cpu_limit(seconds: float) -> Iterator[None]:
+    """Kill this process if the block takes more CPU time, even inside a C function; no limit without timers."""
+    if not has_timers():
         yield
         return
-    # The default action of both signals kills the process at once; a Python handler would wait for the C function.
+    # The default action of the signal kills the process at once; a Python handler would wait for the C function.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, cpu)
-    signal.setitimer(signal.ITIMER_REAL, wall)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def limit_hit(code: int) -> Literal["cpu", "wall"] | None:
-    """The limit of `time_limit` that killed a process with this exit code; None if none did."""
-    if hasattr(signal, "setitimer"):
-        if code == -signal.SIGPROF:
-            return "cpu"
-        if code == -signal.SIGALRM:
-            return "wall"
-    return None
+def cpu_limit_hit(code: int) -> bool:
+    """True if `cpu_limit` has killed a process with this exit code."""
+    return has_timers() and code == -signal.SIGPROF
 
 
 def end(child: Popen[bytes], *, by_force: bool) -> None:
@@ -163,6 +199,25 @@ def after_fork(call: Callable[[], None]) -> None:
     """Run `call` in every forked child; does nothing on systems without fork."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=call)
+
+
+def renewed_at_fork(lock: L) -> L:
+    """The lock, which every forked child finds free.
+
+    A thread that holds a lock at the moment of a fork does not exist in the child, where nobody would ever release it.
+    All locks that outlive a call are made with this.
+    """
+    _LOCKS.add(lock)
+    return lock
+
+
+def _renew_locks() -> None:
+    for lock in list(_LOCKS):
+        lock._at_fork_reinit()
+
+
+_LOCKS: WeakSet[Any] = WeakSet()
+after_fork(_renew_locks)
 
 
 def require_pipes() -> None:

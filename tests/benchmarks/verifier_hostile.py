@@ -19,8 +19,9 @@ from pathlib import Path
 from openvlt import Claim, Example, Format, Trace
 from openvlt.registry import Registry
 from openvlt.verification import VerifierRunner
+from openvlt.verification.batch import Batch, Failed
 from openvlt.verification.messages import Setup, Task
-from openvlt.verification.pool import Failed, Pool
+from openvlt.verification.pool import Pool
 
 CANARY = Path(tempfile.gettempdir()) / f"openvlt-canary-{os.getpid()}"
 CODE = f"open('{CANARY}','w').write('x')"
@@ -93,7 +94,7 @@ def in_workers(hostile: list[Claim]) -> dict[str, object]:
     sizes = []
     for start in range(0, len(hostile), 500):
         tasks = [Task(verifier=built.identity, claims=(mended(claim),)) for claim in hostile[start : start + 500]]
-        for result in pool.run(tasks, budget=1e9):
+        for result in Batch(pool, tasks).run():
             statuses[result.category if isinstance(result, Failed) else result.verdicts[0].status] += 1
         sizes.append(max(resident(pid) for pid in children()))
     pool.close()

@@ -81,11 +81,12 @@ def test_memory_is_unknown_where_the_system_does_not_tell(monkeypatch: pytest.Mo
     assert system.memory() is None
 
 
-def test_cpu_seconds_are_known_to_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = system.cpu_seconds(os.getpid())
-    assert used is not None and used > 0
+def test_what_a_process_uses_is_known_to_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, available = system.usage(os.getpid()), system.available_memory()
+    assert used is not None and used.cpu > 0 and not used.sleeps
+    assert available is not None and available > 0
     monkeypatch.setattr(Path, "read_text", _no_such_file)
-    assert system.cpu_seconds(os.getpid()) is None
+    assert system.usage(os.getpid()) is None and system.available_memory() is None
 
 
 @pytest.mark.parametrize("missing", ["resource", "/proc"])
@@ -101,11 +102,11 @@ def test_memory_has_no_limit_without_its_calls(missing: str, monkeypatch: pytest
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
-def test_the_exit_code_shows_which_limit_ended_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exit_code_shows_whether_the_limit_ended_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = (-signal.SIGPROF, -signal.SIGALRM, 1)
-    assert [system.limit_hit(code) for code in codes] == ["cpu", "wall", None]
+    assert [system.cpu_limit_hit(code) for code in codes] == [True, False, False]
     monkeypatch.delattr(signal, "setitimer")
-    assert [system.limit_hit(code) for code in codes] == [None] * 3
+    assert [system.cpu_limit_hit(code) for code in codes] == [False] * 3
 
 
 @pytest.mark.parametrize("killpg", [True, False])

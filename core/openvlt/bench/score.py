@@ -5,6 +5,7 @@ This is the one scorer: of `openvlt train`, of `openvlt bench`, and of responses
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -14,6 +15,7 @@ from openvlt.bench.aggregate import summarise
 from openvlt.bench.compare import versus
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
+from openvlt.errors import RemoteError
 from openvlt.extraction import extract, parse
 from openvlt.records import BenchResult, Claim, Completion, Format, Judged, Rejected, Row, Trace, Verdict
 from openvlt.records.bench import AskedAs
@@ -115,8 +117,12 @@ def answer_in(text: str, format: Format, reading: Reading, *, cut: bool = False)
 def _judged(
     workspace: Workspace, definition: Definition, responses: Responses, reading: Reading
 ) -> Iterator[Row | Rejected]:
-    """Yield the rows with their verdicts; before a row, the reasons why a verifier failed on it."""
-    rows = responses.output.rows()
+    """Yield the rows with their verdicts; before a row, the reasons why a verifier failed on it.
+
+    Raises:
+        RemoteError: the machine failed verifiers, whose verdicts the next run must find.
+    """
+    rows, lost = responses.output.rows(), Counter[str]()
     with VerifierRunner(definition.verifiers, format=workspace.format) as runner:
         while chunk := list(islice(rows, CHUNK)):
             traces = [_scorable(row, responses, workspace.format, reading) for row in chunk]
@@ -134,9 +140,15 @@ def _judged(
                     )
                     continue
                 found = next(verdicts)
+                lost.update(verdict.reason for verdict in found.values() if verdict.cause == "machine")
                 yield from _failures(row, found)
                 by_judge = row.judged[0].verdicts if row.judged else {}
                 yield Row(example=row.example, judged=(Judged(trace=trace, verdicts={**found, **by_judge}),))
+    if lost:
+        raise RemoteError(
+            f"{lost.total()} verdicts on {definition.name} are missing: {'; '.join(lost)}.",
+            "Run the same command again when the machine has memory and CPU time for the verifiers.",
+        )
 
 
 def _scorable(row: Row, responses: Responses, format: Format, reading: Reading) -> Trace | None:

@@ -10,9 +10,10 @@ from openvlt.records.chat import FinishReason
 from openvlt.records.example import Example
 
 Status: TypeAlias = Literal[
-    "correct", "incorrect", "partial", "scored", "unparsed", "bad_gold", "not_applicable", "timeout", "error"
+    "correct", "incorrect", "partial", "scored", "unparsed", "bad_gold", "not_applicable", "timeout", "error", "skipped"
 ]
-Cause: TypeAlias = Literal["response", "gold", "system"]
+Cause: TypeAlias = Literal["response", "gold", "system", "machine"]
+"""Who is to blame for a missing plain score: the response, the gold, the verifier (``system``), or the machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Verdict:
 
     Attributes:
         status: the decision.
-        score: None if the gold or the system is the cause, so that no response is rewarded or punished for it.
+        score: None unless the response is the cause, so that no response is rewarded or punished for anything else.
         reason: one line.
         cause: what caused a status without a plain score.
         tier: the step that decided (``text``, ``number``, ``symbolic``, ...), if the verifier has several.
@@ -95,8 +96,18 @@ class Verdict:
 
     @staticmethod
     def error(reason: str) -> Verdict:
-        """The verifier or its worker failed; the claim is not scored."""
+        """The verifier failed; the claim is not scored."""
         return Verdict(status="error", score=None, reason=reason, cause="system")
+
+    @staticmethod
+    def lost(reason: str) -> Verdict:
+        """The machine failed; the claim is not scored, and the verdict not kept: the next one may differ."""
+        return Verdict(status="error", score=None, reason=reason, cause="machine")
+
+    @staticmethod
+    def skipped(reason: str) -> Verdict:
+        """A training step ran out of time before the claim's turn; it is not scored, and the verdict not kept."""
+        return Verdict(status="skipped", score=None, reason=reason, cause="machine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

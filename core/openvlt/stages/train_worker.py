@@ -17,7 +17,7 @@ from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace
 from openvlt.registry import Registry
 from openvlt.stages.training_rows import training_rows
 from openvlt.store import ImageStore, StageFolder, decode, write_atomically
-from openvlt.verification import Reward, RewardRow, VerifierRunner
+from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -52,7 +52,8 @@ class Job:
     @cached_property
     def _reward(self) -> Reward:
         built = {name: self._registry.build(Verifier, spec) for name, spec in self._content["verifiers"].items()}
-        return Reward(VerifierRunner(built, format=self.format), self._content["weights"], self._content["routes"])
+        runner = VerifierRunner(built, format=self.format, budget=STEP_SECONDS)
+        return Reward(runner, self._content["weights"], self._content["routes"])
 
     def examples(self) -> Sequence[Example]:
         return self._examples

@@ -49,7 +49,7 @@ class _Verifying:
         verdicts = self._runner.verdicts(claims)
         values: list[list[Value | Rejected]] = []
         for task in tasks:
-            values.append(list(verdicts[: len(task.wanted)]))
+            values.append([_kept(found) for found in verdicts[: len(task.wanted)]])
             verdicts = verdicts[len(task.wanted) :]
         return values
 
@@ -71,6 +71,14 @@ class _Verifying:
         self._counts["claims"] += len(judged)
         self._counts["correct"] += sum(each.is_correct for each in judged)
         return Row(example=row.example, caption=row.caption, judged=judged)
+
+
+def _kept(verdicts: dict[str, Verdict]) -> Value | Rejected:
+    """What is stored; nothing where the machine failed a verifier, so that the next run tries it again."""
+    for name, verdict in verdicts.items():
+        if verdict.cause == "machine":
+            return Rejected(id="", reason=f"{name}: {verdict.reason}", transient=True)
+    return verdicts
 
 
 def verify(

@@ -2,64 +2,72 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from threading import Lock
-from typing import TypeVar
+from threading import RLock
+from typing import Any
 
+from openvlt import system
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Format, Trace, Verdict
 from openvlt.registry import Built
+from openvlt.verification.batch import Batch, Failed
+from openvlt.verification.checking import accepted, encodable, failed
 from openvlt.verification.messages import Mode, Reply, Setup, Task
-from openvlt.verification.pool import Failed, Pool
+from openvlt.verification.pool import Pool
 
-T = TypeVar("T")
 Group = tuple[Claim, ...]
 
 
-def run_inline(verify: Callable[[], T]) -> T | Verdict:
-    """Call a verifier in this process; an exception becomes the verdict that it failed, without a score."""
+def run_inline(verifier: Verifier, verify: Callable[[], Any], count: int = 1) -> list[Verdict]:
+    """The verdicts of one call in this process; an exception becomes the verdict that the verifier failed.
+
+    Args:
+        verifier: is called.
+        verify: returns a sequence of verdicts.
+        count: claims it is given.
+    """
     try:
-        return verify()
+        return accepted(verifier, verify(), count)
     except Exception as error:  # noqa: BLE001 (the boundary to a component)
-        return Verdict.error(f"{type(error).__name__}: {error}"[:500])
-
-
-def run_group_inline(verifier: Verifier, claims: Group) -> list[Verdict]:
-    """Call a verifier on a group in this process; see `run_inline`."""
-    found = run_inline(lambda: verifier.verify_group(claims))
-    return [found] * len(claims) if isinstance(found, Verdict) else found
+        return [failed(verifier, error)] * count
 
 
 class Isolation:
-    """Runs verifiers in workers, which start when they are first needed.
+    """Runs verifiers in the workers of this process, which start when they are first needed.
 
     Args:
         verifiers: all that may run in the workers.
         format: names the tags.
         workers: how many run at once.
+        budget: seconds for one call; None for no limit.
     """
 
-    def __init__(self, verifiers: Iterable[Built[Verifier]], format: Format, workers: int | None) -> None:
+    def __init__(
+        self, verifiers: Iterable[Built[Verifier]], format: Format, workers: int | None, budget: float | None
+    ) -> None:
         self._verifiers = {built.identity: built for built in verifiers}
         self._format = format
         self._workers = workers
+        self._budget = budget
         self._pool: Pool | None = None
-        self._gold_checks: dict[tuple[str, str], bool] = {}
-        self._lock = Lock()
+        self._release: Callable[[], object] = lambda: None
+        self._gold_checks: dict[tuple[str, str], Failed | None] = {}
+        self._lock = system.renewed_at_fork(RLock())
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers unless somebody else uses them."""
         with self._lock:
-            if self._pool is not None:
-                self._pool.close()
+            self._pool = None
+            self._release()
 
     def run(self, built: Built[Verifier], groups: Sequence[Group], mode: Mode) -> list[list[Verdict]]:
         """The verdicts on the claims of each group, in order; `mode` as in `Task`."""
         if not groups:
             return []
         tasks = [Task(verifier=built.identity, claims=tuple(map(_sendable, group)), mode=mode) for group in groups]
-        results = self._running().run(tasks)
+        results = Batch(self._running(), tasks, self._budget).run()
         return [
             list(result.verdicts) if isinstance(result, Reply) else [self._failure(built, group, result)] * len(group)
             for group, result in zip(groups, results, strict=True)
@@ -71,33 +79,46 @@ class Isolation:
                 specs = {key: built.spec for key, built in self._verifiers.items()}
                 modules = {built.entry.target.rpartition(":")[0] for built in self._verifiers.values()}
                 files = tuple(sorted(module for module in modules if module.endswith(".py")))
-                self._pool = Pool(Setup(verifiers=specs, files=files, format=self._format), self._workers)
+                self._pool = Pool.shared(Setup(verifiers=specs, files=files, format=self._format), self._workers)
+                # for the runners that nobody closes, such as those of a reward function
+                self._release = weakref.finalize(self, self._pool.release)
             return self._pool
 
     def _failure(self, built: Built[Verifier], group: Group, failed: Failed) -> Verdict:
         """The verdict where a worker gave none.
 
-        A hang or a crash may be the fault of the response or of the verifier. The response is to blame, and scores
+        A loop or a crash may be the fault of the response or of the verifier. The response is to blame, and scores
         lowest, only if the same verifier copes with the gold as the response; else the claim has no score.
         """
-        if failed.category in {"stalled", "budget"}:
-            return Verdict.timeout("system", failed.reason)
-        if failed.category == "start" or not self._handles_gold(built, group[0]):
-            return Verdict.error(failed.reason)
-        lowest = built.component.range[0]
+        name, lowest = type(built.component).__name__, built.component.range[0]
+        if failed.category == "budget":
+            return Verdict.skipped(failed.reason)
+        if failed.category == "machine":
+            return Verdict.lost(failed.reason)
+        if failed.category == "import":
+            return Verdict.error(f"{name} cannot be imported: {failed.reason}")
+        control = self._on_gold(built, group[0])
+        if isinstance(control, Failed) and (control.category in {"machine", "killed"} or failed.category == "killed"):
+            return Verdict.lost(failed.reason)
+        if isinstance(control, Failed):
+            return Verdict.error(f"{name} fails on the gold too: {failed.reason}")
         if failed.category == "timeout":
             return Verdict.timeout("response", failed.reason, lowest)
         return Verdict(status="error", score=lowest, reason=failed.reason, cause="response")
 
-    def _handles_gold(self, built: Built[Verifier], claim: Claim) -> bool:
-        """True if the verifier reaches a verdict on the gold as the response; tried once for each gold."""
+    def _on_gold(self, built: Built[Verifier], claim: Claim) -> Failed | None:
+        """What the verifier makes of the gold as the response; None if it reaches a verdict. Tried once a gold."""
         gold = claim.example.answer
         key = (built.identity, gold)
         if key not in self._gold_checks:
             tag = self._format.answer
             trace = Trace(think="", answer=gold, raw=f"<{tag}>{gold}</{tag}>")
             control = Task(verifier=built.identity, claims=(_sendable(replace(claim, trace=trace)),))
-            self._gold_checks[key] = isinstance(self._running().run([control])[0], Reply)
+            [result] = Batch(self._running(), [control]).run()
+            found = result if isinstance(result, Failed) else None
+            if found is not None and found.category in {"machine", "killed", "import"}:
+                return found
+            self._gold_checks[key] = found
         return self._gold_checks[key]
 
 
@@ -108,14 +129,10 @@ def _sendable(claim: Claim) -> Claim:
     except UnicodeEncodeError:
         trace = replace(
             claim.trace,
-            raw=_encodable(claim.trace.raw),
-            think=_encodable(claim.trace.think),
-            explanation=_encodable(claim.trace.explanation),
-            answer=claim.trace.answer and _encodable(claim.trace.answer),
+            raw=encodable(claim.trace.raw),
+            think=encodable(claim.trace.think),
+            explanation=encodable(claim.trace.explanation),
+            answer=claim.trace.answer and encodable(claim.trace.answer),
         )
-        return replace(claim, trace=trace, example=replace(claim.example, answer=_encodable(claim.example.answer)))
+        return replace(claim, trace=trace, example=replace(claim.example, answer=encodable(claim.example.answer)))
     return claim
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 CPU_SECONDS = 2.0
 """CPU time of a claim in a worker."""
-WALL_SECONDS = 2.3
-"""Wall time of a claim in a worker."""
-BACKSTOP_SECONDS = 2.4
-"""Wall time after which a worker that has not ended itself by the two limits above is killed."""
+LOOK_SECONDS = 2.4
+"""Wall time after which a claim without a reply is looked at, and looked at again."""
 IDLE_SECONDS = 0.2
-"""CPU time up to which a claim that ran out of wall time was only waiting."""
-BATCH_SECONDS = 30.0
-"""Wall time of all claims of one call."""
+"""CPU time between two looks up to which a claim that sleeps was only waiting."""
+PATIENCE_SECONDS = 60.0
+"""Wall time of a claim on a machine that gives it no CPU time, or of a worker that is stopped."""
+STEP_SECONDS = 30.0
+"""Wall time of all claims of one training step; a stage has no such limit."""
 START_SECONDS = 60.0
 """Wall time in which a worker must import its verifiers; no claim's clock runs meanwhile."""
 MEMORY_BYTES = 1 << 30
 """Memory of a worker beyond what it uses when it is ready."""
+TIGHT_BYTES = 256 << 20
+"""Memory available on the machine below which no second worker starts, and no killed worker is a claim's fault."""
 MESSAGE_BYTES = 64 << 20
 """Size of a message from a worker."""
+
+CRASHES = 2
+"""Workers that a claim must crash before it is to blame."""
+KILLS = 3
+"""Workers that must be killed from outside, one after the other and all at the same claim, before it is to blame."""
+STARTS = 8
+"""Starts that must fail one after the other before none is tried any more."""
+LOSSES = 10
+"""Claims the machine must fail one after the other before the others are not tried any more."""
 
 TASKS_A_WORKER = 32
 """Tasks of one batch from which another worker is worth its start, which takes longer than most tasks together."""

@@ -49,10 +49,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A worker's reply: verdicts in order, none to a `Setup`; or what failed."""
+    """A worker's reply.
+
+    Attributes:
+        verdicts: in order; none to a `Setup`.
+        error: what failed; empty if nothing did.
+        machine: True if the machine is the cause: it may succeed another time.
+    """
 
     verdicts: tuple[Verdict, ...] = ()
     error: str = ""
+    machine: bool = False
 
 
 def frame(message: Setup | Task | Reply) -> bytes:

@@ -11,7 +11,8 @@ from typing import Self
 from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Claim, Format, Verdict
 from openvlt.registry import Built
-from openvlt.verification.isolation import Isolation, run_group_inline, run_inline
+from openvlt.verification.checking import failed
+from openvlt.verification.isolation import Isolation, run_inline
 from openvlt.verification.memo import Memo, memo_key
 
 log = logging.getLogger(__name__)
@@ -42,14 +43,19 @@ class Tally:
 
     @property
     def concerns(self) -> list[str]:
-        """What a user must know: too many golds that cannot be read, too many internal errors."""
-        bad = self.statuses["bad_gold"]
+        """What a user must know: too many claims without a score, by who caused it."""
+        bad, skipped = self.statuses["bad_gold"], self.statuses["skipped"]
         failed = self.causes["system"] - self.statuses["not_applicable"]
+        lost = self.causes["machine"] - skipped
         found = []
         if bad > BAD_GOLD_SHARE * self.claims:
             found.append(f"{bad} of {self.claims} gold answers cannot be read; their claims are not scored")
         if failed > SYSTEM_SHARE * self.claims:
             found.append(f"{failed} of {self.claims} claims are not scored because of internal errors")
+        if lost > SYSTEM_SHARE * self.claims:
+            found.append(f"{lost} of {self.claims} claims are not scored because the machine failed their workers")
+        if skipped > SYSTEM_SHARE * self.claims:
+            found.append(f"{skipped} of {self.claims} claims are not scored because their step ran out of time")
         return found
 
 
@@ -60,15 +66,24 @@ class VerifierRunner:
         verifiers: by the name the recipe gives them, in recipe order; later ones see the verdicts of earlier ones.
         format: names the answer tag, for verifiers that read the whole response.
         workers: processes for verifiers that do not run inline; None for this process's share of the CPUs.
+        budget: seconds for what one verifier does in workers in one call, for a training step that cannot wait; what is
+            not reached has no score. None for no limit.
 
     Attributes:
         tallies: what each verifier has found, by name.
     """
 
-    def __init__(self, verifiers: Mapping[str, Built[Verifier]], *, format: Format, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        verifiers: Mapping[str, Built[Verifier]],
+        *,
+        format: Format,
+        workers: int | None = None,
+        budget: float | None = None,
+    ) -> None:
         self._verifiers = dict(verifiers)
         self._memo = Memo()
-        self._isolation = Isolation(self._verifiers.values(), format, workers)
+        self._isolation = Isolation(self._verifiers.values(), format, workers, budget)
         self._warned: set[str] = set()
         self.tallies: dict[str, Tally] = {name: Tally() for name in self._verifiers}
 
@@ -103,7 +118,7 @@ class VerifierRunner:
         if isinstance(verifier, AnswerVerifier):
             return self._run_answers(built, verifier, claims)
         if verifier.inline:
-            return [run_inline(lambda claim=claim: verifier.verify(claim)) for claim in claims]  # type: ignore[misc]
+            return [run_inline(verifier, lambda: [verifier.verify(claim)])[0] for claim in claims]  # noqa: B023
         return [verdict for (verdict,) in self._isolation.run(built, [(claim,) for claim in claims], "verify")]
 
     def _run_groups(self, built: Built[Verifier], claims: Sequence[Claim]) -> list[Verdict]:
@@ -112,7 +127,8 @@ class VerifierRunner:
             groups[claim.group or index].append(index)
         members = [tuple(claims[index] for index in group) for group in groups.values()]
         if built.component.inline:
-            found = [run_group_inline(built.component, group) for group in members]
+            verifier = built.component
+            found = [run_inline(verifier, lambda: verifier.verify_group(group), len(group)) for group in members]  # noqa: B023
         else:
             found = self._isolation.run(built, members, "group")
         verdicts = {
@@ -132,7 +148,7 @@ class VerifierRunner:
             key = memo_key(built.identity, claim, context_free=verifier.context_free)
             verdict = self._memo.get(key)
             if verdict is None and verifier.inline and key not in waiting:
-                verdict = run_inline(lambda: verifier.quick(answer, claim))  # noqa: B023 (called at once)
+                verdict = _quick(verifier, answer, claim)
                 if verdict is not None:
                     self._memo.put(key, verdict)
             if verdict is None:
@@ -142,7 +158,7 @@ class VerifierRunner:
         first = [(claims[indices[0]],) for indices in waiting.values()]
         found = self._isolation.run(built, first, "check" if verifier.inline else "verify")
         for (key, indices), (verdict,) in zip(waiting.items(), found, strict=True):
-            if verdict.cause != "system":  # it may be decided when the machine is less busy
+            if verdict.cause != "machine":  # it may be decided another time
                 self._memo.put(key, verdict)
             verdicts.update(dict.fromkeys(indices, verdict))
         return [verdicts[index] for index in range(len(claims))]
@@ -153,3 +169,12 @@ class VerifierRunner:
             self._warned.add(name)
             for concern in tally.concerns:
                 log.warning("verifier '%s': %s", name, concern)
+
+
+def _quick(verifier: AnswerVerifier, answer: str, claim: Claim) -> Verdict | None:
+    """What `quick` decides; None if it leaves the answer to `check`."""
+    try:
+        found = verifier.quick(answer, claim)
+    except Exception as error:  # noqa: BLE001 (the boundary to a component)
+        return failed(verifier, error)
+    return None if found is None else run_inline(verifier, lambda: [found])[0]

@@ -1,14 +1,17 @@
 """A process that runs verifiers and can be killed: ``python -m openvlt.verification.worker``.
 
 It reads a `Setup`, imports its verifiers, reports that it is ready, and then replies to each `Task` until its input
-closes. `openvlt.system.time_limit` ends the process when a claim takes too long, since Python cannot interrupt a C
+closes. `openvlt.system.cpu_limit` ends the process when a claim computes too long, since Python cannot interrupt a C
 function that hangs. The core sees the closed pipe and reads the exit code.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -16,12 +19,16 @@ from openvlt import system
 from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Verdict
 from openvlt.registry import Registry
-from openvlt.verification.limits import CPU_SECONDS, MEMORY_BYTES, WALL_SECONDS
+from openvlt.verification.checking import accepted, failed
+from openvlt.verification.limits import CPU_SECONDS, MEMORY_BYTES
 from openvlt.verification.messages import Reply, Setup, Task, frame, read_frame
+
+_NO_ROOM = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC}
 
 
 def main() -> None:
     """Serve until the input closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     inputs, outputs = os.dup(0), os.dup(1)
     _silence()
     setup = read_frame(inputs, Setup)
@@ -30,12 +37,22 @@ def main() -> None:
     try:
         verifiers = _build(setup)
     except Exception as error:  # noqa: BLE001 (the boundary: a plugin may raise anything)
-        _write(outputs, Reply(error=f"{type(error).__name__}: {error}"))
+        _write(outputs, Reply(error=f"{type(error).__name__}: {error}", machine=_is_of_machine(error)))
         return
-    system.limit_memory(MEMORY_BYTES)
+    cramped = system.limit_memory(MEMORY_BYTES)
     _write(outputs, Reply())
     while (task := read_frame(inputs, Task)) is not None:
-        _write(outputs, _reply(verifiers[task.verifier], task))
+        _write(outputs, _reply(verifiers[task.verifier], task, cramped))
+
+
+def _is_of_machine(error: BaseException | None) -> bool:
+    """True if an import failed for want of memory, processes or files, and not because of what is imported."""
+    while error is not None:
+        no_memory = "annot allocate memory" in str(error) or "failed to map segment" in str(error)
+        if no_memory or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _silence() -> None:
@@ -61,14 +78,16 @@ def _build(setup: Setup) -> dict[str, Verifier]:
     return verifiers
 
 
-def _reply(verifier: Verifier, task: Task) -> Reply:
-    with system.time_limit(CPU_SECONDS, WALL_SECONDS):
+def _reply(verifier: Verifier, task: Task, cramped: Callable[[], bool]) -> Reply:
+    with system.cpu_limit(CPU_SECONDS):
         try:
-            return Reply(verdicts=tuple(_run(verifier, task)))
-        except (MemoryError, RecursionError) as error:
+            return Reply(verdicts=tuple(accepted(verifier, _run(verifier, task), len(task.claims))))
+        except MemoryError as error:
+            return Reply(error=type(error).__name__, machine=cramped())
+        except RecursionError as error:
             return Reply(error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
-            return Reply(verdicts=tuple(Verdict.error(f"{type(error).__name__}: {error}"[:500]) for _ in task.claims))
+            return Reply(verdicts=(failed(verifier, error),) * len(task.claims))
 
 
 def _run(verifier: Verifier, task: Task) -> list[Verdict]:
