@@ -63,7 +63,8 @@ bench: {{use: made, n: {examples}}}
 bench_tokens: 8
 reject_above: 1.0
 """
-TIMES = re.compile(r"seconds|time$|_per_second$|^cached$")
+TIMES = re.compile(r"seconds|time$|_per_second$|^cached$|^tokens$")
+"""What tells how long a command took, or how much of the work it found done; tokens are those that it computed itself."""
 
 
 @dataclass(frozen=True)
@@ -101,29 +102,33 @@ class Loop:
         """Every run is in this folder: a score tells which model it is of by its path too."""
         return self.folder / "home"
 
-    def said(self, *words: str) -> Path:
+    def said(self, command: str = "train") -> Path:
         """The file with what a command said last."""
-        return self.folder / f"{'-'.join(words) or 'train'}.txt"
+        return self.folder / f"{command}.txt"
 
     def start(self, *words: str) -> int:
         """Start a command, by default the training; returns its process."""
         sys.stdout.flush()
         command = self._command(words or ("train", self.recipe))
-        said, flags = str(self.said(*words)), os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        said, flags = str(self.said(*words[:1])), os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         if self.real:
             opened = [(os.POSIX_SPAWN_OPEN, 1, said, flags, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
             return os.posix_spawn(sys.executable, [sys.executable, "-m", *command], os.environ, file_actions=opened)
         if child := os.fork():
             return child
-        file = os.open(said, flags, 0o600)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        os._exit(_main(command))
+        code = 70
+        try:
+            file = os.open(said, flags, 0o600)
+            os.dup2(file, 1)
+            os.dup2(file, 2)
+            code = _main(command)
+        finally:  # the child never returns to what its parent does next
+            os._exit(code)
 
     def run(self, *words: str) -> tuple[int, str]:
         """Carry out a command; returns its exit code and what it said."""
         _, status = os.waitpid(self.start(*words), 0)
-        return os.waitstatus_to_exitcode(status), self.said(*words).read_text(errors="replace")
+        return os.waitstatus_to_exitcode(status), self.said(*words[:1]).read_text(errors="replace")
 
     def _command(self, words: Sequence[str]) -> list[str]:
         os.environ |= {"OPENVLT_HOME": str(self.home), "OPENVLT_FAKE": json.dumps({"seconds": self.seconds})}
@@ -154,13 +159,17 @@ def record(home: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_bytes())) if path.exists() else {}
 
 
-def outputs(home: Path) -> dict[str, bytes]:
-    """All that two runs must agree in, without times: the record, and what each stage and training wrote."""
+ROWS = ("rows.jsonl", "rejected.jsonl")
+WRITTEN = (*ROWS, "stage.json", "metrics.jsonl")
+
+
+def outputs(home: Path, names: Sequence[str] = WRITTEN) -> dict[str, bytes]:
+    """What two runs must agree in, without times: the record, the models, and the files of stages with these names."""
     run = record(home)
     found = {"run.json": _plain(json.dumps(run))}
     for stage in run["stages"]:
         folder = home / stage["folder"]
-        for path in sorted(path for path in folder.rglob("*") if _kept(path.relative_to(folder))):
+        for path in sorted(path for path in folder.rglob("*") if _kept(path.relative_to(folder), names)):
             lines = path.read_bytes()
             if path.suffix == ".json" or path.name == "metrics.jsonl":
                 lines = b"\n".join(_plain(line) for line in _documents(path, lines))
@@ -168,9 +177,9 @@ def outputs(home: Path) -> dict[str, bytes]:
     return found
 
 
-def _kept(path: Path) -> bool:
+def _kept(path: Path, names: Sequence[str]) -> bool:
     if str(path.parent) == ".":
-        return path.name in ("rows.jsonl", "rejected.jsonl", "metrics.jsonl", "stage.json")
+        return path.name in names
     return not path.parts[0].startswith("checkpoint-") and path.suffix in (".json", ".jinja", ".safetensors")
 
 

@@ -11,20 +11,29 @@ from pathlib import Path
 import pytest
 from made import Bench
 
-KILLS = Path(__file__).parents[1] / "benchmarks" / "kills.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.mark.slow
-def test_ten_kills_at_random_moments_change_no_byte() -> None:
-    done = subprocess.run([sys.executable, KILLS, "10", "1000"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("10 kills") and "all outputs are byte-identical" in done.stdout
+def test_a_dozen_kills_of_the_loop_change_no_byte_and_lose_no_record() -> None:
+    done = _benchmark("kills.py", "--kills", "12", "--examples", "40")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("12 kills") and "all outputs are byte-identical" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_dozen_damages_of_a_home_give_no_other_number() -> None:
+    done = _benchmark("damage.py", "--cases", "12")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _benchmark(script: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, BENCHMARKS / script, *options], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
 def test_kills_while_an_endpoint_is_asked_change_no_finished_row() -> None:
-    command = [sys.executable, KILLS.with_name("kills_engines.py"), "openai", "4", "120"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = _benchmark("kills_engines.py", "openai", "4", "120")
     assert done.returncode == 0, done.stderr
     assert "every key exactly once, no finished row changed" in done.stdout
 
