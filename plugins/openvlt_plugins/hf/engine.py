@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from openvlt import Completion, ImageReader, Rejected, Request, Sampling, uniform_draws
+from openvlt import Completion, ImageReader, Reject, Rejected, Request, Sampling, uniform_draws
 from openvlt_plugins.hf.attention import KeyValues
 from openvlt_plugins.hf.decoding import Batch, Sample
 from openvlt_plugins.hf.loading import Loaded
@@ -36,26 +36,33 @@ class HfEngine:
         self._shared: KeyValues | None = None
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
-        """Answer the requests in order; a prompt that fills the context is `Rejected`."""
-        prompts = [encode(request.messages, self.loaded, self.read) for request in requests]
-        fits = [len(prompt.ids) < self.loaded.context for prompt in prompts]
+        """Answer the requests in order; one whose prompt fills the context or whose images are refused is `Rejected`."""
+        prompts: dict[int, Prompt] = {}
+        responses: list[list[Completion] | Rejected] = [[] for _ in requests]
+        for number, request in enumerate(requests):
+            try:
+                prompts[number] = self._encode(request)
+            except Reject as reject:
+                responses[number] = Rejected(id=request.key, reason=reject.reason)
         # Sorted by length, so that the prompts of a batch need little padding.
         samples = [
             self._sample(number, index, requests[number], prompts[number], sampling)
-            for number in sorted(range(len(prompts)), key=lambda number: len(prompts[number].ids))
-            if fits[number]
+            for number in sorted(prompts, key=lambda number: len(prompts[number].ids))
             for index in requests[number].samples
         ]
         with torch.inference_mode():
-            shared = self._share([prompt for prompt, fit in zip(prompts, fits, strict=True) if fit])
+            shared = self._share(list(prompts.values()))
             self._decode(deque(samples), sampling, shared)
         completions = {(sample.request, sample.index): self._completion(sample) for sample in samples}
-        return [
-            [completions[number, index] for index in request.samples]
-            if fits[number]
-            else Rejected(id=request.key, reason=f"the prompt is over the context of {self.loaded.context} tokens")
-            for number, request in enumerate(requests)
-        ]
+        for number in prompts:
+            responses[number] = [completions[number, index] for index in requests[number].samples]
+        return responses
+
+    def _encode(self, request: Request) -> Prompt:
+        prompt = encode(request.messages, self.loaded, self.read)
+        if len(prompt.ids) >= self.loaded.context:
+            raise Reject(f"the prompt is over the context of {self.loaded.context} tokens")
+        return prompt
 
     def _sample(self, number: int, index: int, request: Request, prompt: Prompt, sampling: Sampling) -> Sample:
         limit = min(sampling.max_tokens, self.loaded.context - len(prompt.ids))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from openvlt import Image, ImageReader, Message, UsageError
+from openvlt import Image, ImageReader, Message, Reject, UsageError
 from openvlt_plugins.hf.loading import Loaded
 
 
@@ -32,6 +32,7 @@ def encode(messages: Sequence[Message], loaded: Loaded, read: ImageReader) -> Pr
 
     Raises:
         UsageError: the messages have an image, but the model reads only text.
+        Reject: its processor refuses the images.
     """
     images = [part for message in messages for part in message.content if isinstance(part, Image)]
     if loaded.processor is None:
@@ -50,7 +51,12 @@ def encode(messages: Sequence[Message], loaded: Loaded, read: ImageReader) -> Pr
     ]
     text = loaded.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
     pictures = [read(image).convert("RGB") for image in images]
-    inputs = dict(loaded.processor(text=[text], images=pictures or None, return_tensors="pt"))
+    try:
+        inputs = dict(loaded.processor(text=[text], images=pictures or None, return_tensors="pt"))
+    except ValueError as error:
+        if not pictures:
+            raise
+        raise Reject("the model's processor refuses the prompt with its images") from error  # size, ratio, number
     ids = inputs.pop("input_ids")
     del inputs["attention_mask"]
     sequences = {name: value[0] for name, value in inputs.items() if value.shape == ids.shape}

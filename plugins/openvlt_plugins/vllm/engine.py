@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 from vllm import SamplingParams
 from vllm.exceptions import VLLMClientError
 
-from openvlt import Completion, Image, ImageReader, Message, PlainText, Rejected, Request, Sampling, UsageError
+from openvlt import (
+    Completion,
+    Image,
+    ImageReader,
+    Message,
+    PlainText,
+    Reject,
+    Rejected,
+    Request,
+    Sampling,
+    UsageError,
+)
 from openvlt_plugins.vllm.draws import drawn
 
 if TYPE_CHECKING:
@@ -39,40 +50,50 @@ class VllmEngine:
         self._suppressed = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
-        """Answer the requests in order; a prompt that fills the context is `Rejected`.
+        """Answer the requests in order; one whose prompt fills the context or whose images are refused is `Rejected`.
 
         Raises:
             UsageError: the messages have an image, but the model reads only text.
         """
-        prompts = [[self._turn(turn) for turn in request.messages] for request in requests]
-        waiting = [
-            (number, run)
-            for number, (request, turns) in enumerate(zip(requests, prompts, strict=True))
-            for run in self._runs(request, sampling)
-            if self._enqueue(turns, self._parameters(request, run, sampling))
-        ]
+        waiting: list[tuple[int, tuple[int, ...]]] = []
+        refused: dict[int, str] = {}
+        for number, request in enumerate(requests):
+            turns = [self._turn(turn) for turn in request.messages]  # of one request, for pictures may be large
+            try:
+                for run in self._runs(request, sampling):
+                    self._enqueue(turns, self._parameters(request, run, sampling))
+                    waiting.append((number, run))
+            except Reject as reject:
+                refused[number] = reject.reason
         outputs = self.llm.wait_for_completion(use_tqdm=False) if waiting else []
         completions: list[dict[int, Completion]] = [{} for _ in requests]
         for (number, run), output in zip(waiting, outputs, strict=True):
             completions[number].update(zip(run, _completions(output), strict=True))
-        over = f"the prompt is over the context of {self.llm.model_config.max_model_len} tokens"
         return [
-            [found[sample] for sample in request.samples] if found else Rejected(id=request.key, reason=over)
-            for request, found in zip(requests, completions, strict=True)
+            Rejected(id=request.key, reason=refused[number])
+            if number in refused
+            else [completions[number][sample] for sample in request.samples]
+            for number, request in enumerate(requests)
         ]
 
-    def _enqueue(self, turns: list[dict[str, Any]], parameters: SamplingParams) -> bool:
-        """Enqueue one prompt, if need be without its token limit; False if there is no room for a reply."""
+    def _enqueue(self, turns: list[dict[str, Any]], parameters: SamplingParams) -> None:
+        """Enqueue one prompt, if need be without its token limit.
+
+        Raises:
+            Reject: there is no room for a reply, or the model's processor refuses the images.
+        """
         for limit in (parameters.max_tokens, None):
             parameters.max_tokens = limit
             try:
                 self.llm.enqueue_chat(turns, parameters, use_tqdm=False)
             except (ValueError, VLLMClientError) as error:
-                if not _OVER_CONTEXT.search(str(error)):
+                if _OVER_CONTEXT.search(str(error)):
+                    continue
+                if all(isinstance(turn["content"], str) for turn in turns):
                     raise
-            else:
-                return True
-        return False
+                raise Reject("the model's processor refuses the prompt with its images") from error
+            return
+        raise Reject(f"the prompt is over the context of {self.llm.model_config.max_model_len} tokens")
 
     def _runs(self, request: Request, sampling: Sampling) -> list[tuple[int, ...]]:
         """The groups of samples that vLLM is asked for together."""
