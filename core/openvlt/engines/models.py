@@ -69,8 +69,13 @@ def size_in_bytes(model: Model) -> int | None:
     return sum(file.stat().st_size for file in weights) if weights else None
 
 
-def content_digest(model: Model, home: Home) -> str:
+def content_digest(model: Model, home: Home, known: Mapping[str, str] | None = None) -> str:
     """Digest of a local model's files, cached by their size and time; of other models, of their id and revision.
+
+    Args:
+        model: folder, file, hub id or endpoint.
+        home: has the cache.
+        known: digests by file name, for files that were hashed just now.
 
     Raises:
         UsageError: a file of the model is damaged.
@@ -89,7 +94,7 @@ def content_digest(model: Model, home: Home) -> str:
     def cached(file: Path) -> str:
         stat = file.stat()
         key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        digests[key] = digests.get(key) or file_digest(file)
+        digests[key] = digests.get(key) or (known or {}).get(file.name) or file_digest(file)
         return digests[key]
 
     found = model_digest(path, cached)

@@ -43,14 +43,17 @@ class TrainJob(Protocol):
     Attributes:
         model: the folder to start from, with the dtype and pixel limits to train with.
         format: how the policy is asked and answers.
-        folder: for checkpoints and the result; it may contain the checkpoints of an interrupted training.
+        folder: for checkpoints, each a folder ``checkpoint-N`` with a growing N, and for the result.
         seed: for everything random.
+        checkpoint: the last whole one of an interrupted training, which it goes on from; None to start anew. What was
+            logged and rewarded after it has been removed.
     """
 
     model: Model
     format: Format
     folder: Path
     seed: int
+    checkpoint: Path | None
 
     def examples(self) -> Sequence[Example]:
         """The examples to train on, in order."""
@@ -74,6 +77,13 @@ class TrainJob(Protocol):
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Record the metrics of a step: in the progress and in ``metrics.jsonl``."""
+        ...
+
+    def saved(self, checkpoint: Path) -> None:
+        """Complete a checkpoint of which every file is written; without this it does not count.
+
+        Of several processes one calls it, while the others wait.
+        """
         ...
 
 
@@ -110,6 +120,10 @@ class Trainer(Component, ABC):
         """Number of processes that train together, each on its part of the batch."""
         return 1
 
+    def secrets(self) -> Sequence[str]:
+        """Names of environment variables that hold secrets the training needs; it sees no others."""
+        return ()
+
     @abstractmethod
     def train(self, job: TrainJob) -> Checkpoint:
-        """Train to the end, resuming from the last checkpoint in ``job.folder`` if there is one."""
+        """Train to the end, from ``job.checkpoint`` if there is one; the model is saved in ``job.folder``."""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 import time
-from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from openvlt import errors, system
 from openvlt.engines import content_digest
-from openvlt.errors import DataError, OpenvltError
+from openvlt.errors import DataError
 from openvlt.interfaces import Trainer, Verifier
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.stages.checkpoints import cut_records, damage, last_whole, remove_checkpoints
+from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import digest, encode, write_atomically
+from openvlt.store import StageFolder, digest, encode, write_atomically, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,32 +73,99 @@ def train(
     Raises:
         OpenvltError: the error of the trainer, or how the child died; the next run resumes from its checkpoints.
     """
-    component = trainer.component
     started = time.monotonic()
     models = {option: workspace.locate(model) for option, model in model_options(trainer).items()}
     used = [(content_digest(each, workspace.home), each.dtype, each.pixels) for each in (start, *models.values())]
     made_of = (trainer.identity, inputs.digest, used, workspace.format, workspace.seed, rewards.identity)
     step = Step("train", name, iteration, made_of)
     with claimed(workspace, step) as (folder, known):
-        if known is None:
-            count = _count(step, inputs, component)
-            workspace.progress.begin(step.name, None, "steps")
-            job = _write_job(workspace, folder.path, inputs, trainer, start, models, rewards)
-            _run(workspace, folder.path, _command(component, job), step)
-            result = json.loads((folder.path / "result.json").read_bytes())
-            for concern in result["concerns"]:
-                workspace.progress.note(f"Warning: {step.name}: {concern}")
-            trained = str(Path(result["folder"]).relative_to(folder.path))
-            made = {
-                "digest": content_digest(Model(id=result["folder"]), workspace.home),
-                "in": count,
-                "out": 1,
-                "model": trained,
-                "counts": result["metrics"],
-            }
-            write_atomically(folder.summary_file, json.dumps(made, indent=1).encode())
-            return output(step, folder, made, cached=False, started=started), folder.path / trained
-        return output(step, folder, known, cached=True, started=started), folder.path / str(known["model"])
+        made = known or _make(workspace, step, folder, inputs, trainer, start, models, rewards)
+        if not workspace.dry_run:
+            remove_checkpoints(folder.path)  # last: until now a kill at any point resumes from them
+        done = output(step, folder, made, cached=known is not None, started=started)
+        return done, folder.path / str(made["model"])
+
+
+def _make(
+    workspace: Workspace,
+    step: Step,
+    folder: StageFolder,
+    inputs: Output,
+    trainer: Built[Trainer],
+    start: Model,
+    models: Mapping[str, Model],
+    rewards: Rewards,
+) -> dict[str, Any]:
+    """Train, or take the result of a training whose parent was killed before it could; returns the stage's summary."""
+    count = _count(step, inputs, trainer.component)
+    workspace.progress.begin(step.name, None, "steps")
+    result = _finished(workspace, step, folder.path)
+    if result is None:
+        checkpoint = _prepare(workspace, step, folder.path)
+        job = _write_job(workspace, folder.path, inputs, trainer, start, models, rewards, checkpoint)
+        secrets = [*trainer.component.secrets(), *_secrets_of_models([start, *models.values()])]
+        run_child(_command(trainer.component, job), folder.path, step.name, workspace.progress, secrets)
+        result = _read_result(folder.path)
+    for concern in result["concerns"]:
+        workspace.progress.note(f"Warning: {step.name}: {concern}")
+    model = folder.path / result["model"]
+    hashed = {name: sha for name, (_, sha) in result["files"].items()}
+    made = {
+        "digest": content_digest(Model(id=str(model)), workspace.home, hashed),
+        "in": count,
+        "out": 1,
+        "model": result["model"],
+        "counts": result["metrics"],
+    }
+    write_atomically(folder.summary_file, json.dumps(made, indent=1).encode())
+    return made
+
+
+def _finished(workspace: Workspace, step: Step, folder: Path) -> dict[str, Any] | None:
+    """The result that an earlier process left, if the model is what that process wrote; otherwise it is deleted."""
+    path = folder / "result.json"
+    if not path.exists():
+        return None
+    try:
+        result = _read_result(folder)
+        problem = damage(folder / result["model"], result["files"])
+    except (ValueError, TypeError, LookupError):
+        problem = "result.json cannot be read"
+    if problem is None:
+        return result
+    workspace.progress.note(f"Warning: {step.name} is trained again: {problem}.")
+    with writing(path):
+        path.unlink()
+    return None
+
+
+def _read_result(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
+    return result
+
+
+def _prepare(workspace: Workspace, step: Step, folder: Path) -> Path | None:
+    """Find the checkpoint to go on from, None for the first step, and cut the records to what led to it."""
+    checkpoint, skipped = last_whole(folder)
+    notes = [*skipped, *cut_records(folder, checkpoint)]
+    if skipped:
+        notes.append(f"the training goes on from {checkpoint.name}" if checkpoint else "the training starts anew")
+    for note in notes:
+        workspace.progress.note(f"Warning: {step.name}: {note}.")
+    return checkpoint
+
+
+def _secrets_of_models(models: Iterable[Model]) -> list[str]:
+    """Secret variables without which a model cannot be downloaded or asked: the hub's token, the key for a host."""
+    names: list[str] = []
+    for model in models:
+        if model.url:
+            hosts = {part for url in model.url for part in (urlsplit(url).hostname, urlsplit(url).netloc)}
+            bound = (word.partition("@") for word in os.environ.get("OPENVLT_KEYS", "").split())
+            names += ["OPENVLT_KEYS", *(name for name, _, host in bound if host.lower() in hosts)]
+        elif not Path(model.id).exists():
+            names += ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"]
+    return names
 
 
 def _count(step: Step, inputs: Output, trainer: Trainer) -> int:
@@ -127,6 +194,7 @@ def _write_job(
     start: Model,
     models: Mapping[str, Model],
     rewards: Rewards,
+    checkpoint: Path | None,
 ) -> Path:
     job = {
         "trainer": {**_spec(trainer), **{option: json.loads(encode(model)) for option, model in models.items()}},
@@ -135,6 +203,7 @@ def _write_job(
         "format": json.loads(encode(workspace.format)),
         "seed": workspace.seed,
         "folder": str(folder),
+        "checkpoint": checkpoint and str(checkpoint),
         "rows": str(inputs.folder.rows_file),
         "images": str(workspace.home.images),
         "verifiers": {name: _spec(built) for name, built in rewards.verifiers.items()},
@@ -158,93 +227,3 @@ def _command(trainer: Trainer, job: Path) -> list[str]:
     if processes == 1:
         return [sys.executable, *worker]
     return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", *worker]
-
-
-def _run(workspace: Workspace, folder: Path, command: list[str], step: Step) -> None:
-    """Run the child and report its metrics.
-
-    Raises:
-        OpenvltError: it left no result.
-    """
-    for name in ("result.json", "error.json", "metrics.jsonl"):
-        (folder / name).unlink(missing_ok=True)
-    environment = system.child_environment(TOKENIZERS_PARALLELISM="false")
-    with (folder / "train.log").open("ab") as log:
-        child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-        metrics = _Metrics(workspace, folder / "metrics.jsonl")
-        try:
-            while child.poll() is None:
-                metrics.report()
-                time.sleep(0.25)
-            metrics.report()
-        finally:
-            _end(child)
-    if not (folder / "result.json").exists():
-        raise _failure(folder, step, child.returncode)
-
-
-class _Metrics:
-    """Reports the metrics that a child appends to a file."""
-
-    def __init__(self, workspace: Workspace, path: Path) -> None:
-        self._workspace = workspace
-        self._path = path
-        self._at = 0
-        self._step = 0.0
-        self._total = 0.0
-
-    def report(self) -> None:
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._at)
-            for line in file:
-                if not line.endswith(b"\n"):  # the child is still writing it
-                    break
-                self._at += len(line)
-                self._show(json.loads(line))
-
-    def _show(self, metrics: Mapping[str, float]) -> None:
-        if "steps" in metrics and metrics["steps"] != self._total:
-            self._total = metrics["steps"]
-            self._workspace.progress.begin("", int(self._total), "steps")
-        step = metrics.get("step", self._step)
-        wanted = ("reward", "loss", "rewards/margins", "completions/mean_length", "mean_token_accuracy")
-        self._workspace.progress.advance(
-            int(step - self._step), **{key: metrics[key] for key in wanted if key in metrics}
-        )
-        self._step = step
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child and its own children: closing its input asks them, then signals force them."""
-    if child.stdin:
-        with suppress(BrokenPipeError):
-            child.stdin.close()
-    if child.poll() is None:
-        system.end(child, by_force=False)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(10)
-    if child.poll() is None:
-        system.end(child, by_force=True)
-    child.wait()
-
-
-def _failure(folder: Path, step: Step, code: int) -> OpenvltError:
-    log = folder / "train.log"
-    try:
-        error = json.loads((folder / "error.json").read_bytes())
-        error_type: type[OpenvltError] = getattr(errors, error["type"], OpenvltError)
-        return error_type(error["problem"], error["remedy"])
-    except FileNotFoundError:
-        with log.open("rb") as file:
-            last = deque((line.decode(errors="replace").strip() for line in file if line.strip()), maxlen=1)
-        hint = " (out of memory?)" if code == system.KILLED else ""
-        message = last[0].rstrip(".") if last else "it wrote no message"
-        cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {message}"
-        return OpenvltError(
-            f"The training process of {step.name} {cause}.",
-            f"See {log}; the same command resumes from the last checkpoint.",
-        )

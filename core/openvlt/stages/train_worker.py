@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -11,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openvlt import system
-from openvlt.errors import OpenvltError
-from openvlt.interfaces import Trainer, Verifier
-from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace
+from openvlt.errors import DataError, OpenvltError, PluginError
+from openvlt.interfaces import Checkpoint, Trainer, Verifier
+from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
 from openvlt.registry import Registry
+from openvlt.stages.checkpoints import complete, contents
 from openvlt.stages.training_rows import training_rows
-from openvlt.store import ImageStore, StageFolder, decode, write_atomically
+from openvlt.store import ImageStore, StageFolder, decode, write_atomically, writing
 from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner
+from openvlt.verification.runner import Tally
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -36,6 +40,7 @@ class Job:
         self.format = decode(Format, json.dumps(content["format"]))
         self.folder = Path(content["folder"])
         self.seed = int(content["seed"])
+        self.checkpoint = Path(content["checkpoint"]) if content.get("checkpoint") else None
         self._content = content
         self._registry = registry
         self._images = ImageStore(Path(content["images"]))
@@ -78,27 +83,34 @@ class Job:
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(metrics) + "\n")
 
-    def concerns(self) -> list[str]:
-        """What the user should know about the verifiers: unreadable golds, internal errors."""
-        if "_reward" not in self.__dict__:
-            return []
-        tallies = self._reward.runner.tallies.items()
-        return [f"verifier '{name}': {concern}" for name, tally in tallies for concern in tally.concerns]
+    def saved(self, checkpoint: Path) -> None:
+        complete(checkpoint, self.folder)
 
-    def tallies(self) -> dict[str, float]:
-        """Verdicts over the whole training, counted by verifier and status."""
-        if "_reward" not in self.__dict__:
-            return {}
-        return {
-            f"{name}/{status}": float(count)
-            for name, tally in self._reward.runner.tallies.items()
-            for status, count in tally.statuses.items()
-        }
+
+def _tallies(folder: Path) -> dict[str, Tally]:
+    """Verdicts of the whole training, by verifier: of all processes, and of those before a resume."""
+    tallies: dict[str, Tally] = {}
+    for path in sorted(folder.glob("completions-*.jsonl")):
+        with path.open("rb") as lines:
+            for line in lines:
+                try:
+                    verdicts = json.loads(line)["verdicts"].items()
+                except (ValueError, LookupError):  # damaged, which `cut_records` has told
+                    continue
+                for name, verdict in verdicts:
+                    found = Verdict(status=verdict["status"], score=verdict["score"], cause=verdict["cause"])
+                    tallies.setdefault(name, Tally()).add(found)
+    return tallies
 
 
 def _record(claim: Claim, row: RewardRow) -> dict[str, Any]:
     verdicts = {
-        name: {"status": verdict.status, "score": verdict.score, "reason": verdict.reason}
+        name: {
+            "status": verdict.status,
+            "score": verdict.score,
+            "cause": verdict.cause,
+            "reason": verdict.reason,
+        }
         for name, verdict in row.verdicts.items()
     }
     return {
@@ -120,19 +132,68 @@ def run(path: Path) -> None:
     try:
         registry = Registry.discover([Path(file) for file in content["files"]])
         trainer = registry.build(Trainer, content["trainer"]).component
-        job = Job(content, registry)
-        checkpoint = trainer.train(job)
+        trained = trainer.train(Job(content, registry))
+        if int(os.environ.get("RANK", "0")) == 0:
+            _write_result(folder, trained)
     except OpenvltError as error:
-        record = {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
-        write_atomically(folder / "error.json", json.dumps(record).encode())
+        _write_error(folder, {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy})
         sys.exit(error.exit_code)
-    if int(os.environ.get("RANK", "0")) == 0:
-        result = {
-            "folder": str(checkpoint.folder),
-            "metrics": {**checkpoint.metrics, **job.tallies()},
-            "concerns": job.concerns(),
-        }
-        write_atomically(folder / "result.json", json.dumps(result).encode())
+    except Exception as error:
+        if (full := unwritable(error, folder)) is not None:
+            _write_error(folder, {"type": type(full).__name__, "problem": full.problem, "remedy": full.remedy})
+        else:
+            _write_error(folder, {"crash": f"{type(error).__name__}: {error}".splitlines()[0]})
+        raise
+
+
+def _write_result(folder: Path, trained: Checkpoint) -> None:
+    """Write ``result.json``, after the model is on disk: from now on nothing is trained again."""
+    if not trained.folder.is_dir() or not trained.folder.is_relative_to(folder):
+        raise PluginError(
+            f"The trainer left its model in {trained.folder}, which is no folder in {folder}.",
+            "A trainer has to save its model in the folder of its job.",
+        )
+    with writing(trained.folder):
+        files = contents(trained.folder)
+    tallies = _tallies(folder)
+    counts = {
+        f"{name}/{status}": float(count) for name, tally in tallies.items() for status, count in tally.statuses.items()
+    }
+    result = {
+        "model": trained.folder.relative_to(folder).as_posix(),
+        "files": files,
+        "metrics": {**trained.metrics, **counts},
+        "concerns": [f"verifier '{name}': {each}" for name, tally in tallies.items() for each in tally.concerns],
+    }
+    write_atomically(folder / "result.json", json.dumps(result).encode())
+
+
+def _write_error(folder: Path, error: Mapping[str, str]) -> None:
+    """Tell the parent; of several processes the first, for the others fail because of it."""
+    if not (folder / "error.json").exists():
+        write_atomically(folder / "error.json", json.dumps(error).encode())
+
+
+def unwritable(error: BaseException, folder: Path) -> DataError | None:
+    """The error that the disk is full or read-only, if that is what ended a training; None if not.
+
+    Libraries in Rust name the number of the system's error, torch says only that its writer failed.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        number = cause.errno if isinstance(cause, OSError) else None
+        if number is None and (named := re.search(r"\(os error (\d+)\)", str(cause))):
+            number = int(named[1])
+        if number is None and "PytorchStreamWriter failed" in str(cause):
+            number = errno.ENOSPC
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+            where = getattr(cause, "filename", None) or folder
+            return DataError(
+                f"{where} cannot be written: {os.strerror(number)}.",
+                "Free some space there and run the same command again; it resumes from the last checkpoint.",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ class Grpo(TrlTrainer):
                 "Choose prompts as a multiple of devices, so that each group is on one process.",
             )
 
+    @property
+    def updates(self) -> int:
+        return self.prompts * self.generations // self.batch
+
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
         with nullcontext() if self.vllm != "off" else imports.without_vllm():
             from trl import GRPOTrainer
@@ -86,13 +90,12 @@ class Grpo(TrlTrainer):
     def _config(self, job: TrainJob, generations: int, processor: object) -> Any:
         from trl import GRPOConfig
 
-        updates = self.prompts * self.generations // self.batch
         server = {"vllm_server_base_url": self.vllm_url} if self.vllm_url else {}
         if self.vllm != "off":
             server["vllm_mode"] = self.vllm
         return GRPOConfig(
             **self.arguments(job),
-            max_steps=generations * updates,
+            max_steps=generations * self.updates,
             shuffle_dataset=False,
             generation_batch_size=self.prompts * self.generations,
             num_generations=self.generations,
@@ -109,7 +112,7 @@ class Grpo(TrlTrainer):
             generation_kwargs={"suppress_tokens": tokens} if (tokens := _visual_tokens(processor)) else None,
             use_vllm=self.vllm != "off",
             **server,
-            save_steps=self.save_every * updates,
+            save_steps=self.save_every * self.updates,
         )
 
 

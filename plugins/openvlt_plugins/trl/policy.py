@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from openvlt import Checkpoint, Model
 
 
-def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: str | None) -> tuple[Any, Any]:
+def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: Path | None) -> tuple[Any, Any]:
     """Load the model to train and its processor.
 
     The weights are float32 whatever the saved dtype, since bf16 weights would round away the updates at the published
@@ -30,7 +29,7 @@ def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: str | None)
     sees = getattr(config, "vision_config", None) is not None
     loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
     policy = loader.from_pretrained(model.id, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
-    if checkpoint and not (Path(checkpoint) / "adapter_config.json").exists():
+    if checkpoint and not (checkpoint / "adapter_config.json").exists():
         # transformers 5 saves Qwen2.5-VL with its old parameter names. On resume its Trainer does not rename them, and
         # would continue from the weights above with only a warning; so the checkpoint is loaded here.
         saved = loader.from_pretrained(checkpoint, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
@@ -62,14 +61,8 @@ def adapters(rank: int, policy: Any) -> Any:
     )
 
 
-def last_checkpoint(folder: Path) -> str | None:
-    """The last complete checkpoint: ``trainer_state.json`` is written last, so a killed save does not have it."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=lambda path: int(path.name.split("-")[1]))) if whole else None
-
-
 def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint:
-    """Merge adapters, save model and processor to a self-contained folder, and delete the training's checkpoints.
+    """Merge adapters, and save model and processor to a self-contained folder.
 
     Args:
         trainer: the finished trainer.
@@ -90,8 +83,6 @@ def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint
     if trainer.accelerator.is_main_process:
         policy.to(dtype).save_pretrained(target, safe_serialization=True)
         processor.save_pretrained(target)
-        for checkpoint in folder.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
     trainer.accelerator.wait_for_everyone()
     return Checkpoint(target, _last_metrics(trainer))
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from openvlt import Checkpoint, Option, Trainer, TrainJob, UsageError
-from openvlt_plugins.trl import policy, reporting
+from openvlt_plugins.trl import policy, reporting, stopping
 
 LearningRate = Annotated[float, Option("peak learning rate")]
 Schedule = Annotated[str, Option("learning rate schedule, by its name in transformers")]
 Warmup = Annotated[float, Option("fraction of the updates over which the rate increases")]
 WeightDecay = Annotated[float, Option("weight decay of AdamW")]
 SaveSteps = Annotated[int, Option("updates between checkpoints", unit="updates", affects_output=False)]
+SECRETS = {
+    "wandb": ("WANDB_API_KEY",),
+    "comet_ml": ("COMET_API_KEY",),
+    "mlflow": ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"),
+    "neptune": ("NEPTUNE_API_TOKEN",),
+    "clearml": ("CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY"),
+    "swanlab": ("SWANLAB_API_KEY",),
+    "trackio": ("HF_TOKEN",),
+}
+"""Secret environment variables that a tracker reads, by its name in transformers."""
 Workers = Annotated[int, Option("processes that decode images", affects_output=False)]
 
 
@@ -45,18 +56,29 @@ class TrlTrainer(Trainer):
                 f"Choose batch as a multiple of device_batch x devices, here {held}.",
             )
 
+    def secrets(self) -> Sequence[str]:
+        return [name for tracker in self.report_to for name in SECRETS.get(tracker, ())]
+
     def train(self, job: TrainJob) -> Checkpoint:
-        checkpoint = policy.last_checkpoint(job.folder)
-        model, processor = policy.load(job.model, self.freeze, job.seed, checkpoint)
-        trainer = self.trainer(
-            job,
-            model=model,
-            processing_class=processor,
-            peft_config=policy.adapters(self.lora_rank, model),
-            callbacks=[reporting.callback(job)],
-        )
-        trainer.train(resume_from_checkpoint=checkpoint)
+        model, processor = policy.load(job.model, self.freeze, job.seed, job.checkpoint)
+        with stopping.requests() as came:
+            trainer = self.trainer(
+                job,
+                model=model,
+                processing_class=processor,
+                peft_config=policy.adapters(self.lora_rank, model),
+                callbacks=[reporting.callback(job), stopping.callback(came, self.updates)],
+            )
+            if job.checkpoint:
+                reporting.recount(trainer, job.checkpoint)
+            trainer.train(resume_from_checkpoint=job.checkpoint and str(job.checkpoint))
+        stopping.end_if_stopped(trainer)
         return policy.save(trainer, processor, job.model, job.folder)
+
+    @property
+    def updates(self) -> int:
+        """Updates between the points that a training can go on from."""
+        return 1
 
     @abstractmethod
     def trainer(self, job: TrainJob, **shared: Any) -> Any:

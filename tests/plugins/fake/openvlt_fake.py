@@ -320,12 +320,15 @@ class CopySft(Trainer):
 
     def train(self, job: TrainJob) -> Checkpoint:
         assert job.examples()
-        done = len(list(job.folder.glob("checkpoint-*")))
+        done = int(job.checkpoint.name.split("-")[1]) if job.checkpoint else 0
         for step in range(done + 1, self.steps + 1):
             time.sleep(self.seconds)
             self._step(job, step)
             job.log({"step": step, "steps": self.steps, "loss": 1 / step, "started_from": done})
-            (job.folder / f"checkpoint-{step}").touch()
+            checkpoint = job.folder / f"checkpoint-{step}"
+            checkpoint.mkdir(exist_ok=True)
+            (checkpoint / "skill.json").write_text(json.dumps({"skill": self.skill * step / self.steps}))
+            job.saved(checkpoint)
         target = job.folder / "model"
         shutil.copytree(job.model.id, target, dirs_exist_ok=True)
         (target / "skill.json").write_text(json.dumps({"skill": self.skill}))

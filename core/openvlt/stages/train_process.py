@@ -1,0 +1,148 @@
+"""The child process of a training, seen from its parent: its environment, progress, end, and what its death means."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from openvlt import errors, system
+from openvlt.errors import OpenvltError
+from openvlt.stages.progress import Progress
+from openvlt.store import write_atomically, writing
+
+GRACE_SECONDS = 120.0
+"""How long a training that is asked to end may take to save a checkpoint, before it is killed."""
+_PROBE = 16 * 1024
+SHOWN = ("reward", "loss", "rewards/margins", "completions/mean_length", "mean_token_accuracy")
+
+
+def run_child(command: list[str], folder: Path, stage: str, progress: Progress, secrets: list[str]) -> None:
+    """Run the child until it has written ``result.json``, and report its metrics.
+
+    Args:
+        command: of the child.
+        folder: of the stage; what the child prints is appended to ``train.log``.
+        stage: its name, for messages.
+        progress: receives the metrics.
+        secrets: names of the secret environment variables that the child may see.
+
+    Raises:
+        OpenvltError: the error of the trainer, or how the child died.
+    """
+    with writing(folder):
+        (folder / "error.json").unlink(missing_ok=True)
+        log = (folder / "train.log").open("ab")
+    environment = system.child_environment(*secrets, TOKENIZERS_PARALLELISM="false")
+    with log:
+        child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+        metrics = _Metrics(progress, folder / "metrics.jsonl")
+        try:
+            while child.poll() is None:
+                metrics.report()
+                time.sleep(0.25)
+            metrics.report()
+        except KeyboardInterrupt:
+            progress.note(f"{stage} ends after this step; interrupt again to end it at once.")
+            raise
+        finally:
+            _end(child)
+    if not (folder / "result.json").exists():
+        raise _failure(folder, stage, child.returncode)
+
+
+class _Metrics:
+    """Reports the metrics that a child appends to a file; a line that cannot be read is not shown."""
+
+    def __init__(self, progress: Progress, path: Path) -> None:
+        self._progress = progress
+        self._path = path
+        self._at = 0
+        self._step = 0
+        self._total = 0
+
+    def report(self) -> None:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._at)
+            for line in file:
+                if not line.endswith(b"\n"):  # the child is still writing it
+                    break
+                self._at += len(line)
+                self._show(_numbers(line))
+
+    def _show(self, metrics: dict[str, float]) -> None:
+        if (total := int(metrics.get("steps", self._total))) != self._total:
+            self._total = total
+            self._progress.begin("", total, "steps")
+        step = max(self._step, int(metrics.get("step", self._step)))
+        self._progress.advance(step - self._step, **{key: metrics[key] for key in SHOWN if key in metrics})
+        self._step = step
+
+
+def _numbers(line: bytes) -> dict[str, float]:
+    """The finite numbers of a line of metrics; none if it is damaged."""
+    try:
+        metrics = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    known = metrics.items() if isinstance(metrics, dict) else ()
+    return {key: value for key, value in known if isinstance(value, int | float) and math.isfinite(value)}
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child and its own children: a signal asks them to save and end, then force ends what is left.
+
+    A child that was started by the child leads a session of its own if there are several processes; it ends when its
+    input is closed.
+    """
+    try:
+        if child.poll() is None:
+            system.end(child, by_force=False)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(GRACE_SECONDS)
+    finally:
+        assert child.stdin is not None
+        with suppress(BrokenPipeError):
+            child.stdin.close()
+        system.end(child, by_force=True)
+        child.wait()
+
+
+def _failure(folder: Path, stage: str, code: int) -> OpenvltError:
+    """Why there is no result: the error the child wrote, or how it died."""
+    log = folder / "train.log"
+    path = folder / "error.json"
+    if path.exists():
+        error = json.loads(path.read_bytes())
+        if "problem" in error:
+            error_type: type[OpenvltError] = getattr(errors, error["type"], OpenvltError)
+            return error_type(error["problem"], error["remedy"])
+        cause = f"ended with code {code}: {error['crash']}"
+    else:
+        last = _last_words(log)
+        if code > 0 and (named := re.findall(r"^\s*exitcode\s*: (-?\d+)", last, re.MULTILINE)):
+            code = int(named[-1])  # several processes: which one failed first, and how, is said last
+        hint = " (out of memory?)" if code == system.KILLED else ""
+        lines = [line.strip() for line in last.splitlines() if line.strip()] or ["it wrote no message"]
+        cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {lines[-1]}"
+        if code >= 0:
+            write_atomically(path, b" " * _PROBE)  # a child that cannot write cannot say so either
+            path.unlink()
+    return OpenvltError(
+        f"The training process of {stage} {cause.rstrip('.')}.",
+        f"See {log}; the same command resumes from the last checkpoint.",
+    )
+
+
+def _last_words(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _PROBE))
+        return file.read().decode(errors="replace")
