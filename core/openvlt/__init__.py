@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         TrainJob as TrainJob,
         Verifier as Verifier,
     )
+    from openvlt.keys import EndpointKey as EndpointKey, endpoint_key as endpoint_key, mask_keys as mask_keys
     from openvlt.plain_text import PlainText as PlainText
     from openvlt.records import (
         AnswerType as AnswerType,
@@ -90,6 +91,7 @@ _HOMES = {
         "Trainer", "TrainJob", "Verifier",
     ),
     "openvlt.plain_text": ("PlainText",),
+    "openvlt.keys": ("EndpointKey", "endpoint_key", "mask_keys"),
     "openvlt.records": (
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",

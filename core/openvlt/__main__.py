@@ -11,6 +11,7 @@ import click
 
 from openvlt.cli import cli
 from openvlt.errors import DataError, OpenvltError, UsageError
+from openvlt.keys import mask_keys
 from openvlt.terminal import escaped
 
 INTERRUPTED = 130
@@ -56,9 +57,9 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the boundary: the user gets a sentence for any error
         user_error = _user_error(error)
         if debug:
-            traceback.print_exc()
+            click.echo(mask_keys(traceback.format_exc()), err=True)
         else:
-            click.echo(f"Error: {user_error}", err=True)
+            click.echo(mask_keys(f"Error: {user_error}"), err=True)
         return user_error.exit_code
 
 

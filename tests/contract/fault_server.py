@@ -24,6 +24,20 @@ from typing import Any
 from urllib.request import urlopen
 
 FAULT = re.compile(r"^(\w+) x(\d+)")
+REFUSALS: dict[str, tuple[Any, ...]] = {
+    "after": ({"error": "slow down"}, {"Retry-After": "0.6"}),
+    "tomorrow": ({"error": "come back tomorrow"}, {"Retry-After": "86400"}),
+    "quota": ({"error": {"code": "insufficient_quota", "message": "You exceeded your current quota."}},),
+}
+"""Replies with 429."""
+UNUSABLE: dict[str, Any] = {
+    "malformed": '{"choices": [{"message": ',
+    "nested": "[" * 100_000,
+    "empty": {"choices": []},
+    "nothing": {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]},
+    "filtered": {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]},
+}
+"""Replies with 200 that are no completion."""
 
 
 class Server(ThreadingHTTPServer):
@@ -86,10 +100,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.in_flight -= 1
 
     def fail(self, kind: str, body: dict[str, Any]) -> None:
-        if kind == "after":
-            self.send(429, {"error": "slow down"}, {"Retry-After": "0.6"})
-        elif kind == "tomorrow":
-            self.send(429, {"error": "come back tomorrow"}, {"Retry-After": "86400"})
+        if kind in REFUSALS:
+            self.send(429, *REFUSALS[kind])
+        elif kind == "stall":
+            time.sleep(600)
         elif kind == "cut":
             self.send_response(200)
             self.send_header("Content-Length", "1000")
@@ -107,12 +121,8 @@ class Handler(BaseHTTPRequestHandler):
                 for _ in range(30):
                     self.wfile.write(b" ")
                     time.sleep(0.1)
-        elif kind == "malformed":
-            self.send(200, '{"choices": [{"message": ')
-        elif kind == "empty":
-            self.send(200, {"choices": []})
-        elif kind == "nothing":
-            self.send(200, self.reply(body, None))
+        elif kind in UNUSABLE:
+            self.send(200, UNUSABLE[kind])
         elif kind == "context":
             if "max_tokens" in body:
                 return self.send(

@@ -16,7 +16,7 @@ from PIL import Image as Pictures
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
 from openvlt_plugins.openai.backend import OpenAIBackend
-from openvlt_plugins.openai.messages import Failure, Response, completion
+from openvlt_plugins.openai.replies import Failure, Response, completion
 from tiny_models import picture, request
 
 SAMPLING = Sampling(max_tokens=8, temperature=0.7)
@@ -50,20 +50,20 @@ def test_faults_that_pass_are_survived(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "reason", "transient"),
     [
-        ("500", "the endpoint returned 500"),
-        ("cut", "the connection to the endpoint failed"),
-        ("slow", "the endpoint took too long"),
-        ("malformed", "the endpoint's reply is malformed"),
-        ("empty", "the endpoint's reply is malformed"),
-        ("nothing", "the endpoint's reply is empty"),
+        ("500", "the endpoint returned 500", True),
+        ("cut", "the connection to the endpoint failed", True),
+        ("slow", "the endpoint took too long", True),
+        ("malformed", "the endpoint's reply is malformed", False),
+        ("empty", "the endpoint's reply is malformed", False),
+        ("nothing", "the endpoint's reply is empty", False),
     ],
 )
-def test_a_fault_that_stays_is_a_transient_rejection(serve: Serve, fault: str, reason: str) -> None:
+def test_a_fault_that_stays_is_a_rejection(serve: Serve, fault: str, reason: str, transient: bool) -> None:
     good, bad = answers(serve(), [request("fine"), request(f"{fault} x99")], retries=1, timeout=0.5)
     assert isinstance(good, list)
-    assert (rejected(bad).reason, rejected(bad).transient) == (reason, True)
+    assert (rejected(bad).reason, rejected(bad).transient) == (reason, transient)
 
 
 def test_retry_after_is_honoured(serve: Serve) -> None:
@@ -132,14 +132,18 @@ def test_the_key_is_sent_and_never_told(
     caplog.set_level(logging.DEBUG)
     served = serve("--key", KEY)
     monkeypatch.setenv("MY_KEY", KEY)
-    (reply,) = answers(served, [request("400 x99")], api_key_env="MY_KEY")
+    with pytest.raises(RemoteError, match=r"without an API key\. Bind one: --key-env NAME@127.0.0.1:"):
+        answers(served, [])
+    monkeypatch.setenv("OPENVLT_KEYS", "MY_KEY@127.0.0.1")
+    (reply,) = answers(served, [request("400 x99")])
     assert served.log[0]["headers"]["Authorization"] == f"Bearer {KEY}"
-    with pytest.raises(RemoteError) as caught:
-        answers(served, [request("401 x99")], api_key_env="MY_KEY")
+    with pytest.raises(RemoteError, match=r"refuses the API key in \$MY_KEY") as caught:
+        answers(served, [request("401 x99")])
     told = [str(reply), caplog.text, str(caught.value), repr(caught.value.__context__)]
     assert not any(KEY in text for text in told)
-    with pytest.raises(RemoteError, match="refuses the API key"):
-        answers(served, [], api_key_env="UNSET_KEY")
+    monkeypatch.setenv("OPENVLT_KEYS", "UNSET_KEY@127.0.0.1")
+    with pytest.raises(UsageError, match=r"\$UNSET_KEY, whose key is bound to 127.0.0.1"):
+        answers(served, [])
 
 
 def test_a_password_in_the_url_is_refused() -> None:
@@ -188,10 +192,10 @@ def test_many_threads_share_the_endpoint(serve: Serve) -> None:
         assert not isinstance(reply, Rejected) and reply[0].text.startswith(f"echo chunk {chunk} row {row} ")
 
 
-def test_enough_chunks_are_under_way_for_every_concurrency() -> None:
+def test_enough_requests_are_prepared_for_every_concurrency() -> None:
     for concurrency in (1, 8, 64, 512):
         backend = OpenAIBackend(concurrency=concurrency)
-        assert backend.parallel * backend.chunk >= 4 * concurrency and backend.parallel >= 4
+        assert backend.chunk == 1 and backend.parallel > concurrency
 
 
 def test_a_dead_endpoint_is_left_out_and_used_again(serve: Serve) -> None:
@@ -228,6 +232,7 @@ def test_an_endpoint_that_starts_late_is_asked_as_what_it_is(serve: Serve) -> No
 
 def test_a_key_that_no_header_may_hold_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-se\ncret")
+    monkeypatch.setenv("OPENVLT_KEYS", "OPENAI_API_KEY@127.0.0.1")
     with (
         pytest.raises(UsageError, match="OPENAI_API_KEY cannot be sent") as caught,
         OpenAIBackend().open(Model(id="tiny", url=("http://127.0.0.1:9/v1",)), picture),
@@ -252,7 +257,7 @@ def test_a_proxy_of_the_environment_is_used_with_its_password(serve: Serve, monk
 
 
 def test_no_endpoint_at_all_is_said_at_once() -> None:
-    nobody = Model(id="tiny", url=("http://127.0.0.1:9/v1", "http://host:port/v1"))
+    nobody = Model(id="tiny", url=("http://127.0.0.1:9/v1", "http://127.0.0.1:99/v1"))
     with pytest.raises(RemoteError, match="No endpoint of 'tiny' responds"), OpenAIBackend().open(nobody, picture):
         pass
 
@@ -269,3 +274,85 @@ def test_reasoning_that_a_server_cut_out_is_put_back() -> None:
 
     assert reply(content="yes", reasoning_content="It is red.") == "<think>It is red.</think>\nyes"
     assert reply(content=None, reasoning="It is") == "<think>It is"
+
+
+REFUSED, TRANSIENT, ENDS = "refused for good", "transient", "ends the run"
+
+
+@pytest.mark.parametrize(
+    ("fault", "one", "asked", "all_of_them"),
+    [
+        ("400", REFUSED, 1, "answered none of"),
+        ("403", REFUSED, 2, "answered none of"),
+        ("413", REFUSED, 1, "answered none of"),
+        ("451", REFUSED, 1, "answered none of"),
+        ("301", REFUSED, 1, "answered none of"),
+        ("filtered", REFUSED, 1, ""),
+        ("endless", REFUSED, 2, ""),
+        ("malformed", REFUSED, 3, "answered none of"),
+        ("nested", REFUSED, 3, "answered none of"),
+        ("empty", REFUSED, 3, "answered none of"),
+        ("nothing", REFUSED, 3, "answered none of"),
+        ("401", ENDS, 1, "refuses requests without an API key"),
+        ("402", TRANSIENT, 3, "has no quota left"),
+        ("quota", TRANSIENT, 3, "has no quota left"),
+        ("404", TRANSIENT, 3, "serves no model"),
+        ("500", TRANSIENT, 3, ""),
+        ("429", TRANSIENT, None, ""),
+        ("503", TRANSIENT, None, ""),
+    ],
+)
+def test_what_each_failure_means(serve: Serve, fault: str, one: str, asked: int | None, all_of_them: str) -> None:
+    """Of one request among answered ones, and of every request: the rule of `docs/backends.md`."""
+    served = serve()
+    few: dict[str, Any] = {"retries": 2, "total_timeout": 8.0, "patience": 4.0, "concurrency": 8}
+    with OpenAIBackend(**few).open(model(served), picture) as engine:
+        engine.generate([request("fine")], SAMPLING)
+        if one == ENDS:
+            with pytest.raises(RemoteError, match=all_of_them):
+                engine.generate([request(f"{fault} x999 one")], SAMPLING)
+        else:
+            (reply,) = engine.generate([request(f"{fault} x999 one")], SAMPLING)
+            assert rejected(reply).transient == (one == TRANSIENT)
+    if asked:
+        assert len(served.log) == 1 + asked
+    served = serve()
+    with OpenAIBackend(**few).open(model(served), picture) as engine, ThreadPoolExecutor(8) as pool:
+        rows = [[request(f"{fault} x999 {place}")] for place in range(150)]
+        replies = list(pool.map(lambda row: outcome(engine, row), rows))
+    ends = [reply for reply in replies if isinstance(reply, RemoteError)]
+    assert all(all_of_them in str(error) for error in ends) and bool(ends) == bool(all_of_them)
+    if all_of_them:
+        assert len(served.log) <= 100, "it was asked again and again"
+        assert all(reply.transient for reply in replies if isinstance(reply, Rejected)), (
+            "for none is the request to blame"
+        )
+
+
+def outcome(engine: Any, requests: list[Request]) -> Rejected | RemoteError:
+    try:
+        return rejected(engine.generate(requests, SAMPLING)[0])
+    except RemoteError as error:
+        return error
+
+
+@pytest.mark.parametrize("fault", ["429", "503", "500"])
+def test_an_endpoint_that_answers_nobody_is_asked_ever_less(serve: Serve, fault: str) -> None:
+    served = serve()
+    with OpenAIBackend(patience=5.0).open(model(served), picture) as engine, ThreadPoolExecutor(64) as pool:
+        rows = [[request(f"{fault} x9999 {place}")] for place in range(500)]
+        replies = list(pool.map(lambda row: outcome(engine, row), rows))
+    assert all(isinstance(reply, Rejected) and reply.transient for reply in replies)
+    assert len(served.log) < 200
+
+
+def test_replies_on_the_way_are_kept_when_the_quota_ends(serve: Serve) -> None:
+    served = serve("--latency", "1.5")
+    with OpenAIBackend(concurrency=16).open(model(served), picture) as engine, ThreadPoolExecutor(16) as pool:
+        paid = [pool.submit(engine.generate, [request(f"paid {place}")], SAMPLING) for place in range(8)]
+        while len(served.log) < 8:
+            time.sleep(0.01)
+        unpaid = [[request(f"quota x999 {place}")] for place in range(8)]
+        ended = list(pool.map(lambda row: outcome(engine, row), unpaid))
+        assert all(not isinstance(each.result()[0], Rejected) for each in paid)
+    assert any(isinstance(each, RemoteError) for each in ended)

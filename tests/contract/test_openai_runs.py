@@ -48,7 +48,8 @@ def asking(tmp_path: Path, fake_model: Path, fake_plugin: Path) -> Callable[...,
         recipe = tmp_path / "asked.yaml"
         recipe.write_text(RECIPE.format(folder=tmp_path, backend=BACKEND))
         line = [sys.executable, "-m", "openvlt", "--plugin", str(fake_plugin), command, str(recipe), *words]
-        environment = os.environ | {"OPENVLT_HOME": str(tmp_path / "home"), "OPENAI_API_KEY": key}
+        line += ["--key-env", "MY_KEY@127.0.0.1"]
+        environment = os.environ | {"OPENVLT_HOME": str(tmp_path / "home"), "MY_KEY": key}
         return subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start
@@ -131,3 +132,27 @@ def test_r1_distill_and_the_captioner_are_served_and_the_loop_runs(serve: Serve,
     assert (trace["think"], trace["answer"]) == ("Okay, it is red.", "yes")
     assert trace["explanation"] == "The shape is red, so the answer is yes."
     assert len(teacher.log) == 80 and len(captioner.log) == 1
+
+
+@pytest.mark.slow
+def test_a_kill_behind_one_slow_reply_loses_no_other(serve: Serve, asking: Any, tmp_path: Path) -> None:
+    teacher, captioner = serve(), serve("--model", "seen")
+    questions = ["stall x1 first", *(f"number {place}" for place in range(1042))]
+    words = [*urls([teacher], captioner), "--set", "traces.teacher.model.backend.timeout=600"]
+    process = asking("distill", questions, *words)
+    answered = 2 * 1042 + 1
+
+    def stored() -> int:
+        lines = (line for path in tmp_path.glob("home/values/*/*.jsonl") for line in path.read_bytes().splitlines())
+        return sum(b"<answer>" in line for line in lines)
+
+    deadline = time.monotonic() + 120
+    while stored() < answered and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert stored() == answered, "they wait for the slow one"
+    process.kill()
+    process.communicate()
+    before = len(teacher.log)
+    code, said = ended(asking("distill", questions, *words))
+    assert code == 0, said
+    assert len(teacher.log) == before + 1, "only the reply that was in flight is asked for again"

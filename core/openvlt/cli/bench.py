@@ -11,7 +11,9 @@ import click
 from click.core import ParameterSource
 
 from openvlt.cli import registry
+from openvlt.cli.preparation import endpoint_options
 from openvlt.errors import UsageError
+from openvlt.keys import endpoint_key
 
 if TYPE_CHECKING:
     from openvlt.bench.definition import Definition
@@ -40,6 +42,7 @@ USED_WITH = {
 @click.option("--max-tokens", type=click.IntRange(min=1), default=2048, show_default=True, help="Longest response.")
 @click.option("--judge", metavar="MODEL", help="Judge model, where the official scoring asks one.")
 @click.option("--judge-url", multiple=True, help="URL of an endpoint that serves the judge; repeatable.")
+@endpoint_options
 @click.option("--power", type=float, metavar="DIFFERENCE", help="Show how many questions such a difference takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **options: Any) -> None:
@@ -83,6 +86,8 @@ def _check_options(way: str, options: dict[str, Any]) -> None:
                 )
     if options["judge_url"] and not options["judge"]:
         raise UsageError("--judge-url is given without --judge.", "Name the model that the endpoint serves (--judge).")
+    for url in (*options["url"], *options["judge_url"]):
+        endpoint_key(url)  # A key that is missing is an error before the work, not after hours of it.
 
 
 def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.errors import UsageError
+from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
     from openvlt.pipeline import Pipeline
@@ -52,6 +53,22 @@ _OPTIONS = (
 )
 
 
+def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add to a command what only the user may decide, and no recipe: which key goes where, and what is allowed."""
+
+    def given(act: Callable[[tuple[str, ...]], None]) -> Callable[..., None]:
+        return lambda ctx, option, values: act(values) if values else None
+
+    allow_option = click.option(
+        "--allow", multiple=True, type=click.Choice(["http", "ray"]), expose_value=False, callback=given(allow),
+        help="Allow keys to be sent over http, or models to run on a Ray cluster; repeatable.",
+    )  # fmt: skip
+    return click.option(
+        "--key-env", multiple=True, metavar="NAME@HOST", expose_value=False, callback=given(bind),
+        help="Send the API key in the environment variable NAME to this host; repeatable.",
+    )(allow_option(command))  # fmt: skip
+
+
 plan_option = click.option(
     "--plan", "plan_only", is_flag=True, help="Show the stages with rows, models and memory; run nothing."
 )
@@ -65,9 +82,10 @@ def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
         shared = {name: values.pop(name) for name in RecipeOptions.__dataclass_fields__}
         command(RecipeOptions(**shared), **values)
 
+    decorated = endpoint_options(gathered)
     for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered
+        decorated = option(decorated)
+    return decorated
 
 
 def prepare(
@@ -129,6 +147,8 @@ def show_plan(pipeline: Pipeline) -> None:
         for stage, each, cached in pipeline.plan()
     ]
     print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))
+    if cluster := pipeline.workspace.executor.joins:
+        click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     try:
         pipeline.check()
     except UsageError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.cli import registry
+from openvlt.cli.preparation import endpoint_options
 from openvlt.errors import UsageError
 from openvlt.registry.registration import KIND_OF_HOOK
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--caption", metavar="TEXT", help="Caption for a teacher that reads captions.")
 @click.option("--captioner", metavar="SPEC", help="Captioner for a teacher that reads captions.")
 @click.option("--response", metavar="TEXT", help="Response to verify; by default the gold answer, well formed.")
+@endpoint_options
 def try_component(
     kind: Kind,
     name: str,

@@ -11,7 +11,12 @@ from openvlt.store import ImageStore
 
 
 class Executor(Protocol):
-    """Opens models. The chunks of a stage, their keys and their order do not depend on the executor."""
+    """Opens models. The chunks of a stage and their keys do not depend on the executor."""
+
+    @property
+    def joins(self) -> str:
+        """The cluster of other machines that it sends models and data to; empty if it stays on this machine."""
+        ...
 
     def parallel(self, model: Resolved) -> int:
         """Number of chunks that may be in flight at the same time.
@@ -28,6 +33,8 @@ class Executor(Protocol):
 
 class Local:
     """One engine of each model, in this process."""
+
+    joins = ""
 
     def parallel(self, model: Resolved) -> int:
         return model.component.parallel * max(1, len(model.model.url))

@@ -45,6 +45,15 @@ class Ray:
     spec: ExecutorSpec
     files: tuple[Path, ...] = ()
 
+    @property
+    def joins(self) -> str:
+        return "" if self._address == "local" else self._address
+
+    @property
+    def _address(self) -> str:
+        """By itself Ray would also join a cluster that it finds running on this machine."""
+        return self.spec.address or os.environ.get("RAY_ADDRESS") or "local"
+
     def parallel(self, model: Resolved) -> int:
         return Local().parallel(model) if model.model.url else self._engines()[0]
 
@@ -76,7 +85,7 @@ class Ray:
 
     def _engines(self) -> tuple[int, float]:
         """Number of engines, and of GPUs for each."""
-        spec, has = self.spec, _resources(self.spec.address)
+        spec, has = self.spec, _resources(self._address)
         gpus = float(has.get("GPU", 0) > 0) if spec.gpus is None else spec.gpus
         room = int(has.get("CPU", 0) // spec.cpus)
         if gpus:
@@ -90,7 +99,7 @@ class Ray:
         return spec.engines or room, gpus
 
 
-def _resources(address: str | None) -> Mapping[str, float]:
+def _resources(address: str) -> Mapping[str, float]:
     """Total resources of the cluster; connects to it, or starts one on this machine."""
     # under `uv run` Ray would install the project in every worker; it also reports its use over the network
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -102,7 +111,7 @@ def _resources(address: str | None) -> Mapping[str, float]:
             ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="error")
         except ConnectionError as error:
             raise RemoteError(
-                f"The Ray cluster at {address or os.environ.get('RAY_ADDRESS')} cannot be reached: {error}.",
+                f"The Ray cluster at {address} cannot be reached: {error}.",
                 "Start it (ray start --head), or remove executor.address to start one on this machine.",
             ) from error
     resources: dict[str, float] = ray.cluster_resources()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
@@ -30,6 +31,8 @@ class Component:
 
     Attributes:
         version: raise it when the same options may give another output; it is part of every cache key.
+        removed: options that it had once, each with a sentence that says what to do instead.
     """
 
     version: ClassVar[str] = "1"
+    removed: ClassVar[Mapping[str, str]] = {}

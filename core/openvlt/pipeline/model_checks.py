@@ -13,6 +13,7 @@ from pathlib import Path
 from openvlt import system
 from openvlt.engines import check_files, size_in_bytes
 from openvlt.errors import UsageError
+from openvlt.keys import endpoint_key, key_names
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
@@ -23,7 +24,6 @@ OVERHEAD = 1.2
 LARGEST_ON_CPU = 4e9
 """Parameters beyond which a model without a GPU is too slow to be of any use."""
 
-_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
 _PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
@@ -45,7 +45,7 @@ def describe_model(component: str, rows: int | None, model: Model, workspace: Wo
     """What a plan shows of a stage that runs a model; a policy needs the memory of the base."""
     located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
     if located.url:
-        return Description(component, rows, f"{model.id} at {', '.join(located.url)}")
+        return Description(component, rows, f"{model.id} at {key_names(located.url)}")
     size = size_in_bytes(located)
     if size is None and (count := parameters(located.id)) is not None:
         size = int(count * (4 if located.dtype == "float32" else 2))
@@ -54,7 +54,7 @@ def describe_model(component: str, rows: int | None, model: Model, workspace: Wo
 
 
 def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
-    """Refuse a model that cannot run here; a served model is its server's concern, but for its address.
+    """Refuse a model that cannot run here; a served model is its server's concern, but for its address and key.
 
     Args:
         workspace: finds the model.
@@ -69,12 +69,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
         return
     located = workspace.locate(model)
     for url in located.url:
-        if not _ADDRESS.fullmatch(url):
-            shown = url.rpartition("@")[2].partition("?")[0]  # without what may be a key
-            raise UsageError(
-                f"The {who.partition(' ')[0]} has a URL that is no plain address: {shown}",
-                "Write http://HOST:8000/v1; a key comes from the environment and belongs in no URL.",
-            )
+        endpoint_key(url)
     if located.url:
         return
     if model.id == "base":

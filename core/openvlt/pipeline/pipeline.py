@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openvlt.errors import UsageError
+from openvlt.keys import allowed
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.pipeline.trace_stages import Select, Verify
 from openvlt.recipe import Recipe
@@ -57,6 +58,12 @@ class Pipeline:
         Raises:
             UsageError: what is missing, and what to do instead.
         """
+        if (cluster := self.workspace.executor.joins) and "ray" not in allowed():
+            raise UsageError(
+                f"The recipe {self.recipe.name} runs its models on the Ray cluster at {cluster} (executor), whose "
+                "machines get them and the data.",
+                "Allow it (--allow ray), or run them here (--set executor=local).",
+            )
         for stage in self.stages:
             stage.check(self.workspace)
 

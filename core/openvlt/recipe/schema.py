@@ -49,7 +49,7 @@ class ExecutorSpec(_Block):
         engines: engines per model, each in an actor; None is as many as the cluster has room for.
         cpus: CPUs per engine.
         gpus: GPUs per engine; None is one if the cluster has any.
-        address: of the cluster; None is the one Ray finds (``RAY_ADDRESS``), else one started on this machine.
+        address: of the cluster; None is that in ``RAY_ADDRESS``, else one started on this machine.
     """
 
     use: Literal["local", "ray"] = "local"

@@ -67,6 +67,10 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     component = component_class(entry)
     known = options_of(component)
     for name in given:
+        if name in component.removed:
+            raise UsageError(
+                f"The {entry.kind} '{entry.name}' has no option '{name}' any more.", component.removed[name]
+            )
         if name not in [option.name for option in known]:
             valid = closest(name, [option.name for option in known])
             raise UsageError(f"The {entry.kind} '{entry.name}' has no option '{name}'.", valid)

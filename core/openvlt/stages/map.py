@@ -161,10 +161,14 @@ class _Filling:
                     flying -= self._store(landed)
             while flying:
                 flying -= self._store(landed)
-        finally:
+        except Exception:  # What is in flight may still be answered, and is stored.
+            raise
+        except BaseException:  # An interrupt ends it.
             pool.shutdown(wait=False, cancel_futures=True)
-            self.work.close()  # After an error or an interrupt this ends what is in flight.
-            pool.shutdown()
+            self.work.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
             self._commit(_done(_landed(landed)))
 
     def _store(self, landed: SimpleQueue[_Flight]) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zlib
 from functools import cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
-from openvlt_plugins.openai.messages import Failure, Response
+from openvlt_plugins.openai.replies import Failure, Response
+
+LARGEST = 8 << 20
+"""Bytes of a decompressed reply: ten times what 100,000 tokens take."""
 
 
 class Connections:
@@ -19,37 +22,61 @@ class Connections:
     costs it about 7 ms of CPU time, ten times as much (`tests/benchmarks/openai_throughput.py`).
 
     Args:
-        headers: of every request.
         connect_timeout: seconds to establish a connection; the caller limits everything else.
     """
 
-    def __init__(self, headers: Mapping[str, str], connect_timeout: float) -> None:
-        self._headers, self._timeout = headers, ClientTimeout(total=None, sock_connect=connect_timeout)
+    def __init__(self, connect_timeout: float) -> None:
+        self._timeout = ClientTimeout(total=None, sock_connect=connect_timeout)
         self._session: ClientSession | None = None
 
-    async def send(self, url: str, content: bytes | None = None) -> Response:
+    async def send(self, url: str, key: str, content: bytes | None = None) -> Response:
         """Send a POST with JSON, or a GET without content, and read the whole response.
 
+        Args:
+            url: redirects are not followed, so that the key goes nowhere else.
+            key: sent as a bearer token unless empty.
+            content: of a POST.
+
         Raises:
-            Failure: there was no complete response.
+            Failure: there was no complete response of at most `LARGEST` bytes.
         """
         if self._session is None:  # A session belongs to the event loop that creates it.
             self._session = ClientSession(
-                connector=TCPConnector(limit=0), timeout=self._timeout, headers=self._headers,
-                cookie_jar=DummyCookieJar(),
+                connector=TCPConnector(limit=0), timeout=self._timeout, cookie_jar=DummyCookieJar(),
+                headers={"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}, auto_decompress=False,
             )  # fmt: skip
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        if content:
+            headers["Content-Type"] = "application/json"
         try:
             async with self._session.request(
                 "GET" if content is None else "POST", url, data=content, allow_redirects=False, proxy=_proxy(url),
-                headers={"Content-Type": "application/json"} if content else None,
+                headers=headers,
             ) as response:  # fmt: skip
-                return Response(response.status, await response.read(), response.headers.get("Retry-After", ""))
+                return Response(response.status, await _body(response), response.headers.get("Retry-After", ""))
         except (ClientError, ValueError) as error:
             raise Failure("the connection to the endpoint failed", "down", detail=type(error).__name__) from error
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+async def _body(response: ClientResponse) -> bytes:
+    """The body, decompressed here with a limit: aiohttp would first unpack a small bomb of gzip as a whole."""
+    coding = response.headers.get("Content-Encoding", "identity").lower()
+    if coding not in {"identity", "gzip", "x-gzip", "deflate"}:
+        raise Failure("the endpoint's reply is compressed in an unknown way", "malformed")
+    unpack = None if coding == "identity" else zlib.decompressobj(wbits=47)  # gzip or zlib, as its header says
+    body = bytearray()
+    async for part in response.content.iter_any():
+        try:
+            body += unpack.decompress(part, LARGEST + 1 - len(body)) if unpack else part
+        except zlib.error as error:
+            raise Failure("the endpoint's reply is malformed", "malformed") from error
+        if len(body) > LARGEST:
+            raise Failure(f"the endpoint's reply is over {LARGEST >> 20} MiB", "malformed")
+    return bytes(body)
 
 
 @cache

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from threading import Thread
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from threading import Lock, Thread
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from openvlt import Completion, ImageReader, Model, Rejected, RemoteError, Request, Sampling
+from openvlt import Completion, EndpointKey, ImageReader, Model, Rejected, RemoteError, Request, Sampling
 from openvlt_plugins.openai.connections import Connections
 from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
-from openvlt_plugins.openai.messages import Body, Failure, completion, make_body, seed
+from openvlt_plugins.openai.messages import Body, make_body, seed
+from openvlt_plugins.openai.replies import RULES, Category, Failure, completion, served_models
 
 log = logging.getLogger(__name__)
 
 _CONNECT = 10.0  # seconds to establish a connection
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before a retry; doubled each time, with jitter
 _EXTENDED = frozenset({"vllm", "sglang"})  # servers that accept top_k and repetition_penalty
+_BODIES = 16  # kept: the samples of a prompt are requests of their own, and encoding its images takes longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +48,24 @@ class OpenAIEngine:
         limits: on concurrency, time and retries.
         model: the model that the endpoints serve, and their URLs.
         read: decodes images.
-        key: sent as a bearer token unless empty; never logged or written.
-        key_variable: name of the environment variable with the key.
+        keys: of the endpoints, in the order of their URLs; each is sent to its own as a bearer token.
     """
 
-    def __init__(self, limits: Limits, model: Model, read: ImageReader, key: str, key_variable: str) -> None:
+    def __init__(self, limits: Limits, model: Model, read: ImageReader, keys: Sequence[EndpointKey]) -> None:
         self._limits = limits
         self._model = model
-        self._read = read
-        self._key, self._key_variable = key, key_variable
-        self._fleet = Fleet([Endpoint(url.rstrip("/"), limits.concurrency) for url in model.url], limits.patience)
+        self._body = lru_cache(_BODIES)(partial(make_body, model=model, read=read))
+        endpoints = [
+            Endpoint(url.rstrip("/"), limits.concurrency, key) for url, key in zip(model.url, keys, strict=True)
+        ]
+        self._fleet = Fleet(endpoints, limits.patience)
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
+        self._lock, self._closed = Lock(), False
+        self._error: RemoteError | None = None
         self._succeeded = False
         self._retried = 0
-        bearer = {"Authorization": f"Bearer {key}"} if key else {}
-        self._connections = Connections({"Accept": "application/json", **bearer}, _CONNECT)
+        self._connections = Connections(_CONNECT)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -78,15 +85,15 @@ class OpenAIEngine:
         """Answer the requests in order.
 
         Raises:
-            RemoteError: an endpoint refuses the key or does not serve the model.
+            RemoteError: an endpoint refuses everything, or does not serve the model.
         """
-        bodies = [make_body(request.messages, self._model, sampling, self._read) for request in requests]
+        bodies = [self._body(request.messages, sampling=sampling) for request in requests]
         samples = [
-            self._sample(body, seed(request.key, sample, sampling.seed))
+            (body, seed(request.key, sample, sampling.seed))
             for request, body in zip(requests, bodies, strict=True)
             for sample in request.samples
         ]
-        results = iter(self._run(_all(samples)))
+        results = iter(self._run(self._all(samples)))
         return [_joined(request, [next(results) for _ in request.samples]) for request in requests]
 
     def counts(self) -> dict[str, float]:
@@ -94,15 +101,22 @@ class OpenAIEngine:
         return {"in flight": sum(each.in_flight for each in self._fleet.endpoints), "retried": self._retried}
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine on the loop and wait; an interrupt cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Run a coroutine on the loop and wait; an interrupt cancels it, and so does closing the engine."""
+        with self._lock:  # What is scheduled before the engine closes is cancelled; nothing is scheduled later.
+            if self._closed:
+                work.close()
+                raise CancelledError
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         finally:
             future.cancel()
 
     def _stop(self) -> None:
-        self._run(self._close())
+        with self._lock:
+            self._closed = True
+            future = asyncio.run_coroutine_threadsafe(self._close(), self._loop)
+        future.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -127,22 +141,31 @@ class OpenAIEngine:
         """Whether the endpoint responds; its list of models shows which fields it accepts."""
         try:
             async with asyncio.timeout(_CONNECT):
-                response = await self._connections.send(f"{endpoint.url}/models")
+                response = await self._connections.send(f"{endpoint.url}/models", endpoint.key.value)
         except (TimeoutError, Failure) as error:
-            log.warning("%s does not respond (%s)", endpoint.url, getattr(error, "detail", "TimeoutError"))
+            log.warning(
+                "%s does not respond (%s)", endpoint.url, getattr(error, "detail", "") or str(error) or "TimeoutError"
+            )
             return False
         if response.status in {401, 403}:
-            raise self._refused_key(endpoint)
-        try:
-            served = {str(entry["id"]): entry.get("owned_by") for entry in json.loads(response.content)["data"]}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            served = {}  # There is no list of models; the first request will show whether the model is served.
+            raise self._end(endpoint, Failure("", "key"))
+        # Without a list of models the first request will show whether the model is served.
+        served = served_models(response.content)
         if served and self._model.id not in served:
-            raise self._wrong_model(endpoint, sorted(served))
+            raise self._end(endpoint, Failure("", "model"), sorted(served))
         endpoint.extended = served.get(self._model.id) in _EXTENDED
         return True
 
-    async def _sample(self, body: Body, seed: int) -> Completion | Failure:
+    async def _all(self, samples: Sequence[tuple[Body, int]]) -> list[Completion | Rejected]:
+        """The results in order; the first error cancels the rest."""
+        tasks = [asyncio.ensure_future(self._sample(body, seed)) for body, seed in samples]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _sample(self, body: Body, seed: int) -> Completion | Rejected:
         """Request one sample until it succeeds, is refused, or has used up its retries or its time.
 
         The deadline starts when an endpoint is first free, so the wait in the queue does not count. A server that
@@ -151,13 +174,16 @@ class OpenAIEngine:
         clock = self._loop.time
         deadline: float | None = None
         failure = Failure("no endpoint responds")
-        failed, limited = 0, True
+        failed: Counter[Category] = Counter()
+        limited = True
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
                     endpoint = await self._fleet.acquire()
             except (AllDownError, TimeoutError):
-                return failure
+                if self._error:
+                    raise self._error from None
+                return Rejected(id="", reason=failure.reason, transient=True)
             deadline = deadline or clock() + self._limits.total_timeout
             try:
                 return await self._post(endpoint, body, seed, deadline, limited=limited)
@@ -169,15 +195,17 @@ class OpenAIEngine:
                 # Prompt and token limit together may exceed the context; without the limit the server cuts the reply.
                 limited = False
                 continue
-            if failure.category in {"context", "refused"}:
-                return self._refused(endpoint, failure)
-            failed += failure.category != "busy"
-            if failed > self._limits.retries or clock() >= deadline:
-                return failure
+            rule = RULES[failure.category]
+            failed[failure.category] += failure.category != "busy"
+            again = self._limits.retries if rule.again is None else rule.again
+            if failed[failure.category] > again or failed.total() > self._limits.retries:
+                return self._rejected(endpoint, failure)
+            if clock() >= deadline:
+                return Rejected(id="", reason=failure.reason, transient=True)
             log.debug("retrying a request to %s: %s", endpoint.url, failure.reason)
             self._retried += 1
-            delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** max(0, failed - 1))
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+            delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** max(0, failed.total() - 1))
+            await self._fleet.sleep(delay * random.uniform(0.5, 1.0))
 
     async def _post(self, endpoint: Endpoint, body: Body, seed: int, deadline: float, *, limited: bool) -> Completion:
         """Send one request, and update the state of the endpoint.
@@ -193,59 +221,72 @@ class OpenAIEngine:
                 raise Failure("the connection to the endpoint failed", "down")
             content = body.encoded(extended=bool(endpoint.extended), seed=seed, limited=limited)
             async with asyncio.timeout(min(self._limits.timeout, max(0.0, deadline - started))):
-                response = await self._connections.send(f"{endpoint.url}/chat/completions", content)
+                response = await self._connections.send(f"{endpoint.url}/chat/completions", endpoint.key.value, content)
             sample = completion(response, time.time())
         except TimeoutError as error:
+            endpoint.unanswered(started=started, now=clock())
             endpoint.slow_down(started=started, now=clock())
             raise Failure("the endpoint took too long") from error
         except Failure as failure:
-            if failure.category == "key":
-                raise self._refused_key(endpoint) from None
-            if failure.category == "model":
-                raise self._wrong_model(endpoint, []) from None
+            enough = RULES[failure.category].enough
+            endpoint.unanswered(started=started, now=clock(), refused=enough > 0)
+            if enough and endpoint.refuses_all(enough):
+                raise self._end(endpoint, failure) from None
             if failure.category == "down":
                 endpoint.failed(started=started, now=clock())
             elif failure.pause > self._limits.patience:
                 endpoint.skip(failure.pause, now=clock())
-            elif failure.category in {"busy", "slow"}:
+            elif failure.category in {"busy", "slow", "quota", "key"}:
                 endpoint.slow_down(started=started, now=clock(), pause=failure.pause)
             raise
-        endpoint.succeeded()
+        endpoint.succeeded(started=started)
         self._succeeded = True
         return sample
 
-    def _refused(self, endpoint: Endpoint, failure: Failure) -> Failure:
-        """A refusal is permanent only after a first success; before, the configuration may be the cause."""
-        detail = failure.detail.replace(self._key, "***") if self._key else failure.detail
-        log.warning("%s: %s: %s", endpoint.url, failure.reason, detail[:500])
-        return failure if self._succeeded or failure.category == "context" else Failure(failure.reason)
+    def _rejected(self, endpoint: Endpoint, failure: Failure) -> Rejected:
+        """The request is at fault only if the endpoint answers others; else the configuration may be."""
+        rule = RULES[failure.category]
+        log.log(
+            logging.WARNING if rule.permanent else logging.DEBUG, "%s: %s: %s",
+            endpoint.url, failure.reason, failure.detail,
+        )  # fmt: skip
+        doubtful = rule.enough and (not self._succeeded or endpoint.refusals >= rule.enough)
+        return Rejected(id="", reason=failure.reason, transient=not rule.permanent or bool(doubtful))
 
-    def _refused_key(self, endpoint: Endpoint) -> RemoteError:
-        return RemoteError(
-            f"The endpoint {endpoint.url} refuses the API key.", f"Set ${self._key_variable} to a valid one."
+    def _end(self, endpoint: Endpoint, failure: Failure, served: Sequence[str] = ()) -> RemoteError:
+        """End all work but the requests in flight, whose answers are paid for."""
+        self._error = _useless(endpoint, failure, self._model.id, served)
+        self._fleet.end()
+        return self._error
+
+
+def _useless(endpoint: Endpoint, failure: Failure, model: str, served: Sequence[str]) -> RemoteError:
+    """The sentence for an endpoint that answers nothing."""
+    url, detail = endpoint.url, f" It says: {failure.detail}" if failure.detail else ""
+    host = urlsplit(url).netloc
+    if failure.category == "key":
+        key = f"the API key in ${endpoint.key.name}" if endpoint.key.name else "requests without an API key"
+        remedy = (
+            f"Set ${endpoint.key.name} to a valid one." if endpoint.key.name else f"Bind one: --key-env NAME@{host}."
         )
-
-    def _wrong_model(self, endpoint: Endpoint, served: Sequence[str]) -> RemoteError:
+        return RemoteError(f"The endpoint {url} refuses {key}.", remedy)
+    if failure.category == "model":
+        remedy = f"It serves: {', '.join(served[:10])}." if served else "Give the id that the server was started with."
+        return RemoteError(f"The endpoint {url} serves no model '{model}'.", remedy)
+    if failure.category == "quota":
         return RemoteError(
-            f"The endpoint {endpoint.url} serves no model '{self._model.id}'.",
-            f"It serves: {', '.join(served[:10])}." if served else "Give the id that the server was started with.",
+            f"The endpoint {url} has no quota left.{detail}",
+            "Add credit, then run the same command again: it keeps what is done.",
         )
+    return RemoteError(
+        f"The endpoint {url} answered none of {endpoint.refusals} requests in a row: {failure.reason}.{detail}",
+        "Check its address, the key and the model; the same command then goes on.",
+    )
 
 
-async def _all(work: Sequence[Coroutine[Any, Any, Completion | Failure]]) -> list[Completion | Failure]:
-    """The results in order; the first error cancels the rest."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-def _joined(request: Request, results: Sequence[Completion | Failure]) -> list[Completion] | Rejected:
+def _joined(request: Request, results: Sequence[Completion | Rejected]) -> list[Completion] | Rejected:
     """All samples, or the reason that one is missing: a permanent reason before a transient one."""
-    failures = [result for result in results if isinstance(result, Failure)]
-    if failures:
-        worst = min(failures, key=lambda failure: failure.transient)
-        return Rejected(id=request.key, reason=worst.reason, transient=worst.transient)
+    rejected = [result for result in results if isinstance(result, Rejected)]
+    if rejected:
+        return replace(min(rejected, key=lambda each: each.transient), id=request.key)
     return [result for result in results if isinstance(result, Completion)]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from openvlt import EndpointKey
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +17,7 @@ _LONGEST_SKIP = 60.0  # seconds
 
 
 class AllDownError(Exception):
-    """Every endpoint has been down for longer than the patience."""
+    """Every endpoint has been down for longer than the patience, or the fleet has ended."""
 
 
 @dataclass
@@ -25,11 +28,15 @@ class Endpoint:
     Attributes:
         url: without a trailing slash.
         most: most requests in flight.
+        key: sent with every request.
         extended: True if it accepts vLLM's additional decoding fields; None until it has been probed.
+        refusals: requests refused in a row.
+        before: requests in flight that started before the first of them.
     """
 
     url: str
     most: int
+    key: EndpointKey
     extended: bool | None = None
     in_flight: int = 0
     limit: float = field(default=0.0)
@@ -39,23 +46,47 @@ class Endpoint:
     failures: int = 0
     last_failure: float = 0.0
     down_since: float | None = None
+    refusals: int = 0
+    refusing_since: float = 0.0
+    before: int = 0
 
     def __post_init__(self) -> None:
         self.limit = self.threshold = float(self.most)
 
-    def succeeded(self) -> None:
-        """Record a success."""
+    def succeeded(self, *, started: float) -> None:
+        """Record a success. It ends a row of refusals only if it started after the first: else it may be older than
+        their cause."""
         if self.down_since is not None:
             log.info("%s responds again", self.url)
+        if self.refusals and started < self.refusing_since:
+            self.before -= 1
+        else:
+            self.refusals = 0
         self.failures, self.down_since = 0, None
         self.limit = min(self.most, self.limit + (1.0 if self.limit < self.threshold else 1.0 / self.limit))
 
+    def unanswered(self, *, started: float, now: float, refused: bool = False) -> None:
+        """Record a request that failed."""
+        if refused and not self.refusals:
+            self.refusing_since, self.before = now, self.in_flight
+        self.refusals += refused
+        if self.refusals and started < self.refusing_since:
+            self.before -= 1
+
+    def refuses_all(self, enough: int) -> bool:
+        """Were so many refused in a row, and does no older request wait that may still be answered?"""
+        return self.refusals >= enough and self.before <= 0
+
     def slow_down(self, *, started: float, now: float, pause: float = 0.0) -> None:
-        """Record an overload. Requests that started before the last reduction do not reduce the limit again."""
+        """Record an overload. Requests that started before the last reduction do not reduce the limit again. A server
+        that is asked for one reply at a time and still refuses is as good as down."""
         self.paused_until = max(self.paused_until, now + pause)
-        if started >= self.last_reduction:
-            self.limit = self.threshold = max(1.0, self.limit / 2)
-            self.last_reduction = now
+        if started < self.last_reduction:
+            return
+        if self.limit <= 1.0:
+            self.failed(started=started, now=now)
+        self.limit = self.threshold = max(1.0, self.limit / 2)
+        self.last_reduction = now
 
     def failed(self, *, started: float, now: float) -> None:
         """Record a failed connection; after a few in a row the endpoint is skipped and tried again later.
@@ -91,15 +122,19 @@ class Fleet:
         self.endpoints = endpoints
         self.patience = patience
         self._waiting: dict[asyncio.Future[None], None] = {}
+        self._ended = asyncio.Event()
 
     async def acquire(self) -> Endpoint:
         """Wait for a free slot at an endpoint; `release` it afterwards.
 
         Raises:
-            AllDownError: all endpoints have been down for too long.
+            AllDownError: all endpoints have been down for too long, or the fleet has ended.
         """
         loop = asyncio.get_running_loop()
         while True:
+            if self._ended.is_set():
+                self._wake()  # So that the next waiter gives up too.
+                raise AllDownError
             now = loop.time()
             if (endpoint := self._free(now)) is not None:
                 endpoint.in_flight += 1
@@ -124,6 +159,17 @@ class Fleet:
     def release(self, endpoint: Endpoint) -> None:
         """Return a slot, and wake the longest waiter."""
         endpoint.in_flight -= 1
+        self._wake()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait before a retry; the end of the fleet ends it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    def end(self) -> None:
+        """Give out no endpoint any more."""
+        self._ended.set()
         self._wake()
 
     def _free(self, now: float) -> Endpoint | None:
