@@ -30,7 +30,7 @@ SHORTEST = 8
 _DEFAULT = {"api.openai.com": "OPENAI_API_KEY"}
 _HOST = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\]"
 _URL = re.compile(rf"(https?)://({_HOST})(?::(\d{{1,5}}))?(?:/[!$&-;=A-Z_a-z~%]*)?", re.IGNORECASE)
-_BINDING = re.compile(rf"([A-Za-z_][A-Za-z0-9_]*)@({_HOST})(:\d{{1,5}})?", re.IGNORECASE)
+_BINDING = re.compile(rf"([A-Z_][A-Z0-9_]*)@((?i:{_HOST}))(:\d{{1,5}})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,9 @@ def bind(words: Sequence[str]) -> None:
     """
     for word in words:
         if not _BINDING.fullmatch(word):
-            shown = word if len(word) < SHORTEST or "@" in word else "a word without @"
             raise UsageError(
-                f"--key-env is given {shown}, which binds no key to a host.",
-                "Write NAME@HOST: the name of the environment variable with the key (not the key), and the host that "
+                "--key-env binds no key to a host.",  # what it is given may be a key
+                "Write NAME@HOST: the name of the environment variable with the key, in capitals, and the host that "
                 "may get it, such as TEACHER_KEY@api.example.com.",
             )
     os.environ[KEYS] = " ".join([*os.environ.get(KEYS, "").split(), *words])

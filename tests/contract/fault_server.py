@@ -7,6 +7,7 @@ was asked: one entry a request with its time, body and headers.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import random
 import re
@@ -21,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 from urllib.request import urlopen
 
 FAULT = re.compile(r"^(\w+) x(\d+)")
@@ -72,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(401, {"error": f"Incorrect API key provided: {self.headers.get('Authorization')}"})
         if not options.models:
             return self.send(404, {"error": "no such page"})
-        models = [{"id": options.model, "owned_by": options.owner}]
+        models = [{"id": options.model, "owned_by": options.owner}, {"id": self.told_key()}]
         self.send(200, {"data": models})
 
     def do_POST(self) -> None:
@@ -94,6 +96,7 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(self.server.options.latency)
                 chance = random.random()
                 said = f"echo {prompt} seed {chance if chance < self.server.options.fickle else body['seed']}"
+                said += self.told_key()
                 self.send(200, self.reply(body, self.server.options.says or said))
         finally:
             with self.server.lock:
@@ -137,7 +140,12 @@ class Handler(BaseHTTPRequestHandler):
         elif kind == "endless":
             self.send(400, {"error": {"code": "context_length_exceeded"}})
         else:
-            self.send(int(kind), {"error": f"failing with {kind}, key {self.headers.get('Authorization')}"})
+            self.send(int(kind), {"error": f"failing with {kind}, key {self.told_key()}"})
+
+    def told_key(self) -> str:
+        """What a careless gateway tells: the key as it came, and encoded."""
+        sent = self.headers.get("Authorization", "")
+        return f" {sent} {quote(sent)} {base64.b64encode(sent.encode()).decode()}" if sent else ""
 
     def reply(self, body: dict[str, Any], text: str | None, reason: str = "stop") -> dict[str, Any]:
         usage = {"prompt_tokens": 7, "completion_tokens": 3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -90,7 +91,8 @@ def test_every_fault_is_survived_and_the_key_is_nowhere(serve: Serve, asking: An
     assert code == 5 and "refuses the API key" in told
     code, lasting = ended(asking("distill", ["500 x99", *passing], *words[:-2], *wrong))
     assert code == 5 and "the endpoint returned 500" in lasting
-    for key in (KEY, refused):
+    encoded = base64.b64encode(f"Bearer {KEY}".encode()).decode()
+    for key in (KEY, refused, encoded):
         assert key not in said + told + lasting
         assert not holding(tmp_path, key)
     assert {entry["headers"]["Authorization"] for entry in teacher.log} == {f"Bearer {KEY}"}
