@@ -36,7 +36,7 @@ class HfEngine:
         self._shared: KeyValues | None = None
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
-        """Answer the requests in order; one that fills the context or whose images are refused is `Rejected`."""
+        """Answer the requests in order; a prompt over the context and refused images are `Rejected`."""
         prompts: dict[int, Prompt] = {}
         responses: list[list[Completion] | Rejected] = [[] for _ in requests]
         for number, request in enumerate(requests):

@@ -50,7 +50,7 @@ class VllmEngine:
         self._suppressed = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
-        """Answer the requests in order; one whose prompt fills the context or whose images are refused is `Rejected`.
+        """Answer the requests in order; a prompt over the context and refused images are `Rejected`.
 
         Raises:
             UsageError: the messages have an image, but the model reads only text.
