@@ -19,7 +19,12 @@ import pytest
 from pyarrow import parquet
 
 from openvlt import Example, Reject, Rejected, Source
-from openvlt.store import ImageStore
+from openvlt.integrations.dataset import write_dataset
+from openvlt.integrations.exports import EXPORTS
+from openvlt.registry import Registry
+from openvlt.stages.load import load
+from openvlt.stages.workspace import Workspace
+from openvlt.store import Home, ImageStore
 from openvlt_plugins.llava_onevision.source import LlavaOneVision
 from openvlt_plugins.qa.table import Table
 from openvlt_plugins.rows.source import Rows
@@ -233,3 +238,20 @@ def test_links_of_the_hubs_cache_stay_in_their_repository(tmp_path: Path, store:
         (snapshot / "rows.jsonl").symlink_to(f"../../blobs/table{number}")
         for path in (snapshot, snapshot / "rows.jsonl"):
             assert list(reasons(Rows(path=str(path)), store)) == [reason]
+
+
+def test_no_export_contains_a_picture_of_the_machine(data: Path, tmp_path: Path) -> None:
+    rows = [{"question": "q", "answer": "a", "image": path} for path in ("good.png", "../private.png", "/dev/zero")]
+    (tmp_path / "private.png").write_bytes(encoded(size=(16, 16)))
+    (data / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    workspace = Workspace(Home(tmp_path / "home"), Registry.discover(), reject_above=0.9)
+    source = workspace.registry.build(Source, {"use": "rows", "path": str(data / "rows.jsonl")})
+    loaded = load(workspace, "load-1", 1, source, "train")
+    assert dict(loaded.record.rejected) == {OUTSIDE: 2}
+    for name, export in EXPORTS.items():
+        export(loaded.rows(), workspace.format, workspace.images, tmp_path / name, "run")
+    write_dataset(tmp_path / "dataset", loaded.rows(), workspace.images, "card")
+    for name in ("easyr1", "verl"):
+        (row,) = parquet.read_table(tmp_path / name / "data").to_pylist()
+        assert [image["bytes"] for image in row["images"]] == [GOOD]
+    assert [path.read_bytes() for path in (tmp_path / "sharegpt" / "images").iterdir()] == [GOOD]

@@ -194,8 +194,8 @@ def decode_image(content: bytes) -> Picture:
 def _opened(content: bytes) -> ImageFile:
     import PIL.Image
 
-    # Pillow warns below `MAX_PIXELS`; `catch_warnings` would not be safe in threads.
-    warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+    # About pictures below `MAX_PIXELS`, and damage that does not matter. `catch_warnings` is not safe in threads.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     return PIL.Image.open(BytesIO(content), formats=FORMATS)
 
 

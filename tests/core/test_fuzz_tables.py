@@ -1,0 +1,94 @@
+"""Damaged tables of every format give rows, rejected rows or a sentence, and so do the examples made of their rows."""
+
+from __future__ import annotations
+
+import json
+import time
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from hypothesis import given, settings, strategies as st
+from mutations import damaged
+from openpyxl import Workbook
+from pyarrow import parquet
+
+from openvlt.errors import DataError, Reject
+from openvlt.records import Rejected
+from openvlt.tables import choices_of, images_of, is_empty, read_table, text_of, whole_number_of
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "1", "question": "Wie groß?", "answer": "3", "image": "a.png", "options": "['3', '4']"},
+    {"id": "2", "question": 'a "b"\nc', "answer": "x", "image": "data:image/png;base64,iVBORw0KGgo=", "options": ""},
+]
+TEXT = "\n".join(["\t".join(ROWS[0]), *("\t".join(json.dumps(value) for value in row.values()) for row in ROWS)])
+
+
+def as_parquet(**options: Any) -> bytes:
+    buffer = BytesIO()
+    rows = [{**row, "n": 1.5, "images": [{"bytes": b"\x89PNG", "path": None}]} for row in ROWS]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), buffer, **options)
+    return buffer.getvalue()
+
+
+def as_excel() -> bytes:
+    book, buffer = Workbook(), BytesIO()
+    for line in [list(ROWS[0]), *(list(row.values()) for row in ROWS)]:
+        book.active.append(line)
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+VALID = {
+    ".jsonl": ["\n".join(map(json.dumps, ROWS)).encode()],
+    ".json": [json.dumps(ROWS).encode(), json.dumps({row["id"]: row for row in ROWS}, indent=1).encode()],
+    ".tsv": [TEXT.encode()],
+    ".csv": [TEXT.replace("\t", ",").encode(), TEXT.encode("utf-16")],
+    ".parquet": [as_parquet(compression=each) for each in ("none", "snappy", "zstd", "gzip")],
+    ".xlsx": [as_excel()],
+}
+
+
+@pytest.mark.parametrize("suffix", VALID)
+@given(data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_damaged_tables(tmp_path_factory: pytest.TempPathFactory, suffix: str, data: st.DataObject) -> None:
+    path = tmp_path_factory.getbasetemp() / f"fuzz{suffix}"
+    path.write_bytes(data.draw(damaged(VALID[suffix]) | st.binary(max_size=100)))
+    started = time.process_time()
+    try:
+        for position, row in read_table(path):
+            assert position.startswith(path.name)
+            assert isinstance(row, Rejected) or all(isinstance(column, str) for column in row)
+    except DataError as error:
+        assert error.problem
+        assert len(str(error)) < 1000
+    assert time.process_time() - started < 2.5
+
+
+CELLS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()), max_size=20)
+    | st.binary(max_size=20)
+    | st.dates()
+    | st.sampled_from(["['a'", '["a"]', "{[]: 1}", "[[1]]", "{1, 2}", "-" * 5000 + "1", "(" * 300, "1e999", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.just("bytes"), inner),
+    max_leaves=4,
+)
+
+
+@given(cell=CELLS)
+@settings(max_examples=400, deadline=None)
+def test_cells_of_any_type(cell: Any) -> None:
+    is_empty(cell)
+    text_of(cell)
+    for read in (choices_of, lambda value: whole_number_of(value, "it"), lambda value: images_of(value, Path("/data"))):
+        try:
+            read(cell)
+        except Reject as reject:
+            assert reject.reason.isprintable()
