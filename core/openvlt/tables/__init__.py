@@ -18,4 +18,7 @@ from openvlt.tables.files import (
     read_rows as read_rows,
     read_table as read_table,
 )
-from openvlt.tables.reading import image_folders as image_folders
+from openvlt.tables.reading import (
+    belongs as belongs,
+    image_folders as image_folders,
+)

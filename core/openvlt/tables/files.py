@@ -15,12 +15,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeAlias
 
-from openvlt.errors import DataError, Reject
+from openvlt.errors import DataError
 from openvlt.records import Rejected
 from openvlt.tables.excel import excel_rows
 from openvlt.tables.json_stream import json_elements
 from openvlt.tables.limits import MAX_EXPANSION, MAX_ROW
-from openvlt.tables.reading import inside, open_table
+from openvlt.tables.reading import belongs, open_table
 
 TableRow: TypeAlias = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
     if not _is_folder(path):
         return [path]
     found = path.rglob("*") if names else path.glob("*")
-    files = sorted(file for file in found if file.suffix.lower() in TABLE_SUFFIXES and _belongs(file, path))
+    files = sorted(file for file in found if file.suffix.lower() in TABLE_SUFFIXES and belongs(file, path))
     files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
         if shards := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
@@ -65,14 +65,6 @@ def _is_folder(path: Path) -> bool:
     if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
         raise DataError(f"The data {_shown(path)} is a device, a fifo or a socket.", "Name a file or a folder.")
     return stat.S_ISDIR(kind)
-
-
-def _belongs(file: Path, folder: Path) -> bool:
-    """True for a regular file that lies in the folder once links are followed: who made the folder made the links."""
-    try:
-        return inside(file, folder).is_file()
-    except Reject:
-        return False
 
 
 def _shown(path: Path) -> str:

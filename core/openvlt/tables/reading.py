@@ -89,6 +89,14 @@ def inside(path: Path, *folders: Path) -> Path:
     raise Reject("an image is outside the data's folder; set image_folder if that is intended")
 
 
+def belongs(file: Path, folder: Path) -> bool:
+    """True for a regular file that lies in the folder once links are followed: who made the folder made the links."""
+    try:
+        return inside(file, folder).is_file()
+    except Reject:
+        return False
+
+
 def _blobs(folder: Path) -> Path | None:
     """The ``blobs`` beside the snapshot that a folder lies in: ``datasets--owner--name/snapshots/commit/...``."""
     parts = folder.parts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,7 +51,9 @@ class LlavaOneVision(Source):
 
     def _files(self, config: str) -> list[Path]:
         folder = Path(str(self.data)) / config
-        found = sorted(folder.rglob("*.parquet"))
+        if not os.path.isdir(folder):
+            raise DataError(f"The folder {str(folder)!r} does not exist.", "Set the option `data` to a local copy.")
+        found = sorted(file for file in folder.rglob("*.parquet") if tables.belongs(file, folder))
         if not found:
             raise DataError(f"The folder {folder} has no Parquet file.", "Copy the files of the config to it.")
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class Rows(Source):
     def revision(self) -> str:
         paths = [Path(self.path)]
         if "{split}" in self.path:
-            paths = [path for split in self.splits if (path := Path(self.path.replace("{split}", split))).exists()]
+            paths = [path for split in self.splits if os.path.exists(path := Path(self.path.replace("{split}", split)))]
         digest = tables.digest_files([file for path in paths for file in tables.find_files(path)], names=True)
         return f"{digest}+{self.image_folder}" if self.image_folder else digest
 

@@ -43,7 +43,7 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return answer(value[0], options, index=False) if len(value) == 1 else json.dumps(list(value))
+        return answer(value[0], options, index=False) if len(value) == 1 else json.dumps(list(value), default=str)
     text = tables.text_of(value).strip()
     if not text:
         raise Reject("empty gold answer")
