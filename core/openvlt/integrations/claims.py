@@ -1,13 +1,21 @@
-"""Claims from what a trainer knows: the response as text or chat messages, and the columns of its dataset."""
+"""Claims from what a trainer knows: the response as text or chat messages, and the columns of its dataset.
+
+A column can hold anything: numbers, arrays, bytes, text with lone surrogates, whatever is in somebody else's table.
+None of it is an error here. What cannot be read counts as unknown, and verifiers report a gold that cannot be read.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
+from typing import Any, TypeVar, cast, get_args
 
+from openvlt import tables
 from openvlt.extraction import parse
 from openvlt.records import AnswerType, Claim, Completion, Example, Format
+
+T = TypeVar("T")
+_MOST_DECIMALS = 300
 
 
 def claim_of(response: str, gold: object, known: Mapping[str, Any], format: Format) -> Claim:
@@ -20,36 +28,77 @@ def claim_of(response: str, gold: object, known: Mapping[str, Any], format: Form
             ``unit`` and ``source``; an invalid value counts as unknown.
         format: names the tags.
     """
-    return Claim(
-        trace=parse(Completion(text=response), format), example=_example("" if gold is None else str(gold), known)
-    )
+    return Claim(trace=parse(Completion(text=response), format), example=_example(cell_text(gold), known))
 
 
 def text_of(message: Any) -> str:
     """The text of a prompt or completion: text itself, or chat messages with text in parts."""
-    if isinstance(message, str):
-        return message
-    if isinstance(message, Mapping):
-        return text_of(message.get("content", message.get("text", "")) or "")
-    if isinstance(message, Sequence):
-        return "".join(map(text_of, message))
-    return ""
+    found, left = list[str](), [message]
+    while left:
+        part = plain(left.pop())
+        if isinstance(part, str):
+            found.append(part)
+        elif isinstance(part, Mapping):
+            left.append(part.get("content", part.get("text")))
+        elif isinstance(part, bytes):
+            found.append(cell_text(part))
+        elif isinstance(part, Sequence):
+            left.extend(reversed(part))
+    return "".join(found)
+
+
+def cell_text(value: Any) -> str:
+    """The text of a cell; empty for one that has none."""
+    value = plain(value)
+    if isinstance(value, str):
+        return str(value)
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else _read(str, value, "")
+    return "" if tables.is_empty(text) else text
+
+
+def plain(value: Any) -> Any:
+    """A value without numpy or torch: arrays as lists, their numbers as Python's."""
+    return (
+        value
+        if isinstance(value, str) or not hasattr(value, "tolist")
+        else _read(lambda each: each.tolist(), value, None)
+    )
 
 
 def is_ids(completion: Any) -> bool:
     """True for token ids."""
-    return isinstance(completion, Sequence) and bool(completion) and isinstance(completion[0], int)
+    if not isinstance(completion, Sequence) or isinstance(completion, str | bytes):
+        return False
+    return bool(completion) and all(isinstance(each, Integral) for each in completion)
 
 
 def _example(gold: str, known: Mapping[str, Any]) -> Example:
-    answer_type, precision, choices = known.get("answer_type"), known.get("precision"), known.get("choices")
+    answer_type, types = known.get("answer_type"), get_args(AnswerType)
+    unit = cell_text(known.get("unit"))
     return Example(
-        id=str(known.get("id", "")),
-        question=text_of(known.get("question", "")),
+        id=cell_text(known.get("id")),
+        question=text_of(known.get("question")),
         answer=gold,
-        choices=tuple(map(str, choices)) if isinstance(choices, Sequence) and not isinstance(choices, str) else (),
-        answer_type=answer_type if answer_type in get_args(AnswerType) else None,
-        precision=int(precision) if isinstance(precision, int | float) and math.isfinite(precision) else None,
-        unit=str(known["unit"]) if known.get("unit") else None,
-        source=str(known.get("source") or ""),
+        choices=_read(_choices, known.get("choices"), ()),
+        answer_type=cast(AnswerType, answer_type) if isinstance(answer_type, str) and answer_type in types else None,
+        precision=_read(_precision, known.get("precision"), None),
+        unit=None if tables.is_empty(unit) else unit,
+        source=cell_text(known.get("source")),
     )
+
+
+def _choices(value: Any) -> tuple[str, ...]:
+    """A list or array of choices, a mapping from letters, or the text of one."""
+    return tuple(map(cell_text, tables.choices_of(plain(value))))
+
+
+def _precision(value: Any) -> int | None:
+    decimals = tables.whole_number_of(plain(value), "precision")
+    return decimals if decimals is not None and 0 <= decimals <= _MOST_DECIMALS else None
+
+
+def _read(read: Callable[[Any], T], value: Any, otherwise: T) -> T:
+    try:
+        return read(value)
+    except Exception:  # noqa: BLE001 (any object may stand in a column)
+        return otherwise

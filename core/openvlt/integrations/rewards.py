@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, pstdev
-from typing import Any, cast
+from typing import Any
 
 from openvlt.errors import UsageError
-from openvlt.integrations.claims import claim_of, is_ids, text_of
+from openvlt.integrations.claims import claim_of, is_ids, plain, text_of
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Format
 from openvlt.registry import Registry, Spec
-from openvlt.verification.reward import Reward, RewardRow
-from openvlt.verification.runner import VerifierRunner
+from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner
 
 GOLD_COLUMNS = ("answer", "solution", "ground_truth", "gold")
 
@@ -37,6 +36,7 @@ class RewardFunction:
     gold: str | None
     workers: int | None
     plugins: Sequence[str]
+    budget: float | None
     _reward: Reward | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -59,24 +59,27 @@ class RewardFunction:
         Raises:
             UsageError: no column has a gold answer, or completions are token ids and there is no tokenizer.
         """
-        golds = self._golds(columns)
+        rows = len(completions)
+        known = {name: found for name, values in columns.items() if (found := _column(values, rows)) is not None}
+        golds = self._golds(known)
+        asked, ids = _column(prompts, rows), _column(completion_ids, rows)
         claims = [
             self._claim(
-                prompts[index] if prompts is not None else "",
-                completion,
-                {name: column[index] for name, column in columns.items() if _is_column(column, len(completions))},
+                asked[index] if asked else "",
+                plain(completion),
+                {name: column[index] for name, column in known.items()},
                 golds[index],
-                completion_ids[index] if completion_ids is not None else None,
+                plain(ids[index]) if ids else None,
             )
             for index, completion in enumerate(completions)
         ]
-        rows = self.score(claims)
+        scored = self.score(claims)
         if log_metric is not None:
-            for name, value in aggregate(rows).items():
+            for name, value in aggregate(scored).items():
                 log_metric(name, value)
         if log_extra is not None:
             log_extra("extracted", [claim.answer or "" for claim in claims])
-        return [row.reward for row in rows]
+        return [row.reward for row in scored]
 
     def score(self, claims: Sequence[Claim]) -> list[RewardRow]:
         """The rewards of claims, with their verdicts."""
@@ -86,14 +89,15 @@ class RewardFunction:
                 name: registry.build(Verifier, self.specs.get(name, name), format=self.format, where="openvlt.reward")
                 for name in self.weights
             }
-            self._reward = Reward(VerifierRunner(built, format=self.format, workers=self.workers), self.weights)
+            runner = VerifierRunner(built, format=self.format, workers=self.workers, budget=self.budget)
+            self._reward = Reward(runner, self.weights)
         return self._reward.score(claims)
 
-    def _golds(self, columns: Mapping[str, Any]) -> Sequence[Any]:
+    def _golds(self, columns: Mapping[str, list[Any]]) -> list[Any]:
         names = (self.gold,) if self.gold else GOLD_COLUMNS
         for name in names:
-            if columns.get(name) is not None:
-                return cast(Sequence[Any], columns[name])
+            if name in columns:
+                return columns[name]
         raise UsageError(
             f"The dataset has no column with the gold answer ({' or '.join(names)}).",
             "Name it: openvlt.reward(..., gold='column').",
@@ -105,7 +109,7 @@ class RewardFunction:
         if ids is None and is_ids(completion):
             ids = completion
         claim = claim_of(self._decoded(completion), gold, known, self.format)
-        group = f"{known.get('id', '')} {text_of(prompt)}".strip()
+        group = f"{claim.example.id} {text_of(prompt)}".strip()
         return replace(claim, token_ids=None if ids is None else tuple(ids), group=group)
 
     def _decoded(self, completion: Any) -> str:
@@ -128,6 +132,7 @@ def reward(
     gold: str | None = None,
     workers: int | None = None,
     plugins: Sequence[str] = (),
+    budget: float | None = STEP_SECONDS,
 ) -> RewardFunction:
     """A reward function for any TRL script: ``GRPOTrainer(reward_funcs=openvlt.reward("answer"), ...)``.
 
@@ -139,9 +144,10 @@ def reward(
         gold: column with the gold answer; by default the first of ``answer, solution, ground_truth, gold``.
         workers: number of worker processes; by default this rank's share of the CPUs.
         plugins: one-file plugins to load.
+        budget: seconds of one call for what a verifier does in workers; rows not reached get None. None for no limit.
     """
     weights = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)
-    return RewardFunction(weights, specs or {}, format or Format(), tokenizer, gold, workers, plugins)
+    return RewardFunction(weights, specs or {}, format or Format(), tokenizer, gold, workers, plugins, budget)
 
 
 def aggregate(rows: Sequence[RewardRow]) -> dict[str, float]:
@@ -157,5 +163,8 @@ def aggregate(rows: Sequence[RewardRow]) -> dict[str, float]:
     return found
 
 
-def _is_column(value: Any, rows: int) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == rows
+def _column(values: Any, rows: int) -> list[Any] | None:
+    """A column as a list, whatever it is kept in; None for what has no value for each row."""
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__") or not hasattr(values, "__len__"):
+        return None
+    return list(values) if len(values) == rows else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from openvlt.integrations.claims import claim_of
+from openvlt.integrations.claims import claim_of, plain, text_of
 from openvlt.integrations.rewards import RewardFunction, reward
 
 
@@ -35,14 +35,18 @@ def compute_score(
         reward_inputs: EasyR1's argument.
         format_weight: the score is ``(1 - format_weight) * accuracy + format_weight * format``.
     """
-    inputs = data_source if reward_inputs is None and isinstance(data_source, Mapping | list) else reward_inputs
+    inputs = plain(data_source if reward_inputs is None and isinstance(data_source, Mapping | list) else reward_inputs)
     if inputs is None:
-        known = {**(extra_info or {}), "source": str(data_source or "")}
-        [scores] = _scores([(solution_str or "", ground_truth, known)], format_weight)
+        known = {**_mapping(extra_info), "source": data_source}
+        [scores] = _scores([(solution_str, ground_truth, known)], format_weight)
         return {"score": scores.pop("overall"), **scores}
-    several = inputs if isinstance(inputs, list) else [inputs]
-    found = _scores([(row["response"], row["ground_truth"], row) for row in several], format_weight)
-    return found if isinstance(inputs, list) else found[0]
+    rows = list(map(_mapping, inputs if isinstance(inputs, list | tuple) else [inputs]))
+    found = _scores([(row.get("response"), row.get("ground_truth"), row) for row in rows], format_weight)
+    return found if isinstance(inputs, list | tuple) else found[0]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 @cache
@@ -50,9 +54,9 @@ def _function() -> RewardFunction:
     return reward({"answer": 1.0, "format": 0.0})
 
 
-def _scores(rows: Sequence[tuple[str, Any, Mapping[str, Any]]], format_weight: float) -> list[dict[str, float]]:
+def _scores(rows: Sequence[tuple[Any, Any, Mapping[str, Any]]], format_weight: float) -> list[dict[str, float]]:
     function = _function()
-    claims = [claim_of(response, gold, known, function.format) for response, gold, known in rows]
+    claims = [claim_of(text_of(response), gold, known, function.format) for response, gold, known in rows]
     found = []
     for row in function.score(claims):
         accuracy, shape = row.verdicts["answer"].score, row.verdicts["format"].score or 0.0
