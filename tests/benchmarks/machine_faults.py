@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import openvlt
@@ -89,7 +90,7 @@ Fault = Callable[[int, random.Random], None]
 
 
 def kill(pid: int, rng: random.Random) -> None:
-    time.sleep(rng.uniform(0.1, 4.0))
+    time.sleep(rng.uniform(0.05, 2.0) * start_seconds())
     if workers := children(pid):
         signalled(rng.choice(workers), rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
 
@@ -122,6 +123,14 @@ def stop(pid: int, rng: random.Random) -> None:
 
 def nothing(pid: int, rng: random.Random) -> None:
     time.sleep(0.2)
+
+
+@cache
+def start_seconds() -> float:
+    """How long a process with a worker takes to start, as busy as this machine is: kills are as frequent as starts."""
+    start = time.monotonic()
+    subprocess.run([sys.executable, __file__, "--measure", "1"], check=True, capture_output=True)
+    return time.monotonic() - start
 
 
 def signalled(pid: int, number: int) -> None:

@@ -1,0 +1,424 @@
+"""Faults of the machine are nobody's answer: workers killed, stopped, without memory or CPU time, and processes forked."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import pickle
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_verification import claim
+
+import openvlt
+from openvlt import Format, system
+from openvlt.registry import Registry
+from openvlt.verification import VerifierRunner, limits
+from openvlt.verification.pool import Pool
+
+SLOW = '''
+import os, signal, time
+from dataclasses import dataclass
+from pathlib import Path
+from openvlt import AnswerVerifier, Verdict, Verifier, hookimpl
+
+@dataclass(frozen=True)
+class Slow(AnswerVerifier):
+    """Takes its time, and can be told to kill its worker, always or once."""
+    cpu: float = 0.0
+    mark: str = ""
+    def check(self, answer, claim):
+        if answer == "sleep": time.sleep(60)
+        if answer == "kill": os.kill(os.getpid(), signal.SIGKILL)
+        if answer.startswith("once"):
+            mark = Path(self.mark) / answer
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), getattr(signal, answer.split()[1]))
+        end = time.process_time() + self.cpu
+        while time.process_time() < end: pass
+        return Verdict.correct()
+
+@dataclass(frozen=True)
+class Wrong(Verifier):
+    """Returns what it must not."""
+    what: str = "2.0"
+    inline: bool = False
+    grouped: bool = False
+    def verify(self, claim): return eval(self.what)
+    def verify_group(self, claims): return eval(self.what)
+
+@dataclass(frozen=True)
+class WrongInline(Wrong):
+    inline = True
+
+@dataclass(frozen=True)
+class WrongGroup(Wrong):
+    grouped = True
+
+@hookimpl
+def register_verifiers(register):
+    register("slow", Slow, summary="takes its time")
+    register("wrong", Wrong, summary="wrong")
+    register("wrong-inline", WrongInline, summary="wrong inline")
+    register("wrong-group", WrongGroup, summary="wrong about groups")
+'''
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    file = tmp_path_factory.mktemp("plugin") / "slow.py"
+    file.write_text(SLOW.replace("    inline: bool = False\n    grouped: bool = False\n", ""))
+    return Registry.discover([file])
+
+
+def slow(registry: Registry, **options: Any) -> VerifierRunner:
+    spec = {"use": "slow", **options}
+    return VerifierRunner({"slow": registry.build("verifier", spec)}, format=Format(), workers=1)
+
+
+def children() -> list[int]:
+    found = []
+    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+        with suppress(OSError):  # the thread has ended
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+class During:
+    """Does something to the workers some times while a block runs."""
+
+    def __init__(self, act: Callable[[list[int]], None], every: float, most: int) -> None:
+        self._before = set(children())
+        self._act, self._every, self._most, self._stop = act, every, most, threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self.times = 0
+
+    def _work(self) -> None:
+        while self.times < self._most and not self._stop.wait(self._every):
+            if workers := [child for child in children() if child not in self._before]:
+                self._act(workers)
+                self.times += 1
+
+    def __enter__(self) -> During:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGSEGV"])
+def test_a_worker_that_dies_once_is_nobody_s_fault(number: str, registry: Registry, tmp_path: Path) -> None:
+    with slow(registry, mark=str(tmp_path)) as runner:
+        rows = runner.verdicts([claim(f"once {number}"), claim("7")])
+    assert [row["slow"].status for row in rows] == ["correct", "correct"]
+
+
+def test_an_answer_that_always_kills_its_worker_scores_lowest(registry: Registry) -> None:
+    with slow(registry) as runner:
+        [row] = runner.verdicts([claim("kill")])
+        assert (row["slow"].status, row["slow"].score, row["slow"].cause) == ("error", 0.0, "response")
+        start = time.monotonic()
+        assert runner.verdicts([claim("kill")])[0] == row and time.monotonic() - start < 0.1, "it costs only once"
+
+
+@pytest.mark.slow
+def test_a_kill_while_memory_is_tight_blames_no_answer(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "available_memory", lambda: limits.TIGHT_BYTES - 1)
+    with slow(registry) as runner:
+        [row] = runner.verdicts([claim("kill")])
+        assert (row["slow"].score, row["slow"].cause) == (None, "machine")
+        monkeypatch.setattr(system, "available_memory", lambda: None)
+        [row] = runner.verdicts([claim("kill")])
+        assert (row["slow"].score, row["slow"].cause) == (0.0, "response"), "the verdict on the machine is not kept"
+
+
+@pytest.mark.slow
+def test_workers_killed_at_random_while_they_start_too_fail_nothing(registry: Registry) -> None:
+    """Fewer kills than failed starts in a row that are put up with, so that it ends on any machine."""
+
+    def kill(workers: list[int]) -> None:
+        os.kill(workers[-1], signal.SIGKILL)
+
+    with slow(registry, cpu=0.02) as runner, During(kill, 0.5, 6) as fault:
+        rows = runner.verdicts([claim(str(index), gold="7") for index in range(200)])
+    assert {row["slow"].status for row in rows} == {"correct"}
+    assert fault.times
+
+
+def test_where_no_worker_starts_nothing_is_decided(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STARTS", 2)
+    with monkeypatch.context() as broken, slow(registry) as runner:
+        broken.setattr(sys, "executable", "/bin/false")
+        [row] = runner.verdicts([claim("7")])
+        assert (row["slow"].score, row["slow"].cause) == (None, "machine")
+        broken.undo()
+        assert runner.verdicts([claim("7")])[0]["slow"].status == "correct"
+
+
+def test_no_room_for_a_process_is_the_machine_s_fault(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STARTS", 2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with slow(registry) as runner:
+        taken = [os.dup(0)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 4, hard))
+        try:
+            [row] = runner.verdicts([claim("7")])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            os.close(taken[0])
+        assert (row["slow"].score, row["slow"].cause) == (None, "machine")
+        assert runner.verdicts([claim("7")])[0]["slow"].status == "correct"
+
+
+@pytest.mark.slow
+def test_memory_that_somebody_else_limits_blames_no_answer(tmp_path: Path) -> None:
+    """A small limit from outside: what does not fit is tried again, and right once there is room."""
+    script = """
+import resource
+from openvlt import Claim, Example, Format, Trace
+from openvlt.registry import Registry
+from openvlt.verification import VerifierRunner, limits
+limits.STARTS = 3
+example = Example(id="1", question="", answer="\\\\sin x")
+claims = [Claim(trace=Trace(think="", answer="\\\\cos(\\\\pi/2-x)", raw=""), example=example)]
+hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+with VerifierRunner({"a": Registry.discover().build("verifier", "answer")}, format=Format(), workers=1) as runner:
+    for megabytes in (24, 48, 96):
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, hard))
+        print(runner.verdicts(claims)[0]["a"].cause)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    print(runner.verdicts(claims)[0]["a"].status)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    *tight, roomy = done.stdout.split()
+    assert roomy == "correct", done.stderr
+    assert set(tight) <= {"machine", "None"}
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_goes_on(registry: Registry) -> None:
+    def stop(workers: list[int]) -> None:
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for worker in workers:
+                os.kill(worker, number)
+            time.sleep(4 if number == signal.SIGSTOP else 1)
+
+    with slow(registry, cpu=0.05) as runner, During(stop, 0.5, 2) as fault:
+        rows = runner.verdicts([claim(str(index), gold="7") for index in range(30)])
+    assert {row["slow"].status for row in rows} == {"correct"}
+    assert fault.times
+
+
+@pytest.mark.slow
+def test_waiting_ends_and_is_nobody_s_fault(registry: Registry) -> None:
+    with slow(registry) as runner:
+        rows = runner.verdicts([claim("sleep"), claim("7")])
+    assert [(row["slow"].score, row["slow"].cause) for row in rows] == [(None, "machine"), (1.0, None)]
+
+
+@pytest.mark.slow
+def test_a_stage_has_no_time_limit_and_a_step_has(registry: Registry) -> None:
+    claims = [claim(str(index), gold="7") for index in range(8)]
+    with slow(registry, cpu=0.4) as runner:
+        assert {row["slow"].status for row in runner.verdicts(claims)} == {"correct"}
+    built = {"slow": registry.build("verifier", {"use": "slow", "cpu": 0.4})}
+    with VerifierRunner(built, format=Format(), workers=1, budget=1.0) as runner:
+        found = [row["slow"] for row in runner.verdicts(claims)]
+        skipped = [verdict for verdict in found if verdict.status == "skipped"]
+        assert found[0].status == "correct" and 1 <= len(skipped) <= 7
+        assert {(verdict.score, verdict.cause) for verdict in skipped} == {(None, "machine")}
+        assert runner.tallies["slow"].concerns == [
+            f"{len(skipped)} of 8 claims are not scored because their step ran out of time"
+        ]
+        assert runner.verdicts(claims[-1:])[0]["slow"].status == "correct", "a claim that was skipped is not remembered"
+
+
+@pytest.mark.parametrize("what", ["2.0", "-0.5", "float('nan')", "float('inf')", "'1'", "True + 1"])
+@pytest.mark.parametrize("use", ["wrong", "wrong-inline"])
+def test_a_score_outside_the_range_is_never_paid(use: str, what: str, registry: Registry) -> None:
+    spec = {"use": use, "what": f"Verdict.scored({what})"}
+    with VerifierRunner({"wrong": registry.build("verifier", spec)}, format=Format(), workers=1) as runner:
+        [row] = runner.verdicts([claim("7")])
+    assert (row["wrong"].status, row["wrong"].score, row["wrong"].cause) == ("error", None, "system")
+    assert re.match(r"Wrong(Inline)? failed: ValueError: it returned the score", row["wrong"].reason)
+
+
+@pytest.mark.parametrize(
+    ("use", "what"),
+    [
+        ("wrong", "None"),
+        ("wrong-inline", "1.0"),
+        ("wrong", "Verdict(status='fine', score=1.0)"),
+        ("wrong", "Verdict.scored(1.0, detail={'x': object()})"),
+        ("wrong-inline", "Verdict.scored(1.0, detail={'x': object()})"),
+        ("wrong-group", "[Verdict.correct()]"),
+        ("wrong-group", "None"),
+        ("wrong-group", "[None, None]"),
+    ],
+)
+def test_what_is_no_verdict_is_the_verifier_s_error(use: str, what: str, registry: Registry) -> None:
+    built = {"wrong": registry.build("verifier", {"use": use, "what": what})}
+    with VerifierRunner(built, format=Format(), workers=1) as runner:
+        rows = runner.verdicts([claim("7", group="a"), claim("8", group="a")])
+    for row in rows:
+        assert (row["wrong"].status, row["wrong"].score, row["wrong"].cause) == ("error", None, "system")
+        assert row["wrong"].reason.startswith("Wrong")
+    assert runner.tallies["wrong"].causes["system"] == 2
+
+
+@pytest.mark.slow
+def test_a_score_at_the_end_of_the_range_and_of_another_type_is_paid(registry: Registry) -> None:
+    for what in ("1", "True", "__import__('numpy').float32(1)"):
+        spec = {"use": "wrong", "what": f"Verdict.scored({what}, 'a \\ud800 b')"}
+        with VerifierRunner({"wrong": registry.build("verifier", spec)}, format=Format(), workers=1) as runner:
+            [row] = runner.verdicts([claim("7")])
+        assert (row["wrong"].score, type(row["wrong"].score), row["wrong"].reason) == (1.0, float, "a ? b")
+
+
+def symbolic(index: int) -> dict[str, Any]:
+    return {"completions": [rf"<answer>\cos(\pi/2-x)+{index}</answer>"], "answer": [rf"\sin x+{index}"]}
+
+
+def test_all_functions_and_threads_share_one_pool() -> None:
+    before, found, most = set(children()), list[Any](), 0
+
+    def work(index: int) -> None:
+        found.append(openvlt.reward("answer", workers=1)(**symbolic(index)))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(40)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        most = max(most, len(set(children()) - before))
+        time.sleep(0.01)
+    assert found == [[1.0]] * 40
+    assert most <= 2, "one at work and one spare"
+
+
+def test_a_pool_ends_with_the_last_who_shares_it(registry: Registry) -> None:
+    before = set(children())
+    with slow(registry) as one:
+        with slow(registry) as other:
+            assert [runner.verdicts([claim("7")])[0]["slow"].status for runner in (one, other)] == ["correct"] * 2
+        assert set(children()) - before
+    assert not set(children()) - before
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Ctrl-C raises even where the tests' parent ignores it."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("interrupts")
+def test_after_two_interrupts_the_next_call_works(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the second one strikes in the middle of giving the workers back."""
+    with slow(registry, cpu=1.5) as runner:
+        for _ in range(4):
+            threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            with monkeypatch.context() as second, pytest.raises(KeyboardInterrupt):
+                second.setattr(Pool, "drop", lambda *_: signal.raise_signal(signal.SIGINT))
+                runner.verdicts([claim(str(number), gold="7") for number in range(40)])
+        assert runner.verdicts([claim("7")])[0]["slow"].status == "correct"
+
+
+@pytest.mark.slow
+def test_an_exception_loses_no_worker(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openvlt.verification.batch import Batch
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("on purpose")
+
+    with slow(registry) as runner:
+        for _ in range(5):
+            with monkeypatch.context() as broken, pytest.raises(RuntimeError):
+                broken.setattr(Batch, "_collect", fail)
+                runner.verdicts([claim("1")])
+        assert runner.verdicts([claim("7")])[0]["slow"].status == "correct"
+
+
+def test_a_forked_child_scores_whatever_locks_a_thread_holds() -> None:
+    score = openvlt.reward("answer", workers=1)
+    assert score(**symbolic(0)) == [1.0]
+    assert len(system._LOCKS) >= 4, "of the memo, the isolation, the pool, and all pools"
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with ExitStack() as stack:
+            for lock in list(system._LOCKS):
+                stack.enter_context(lock)
+            held.set()
+            let_go.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    if (child := os.fork()) == 0:
+        signal.alarm(60)
+        os._exit(0 if score(**symbolic(1)) == [1.0] else 1)
+    let_go.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+    assert score(**symbolic(2)) == [1.0]
+
+
+def test_no_module_makes_a_lock_that_a_fork_can_leave_held() -> None:
+    """A lock that outlives a call is made with `system.renewed_at_fork`; others are local variables of one call."""
+    core = Path(openvlt.__file__).parent
+    made = re.compile(
+        r"^\s+self\.\w+(: [^=]+)? = .*\b(Lock|RLock|Condition|Semaphore|Event)\(\)|^\w+ = .*\b(Lock|RLock)\(\)", re.M
+    )
+    for file in core.rglob("*.py"):
+        for found in made.finditer(file.read_text(encoding="utf-8")):
+            assert "renewed_at_fork" in found.group(), f"{file}: {found.group().strip()}"
+
+
+@pytest.mark.slow
+def test_a_pickled_function_scores_in_a_spawned_process() -> None:
+    score = openvlt.reward("answer", workers=1)
+    assert score(**symbolic(0)) == [1.0]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(score, kwds=symbolic(1)) == [1.0]
+
+
+@pytest.mark.slow
+def test_an_actor_scores() -> None:
+    """As Ray's: the function arrives pickled, in a process that a thread of it works in."""
+    script = """
+import pickle, sys, threading
+score, kwargs = pickle.load(sys.stdin.buffer)
+thread = threading.Thread(target=lambda: print(score(**kwargs)))
+thread.start()
+thread.join()
+"""
+    content = pickle.dumps((openvlt.reward("answer", workers=1), symbolic(0)))
+    done = subprocess.run([sys.executable, "-c", script], input=content, capture_output=True, check=False)
+    assert done.stdout.strip() == b"[1.0]", done.stderr
+
+
+@pytest.mark.slow
+def test_coroutines_score() -> None:
+    score = openvlt.reward("answer", workers=1)
+
+    async def work() -> list[Any]:
+        there = [asyncio.to_thread(lambda index=index: score(**symbolic(index))) for index in range(8)]
+        return [score(**symbolic(8)), *await asyncio.gather(*there)]
+
+    assert asyncio.run(work()) == [[1.0]] * 9
