@@ -113,7 +113,7 @@ def shrink(pid: int, rng: random.Random) -> None:
 
 def stop(pid: int, rng: random.Random) -> None:
     time.sleep(rng.uniform(0.2, 2.0))
-    chosen = children(pid) if rng.random() < 0.5 else [-pid]
+    chosen = children(pid) if rng.random() < 0.5 else [pid, *children(pid)]
     for each in chosen:
         signalled(each, signal.SIGSTOP)
     time.sleep(rng.choice([1.0, 4.0, 8.0]))
@@ -135,7 +135,7 @@ def start_seconds() -> float:
 
 def signalled(pid: int, number: int) -> None:
     try:
-        os.killpg(-pid, number) if pid < 0 else os.kill(pid, number)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
 

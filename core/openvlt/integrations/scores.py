@@ -35,7 +35,8 @@ def compute_score(
         reward_inputs: EasyR1's argument.
         format_weight: the score is ``(1 - format_weight) * accuracy + format_weight * format``.
     """
-    inputs = plain(data_source if reward_inputs is None and isinstance(data_source, Mapping | list) else reward_inputs)
+    is_first = solution_str is None and ground_truth is None and isinstance(data_source, Mapping | list)
+    inputs = plain(data_source if is_first and reward_inputs is None else reward_inputs)
     if inputs is None:
         known = {**_mapping(extra_info), "source": data_source}
         [scores] = _scores([(solution_str, ground_truth, known)], format_weight)

@@ -34,7 +34,8 @@ class Worker:
             stdout=PIPE,
             stderr=DEVNULL,
             bufsize=0,  # a buffer has a lock, which a forked child would find held
-            env={**os.environ, **single, **hidden},
+            process_group=0,  # what a verifier starts ends with its worker
+            env=system.child_environment(**single, **hidden),
         )
         self.deadline = time.monotonic() + START_SECONDS
         self.ready = False
@@ -77,13 +78,14 @@ class Worker:
         try:
             return self._process.wait(timeout=1)
         except TimeoutExpired:
-            self._process.kill()
+            system.end(self._process, by_force=True)
             return self._process.wait()
 
     def kill(self) -> None:
         """End the process."""
-        self._process.kill()
-        self._process.wait()
+        if self.alive():
+            system.end(self._process, by_force=True)
+            self._process.wait()
         self.forget()
 
     def forget(self) -> None:

@@ -31,6 +31,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     inputs, outputs = os.dup(0), os.dup(1)
     _silence()
+    system.die_with_parent(inputs)
     setup = read_frame(inputs, Setup)
     if setup is None:
         return
