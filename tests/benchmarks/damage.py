@@ -7,7 +7,8 @@ verify``. For cached values, their index and images, the outputs made of them ar
 that they are needed. It ends in one of three ways:
 
     equal     scores, rows and models are those of the undisturbed home
-    sentence  the command or ``verify`` failed and named the file; once that is deleted, the same command ends equal
+    sentence  the command or ``verify`` failed and named the file; once that, or what the sentence says, is deleted, the
+              same command ends equal
     wrong     anything else: another number or row, a traceback, a sentence without the file or that does not help
 """
 
@@ -17,6 +18,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import sys
@@ -33,6 +35,7 @@ from loop import NAME, ROWS, Loop, differences, outputs, record
 
 COMPUTED = ("caption", "distill", "verify", "bench")
 """Stages whose outputs are made of cached values."""
+DELETE = re.compile(r"delete (/\S+?)[.,]?(?:\s|$)")
 BENCH = ("bench", "made", "--model", f"run:{NAME}/sft-1")
 
 
@@ -120,9 +123,12 @@ def judge(loop: Loop, case: Case, whole: Mapping[str, bytes]) -> tuple[str, str]
             return "wrong", f"silently different: {'; '.join(different[:4])}"
         if not _names(said, loop.home / case.path):
             return "wrong", f"the file is not named: {_last(words if code else more)}"
-        path = loop.home / case.path
-        path.unlink(missing_ok=True)
+        _delete(Path(found[1]) if (found := DELETE.search(said)) else loop.home / case.path)
     raise AssertionError
+
+
+def _delete(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _different(home: Path, whole: Mapping[str, bytes]) -> list[str]:
