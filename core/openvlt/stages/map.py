@@ -99,14 +99,11 @@ def map_stage(
         workspace.progress.begin(step.name, total, "rows")
         with ValueStore(workspace.home.values / work.identity) as store:
             filling = _Filling(workspace, work, store)
-            try:
-                filling.run(inputs.rows())
-            finally:
-                work.close()
+            filling.run(inputs.rows())
             filling.seconds = time.monotonic() - started
             writer = StageWriter(folder)
             try:
-                taken = _write(inputs.rows(), work, store, filling.transient, finish, writer)
+                taken = _write(inputs.rows(), filling, finish, writer)
                 if not gaps:
                     _check(workspace, step, taken, writer)
             finally:
@@ -148,8 +145,11 @@ class _Filling:
 
     def run(self, rows: Iterable[Row]) -> None:
         if self.work.parallel == 1:
-            for chunk in self._chunks(rows):
-                self._commit([(chunk, self._compute(chunk))])
+            try:
+                for chunk in self._chunks(rows):
+                    self._commit([(chunk, self._compute(chunk))])
+            finally:
+                self.work.close()
             return
         landed, flying = SimpleQueue[_Flight](), 0
         pool = ThreadPoolExecutor(self.work.parallel)
@@ -170,6 +170,15 @@ class _Filling:
         finally:
             pool.shutdown(cancel_futures=True)
             self._commit(_done(_landed(landed)))
+
+    def values(self, rows: Sequence[tuple[Row, list[str]]]) -> dict[str, bytes]:
+        """The stored values of rows, by key. One that turns out damaged, now that it is read, is computed again."""
+        keys = [key for _, keys in rows for key in keys]
+        found = self.store.get_all(keys)
+        if any(key not in found and key not in self.transient for key in keys):
+            self.run(row for row, _ in rows)
+            found = self.store.get_all(keys)
+        return found
 
     def _store(self, landed: SimpleQueue[_Flight]) -> int:
         """Wait for a chunk, and store it with the others that are there: one sync costs the same for all.
@@ -271,19 +280,12 @@ def _unpack(value_type: Any, line: bytes) -> Value | Rejected:
     return decode(value_type, line[len(b'{"value":') : -1])
 
 
-def _write(
-    rows: Iterable[Row],
-    work: Work,
-    store: ValueStore,
-    transient: dict[str, Rejected],
-    finish: Finish,
-    writer: StageWriter,
-) -> int:
-    taken = 0
+def _write(rows: Iterable[Row], filling: _Filling, finish: Finish, writer: StageWriter) -> int:
+    taken, work, transient = 0, filling.work, filling.transient
     left = iter(rows)
     while some := [(row, work.keys(row)) for row in islice(left, READ_TOGETHER)]:
         taken += len(some)
-        lines = store.get_all(key for _, keys in some for key in keys)
+        lines = filling.values(some)
         for row, keys in some:
             lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
             values = [
