@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -14,12 +16,27 @@ from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.keys import mask_keys
 from openvlt.terminal import escaped
 
-INTERRUPTED = 130
+INTERRUPTED = 128
+"""Added to the number of the signal that interrupted a command: 130 is Ctrl-C, 143 SIGTERM, 129 SIGHUP."""
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_received = [signal.SIGINT]
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 unexpected, 2 usage, 3 plugin, 4 data, 5 remote, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 unexpected, 2 usage, 3 plugin, 4 data, 5 remote, 128 + signal."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and background jobs of scripts ask for
+            signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
+
+
+def _interrupt(number: int, _: object) -> None:
+    """End the command as Ctrl-C does; what ends it cleanly (records, child processes) is not interrupted again."""
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    _received.append(signal.Signals(number))
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -48,8 +65,9 @@ def _run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
-        return INTERRUPTED
+        with suppress(OSError):  # the terminal may be what has gone
+            click.echo("Interrupted.", err=True)
+        return INTERRUPTED + _received[-1]
     except BrokenPipeError:
         # The reader has gone; without this the interpreter reports an error when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

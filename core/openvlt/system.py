@@ -231,3 +231,37 @@ def require_pipes() -> None:
             "Verifiers cannot run in worker processes on Windows, which cannot wait for several pipes at once.",
             "Run openvlt in the Windows Subsystem for Linux (WSL).",
         )
+
+
+def sync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, survive a crash of the machine."""
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
+        return
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def exchange(new: Path, old: Path) -> None:
+    """Put the folder `new` in the place of `old`, which need not exist and is at `new` afterwards.
+
+    At no moment is there nothing at `old`, except on systems and file systems that cannot exchange two names.
+    """
+    if not old.exists():
+        new.rename(old)
+    elif not _exchanged(new, old):
+        aside = new.with_name(f"{new.name}.old")
+        old.rename(aside)
+        new.rename(old)
+        aside.rename(new)
+
+
+def _exchanged(new: Path, old: Path) -> bool:
+    """Exchange two names by the call of Linux that Python does not offer."""
+    import ctypes
+
+    call = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of linux/fs.h
+    return call is not None and call(here, os.fsencode(new), here, os.fsencode(old), both) == 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from openvlt.errors import DataError, UsageError
+from openvlt.records import Row
 
 pytestmark = pytest.mark.xdist_group("distill")
 Command = Callable[..., str]
@@ -87,13 +89,57 @@ def test_no_name_leads_out_of_the_store(openvlt: Command, tmp_path: Path, name: 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_output_is_neither_exported_nor_a_riddle(openvlt: Command, tmp_path: Path) -> None:
-    for path in (tmp_path / "home").glob("stages/*/rows.jsonl"):
-        path.write_bytes(path.read_bytes().replace(b"What", b"That"))
-    for words in (["export", "sums-distill", "--as", "trl", "--out", str(tmp_path / "out")], ["distill", "RECIPE"]):
-        with pytest.raises(DataError, match=r"rows\.jsonl is damaged: it is not what the stage wrote"):
-            openvlt(*words)
-    for path in (tmp_path / "home").glob("stages/*/rows.jsonl"):
-        path.write_bytes(b"\n" + path.read_bytes())
-    with pytest.raises(DataError, match=r"rows\.jsonl is damaged: line 1 cannot be read"):
-        openvlt("runs", "prune")
+DAMAGES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "changed": ("rows.jsonl", lambda rows: rows.replace(b"What", b"That")),
+    "cut at a line": ("rows.jsonl", lambda rows: b"".join(rows.splitlines(keepends=True)[:4])),
+    "cut in a line": ("rows.jsonl", lambda rows: rows[:-7]),
+    "longer": ("rows.jsonl", lambda rows: rows + rows),
+    "empty": ("rows.jsonl", lambda rows: b""),
+    "rejections longer": ("rejected.jsonl", lambda rows: rows + b"{}\n"),
+    "summary cut": ("stage.json", lambda summary: summary[:40]),
+    "another count": ("stage.json", lambda summary: summary.replace(b'"out": 6', b'"out": 4')),
+    "another digest": ("stage.json", lambda summary: summary.replace(b'"digest": "', b'"digest": "0')),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_output_is_made_again_and_nothing_is_made_of_it(
+    openvlt: Command, tmp_path: Path, damage: str
+) -> None:
+    home, (name, change) = tmp_path / "home", DAMAGES[damage]
+    whole = {path: path.read_bytes() for path in home.glob("stages/*/r*.jsonl")}
+    for path in home.glob(f"stages/*/{name}"):
+        path.write_bytes(change(path.read_bytes()))
+    if name == "rows.jsonl":
+        with pytest.raises(DataError, match=r"rows\.jsonl is damaged"):
+            openvlt("export", "sums-distill", "--as", "trl", "--out", str(tmp_path / "out"))
+        assert not (tmp_path / "out").exists()
+    with suppress(DataError):  # it cannot tell which images damaged rows have
+        assert "nothing" in openvlt("runs", "prune", "--yes")
+    openvlt("distill", "RECIPE")
+    assert whole == {path: path.read_bytes() for path in home.glob("stages/*/r*.jsonl")}
+    assert "are unchanged" in openvlt("runs", "verify", "sums-distill")
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut at a line"])
+def test_a_stage_that_reads_rows_damaged_meanwhile_is_not_finished(
+    openvlt: Command, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openvlt.stages.workspace import Output
+
+    read = Output.rows
+    whole = {path: path.read_bytes() for path in (tmp_path / "home").glob("stages/*/r*.jsonl")}
+
+    def damaged(output: Output) -> Iterator[Row]:
+        if output.record.name == "distill-1":
+            output.folder.rows_file.write_bytes(DAMAGES[damage][1](output.folder.rows_file.read_bytes()))
+        return read(output)
+
+    monkeypatch.setattr(Output, "rows", damaged)
+    for path in (tmp_path / "home").glob("stages/*/stage.json"):
+        path.unlink()
+    with pytest.raises(DataError, match=r"rows\.jsonl is damaged: it is not what the stage wrote"):
+        openvlt("distill", "RECIPE")
+    monkeypatch.undo()
+    openvlt("distill", "RECIPE")
+    assert whole == {path: path.read_bytes() for path in whole}

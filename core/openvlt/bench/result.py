@@ -6,15 +6,28 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openvlt.bench.definition import Definition, define
 from openvlt.bench.questions import Questions, Responses
-from openvlt.errors import UsageError, closest
-from openvlt.records import BenchResult, Row, Run, StageRecord
+from openvlt.errors import DataError, UsageError, closest
+from openvlt.records import BenchResult, Row, Run, RunStatus, StageRecord
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
-from openvlt.store import Home, StageFolder, decode, encode, file_digest, write_atomically, write_run, writing
+from openvlt.store import (
+    Home,
+    StageFolder,
+    claimed_run,
+    decode,
+    encode,
+    file_digest,
+    log_stage,
+    remove_run,
+    replacing,
+    run_folder,
+    write_run,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +57,55 @@ def write_result(home: Home, result: BenchResult, judged: Output, stages: Sequen
         judged: the stage it was counted from.
         stages: all stages it took.
     """
-    name = _run_name(result)
-    folder = home.runs / name
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(judged.folder.rows_file, folder / "rows.partial")
-        (folder / "rows.partial").replace(folder / "rows.jsonl")
-    if not any(row.example.answer for row in judged.rows()):
-        answers = {row.example.id: _prediction(row) for row in judged.rows()}
-        write_atomically(folder / "submission.json", json.dumps(answers, indent=1, ensure_ascii=False).encode())
-    write_atomically(folder / "result.json", encode(result))
-    write_run(home, Run(name=name, recipe="bench", status="done", stages=tuple(stages), scores=(result,)))
-    return folder
+    name = run_name(result.benchmark, result.stage, result.protocol_hash)
+    run = Run(name=name, recipe="bench", status="done", stages=tuple(stages), scores=(result,))
+    with claimed_run(home, name), replacing(run_folder(home, name)) as partial:
+        rows = StageFolder(partial)
+        shutil.copyfile(judged.folder.rows_file, rows.rows_file)
+        rows.complete({"digest": judged.digest}, {rows.rows_file.name: judged.digest})
+        if not any(row.example.answer for row in rows.rows(Row)):
+            answers = {row.example.id: _prediction(row) for row in rows.rows(Row)}
+            (partial / "submission.json").write_text(json.dumps(answers, indent=1, ensure_ascii=False), "utf-8")
+        (partial / "result.json").write_bytes(encode(result))
+        (partial / "run.json").write_bytes(encode(run))
+    return home.runs / name
+
+
+@contextmanager
+def recorded(workspace: Workspace, name: str) -> Iterator[None]:
+    """Record a benchmark as a run while it is carried out, so that what it uses is kept; its result replaces that.
+
+    The record is written with the first stage; one that is interrupted or fails stays until the same command is done.
+
+    Args:
+        workspace: of the benchmark.
+        name: of the record.
+
+    Raises:
+        UsageError: another process carries out the same benchmark.
+    """
+    home, record = workspace.home, run_folder(workspace.home, name) / "run.json"
+
+    def write(status: RunStatus) -> None:
+        write_run(home, Run(name=name, recipe="bench", status=status))
+
+    def uses(fingerprint: str) -> None:
+        if not record.exists():
+            write("running")
+        log_stage(home, name, fingerprint)
+
+    with claimed_run(home, name):
+        if record.exists():
+            write("running")
+        workspace.uses = uses
+        try:
+            yield
+        except BaseException as error:
+            if record.exists():
+                write("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            raise
+        if record.exists():
+            remove_run(home, name)
 
 
 def read_result(home: Home, name: str) -> Result:
@@ -67,6 +117,7 @@ def read_result(home: Home, name: str) -> Result:
 
     Raises:
         UsageError: there is no such result.
+        DataError: it cannot be read.
     """
     path = Path(name)
     folder = path.parent if path.name == "result.json" else path
@@ -75,7 +126,10 @@ def read_result(home: Home, name: str) -> Result:
     if not (folder / "result.json").is_file() or not (folder / "rows.jsonl").is_file():
         known = [found.parent.name for found in home.runs.glob("*/result.json")]
         raise UsageError(f"There is no benchmark result '{name}'.", closest(name, known))
-    return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder))
+    try:
+        return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder))
+    except ValueError as error:
+        raise DataError(f"The result {folder / 'result.json'} cannot be read.", "Run its command again.") from error
 
 
 def reuse_responses(
@@ -138,11 +192,11 @@ def _unjudged(result: Result, judged: tuple[str, ...], extracted: bool) -> Itera
             yield Row(example=row.example, traces=(trace,))
 
 
-def _run_name(result: BenchResult) -> str:
-    name = result.stage
-    plain = name.removeprefix("run:") if name.startswith("run:") else Path(name).name
-    short = re.sub(r"[^\w.-]+", "-", plain).strip("-")[-40:]
-    return f"{result.benchmark}-{short or 'responses'}-{result.protocol_hash[:8]}"
+def run_name(benchmark: str, responder: str, digest: str) -> str:
+    """The name of the run of a benchmark: of the benchmark, of who responded, and of the protocol or the command."""
+    plain = responder.removeprefix("run:") if responder.startswith("run:") else Path(responder).name
+    benchmark, short = (re.sub(r"[^\w.-]+", "-", each).strip("-.") for each in (benchmark, plain))
+    return f"{benchmark}-{short[-40:] or 'responses'}-{digest[:8]}"
 
 
 def _prediction(row: Row) -> str:

@@ -92,15 +92,19 @@ def _check_options(way: str, options: dict[str, Any]) -> None:
 
 def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
     """Score one benchmark, write the result, and show it."""
-    from openvlt.bench.result import write_result
+    from openvlt.bench.result import recorded, run_name, write_result
     from openvlt.cli.results import show_notes, show_results
     from openvlt.report.live import make_progress
     from openvlt.stages.workspace import Workspace
-    from openvlt.store import open_home
+    from openvlt.store import digest, open_home
 
     workspace = Workspace(open_home(), registry(), progress=make_progress())
-    judged, result, stages = _score(workspace, name, options)
-    folder = write_result(workspace.home, result, judged, stages)
+    responder = str(options["model"] or options["responses"] or options["rescore"])
+    # An endpoint may have moved since the command was interrupted; it resumes all the same.
+    asked = {key: str(value) for key, value in options.items() if not key.endswith("url")}
+    with recorded(workspace, run_name(Path(name).stem or "rescore", responder, digest(name, asked))):
+        judged, result, stages = _score(workspace, name, options)
+        folder = write_result(workspace.home, result, judged, stages)
     if show:
         show_results([result])
         for key, text in result.about.items():

@@ -38,10 +38,13 @@ def distill(options: RecipeOptions, until: str, out: Path | None, plan_only: boo
     if plan_only:
         show_plan(pipeline)
         return
+    from openvlt.integrations.dataset import check_folder
     from openvlt.registry.targets import require
     from openvlt.report.live import make_progress
 
     require("datasets", "pyarrow")  # they write the data set: checked before the work rather than after it
+    if out is not None:
+        check_folder(out)
     pipeline.workspace.progress = make_progress()
     run = pipeline.carry_out()
     folder = out or pipeline.workspace.home.runs / run.name / "dataset"
@@ -59,7 +62,6 @@ def _write(pipeline: Pipeline, run: Run, folder: Path) -> int:
     verify = next(stage for stage in reversed(pipeline.stages) if isinstance(stage, Verify))
     card, context = _card(pipeline, run, verify), pipeline.context
     chosen = context.value(pipeline.stages[-1]).folder
-    chosen.check()
     card.count(context.value(verify).rows(), chosen.rows(Row))
     return write_dataset(folder, chosen.rows(Row), pipeline.workspace.images, card.text())
 

@@ -26,13 +26,19 @@ if TYPE_CHECKING:
 )
 def export(name: str, form: str, out: Path, stage: str | None) -> None:
     """Export the traces, questions or model of the run NAME for other tools."""
+    from openvlt.store import replacing
+
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"The folder {out} is not empty.", "Give --out a new one.")
     if form == "model":
-        shutil.copytree(_model(name, stage), out, dirs_exist_ok=True)
+        model = _model(name, stage)
+        with replacing(out) as folder:
+            shutil.copytree(model, folder, dirs_exist_ok=True)
         click.echo(f"model   {out}")
         return
-    click.echo(f"rows    {_rows(name, form, out, stage)}")
+    with replacing(out) as folder:
+        count = _rows(name, form, folder, stage)
+    click.echo(f"rows    {count}")
     click.echo(f"data    {out}")
 
 
@@ -50,7 +56,6 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
             f"The stage '{record.name}' has nothing to export as {form}.",
             f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
         )
-    folder.check()
     return EXPORTS[form](folder.rows(Row), read_format(home, name), ImageStore(home.images), out, name)
 
 
@@ -70,16 +75,15 @@ def _model(name: str, stage: str | None) -> Path:
 
     home = open_home()
     run = read_run(home, name)
-    if stage is None and run.model:
-        return Path(run.model)
-    if stage is None and run.status == "done":
+    if stage is None and not run.model and run.status == "done":
         raise UsageError(
             f"The run '{name}' is done, and no stage of it trains a model.",
             "Name a run that has one; 'openvlt runs' shows the last model of each.",
         )
-    if stage is None:
+    if stage is None and not run.model:
         raise UsageError(f"The run '{name}' has no model yet.", "Finish it with 'openvlt train'.")
+    stage = stage or "train"
     record, folder = find_stage(home, run, stage)
-    if not (summary := folder.summary()) or "model" not in summary:
+    if (model := folder.model()) is None:
         raise UsageError(f"The stage '{record.name}' has no model.", "Choose a stage of kind train.")
-    return folder.path / str(summary["model"])
+    return model

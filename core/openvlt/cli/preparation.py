@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,7 @@ def prepare(
     """
     from openvlt.cli import registry
     from openvlt.engines import make_executor
-    from openvlt.pipeline import Pipeline, check_packages, claim_name, compile_recipe
+    from openvlt.pipeline import Pipeline, check_packages, compile_recipe
     from openvlt.recipe import read_recipe
     from openvlt.records import Run
     from openvlt.stages.workspace import Workspace
@@ -121,13 +121,12 @@ def prepare(
         open_home(), plugins, recipe.format, executor=make_executor(recipe.executor, plugins.files),
         reject_above=recipe.reject_above, seed=recipe.seed,
     )  # fmt: skip
-    named = recipe.model_copy(update={"name": recipe.name + suffix})
-    pipeline = Pipeline(workspace, recipe, stages, Run(name=named.name, recipe=recipe.name, status="running"))
+    pipeline = Pipeline(workspace, recipe, stages, Run(name=recipe.name, recipe=recipe.name, status="running"))
     if until is not None:
         pipeline.up_to(until)
     if check:
         pipeline.check()
-        pipeline.run = replace(pipeline.run, name=claim_name(workspace.home, named, options.name))
+        pipeline.claim(options.name, suffix)
     return pipeline
 
 

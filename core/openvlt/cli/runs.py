@@ -11,6 +11,7 @@ from openvlt.errors import DataError
 
 if TYPE_CHECKING:
     from openvlt.records import Run
+    from openvlt.store import Home
 
 
 @click.group(invoke_without_command=True)
@@ -30,14 +31,14 @@ def runs(context: click.Context, as_json: bool) -> None:
         except DataError as error:
             click.echo(error, err=True)
     if as_json:
-        click.echo(json.dumps([run_json(run) for run in found], indent=1))
+        click.echo(json.dumps([run_json(run, runs_again(home, run)) for run in found], indent=1))
     elif not found:
         click.echo("There are no runs yet; 'openvlt train' makes one.")
     else:
         from openvlt.report.table import Table, print_table
 
         columns = ("run", "recipe", "status", "stages", "last score", "model")
-        print_table(Table(columns, [_row(run) for run in found]))
+        print_table(Table(columns, [_row(home, run) for run in found]))
 
 
 @runs.command()
@@ -49,8 +50,9 @@ def show(name: str) -> None:
     from openvlt.report.table import Table, print_table
     from openvlt.store import open_home, read_run
 
-    run = read_run(open_home(), name)
-    click.echo(f"{run.name} ({run.recipe}): {run.status}")
+    home = open_home()
+    run = read_run(home, name)
+    click.echo(f"{run.name} ({run.recipe}): {_status(home, run)}")
     rows = [
         (stage.name, str(stage.taken), str(stage.out), str(sum(stage.rejected.values())),
          "reused" if stage.cached else f"{stage.seconds:.1f}")
@@ -90,12 +92,12 @@ def verify(context: click.Context, name: str) -> None:
 @click.argument("name")
 def remove(name: str) -> None:
     """Remove a run from the list; 'openvlt runs prune' then frees what only it needs."""
-    import shutil
-
-    from openvlt.store import open_home, read_run
+    from openvlt.store import claimed_run, open_home, read_run, remove_run
 
     home = open_home()
-    shutil.rmtree(home.runs / read_run(home, name).name)
+    read_run(home, name)
+    with claimed_run(home, name):
+        remove_run(home, name)
     click.echo(f"Removed the run '{name}'; 'openvlt runs prune' frees what only it needed.")
 
 
@@ -105,8 +107,8 @@ def prune(yes: bool) -> None:
     """Delete the stages, values, images and models that no run needs."""
     from openvlt.store import find_unneeded, free, open_home
 
-    unneeded = find_unneeded(open_home())
-    freed = list(free(unneeded)) if yes else unneeded
+    home = open_home()
+    freed = list(free(home)) if yes else find_unneeded(home)
     for category in ("stage", "values", "image"):
         some = [each for each in freed if each.category == category]
         if some:
@@ -120,20 +122,32 @@ def prune(yes: bool) -> None:
         click.echo(f"No run needs {total}; 'openvlt runs prune --yes' frees it.")
 
 
-def _row(run: Run) -> tuple[str, ...]:
+def runs_again(home: Home, run: Run) -> bool:
+    """True if a run is done and being carried out again; until that is done, too, its record is the finished one."""
+    from openvlt.store import is_claimed
+
+    return run.status == "done" and is_claimed(home, run.name, unknown=False)
+
+
+def _status(home: Home, run: Run) -> str:
+    return f"{run.status}, running again" if runs_again(home, run) else run.status
+
+
+def _row(home: Home, run: Run) -> tuple[str, ...]:
     from openvlt.report.results import accuracy
 
     last = run.scores[-1] if run.scores else None
     score = f"{last.benchmark} {last.stage} {accuracy(last.score)}" if last else ""
-    return run.name, run.recipe, run.status, str(len(run.stages)), score, run.model
+    return run.name, run.recipe, _status(home, run), str(len(run.stages)), score, run.model
 
 
-def run_json(run: Run) -> dict[str, Any]:
+def run_json(run: Run, again: bool) -> dict[str, Any]:
     """A run as ``--json`` shows it."""
     return {
         "name": run.name,
         "recipe": run.recipe,
         "status": run.status,
+        "running_again": again,
         "model": run.model,
         "stages": [stage.as_json() for stage in run.stages],
         "scores": [score.as_json() for score in run.scores],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from openvlt.engines.executor import Executor, Local
 from openvlt.engines.model_files import check_files
-from openvlt.engines.models import content_digest, locate, packaged_models, size_in_bytes
+from openvlt.engines.models import content_digest, file_digests, locate, packaged_models, size_in_bytes
 from openvlt.engines.resolution import Resolved, resolve
 from openvlt.errors import UsageError
 from openvlt.recipe import ExecutorSpec
@@ -19,6 +19,7 @@ __all__ = [
     "Resolved",
     "check_files",
     "content_digest",
+    "file_digests",
     "locate",
     "make_executor",
     "packaged_models",

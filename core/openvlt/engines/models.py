@@ -12,7 +12,7 @@ from pathlib import Path
 from openvlt.engines.model_files import check_files
 from openvlt.errors import UsageError
 from openvlt.records import Model
-from openvlt.store import Home, decode, digest, file_digest, model_digest, model_of_run, write_atomically
+from openvlt.store import Home, decode, digest, file_digest, model_digest, model_files, model_of_run, write_atomically
 
 
 def locate(model: Model, known: Mapping[str, Model], home: Home) -> Model:
@@ -69,13 +69,8 @@ def size_in_bytes(model: Model) -> int | None:
     return sum(file.stat().st_size for file in weights) if weights else None
 
 
-def content_digest(model: Model, home: Home, known: Mapping[str, str] | None = None) -> str:
-    """Digest of a local model's files, cached by their size and time; of other models, of their id and revision.
-
-    Args:
-        model: folder, file, hub id or endpoint.
-        home: has the cache.
-        known: digests by file name, for files that were hashed just now.
+def content_digest(model: Model, home: Home) -> str:
+    """Digest of a local model's files; of other models, of their id and revision.
 
     Raises:
         UsageError: a file of the model is damaged.
@@ -84,20 +79,29 @@ def content_digest(model: Model, home: Home, known: Mapping[str, str] | None = N
     if model.url or not path.exists():
         return digest("unseen", model.id, model.revision)
     check_files(path)
+    return model_digest(file_digests(path, home))
+
+
+def file_digests(model: Path, home: Home, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Digests of a local model's files by name, cached by their size and time.
+
+    Args:
+        model: folder or file.
+        home: has the cache.
+        known: digests by file name, for files that were hashed just now.
+    """
     cache = home.root / "digests.json"
     try:
-        digests = decode(dict[str, str], cache.read_bytes())
+        checksum, digests = decode(tuple[str, dict[str, str]], cache.read_bytes())
     except (FileNotFoundError, ValueError):
+        checksum, digests = "", {}
+    if checksum != digest(digests):  # damaged: a wrong digest would make another model of this one
         digests = {}
-    before = len(digests)
-
-    def cached(file: Path) -> str:
+    before, found = len(digests), dict[str, str]()
+    for file in model_files(model):
         stat = file.stat()
         key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-        digests[key] = digests.get(key) or (known or {}).get(file.name) or file_digest(file)
-        return digests[key]
-
-    found = model_digest(path, cached)
+        digests[key] = found[file.name] = digests.get(key) or (known or {}).get(file.name) or file_digest(file)
     if len(digests) != before:
-        write_atomically(cache, json.dumps(digests).encode())
+        write_atomically(cache, json.dumps([digest(digests), digests]).encode())
     return found

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from openvlt.errors import UsageError
 from openvlt.integrations.parquet import Column, pictures, write_shards
 from openvlt.records import Judged, Row
-from openvlt.store import ImageStore
+from openvlt.store import ImageStore, replacing
 
 COLUMNS: Mapping[str, Column] = {
     "id": "string", "source": "string", "question": "string", "gold": "string", "caption": "string",
@@ -19,20 +20,45 @@ COLUMNS: Mapping[str, Column] = {
 }  # fmt: skip
 
 
+HEAD = "---\ntags:\n- openvlt\n"
+"""How the card of each data set begins."""
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that there is nothing in a folder but an earlier data set.
+
+    Raises:
+        UsageError: there is something else.
+    """
+    if not folder.exists():
+        return
+    card = folder / "README.md"
+    ours = folder.is_dir() and {path.name for path in folder.iterdir()} <= {"README.md", "data"}
+    if ours and card.exists():
+        ours = card.read_text(encoding="utf-8", errors="replace").startswith(HEAD)
+    if not ours or any(not path.match("train-*.parquet") for path in folder.glob("data/*")):
+        raise UsageError(f"{folder} has files that are no data set of openvlt.", "Give --out a new folder.")
+
+
 def write_dataset(folder: Path, rows: Iterable[Row], images: ImageStore, card: str) -> int:
     """Write judged rows as a folder for `datasets.load_dataset`.
 
     Args:
-        folder: gets ``README.md`` and ``data/train-*.parquet``.
+        folder: gets ``README.md`` and ``data/train-*.parquet``, all at once; an earlier data set is replaced.
         rows: of a verify or select stage.
         images: has their images.
         card: text of the README.
 
     Returns:
         The number of traces.
+
+    Raises:
+        UsageError: the folder has something else than an earlier data set.
     """
-    count = write_shards(folder / "data", COLUMNS, _records(rows, images))
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    check_folder(folder)
+    with replacing(folder) as partial:
+        count = write_shards(partial / "data", COLUMNS, _records(rows, images))
+        (partial / "README.md").write_text(card, encoding="utf-8")
     return count
 
 

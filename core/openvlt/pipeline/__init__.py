@@ -2,7 +2,7 @@
 
 from openvlt.pipeline.compiling import compile_recipe
 from openvlt.pipeline.model_checks import check_packages
-from openvlt.pipeline.pipeline import Pipeline, claim_name
+from openvlt.pipeline.pipeline import Pipeline
 from openvlt.pipeline.stage import Stage
 
-__all__ = ["Pipeline", "Stage", "check_packages", "claim_name", "compile_recipe"]
+__all__ = ["Pipeline", "Stage", "check_packages", "compile_recipe"]

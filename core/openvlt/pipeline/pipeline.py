@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from openvlt.errors import UsageError
@@ -15,7 +17,17 @@ from openvlt.pipeline.trace_stages import Select, Verify
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus
 from openvlt.stages.workspace import NotDone, Workspace
-from openvlt.store import Home, claimed_run, digest, run_folder, write_atomically, write_models, write_run
+from openvlt.store import (
+    claimed_run,
+    digest,
+    earlier_run,
+    extended,
+    log_stage,
+    run_folder,
+    write_atomically,
+    write_models,
+    write_run,
+)
 
 
 @dataclass
@@ -26,14 +38,17 @@ class Pipeline:
         workspace: of the run; its models hold the base.
         recipe: what was compiled.
         stages: in the order they are carried out.
-        run: the record, written after every stage.
+        run: the record of this attempt, written after every stage.
+        kept: the recipe as it is kept next to the record; empty if it is not.
     """
 
     workspace: Workspace
     recipe: Recipe
     stages: tuple[Stage[Any], ...]
     run: Run
+    kept: str = ""
     context: Context = field(init=False)
+    _earlier: Run | None = None
 
     def __post_init__(self) -> None:
         base = self.workspace.locate(self.recipe.base)
@@ -79,17 +94,66 @@ class Pipeline:
                 cached = False
             yield stage, stage.describe(self.workspace), cached
 
+    def claim(self, given: str | None = None, suffix: str = "") -> None:
+        """Name the run after its recipe, whose copy will be kept next to its record.
+
+        The same recipe continues under the same name; one that was changed (``--set``) gets a name of its own, so that
+        no record is lost. A name the user has given is taken as it is.
+
+        Args:
+            given: by the user.
+            suffix: tells the runs that several commands make of one recipe apart.
+
+        Raises:
+            UsageError: it can be no run's name, or is that of another recipe's run.
+        """
+        name = self.recipe.name + suffix
+        self.kept = json.dumps(self.recipe.model_copy(update={"name": name}).model_dump(mode="json"), indent=1)
+        self.run = replace(self.run, name=given or name)
+        if self._is_of_another():
+            if given:
+                raise self._other()
+            self.run = replace(self.run, name=f"{name}-{digest(self.kept)[:6]}")
+
     def carry_out(self) -> Run:
         """Carry out all stages; whatever ends the run, its record says how it ended.
 
         Raises:
-            UsageError: another process is carrying out the same run.
+            UsageError: another process is carrying out the same run, or it has become another recipe's.
         """
         self.run = replace(self.run, planned=tuple(stage.name for stage in self.stages))
-        with claimed_run(self.workspace.home, self.run.name), self._recorded():
-            for stage in self.stages:
-                self._carry_out(stage)
+        home, name = self.workspace.home, self.run.name
+        with claimed_run(home, name):
+            if self.kept:
+                if self._is_of_another():
+                    raise self._other()
+                write_atomically(self._recipe_file, self.kept.encode())
+            self.workspace.uses = partial(log_stage, home, name)
+            self._earlier = earlier_run(home, name)
+            with self._recorded():
+                for stage in self.stages:
+                    self._carry_out(stage)
         return self.run
+
+    @property
+    def _recipe_file(self) -> Path:
+        return run_folder(self.workspace.home, self.run.name) / "recipe.json"
+
+    def _is_of_another(self) -> bool:
+        """True if there is a record under the run's name which is not of this recipe."""
+        path, earlier = self._recipe_file, earlier_run(self.workspace.home, self.run.name)
+        try:
+            kept = json.loads(path.read_bytes())
+        except (FileNotFoundError, ValueError):  # missing or damaged: it is written anew
+            return earlier is not None and earlier.recipe != self.run.recipe
+        return path.with_name("run.json").exists() and kept != json.loads(self.kept)
+
+    def _other(self) -> UsageError:
+        name = self.run.name
+        return UsageError(
+            f"The run '{name}' is of another recipe or has other settings; they are in {self._recipe_file}.",
+            f"Give this one another --name, or remove that one ('openvlt runs remove {name}').",
+        )
 
     def _carry_out(self, stage: Stage[Any]) -> None:
         made = self.context.made[stage.name] = stage.run(self.context)
@@ -104,45 +168,28 @@ class Pipeline:
         if isinstance(value, Model):
             models = {name: each.value for name, each in self.context.made.items() if isinstance(each.value, Model)}
             write_models(self.workspace.home, run.name, models)
-        write_run(self.workspace.home, self.run)
+        self._write()
         self.workspace.progress.end(made.record)
         self.workspace.registry.notify("on_stage_end", run=self.run, stage=made.record)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
         """Write in the record how the run ends."""
-        self._record("running")
         try:
+            self._write("running")
             yield
+            self._write("done")
         except KeyboardInterrupt:
-            self._record("interrupted")
+            self._write("interrupted")
             raise
         except BaseException:
-            self._record("failed")
+            self._write("failed")
             raise
-        self._record("done")
-
-    def _record(self, status: RunStatus) -> None:
-        self.run = replace(self.run, status=status)
-        write_run(self.workspace.home, self.run)
-        if status != "running":
+        finally:
             self.workspace.registry.notify("on_run_end", run=self.run)
 
-
-def claim_name(home: Home, recipe: Recipe, given: str | None = None) -> str:
-    """Name a run after its recipe, and keep the recipe next to its record.
-
-    The same recipe continues under the same name; one that was changed (``--set``) gets a name of its own, so that no
-    record is lost. A name the user has given is taken as it is.
-
-    Raises:
-        UsageError: it can be no run's name.
-    """
-    resolved = json.dumps(recipe.model_dump(mode="json"), indent=1)
-    for name in (given,) if given else (recipe.name, f"{recipe.name}-{digest(resolved)[:6]}"):
-        path = run_folder(home, name) / "recipe.json"
-        if given or not path.exists():
-            write_atomically(path, resolved.encode())
-        if path.read_text(encoding="utf-8") == resolved:
-            break
-    return name
+    def _write(self, status: RunStatus = "running") -> None:
+        self.run = replace(self.run, status=status)
+        record = extended(self._earlier, self.run)
+        if record is not self._earlier:
+            write_run(self.workspace.home, record)

@@ -13,6 +13,8 @@ from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
 from openvlt.report.results import gains, notes, tables
 from openvlt.store import Home, ImageStore, StageFolder
 
+MARK = '<meta name="generator" content="openvlt">'
+"""Tells a page of openvlt, which a new one may replace, from other files."""
 EXAMPLES = 8
 """Rows shown per stage."""
 SIDE = 320
@@ -48,7 +50,7 @@ def page(home: Home, run: Run) -> str:
         "".join(f"<p><small>{escape(note)}</small></p>" for note in dict.fromkeys(run.notes)),
         *(_examples(home, stage, images) for stage in run.stages if stage.stage_kind in _SHOWN),
     ]
-    head = f'<meta charset="utf-8">{_POLICY}<title>{escape(run.name)}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8">{MARK}{_POLICY}<title>{escape(run.name)}</title><style>{_STYLE}</style>'
     body = "\n".join(parts)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from openvlt.engines import content_digest
+from openvlt.engines import content_digest, file_digests
 from openvlt.errors import DataError
 from openvlt.interfaces import Trainer, Verifier
 from openvlt.records import Model
@@ -21,7 +21,7 @@ from openvlt.stages.checkpoints import cut_records, damage, last_whole, remove_c
 from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import StageFolder, digest, encode, write_atomically, writing
+from openvlt.store import StageFolder, digest, encode, model_digest, write_atomically, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +109,15 @@ def _make(
     for concern in result["concerns"]:
         workspace.progress.note(f"Warning: {step.name}: {concern}")
     model = folder.path / result["model"]
-    hashed = {name: sha for name, (_, sha) in result["files"].items()}
+    files = file_digests(model, workspace.home, {name: sha for name, (_, sha) in result["files"].items()})
     made = {
-        "digest": content_digest(Model(id=str(model)), workspace.home, hashed),
+        "digest": model_digest(files),
         "in": count,
         "out": 1,
         "model": result["model"],
         "counts": result["metrics"],
     }
-    write_atomically(folder.summary_file, json.dumps(made, indent=1).encode())
-    return made
+    return folder.complete(made, {f"{result['model']}/{file}": found for file, found in files.items()})
 
 
 def _finished(workspace: Workspace, step: Step, folder: Path) -> dict[str, Any] | None:

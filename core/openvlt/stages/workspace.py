@@ -10,12 +10,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from openvlt.engines import Executor, Local, Resolved, locate, resolve
+from openvlt.engines import Executor, Local, Resolved, file_digests, locate, resolve
 from openvlt.errors import UsageError
 from openvlt.records import Format, Model, Rejected, Row, StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.progress import Progress, Quiet
-from openvlt.store import Home, ImageStore, StageFolder, StageWriter, digest, writing
+from openvlt.store import Home, ImageStore, StageFolder, StageWriter, damaged_model, digest, file_digest, writing
 
 
 @dataclass
@@ -32,6 +32,7 @@ class Workspace:
         reject_above: share of rejected rows at which a stage stops.
         seed: of everything random.
         dry_run: compute nothing; the first stage that is not complete raises `NotDone`.
+        uses: told the fingerprint of every stage before it is touched, so that nothing it needs is pruned.
     """
 
     home: Home
@@ -43,6 +44,7 @@ class Workspace:
     reject_above: float = 0.1
     seed: int = 0
     dry_run: bool = False
+    uses: Callable[[str], None] = lambda fingerprint: None
     images: ImageStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +68,7 @@ class Output:
     digest: str
 
     def rows(self) -> Iterator[Row]:
-        return self.folder.rows(Row)
+        return self.folder.rows(Row, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +104,27 @@ class NotDone(Exception):
 def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dict[str, Any] | None]]:
     """Lock a stage's folder; yields it with its summary, or None if the stage is not complete.
 
-    An output whose gaps another run may fill can be used by later stages, but is not complete.
+    An output whose gaps another run may fill can be used by later stages, but is not complete. Rows that are not those
+    that the stage wrote are made again, from cached values.
 
     Raises:
         UsageError: another process is working on the same stage.
+        DataError: the model it trained is damaged.
     """
     folder = StageFolder(workspace.home.stages / step.fingerprint)
     if workspace.dry_run:
-        if (summary := _complete(folder)) is None:
+        summary = _complete(folder)
+        if summary is None or folder.damaged(summary) is not None:
             raise NotDone(step)
         yield folder, summary
         return
+    workspace.uses(step.fingerprint)
     with writing(folder.path):
         folder.path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.path.with_suffix(".lock"), timeout=0)
     try:
         with lock:
-            yield folder, _complete(folder)
+            yield folder, _intact(workspace, step, folder)
     except Timeout:
         raise UsageError(
             f"Another process is working on the same stage {step.name} ({step.fingerprint[:12]}).",
@@ -129,6 +135,24 @@ def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dic
 def _complete(folder: StageFolder) -> dict[str, Any] | None:
     summary = folder.summary()
     return None if summary and summary.get("transient") else summary
+
+
+def _intact(workspace: Workspace, step: Step, folder: StageFolder) -> dict[str, Any] | None:
+    """The summary of a complete stage whose output is what it wrote, to the byte; None if it is to be made (again)."""
+    summary = _complete(folder)
+    if summary is None:
+        return None
+    if "model" not in summary:
+        damaged = folder.damaged(summary, file_digest)
+    else:
+        digests = file_digests(folder.path / str(summary["model"]), workspace.home)
+        damaged = folder.damaged(summary, lambda file: digests.get(file.name))
+        if damaged is not None:
+            raise damaged_model(damaged)
+    if damaged is None:
+        return summary
+    workspace.progress.note(f"{step.name}: {damaged} was damaged and is made again.")
+    return None
 
 
 def write_stage(

@@ -1,24 +1,28 @@
 """Everything on disk: images, cached values, the outputs of stages, the records of runs."""
 
 from openvlt.store.check import check_run
+from openvlt.store.claims import claimed_run, is_claimed, run_folder
 from openvlt.store.codec import decode, digest, encode, numbered
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore, decode_image, image_format
 from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.runs import (
-    claimed_run,
+    earlier_run,
+    extended,
     find_stage,
     list_runs,
+    log_stage,
     model_of_run,
     read_format,
     read_run,
-    run_folder,
+    remove_run,
     run_names,
     write_models,
     write_run,
 )
-from openvlt.store.stage import StageFolder, StageWriter, file_digest, model_digest, write_atomically, writing
+from openvlt.store.stage import StageFolder, StageWriter, damaged_model, file_digest, model_digest, model_files
 from openvlt.store.values import ValueStore
+from openvlt.store.writing import replacing, write_atomically, writing
 
 __all__ = [
     "Home",
@@ -29,22 +33,30 @@ __all__ = [
     "ValueStore",
     "check_run",
     "claimed_run",
+    "damaged_model",
     "decode",
     "decode_image",
     "digest",
+    "earlier_run",
     "encode",
+    "extended",
     "file_digest",
     "find_stage",
     "find_unneeded",
     "free",
     "image_format",
+    "is_claimed",
     "list_runs",
+    "log_stage",
     "model_digest",
+    "model_files",
     "model_of_run",
     "numbered",
     "open_home",
     "read_format",
     "read_run",
+    "remove_run",
+    "replacing",
     "run_folder",
     "run_names",
     "write_atomically",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from openvlt.records import Image, Row, Run
 from openvlt.store.home import Home
 from openvlt.store.images import ImageStore
-from openvlt.store.stage import StageFolder, file_digest, model_digest
+from openvlt.store.stage import StageFolder, file_digest, model_digest, model_files
 from openvlt.store.values import ValueStore
 
 
@@ -23,12 +23,14 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
             yield f"{stage.name}: {folder.path} does not contain the output of the stage"
         elif stage.stage_kind == "train":
             model = folder.path / str(summary.get("model", ""))
-            if model_digest(model) != summary["digest"]:
+            if (file := folder.damaged(summary, file_digest)) is not None:
+                yield f"{stage.name}: {file} is not what the training wrote"
+            elif model_digest({file.name: file_digest(file) for file in model_files(model)}) != summary["digest"]:
                 yield f"{stage.name}: the model {model} is not what the training wrote"
         else:
-            if file_digest(folder.rows_file) != summary["digest"]:
-                yield f"{stage.name}: {folder.rows_file} is not what the stage wrote"
-            else:
+            if (file := folder.damaged(summary, file_digest)) is not None:
+                yield f"{stage.name}: {file} is not what the stage wrote"
+            if file != folder.rows_file:
                 images.update(image for row in folder.rows(Row) for image in row.example.images)
             values.update([summary["values"]] if "values" in summary else [])
     yield from _check_images(home, images)

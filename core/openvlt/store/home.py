@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,16 @@ class Home:
         return self.root / "stages"
 
     @property
+    def locks(self) -> Path:
+        return self.root / "locks"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 
 
 def open_home() -> Home:
-    """Find or create the home and make sure that it is writable.
+    """Find or create the home, for this user alone, and make sure that it is writable.
 
     Raises:
         DataError: the folder cannot be created or written.
@@ -46,8 +51,10 @@ def open_home() -> Home:
     home = Home(root.absolute())
     try:
         _rename_rows(home)
-        for folder in (home.images, home.values, home.stages, home.runs):
-            folder.mkdir(parents=True, exist_ok=True)
+        home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _keep_private(home.root)
+        for folder in (home.images, home.values, home.stages, home.runs, home.locks):
+            folder.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=home.root):
             pass
     except OSError as error:
@@ -56,6 +63,14 @@ def open_home() -> Home:
             "Make it writable, or set OPENVLT_HOME to a folder that is.",
         ) from error
     return home
+
+
+def _keep_private(root: Path) -> None:
+    """Close a home to others: it has data sets, responses and recipes; a folder that is not ours stays as it is."""
+    found = root.stat()
+    is_ours = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    if is_ours and found.st_mode & 0o077 and not found.st_mode & stat.S_ISVTX:  # such as /tmp, if we are root
+        root.chmod(0o700)
 
 
 def _rename_rows(home: Home) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from openvlt.errors import DataError, Reject
 from openvlt.records import Image, NewImage
-from openvlt.store.stage import writing
+from openvlt.store.writing import writing
 from openvlt.tables.reading import open_regular
 
 if TYPE_CHECKING:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from openvlt.records import Row, Run
+from openvlt.records import Row
+from openvlt.store.claims import any_claimed, unpruned
 from openvlt.store.home import Home
-from openvlt.store.runs import list_runs
+from openvlt.store.runs import list_runs, logged_stages
 from openvlt.store.stage import StageFolder
 
 
@@ -33,26 +34,28 @@ class Unneeded:
 def find_unneeded(home: Home) -> list[Unneeded]:
     """List what no run needs; nothing is deleted.
 
-    While some run is not done, incomplete stages and all values and images are kept: the run resumes from them.
+    A run needs every stage that its log or its record names, whatever became of the run, and the models its recipe
+    starts from. While some run is at work or not done, or one of its stages is incomplete, all values and images are
+    kept, since it resumes from them; while one is at work, incomplete stages are kept, too.
     """
-    runs = list(list_runs(home))
-    unfinished = any(run.status != "done" for run in runs)
-    needed = {Path(stage.folder).name for run in runs for stage in run.stages if stage.folder}
-    needed |= _bases(home, runs)
+    runs, at_work = list(list_runs(home)), any_claimed(home)
+    needed = _needed(home)
     found: list[Unneeded] = []
     values: set[str] = set()
     images: set[str] = set()
+    resumed = at_work or any(run.status != "done" for run in runs) or any(_is_unfinished(home, name) for name in needed)
     for path in sorted(home.stages.iterdir()):
         if not path.is_dir():
             continue
         folder = StageFolder(path)
         summary = folder.summary()
-        if path.name not in needed and not (unfinished and summary is None):
-            found.append(Unneeded("stage", path, _size(path)))
-        elif summary is not None and folder.rows_file.exists():
+        if path.name not in needed:
+            if not (at_work and summary is None):
+                found.append(Unneeded("stage", path, _size(path)))
+        elif not resumed and summary is not None and "model" not in summary:
             values.add(str(summary.get("values", "")))
             images.update(image.sha256 for row in folder.rows(Row) for image in row.example.images)
-    if not unfinished:
+    if not resumed:
         found += [
             Unneeded("values", each, _size(each)) for each in sorted(home.values.iterdir()) if each.name not in values
         ]
@@ -61,35 +64,50 @@ def find_unneeded(home: Home) -> list[Unneeded]:
     return found
 
 
-def free(unneeded: Iterable[Unneeded]) -> Iterator[Unneeded]:
-    """Delete what `find_unneeded` found and yield what was deleted; a stage another process works on is kept."""
-    for each in unneeded:
-        if each.category == "image":
-            each.path.unlink(missing_ok=True)
-        elif each.category == "values":
-            shutil.rmtree(each.path)
-        elif not _freed(each.path):
-            continue
-        yield each
+def free(home: Home) -> Iterator[Unneeded]:
+    """Delete what no run needs, and yield what was deleted; no run begins meanwhile.
+
+    Raises:
+        UsageError: another process prunes the store.
+    """
+    with unpruned(home):
+        for each in find_unneeded(home):
+            if each.category == "image":
+                each.path.unlink(missing_ok=True)
+            elif each.category == "values":
+                shutil.rmtree(each.path)
+            elif not _freed(home, each.path):
+                continue
+            yield each
 
 
-def _freed(stage: Path) -> bool:
+def _freed(home: Home, stage: Path) -> bool:
+    """Delete a stage, unless a process works on it or a run at work has come to need it since it was found."""
     lock = FileLock(stage.with_suffix(".lock"), timeout=0)
     try:
         with lock:
+            if stage.name in logged_stages(home):
+                return False
             shutil.rmtree(stage)
+            Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         return False
-    Path(lock.lock_file).unlink(missing_ok=True)
     return True
 
 
-def _bases(home: Home, runs: Iterable[Run]) -> set[str]:
-    """Stages whose model a recipe starts from by its path."""
-    texts = [
-        path.read_text(encoding="utf-8") for run in runs if (path := home.runs / run.name / "recipe.json").exists()
-    ]
-    return {path.name for path in home.stages.iterdir() if any(path.name in text for text in texts)}
+def _needed(home: Home) -> set[str]:
+    """Stages that a log or a record names, or whose model a recipe starts from by its path."""
+    records = {Path(stage.folder).name for run in list_runs(home) for stage in run.stages if stage.folder}
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in home.runs.glob("*/recipe.json")]
+    bases = {path.name for path in home.stages.iterdir() if any(path.name in text for text in texts)}
+    return records | bases | logged_stages(home)
+
+
+def _is_unfinished(home: Home, stage: str) -> bool:
+    """True if a stage is incomplete or damaged, so that it will be made (again) from values and images."""
+    folder = StageFolder(home.stages / stage)
+    summary = folder.summary()
+    return summary is None or folder.damaged(summary) is not None
 
 
 def _size(path: Path) -> int:

@@ -1,40 +1,35 @@
-"""The record of every run, ``runs/<name>/run.json``."""
+"""The record of every run, ``runs/<name>/run.json``, and the log of the stages it uses, ``stages.log``.
+
+Finished work must outlive a process that ends at any moment, and its next attempt:
+
+- A stage is in the log, on disk, before anything of it is read or written. The log only grows until the run is removed,
+  so that what a run has, had or is about to use is known to whoever prunes the store.
+- ``run.json`` is replaced atomically, after each stage, by a record that has no less than the one before: a run that is
+  carried out again keeps the stages it has not reached again, and the record of a finished run stays as it is until the
+  new attempt is finished, too. So every reader needs one file, and a kill between any two writes loses nothing.
+- The status ``running`` counts only while a process holds the lock of the run (`openvlt.store.claims`).
+"""
 
 from __future__ import annotations
 
 import json
-import re
+import os
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
-
+from openvlt import system
 from openvlt.errors import DataError, UsageError, closest
 from openvlt.records import Format, Model, Run, StageRecord
+from openvlt.store.claims import is_claimed, is_name, run_folder
 from openvlt.store.codec import decode, encode
 from openvlt.store.home import Home
-from openvlt.store.stage import StageFolder, write_atomically
+from openvlt.store.stage import StageFolder
+from openvlt.store.writing import write_atomically, writing
 
 T = TypeVar("T")
-
-_NAME = re.compile(r"\w[\w. +-]*")
-
-
-def run_folder(home: Home, name: str) -> Path:
-    """The folder of a run.
-
-    Raises:
-        UsageError: it cannot be a name, such as a path that leads out of the store.
-    """
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot be the name of a run.",
-            "Use letters, digits, dots, dashes and underscores, and begin with a letter or a digit.",
-        )
-    return home.runs / name
 
 
 def write_run(home: Home, run: Run) -> None:
@@ -46,35 +41,68 @@ def write_run(home: Home, run: Run) -> None:
     write_atomically(run_folder(home, run.name) / "run.json", encode(run))
 
 
-@contextmanager
-def claimed_run(home: Home, name: str) -> Iterator[None]:
-    """Lock a run, so that no other process overwrites its record.
+def extended(earlier: Run | None, run: Run) -> Run:
+    """The record of a run that is carried out again, which has no less than its earlier one.
+
+    Args:
+        earlier: the record before this attempt, None if there is none.
+        run: the record of this attempt.
+    """
+    names = {stage.name for stage in run.stages}
+    if earlier is None or (run.status == "done" and not names < {stage.name for stage in earlier.stages}):
+        return run
+    if earlier.status == "done":
+        return earlier
+    scored = {(score.benchmark, score.stage) for score in run.scores}
+    left = tuple(stage for stage in earlier.stages if stage.name not in names)
+    return replace(
+        run,
+        status=earlier.status if run.status == "done" else run.status,
+        planned=tuple(dict.fromkeys((*run.planned, *earlier.planned))),
+        stages=(*run.stages, *left),
+        scores=(*run.scores, *(each for each in earlier.scores if (each.benchmark, each.stage) not in scored)),
+        model=earlier.model if any(stage.stage_kind == "train" for stage in left) else run.model or earlier.model,
+        notes=tuple(dict.fromkeys((*run.notes, *earlier.notes))),
+    )
+
+
+def log_stage(home: Home, name: str, fingerprint: str) -> None:
+    """Note that a run uses a stage, before it does; once this returns, the note survives a crash.
 
     Raises:
-        UsageError: another process is carrying out the same run.
+        DataError: the disk is full or read-only.
     """
-    lock = FileLock(run_folder(home, f"{name}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UsageError(
-            f"Another process is working on the same run {name}.",
-            "Wait until it has ended, or give this one a name of its own (--name).",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    path = run_folder(home, name) / "stages.log"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        logged = path.read_bytes() if path.exists() else b""
+        if fingerprint.encode() in logged.splitlines():
+            return
+        torn = b"" if logged.endswith(b"\n") or not logged else b"\n"
+        with path.open("ab") as log:
+            log.write(torn + fingerprint.encode() + b"\n")
+            log.flush()
+            os.fsync(log.fileno())
+        if not logged:
+            system.sync(path.parent)
+            system.sync(home.runs)
 
 
-def _is_claimed(home: Home, name: str) -> bool:
-    """True if a process is carrying out the run, or if that cannot be told, as in a store of another user."""
-    lock = run_folder(home, f"{name}.lock")
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except OSError:  # a timeout, or no permission
-        return True
+def remove_run(home: Home, name: str) -> None:
+    """Delete a run's folder, its record last, so that a run that was removed only in part is still listed."""
+    folder = run_folder(home, name)
+    for each in folder.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each)
+        elif each.name != "run.json":
+            each.unlink()
+    shutil.rmtree(folder)
+
+
+def logged_stages(home: Home) -> set[str]:
+    """The fingerprints in the logs of all runs."""
+    logs = (path.read_text(encoding="utf-8", errors="replace") for path in home.runs.glob("*/stages.log"))
+    return {line for log in logs for line in log.splitlines()}
 
 
 def read_run(home: Home, name: str) -> Run:
@@ -87,13 +115,12 @@ def read_run(home: Home, name: str) -> Run:
     path = run_folder(home, name) / "run.json"
     try:
         run = _read(path)
-        if run.status != "running" or _is_claimed(home, name):
+        if run.status != "running" or is_claimed(home, name):
             return run
         run = _read(path)  # it may have ended since
         return replace(run, status="interrupted") if run.status == "running" else run
     except FileNotFoundError:
-        names = sorted(path.parent.name for path in home.runs.glob("*/run.json"))
-        raise UsageError(f"There is no run '{name}' in {home.runs}.", closest(name, names)) from None
+        raise UsageError(f"There is no run '{name}' in {home.runs}.", closest(name, sorted(run_names(home)))) from None
 
 
 def list_runs(home: Home) -> Iterator[Run]:
@@ -108,8 +135,16 @@ def list_runs(home: Home) -> Iterator[Run]:
 
 def run_names(home: Home) -> list[str]:
     """Names of all runs, the last written first."""
-    paths = sorted(home.runs.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [path.parent.name for path in paths]
+    paths = [path for path in home.runs.glob("*/run.json") if is_name(path.parent.name)]
+    return [path.parent.name for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)]
+
+
+def earlier_run(home: Home, name: str) -> Run | None:
+    """The record as it is in its file; None if there is none or it cannot be read, so that it is written anew."""
+    try:
+        return _read(run_folder(home, name) / "run.json")
+    except (FileNotFoundError, DataError):
+        return None
 
 
 def _read(path: Path) -> Run:
@@ -139,7 +174,7 @@ def model_of_run(home: Home, id: str) -> Model:
 
     Raises:
         UsageError: there is no such run or model.
-        DataError: the recipe or the record of the models cannot be read.
+        DataError: the recipe or the record of the models cannot be read, or the model is damaged.
     """
     name, _, stage = id.removeprefix("run:").partition("/")
     run = read_run(home, name)
@@ -159,19 +194,23 @@ def model_of_run(home: Home, id: str) -> Model:
     if stage not in trained:
         raise UsageError(f"The run '{name}' has no model '{stage}'.", closest(stage, [*trained, "base"]))
     folder = StageFolder(home.root / trained[stage].folder)
-    if (summary := folder.summary()) is None:
+    if (path := folder.model()) is None:
         raise UsageError(f"The model of '{id}' is missing from {folder.path}.", "Run the same training again.")
     model = _models(home, name).get(stage, base)
-    return replace(model, id=str(folder.path / str(summary["model"])), revision=None)
+    return replace(model, id=str(path), revision=None)
 
 
 def write_models(home: Home, name: str, models: Mapping[str, Model]) -> None:
-    """Write what a run has trained, by stage: runs that share a stage may run its model with other settings.
+    """Add to what a run has trained, by stage: runs that share a stage may run its model with other settings.
 
     Raises:
         DataError: the disk is full or read-only.
     """
-    write_atomically(run_folder(home, name) / "models.json", encode(dict(models)))
+    try:
+        earlier = _models(home, name)
+    except DataError:  # damaged: it is written anew
+        earlier = {}
+    write_atomically(run_folder(home, name) / "models.json", encode({**earlier, **models}))
 
 
 def _models(home: Home, name: str) -> dict[str, Model]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from openvlt import system
 from openvlt.errors import DataError
 from openvlt.records import Rejected
 from openvlt.store.codec import decode, digest, encode
+from openvlt.store.writing import sync_tree, write_atomically, writing
 
 T = TypeVar("T")
 
@@ -36,50 +35,123 @@ class StageFolder:
     def summary_file(self) -> Path:
         return self.path / "stage.json"
 
+    @property
+    def rejected_file(self) -> Path:
+        return self.path / "rejected.jsonl"
+
     def summary(self) -> dict[str, Any] | None:
-        """What the stage counted; None if it is incomplete or its output is gone."""
+        """What the stage counted; None if it is incomplete, its output is gone or ``stage.json`` is damaged."""
         try:
             summary: dict[str, Any] = json.loads(self.summary_file.read_bytes())
-        except (FileNotFoundError, ValueError):
+            checksum = summary.pop("checksum", None)  # a summary of an earlier version has none
+        except (FileNotFoundError, ValueError, AttributeError):
             return None
-        output = self.path / str(summary["model"]) if "model" in summary else self.rows_file
-        return summary if output.exists() else None
+        if checksum not in (None, digest(summary)):
+            return None
+        return summary if self._output(summary).exists() else None
 
-    def rows(self, record_type: type[T]) -> Iterator[T]:
-        """Yield the rows of the output.
+    def damaged(self, summary: Mapping[str, Any], of: Callable[[Path], str | None] | None = None) -> Path | None:
+        """The first file of the output that is not what the stage wrote, None if all are.
 
-        Raises:
-            DataError: a row cannot be read.
+        Args:
+            summary: in ``stage.json``.
+            of: digest of a file; by default only sizes are compared.
         """
-        with self.rows_file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    row = decode(record_type, line)
-                except ValueError as error:
-                    raise self._damaged(f"line {number} cannot be read") from error
-                yield row
+        earlier = {} if "model" in summary else {self.rows_file.name: (None, summary["digest"])}
+        files: Mapping[str, tuple[int | None, str]] = summary.get("files", earlier)
+        for name, (size, expected) in files.items():
+            file = self.path / name
+            if not file.is_file() or size not in (None, file.stat().st_size):
+                return file
+            if of is not None and of(file) != expected:
+                return file
+        return None
 
-    def check(self) -> None:
-        """Make sure that the output is what the stage wrote.
+    def complete(self, summary: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+        """Sync the output to disk, and only then write ``stage.json``, which has size and digest of its files.
+
+        Args:
+            summary: what the stage counted.
+            digests: of its files, whose names are relative to the folder.
 
         Raises:
-            DataError: it has changed since.
+            DataError: the disk is full or read-only.
+        """
+        with writing(self.path):
+            sync_tree(self._output(summary))
+            files = {name: [(self.path / name).stat().st_size, found] for name, found in digests.items()}
+        complete = {**summary, "files": files}
+        content = {**complete, "checksum": digest(complete)}
+        write_atomically(self.summary_file, json.dumps(content, indent=1).encode())
+        return complete
+
+    def model(self) -> Path | None:
+        """The folder of the model that the stage trained; None if there is none.
+
+        Raises:
+            DataError: a file of it has not the size it was written with.
         """
         summary = self.summary()
-        if summary is not None and file_digest(self.rows_file) != summary["digest"]:
-            raise self._damaged("it is not what the stage wrote")
+        if summary is None or "model" not in summary:
+            return None
+        if (file := self.damaged(summary)) is not None:
+            raise damaged_model(file)
+        return self._output(summary)
 
-    def _damaged(self, how: str) -> DataError:
-        return DataError(
-            f"The output {self.rows_file} is damaged: {how}.",
-            "Delete the file and run its command again; it is rewritten from the cached values.",
-        )
+    def _output(self, summary: Mapping[str, Any]) -> Path:
+        return self.path / str(summary["model"]) if "model" in summary else self.rows_file
+
+    def rows(self, record_type: type[T], digest: str | None = None) -> Iterator[T]:
+        """Yield the rows of the output; the last one is followed by a look at the digest of all that was read.
+
+        Args:
+            record_type: of a row.
+            digest: of the file, by default that in ``stage.json``.
+
+        Raises:
+            DataError: a row cannot be read, or the rows are not what the stage wrote.
+        """
+        return self._read(self.rows_file, record_type, digest or self._expected(self.rows_file))
 
     def rejected(self) -> Iterator[Rejected]:
-        """Yield the rows that were rejected."""
-        with (self.path / "rejected.jsonl").open("rb") as lines:
-            for line in lines:
-                yield decode(Rejected, line)
+        """Yield the rows that were rejected.
+
+        Raises:
+            DataError: they are not what the stage wrote.
+        """
+        return self._read(self.rejected_file, Rejected, self._expected(self.rejected_file))
+
+    def _expected(self, file: Path) -> str | None:
+        summary = self.summary() or {}
+        _, expected = summary.get("files", {}).get(file.name, (None, None))
+        return expected or (summary.get("digest") if file == self.rows_file else None)
+
+    def _read(self, path: Path, record_type: type[T], expected: str | None) -> Iterator[T]:
+        hashed = hashlib.sha256()
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                hashed.update(line)
+                try:
+                    record = decode(record_type, line)
+                except ValueError as error:
+                    raise _damaged(path, f"line {number} cannot be read") from error
+                yield record
+        if expected is not None and hashed.hexdigest() != expected:
+            raise _damaged(path, "it is not what the stage wrote")
+
+
+def damaged_model(file: Path) -> DataError:
+    """The error that a file of a trained model has changed, which is not trained again without being asked for."""
+    return DataError(
+        f"The trained model is damaged: {file} is not what the training wrote.",
+        f"Restore the file, or delete {file.parent} and run its command again, which trains it again.",
+    )
+
+
+def _damaged(path: Path, how: str) -> DataError:
+    return DataError(
+        f"The output {path} is damaged: {how}.", "Run its command again; it is rewritten from the cached values."
+    )
 
 
 class StageWriter:
@@ -97,12 +169,12 @@ class StageWriter:
         self.out = 0
         self.rejected: Counter[str] = Counter()
         self.transient = 0
-        self._hash = hashlib.sha256()
+        self._hash, self._rejected_hash = hashlib.sha256(), hashlib.sha256()
         with writing(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
             folder.summary_file.unlink(missing_ok=True)
             self._rows = folder.rows_file.with_suffix(".partial").open("wb")
-            self._rejected_file = (folder.path / "rejected.jsonl").open("wb")
+            self._rejected_file = folder.rejected_file.open("wb")
 
     def row(self, record: Any) -> None:
         """Append one row of output."""
@@ -113,7 +185,9 @@ class StageWriter:
 
     def reject(self, rejected: Rejected) -> None:
         """Record a rejected row."""
-        self._write(self._rejected_file, encode(rejected) + b"\n")
+        line = encode(rejected) + b"\n"
+        self._rejected_hash.update(line)
+        self._write(self._rejected_file, line)
         self.rejected[rejected.reason] += 1
         self.transient += rejected.transient
 
@@ -128,52 +202,24 @@ class StageWriter:
     def finish(self, counts: Mapping[str, Any]) -> dict[str, Any]:
         """Complete the stage and return its summary, which contains the digest of its rows."""
         self.close()
+        partial = self.folder.rows_file.with_suffix(".partial")
         with writing(self.folder.path):
-            self.folder.rows_file.with_suffix(".partial").replace(self.folder.rows_file)
+            for written in (partial, self.folder.rejected_file):
+                system.sync(written)
+            partial.replace(self.folder.rows_file)
         summary = {
             "digest": self._hash.hexdigest(),
             "out": self.out,
             "rejected": dict(sorted(self.rejected.items())),
             **counts,
         }
-        write_atomically(self.folder.summary_file, json.dumps(summary, indent=1).encode())
-        return summary
+        rows, rejected = self.folder.rows_file.name, self.folder.rejected_file.name
+        digests = {rows: self._hash.hexdigest(), rejected: self._rejected_hash.hexdigest()}
+        return self.folder.complete(summary, digests)
 
     def _write(self, file: BinaryIO, line: bytes) -> None:
         with writing(self.folder.path):
             file.write(line)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file, creating its folder, so that readers see either the old content or the new, never a part of it.
-
-    Raises:
-        DataError: the disk is full or read-only.
-    """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write into an error for the user.
-
-    Raises:
-        DataError: the disk is full or read-only.
-    """
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError) as error:
-        raise DataError(
-            f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.",
-            "Free some space there and run the same command again; finished work is kept.",
-        ) from error
 
 
 def file_digest(path: Path) -> str:
@@ -182,12 +228,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def model_digest(path: Path, of: Callable[[Path], str] = file_digest) -> str:
-    """The digest of a model: of its one file, or of the weights, configuration and tokenizer files of its folder.
+def model_files(path: Path) -> list[Path]:
+    """The files whose content is a model: its one file, or the weights, configuration and tokenizer of its folder."""
+    return [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _CONTENT)
 
-    Args:
-        path: folder or file.
-        of: digest of one file.
-    """
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _CONTENT)
-    return digest("content", [(file.name, of(file)) for file in files])
+
+def model_digest(digests: Mapping[str, str]) -> str:
+    """The digest of a model, given those of its files by name, in order."""
+    return digest("content", list(digests.items()))

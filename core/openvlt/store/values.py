@@ -19,8 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
 
+from openvlt import system
 from openvlt.errors import DataError
-from openvlt.store.stage import writing
+from openvlt.store.writing import writing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS row (key BLOB PRIMARY KEY, shard INTEGER, start INTEGER, length INTEGER) WITHOUT ROWID;
@@ -188,6 +189,7 @@ class ValueStore:
                 self._shard = (number, FileIO(self._path(number), "x"))
             except FileExistsError:
                 continue
+            system.sync(self.folder)
         return self._shard
 
     def _record(self, shard: int, start: int, keys: Sequence[str], lines: Sequence[bytes], size: int) -> None:
