@@ -79,6 +79,7 @@ class StageFolder:
         """
         with writing(self.path):
             sync_tree(self._output(summary))
+            system.sync(self.path.parent)
             files = {name: [(self.path / name).stat().st_size, found] for name, found in digests.items()}
         complete = {**summary, "files": files}
         content = {**complete, "checksum": digest(complete)}
