@@ -220,6 +220,35 @@ _LOCKS: WeakSet[Any] = WeakSet()
 after_fork(_renew_locks)
 
 
+@contextmanager
+def not_forked() -> Iterator[None]:
+    """Let forks wait while the block runs.
+
+    For what imports modules: Python locks a module while a thread imports it and never renews that lock, so that a
+    child forked meanwhile would wait for ever when it imports the same.
+    """
+    with _WHOLE:
+        yield
+
+
+def _before_fork() -> None:
+    # A thread that forks may hold what the block waits for, such as the lock of a module.
+    _TAKEN.append(_WHOLE.acquire(timeout=FORK_SECONDS))
+
+
+def _forked() -> None:
+    if _TAKEN.pop():
+        _WHOLE.release()
+
+
+FORK_SECONDS = 30.0
+"""How long a fork waits for the blocks of `not_forked`."""
+_WHOLE = threading.RLock()
+_TAKEN: list[bool] = []
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_forked, after_in_child=_forked)
+
+
 def require_pipes() -> None:
     """Refuse a system that cannot wait for several pipes at once.
 

@@ -170,7 +170,7 @@ def under(fault: Fault, count: int, *, one_cpu: bool = False, load: int = 0) -> 
     return {**json.loads(said or '{"kept": "nothing was said"}'), "faults": faults}
 
 
-def fork(children: int = 40, seconds: float = 60.0) -> dict[str, object]:
+def fork(children: int = 40, seconds: float = 300.0) -> dict[str, object]:
     """Children of a process whose threads score answer."""
     score = openvlt.reward("answer", workers=1)
     stop = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from openvlt.bench.score import read, score
 from openvlt.errors import DataError, RemoteError
 from openvlt.records import BenchResult
 from openvlt.stages.workspace import NotDone, Output
+from openvlt.verification import limits
 
 
 def made(stages: Bench, n: int) -> Definition:
@@ -58,6 +60,18 @@ def test_nothing_is_asked_or_scored_twice(stages: Bench) -> None:
     output, result = scored(stages, again)
     assert output.record.cached and output.digest == first[0].digest
     assert result == first[1]
+
+
+def test_what_the_machine_fails_is_no_score(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    compat = {"r1v": stages.workspace.registry.build("verifier", "r1v-compat")}
+    definition, answered = replace(made(stages, 12), verifiers=compat), asked(stages, trained=True)
+    with monkeypatch.context() as machine, pytest.raises(RemoteError, match="12 verdicts on made are missing"):
+        machine.setattr(limits, "STARTS", 1)
+        machine.setattr(sys, "executable", "/bin/false")
+        score(stages.workspace, "score-made", 0, "base", definition, answered)
+    output, _ = score(stages.workspace, "score-made", 0, "base", definition, answered)
+    assert not output.record.cached
+    assert all(row.judged[0].verdicts["r1v"].score is not None for row in output.rows())
 
 
 @pytest.mark.parametrize("served", [False, True])

@@ -379,6 +379,30 @@ def test_a_forked_child_scores_whatever_locks_a_thread_holds() -> None:
     assert score(**symbolic(2)) == [1.0]
 
 
+@pytest.mark.slow
+def test_children_forked_while_threads_import_answer() -> None:
+    """The first call of all imports the plugins, and Python's locks of modules are not renewed in a child."""
+    script = """
+import os, threading, time
+import openvlt
+score = openvlt.reward("answer", workers=1)
+row = {"completions": ["<answer>1/2</answer>"], "answer": ["0.5"]}
+threads = [threading.Thread(target=score, kwargs=row) for _ in range(4)]
+for thread in threads:
+    thread.start()
+children = []
+for _ in range(10):
+    time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if score(**row) == [1.0] else 1)
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split("\n")[0] == str([0] * 10), done.stderr
+
+
 def test_no_module_makes_a_lock_that_a_fork_can_leave_held() -> None:
     """A lock that outlives a call is made with `system.renewed_at_fork`; others are local variables of one call."""
     core = Path(openvlt.__file__).parent
@@ -386,7 +410,7 @@ def test_no_module_makes_a_lock_that_a_fork_can_leave_held() -> None:
         r"^\s+self\.\w+(: [^=]+)? = .*\b(Lock|RLock|Condition|Semaphore|Event)\(\)|^\w+ = .*\b(Lock|RLock)\(\)", re.M
     )
     for file in core.rglob("*.py"):
-        for found in made.finditer(file.read_text(encoding="utf-8")):
+        for found in made.finditer(file.read_text(encoding="utf-8")) if file.name != "system.py" else ():
             assert "renewed_at_fork" in found.group(), f"{file}: {found.group().strip()}"
 
 

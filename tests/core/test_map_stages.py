@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -15,7 +15,8 @@ import pytest
 from made import Bench, Heard
 
 from openvlt.errors import DataError, RemoteError, UsageError
-from openvlt.records import Row
+from openvlt.records import Claim, Row, Verdict
+from openvlt.verification import VerifierRunner, limits
 
 Fake = Callable[..., None]
 
@@ -199,6 +200,28 @@ def test_every_trace_gets_the_verdict_of_every_verifier(stages: Bench) -> None:
     assert set(statuses) == {"correct", "incorrect"}
     assert judged.record.counts["correct"] == statuses["correct"]
     assert {each["format"].score for each in verdicts} == {1.0}
+
+
+def test_what_the_machine_fails_is_not_stored_and_verified_alone_by_the_next_run(
+    stages: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compat = {"r1v": {"use": "r1v-compat"}}
+    stages.verify(stages.distill(stages.load(n=12, limit=5), k=1), **compat)
+    rows, asked = stages.distill(stages.load(n=12), k=1), list[int]()
+    verdicts = VerifierRunner.verdicts
+
+    def counted(runner: VerifierRunner, claims: Sequence[Claim]) -> list[dict[str, Verdict]]:
+        asked.append(len(claims))
+        return verdicts(runner, claims)
+
+    monkeypatch.setattr(VerifierRunner, "verdicts", counted)
+    with monkeypatch.context() as machine, pytest.raises(RemoteError, match="r1v: workers end while they start"):
+        machine.setattr(limits, "STARTS", 1)
+        machine.setattr(sys, "executable", "/bin/false")
+        stages.verify(rows, **compat)
+    judged = [each.verdicts["r1v"] for row in stages.verify(rows, **compat).rows() for each in row.judged]
+    assert asked == [7, 7]
+    assert len(judged) == 12 and all(verdict.score is not None for verdict in judged)
 
 
 def test_another_weight_or_filter_judges_nothing_anew(stages: Bench) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
+from openvlt import system
 from openvlt.errors import UsageError
 from openvlt.integrations.claims import claim_of, is_ids, plain, text_of
 from openvlt.interfaces import Verifier
@@ -84,14 +85,18 @@ class RewardFunction:
     def score(self, claims: Sequence[Claim]) -> list[RewardRow]:
         """The rewards of claims, with their verdicts."""
         if self._reward is None:
-            registry = Registry.discover([Path(file) for file in self.plugins])
-            built = {
-                name: registry.build(Verifier, self.specs.get(name, name), format=self.format, where="openvlt.reward")
-                for name in self.weights
-            }
-            runner = VerifierRunner(built, format=self.format, workers=self.workers, budget=self.budget)
-            self._reward = Reward(runner, self.weights)
+            with system.not_forked():
+                self._reward = self._reward or self._built()
         return self._reward.score(claims)
+
+    def _built(self) -> Reward:
+        registry = Registry.discover([Path(file) for file in self.plugins])
+        built = {
+            name: registry.build(Verifier, self.specs.get(name, name), format=self.format, where="openvlt.reward")
+            for name in self.weights
+        }
+        runner = VerifierRunner(built, format=self.format, workers=self.workers, budget=self.budget)
+        return Reward(runner, self.weights)
 
     def _golds(self, columns: Mapping[str, list[Any]]) -> list[Any]:
         names = (self.gold,) if self.gold else GOLD_COLUMNS

@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from openvlt import system
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
@@ -16,9 +18,10 @@ _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 def _adapter(record_type: Any) -> TypeAdapter[Any]:
     if record_type not in _ADAPTERS:
-        from pydantic import TypeAdapter
+        with system.not_forked():
+            from pydantic import TypeAdapter
 
-        _ADAPTERS[record_type] = TypeAdapter(record_type)
+            _ADAPTERS[record_type] = TypeAdapter(record_type)
     return _ADAPTERS[record_type]
 
 
