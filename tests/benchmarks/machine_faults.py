@@ -97,7 +97,7 @@ def kill(pid: int, rng: random.Random) -> None:
 
 def shrink(pid: int, rng: random.Random) -> None:
     """No worker can be started for a moment, and one that runs gets no more memory."""
-    time.sleep(rng.uniform(0.2, 1.5))
+    time.sleep(rng.uniform(0.2, 4.0) * start_seconds())
     try:
         _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
         resource.prlimit(pid, resource.RLIMIT_AS, (64 << 20, hard))  # its children inherit it
@@ -112,11 +112,11 @@ def shrink(pid: int, rng: random.Random) -> None:
 
 
 def stop(pid: int, rng: random.Random) -> None:
-    time.sleep(rng.uniform(0.2, 2.0))
+    time.sleep(rng.uniform(0.2, 4.0) * start_seconds())
     chosen = children(pid) if rng.random() < 0.5 else [pid, *children(pid)]
     for each in chosen:
         signalled(each, signal.SIGSTOP)
-    time.sleep(rng.choice([1.0, 4.0, 8.0]))
+    time.sleep(rng.choice([0.5, 4.0]))
     for each in chosen:
         signalled(each, signal.SIGCONT)
 

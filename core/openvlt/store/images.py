@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openvlt import system
 from openvlt.errors import DataError, Reject
 from openvlt.records import Image, NewImage
 from openvlt.store.writing import writing
@@ -138,7 +139,7 @@ class _Decoded:
 
     def _reset(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = system.renewed_at_fork(threading.Lock())
         self._pictures: dict[str, Picture] = {}
         self._bytes = 0
 
