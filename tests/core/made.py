@@ -83,6 +83,7 @@ class Heard:
     def __init__(self) -> None:
         self.done = 0
         self.total: int | None = None
+        self.notes: list[str] = []
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
         self.total = total
@@ -92,7 +93,8 @@ class Heard:
 
     def end(self, record: StageRecord) -> None: ...
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def bench(home: Any, plugins: Sequence[Path], model: Path, log: Path) -> Bench:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from openvlt.store import file_digest, write_atomically, writing
+from openvlt.store import digest, file_digest, write_atomically, writing
 
 MANIFEST = "manifest.json"
 RECORDS = ("metrics.jsonl", "completions-*.jsonl")
@@ -44,6 +43,30 @@ def damage(folder: Path, written: Mapping[str, list[Any]]) -> str | None:
     )
 
 
+def write_checked(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object with a checksum.
+
+    Raises:
+        DataError: the disk is full or read-only.
+    """
+    text = json.dumps(content)
+    write_atomically(path, json.dumps({"checksum": digest(text), "content": content}).encode())
+
+
+def read_checked(path: Path) -> dict[str, Any]:
+    """Read what `write_checked` wrote.
+
+    Raises:
+        ValueError: it is damaged.
+        OSError: it cannot be read.
+    """
+    written = json.loads(path.read_bytes())
+    if not isinstance(written, dict) or written.get("checksum") != digest(json.dumps(written.get("content"))):
+        raise ValueError(path)
+    content: dict[str, Any] = written["content"]
+    return content
+
+
 def complete(checkpoint: Path, folder: Path) -> None:
     """Write the manifest of a checkpoint that is written entirely, and of the records in a folder.
 
@@ -53,27 +76,31 @@ def complete(checkpoint: Path, folder: Path) -> None:
     with writing(checkpoint):
         records = {path.name: _synced_size(path) for path in _records(folder)}
         manifest = {"files": contents(checkpoint), "records": records}
-    write_atomically(checkpoint / MANIFEST, json.dumps(manifest).encode())
+    write_checked(checkpoint / MANIFEST, manifest)
 
 
-def last_whole(folder: Path) -> tuple[Path | None, list[str]]:
-    """The whole checkpoint with the highest number, None if there is none; and why those after it were skipped."""
-    numbered = {int(number[1]): path for path, number in _checkpoints(folder)}
-    skipped: list[str] = []
-    for number in sorted(numbered, reverse=True):
-        if (problem := _problem(numbered[number])) is None:
-            return numbered[number], skipped
-        skipped.append(f"{numbered[number].name} is skipped: {problem}")
+def checkpoints(folder: Path) -> list[Path]:
+    """All folders ``checkpoint-N``, whole or not, the highest number first."""
+    found = (path for path in folder.glob("checkpoint-*") if path.is_dir() and path.name[11:].isdecimal())
+    return sorted(found, key=lambda path: int(path.name[11:]), reverse=True)
+
+
+def last_whole(folder: Path) -> tuple[Path | None, dict[Path, str]]:
+    """The whole checkpoint with the highest number, None if there is none; and why those after it do not count."""
+    skipped: dict[Path, str] = {}
+    for checkpoint in checkpoints(folder):
+        if (problem := _problem(checkpoint)) is None:
+            return checkpoint, skipped
+        skipped[checkpoint] = problem
     return None, skipped
 
 
 def _problem(checkpoint: Path) -> str | None:
     try:
-        manifest = json.loads((checkpoint / MANIFEST).read_bytes())
-        return damage(checkpoint, manifest["files"])
+        return damage(checkpoint, read_checked(checkpoint / MANIFEST)["files"])
     except FileNotFoundError:
         return "its saving was interrupted"
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError):
         return f"its {MANIFEST} cannot be read"
 
 
@@ -83,7 +110,7 @@ def cut_records(folder: Path, checkpoint: Path | None) -> list[str]:
     Raises:
         DataError: the disk is full or read-only.
     """
-    sizes: dict[str, int] = json.loads((checkpoint / MANIFEST).read_bytes())["records"] if checkpoint else {}
+    sizes: dict[str, int] = read_checked(checkpoint / MANIFEST)["records"] if checkpoint else {}
     with writing(folder):
         for path in _records(folder):
             if path.name not in sizes:
@@ -101,9 +128,9 @@ def _cut(record: Path, size: int) -> str | None:
         return None
 
 
-def remove_checkpoints(folder: Path) -> None:
-    """Delete all checkpoints of a training that is done."""
-    for path, _ in _checkpoints(folder):
+def remove_checkpoints(paths: Iterable[Path]) -> None:
+    """Delete checkpoints that no training goes on from any more."""
+    for path in paths:
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -115,9 +142,3 @@ def _synced_size(path: Path) -> int:
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_size
-
-
-def _checkpoints(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
-    for path in folder.glob("checkpoint-*"):
-        if path.is_dir() and (number := re.fullmatch(r"checkpoint-(\d+)", path.name)):
-            yield path, number

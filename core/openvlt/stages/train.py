@@ -17,7 +17,7 @@ from openvlt.errors import DataError
 from openvlt.interfaces import Trainer, Verifier
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.checkpoints import cut_records, damage, last_whole, remove_checkpoints
+from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_whole, read_checked, remove_checkpoints
 from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
@@ -81,7 +81,7 @@ def train(
     with claimed(workspace, step) as (folder, known):
         made = known or _make(workspace, step, folder, inputs, trainer, start, models, rewards)
         if not workspace.dry_run:
-            remove_checkpoints(folder.path)  # last: until now a kill at any point resumes from them
+            remove_checkpoints(checkpoints(folder.path))  # last: until now a kill at any point resumes from them
         done = output(step, folder, made, cached=known is not None, started=started)
         return done, folder.path / str(made["model"])
 
@@ -105,7 +105,7 @@ def _make(
         job = _write_job(workspace, folder.path, inputs, trainer, start, models, rewards, checkpoint)
         secrets = [*trainer.component.secrets(), *_secrets_of_models([start, *models.values()])]
         run_child(_command(trainer.component, job), folder.path, step.name, workspace.progress, secrets)
-        result = _read_result(folder.path)
+        result = read_checked(folder.path / "result.json")
     for concern in result["concerns"]:
         workspace.progress.note(f"Warning: {step.name}: {concern}")
     model = folder.path / result["model"]
@@ -123,12 +123,12 @@ def _make(
 def _finished(workspace: Workspace, step: Step, folder: Path) -> dict[str, Any] | None:
     """The result that an earlier process left, if the model is what that process wrote; otherwise it is deleted."""
     path = folder / "result.json"
-    if not path.exists():
-        return None
     try:
-        result = _read_result(folder)
+        result = read_checked(path)
         problem = damage(folder / result["model"], result["files"])
-    except (ValueError, TypeError, LookupError):
+    except FileNotFoundError:
+        return None
+    except ValueError:
         problem = "result.json cannot be read"
     if problem is None:
         return result
@@ -138,18 +138,15 @@ def _finished(workspace: Workspace, step: Step, folder: Path) -> dict[str, Any] 
     return None
 
 
-def _read_result(folder: Path) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
-    return result
-
-
 def _prepare(workspace: Workspace, step: Step, folder: Path) -> Path | None:
     """Find the checkpoint to go on from, None for the first step, and cut the records to what led to it."""
     checkpoint, skipped = last_whole(folder)
-    notes = [*skipped, *cut_records(folder, checkpoint)]
+    notes = [f"{path.name} is skipped: {problem}" for path, problem in skipped.items()]
     if skipped:
         notes.append(f"the training goes on from {checkpoint.name}" if checkpoint else "the training starts anew")
-    for note in notes:
+    if checkpoint:
+        remove_checkpoints(skipped)  # else a trainer might keep them, and delete whole ones
+    for note in [*notes, *cut_records(folder, checkpoint)]:
         workspace.progress.note(f"Warning: {step.name}: {note}.")
     return checkpoint
 

@@ -17,7 +17,7 @@ from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.interfaces import Checkpoint, Trainer, Verifier
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
 from openvlt.registry import Registry
-from openvlt.stages.checkpoints import complete, contents
+from openvlt.stages.checkpoints import complete, contents, write_checked
 from openvlt.stages.training_rows import training_rows
 from openvlt.store import ImageStore, StageFolder, decode, write_atomically, writing
 from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner
@@ -148,24 +148,25 @@ def run(path: Path) -> None:
 
 def _write_result(folder: Path, trained: Checkpoint) -> None:
     """Write ``result.json``, after the model is on disk: from now on nothing is trained again."""
-    if not trained.folder.is_dir() or not trained.folder.is_relative_to(folder):
+    model = trained.folder.resolve()
+    if not model.is_dir() or not model.is_relative_to(folder.resolve()):
         raise PluginError(
             f"The trainer left its model in {trained.folder}, which is no folder in {folder}.",
             "A trainer has to save its model in the folder of its job.",
         )
-    with writing(trained.folder):
-        files = contents(trained.folder)
+    with writing(model):
+        files = contents(model)
     tallies = _tallies(folder)
     counts = {
         f"{name}/{status}": float(count) for name, tally in tallies.items() for status, count in tally.statuses.items()
     }
     result = {
-        "model": trained.folder.relative_to(folder).as_posix(),
+        "model": model.relative_to(folder.resolve()).as_posix(),
         "files": files,
         "metrics": {**trained.metrics, **counts},
         "concerns": [f"verifier '{name}': {each}" for name, tally in tallies.items() for each in tally.concerns],
     }
-    write_atomically(folder / "result.json", json.dumps(result).encode())
+    write_checked(folder / "result.json", result)
 
 
 def _write_error(folder: Path, error: Mapping[str, str]) -> None:

@@ -7,11 +7,13 @@ What is to go wrong is said in the environment variable ``OPENVLT_FAKE``, a JSON
     down        share of the requests the engine cannot answer now
     over_long   share of the requests the engine can never answer
     die_after   chunks (of this process) after which the process kills itself
-    trainer     what becomes of a training: die, crash, refuse or hang
+    trainer     what becomes of a training: die, die unsaved, crash, refuse, full or hang
+    at          the step in which that happens, 2 if not said
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -25,7 +27,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from openvlt import (
     Backend,
@@ -328,6 +330,8 @@ class CopySft(Trainer):
             checkpoint = job.folder / f"checkpoint-{step}"
             checkpoint.mkdir(exist_ok=True)
             (checkpoint / "skill.json").write_text(json.dumps({"skill": self.skill * step / self.steps}))
+            if step == told("at", 2) and told("trainer") == "die unsaved":
+                os.kill(os.getpid(), signal.SIGKILL)
             job.saved(checkpoint)
         target = job.folder / "model"
         shutil.copytree(job.model.id, target, dirs_exist_ok=True)
@@ -335,11 +339,13 @@ class CopySft(Trainer):
         return Checkpoint(target, {"loss": 1 / self.steps})
 
     def _step(self, job: TrainJob, step: int) -> None:
-        fault: Literal["die", "crash", "refuse", "hang"] | None = told("trainer") if step == 2 else None
+        fault = told("trainer") if step == told("at", 2) else None
         if fault == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         elif fault == "crash":
             raise RuntimeError("the optimiser fell over")
+        elif fault == "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.folder / "checkpoint-2"))
         elif fault == "refuse":
             raise DataError("The loss is not a number.", "Lower the learning rate.")
         elif fault == "hang":
