@@ -83,21 +83,57 @@ def workers(stages: Bench) -> list[int]:
 
 
 class KillsTheChild(Heard):
-    """Kills the training when it has come to a step."""
+    """Sends a signal to the training when it has come to a step."""
 
-    def __init__(self, stages: Bench, at: int) -> None:
+    def __init__(self, stages: Bench, at: int, sent: signal.Signals = signal.SIGKILL) -> None:
         super().__init__()
-        self._stages, self._at = stages, at
+        self._stages, self._at, self._sent = stages, at, sent
 
     def advance(self, done: int, **counts: float) -> None:
         super().advance(done)
         if self.done >= self._at:
             for pid in workers(self._stages):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, self._sent)
 
 
 def metrics(made: Output) -> list[dict[str, float]]:
     return [json.loads(line) for line in (made.folder.path / "metrics.jsonl").read_text().splitlines()]
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """All that a training recorded of its steps, but for the time they took."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    timings = re.compile("time|per_second")
+    metrics = [{key: value for key, value in row.items() if not timings.search(key)} for row in rows]
+    completions = [path.read_text() for path in sorted(folder.glob("completions-*.jsonl"))]
+    counts = json.loads((folder / "stage.json").read_bytes())["counts"]
+    return {
+        "metrics": metrics,
+        "completions": completions,
+        "counts": {key: value for key, value in counts.items() if not timings.search(key)},
+    }
+
+
+@pytest.mark.slow
+def test_a_training_that_is_asked_to_end_saves_its_last_step(stages: Bench, vision_model: Path) -> None:
+    traces = chosen(stages)
+    options = {**SFT, "epochs": 30}
+    made, folder = stages.train(traces, "sft", vision_model, **options)
+    reference = made.folder.path.rename(made.folder.path.with_name("reference"))
+
+    stages.workspace.progress = KillsTheChild(stages, 2, signal.SIGTERM)
+    with pytest.raises(OpenvltError, match=r"training process of sft-1 was killed by signal 15\. .*last checkpoint"):
+        stages.train(traces, "sft", vision_model, **options)
+    (checkpoint,) = made.folder.path.glob("checkpoint-*")  # save_steps is 100
+    saved = int(checkpoint.name.split("-")[1])
+    assert 2 <= saved < 60
+
+    stages.workspace.progress = Heard()
+    _, folder = stages.train(traces, "sft", vision_model, **options)
+    assert f'"checkpoint": "{checkpoint}"' in (made.folder.path / "job.json").read_text()
+    assert (folder / "model.safetensors").read_bytes() == (reference / "model/model.safetensors").read_bytes()
+    assert recorded(made.folder.path) == recorded(reference)
+    assert [row["step"] for row in metrics(made)] == [*range(1, 61), 60]
 
 
 @pytest.mark.slow
@@ -262,6 +298,7 @@ def test_grpo_killed_and_resumed_ends_with_the_same_weights(
     (reference,) = (tmp_path / "undisturbed" / "stages").glob("*/model/model.safetensors")
     assert reference.parent.parent.name == stage.name
     assert (folder / "model.safetensors").read_bytes() == reference.read_bytes()
+    assert recorded(stage) == recorded(reference.parents[1])
     assert changed(vision_model, folder) >= {"language"}
     assert "vision" not in changed(vision_model, folder)
 
