@@ -216,22 +216,18 @@ def test_a_damaged_result_is_not_taken(stages: Bench, spoil: Callable[[Path], An
 KILLED = """
 import os, sys
 from pathlib import Path
-from made import Heard, bench
+from made import bench
 from openvlt.stages import train as stage
-from openvlt.store import open_home
+from openvlt.store import StageFolder, open_home
 stages = bench(open_home(), [Path(sys.argv[1])], Path(sys.argv[2]), Path(sys.argv[3]))
-name = {"stage.json": "write_atomically", "checkpoints": "remove_checkpoints"}[sys.argv[4]]
-call = getattr(stage, name)
-def killed(*words):
-    if name == "remove_checkpoints" or words[0].name == "stage.json":
-        os.kill(os.getpid(), 9)
-    call(*words)
-setattr(stage, name, killed)
-stages.train(stages.load(n=8), "copy-grpo", stages.model, {"answer": 1.0, "format": 0.1}, steps=4)
+rows = stages.load(n=8)
+where = stage if sys.argv[4] == "remove_checkpoints" else StageFolder
+setattr(where, sys.argv[4], lambda *_: os.kill(os.getpid(), 9))
+stages.train(rows, "copy-grpo", stages.model, {"answer": 1.0, "format": 0.1}, steps=4)
 """
 
 
-@pytest.mark.parametrize("before", ["stage.json", "checkpoints"])
+@pytest.mark.parametrize("before", ["complete", "remove_checkpoints"])
 def test_a_parent_killed_after_the_end_of_its_child_loses_nothing(
     stages: Bench, fake: Callable[..., None], fake_plugin: Path, before: str
 ) -> None:
@@ -363,7 +359,7 @@ TELLS = '''
 import json, os
 from dataclasses import dataclass
 from pathlib import Path
-from openvlt import Checkpoint, Trainer, hookimpl
+from openvlt import Checkpoint, Model, Trainer, hookimpl
 
 @hookimpl
 def register_trainers(register):
@@ -372,6 +368,7 @@ def register_trainers(register):
 @dataclass(frozen=True)
 class Tells(Trainer):
     where: str = "model"
+    teacher: Model | None = None
     reads = "prompts"
 
     def secrets(self):
@@ -399,6 +396,22 @@ def test_a_training_sees_the_secrets_it_names_and_no_others(
     assert not {"AWS_SECRET_ACCESS_KEY", "HF_TOKEN"} & set(seen)
     with pytest.raises(PluginError, match=r"The trainer left its model in .*, which is no folder in .*"):
         stages.train(stages.load(n=8), "tells", stages.model, where="..")
+
+
+def test_a_training_that_asks_an_endpoint_gets_the_key_of_its_host(
+    stages: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "openvlt_tells.py"
+    plugin.write_text(TELLS)
+    stages.workspace.registry = Registry.discover([*stages.workspace.registry.files, plugin])
+    for name in ("TEACHER_KEY", "OTHER_KEY"):
+        monkeypatch.setenv(name, "key-of-a-host")
+    monkeypatch.setenv("OPENVLT_KEYS", "TEACHER_KEY@api.example.com OTHER_KEY@other.example.com")
+    teacher = {"id": "big", "url": ["https://api.example.com/v1"]}
+    _, folder = stages.train(stages.load(n=8), "tells", stages.model, teacher=teacher)
+    seen = json.loads((folder / "seen.json").read_text())
+    assert {"TEACHER_KEY", "OPENVLT_KEYS"} <= set(seen)
+    assert "OTHER_KEY" not in seen
 
 
 def test_damage_names_the_first_difference(tmp_path: Path) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from openvlt.engines import content_digest, file_digests
 from openvlt.errors import DataError
 from openvlt.interfaces import Trainer, Verifier
+from openvlt.keys import KEYS, endpoint_key
 from openvlt.records import Model
 from openvlt.registry import Built
 from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_whole, read_checked, remove_checkpoints
@@ -156,9 +155,7 @@ def _secrets_of_models(models: Iterable[Model]) -> list[str]:
     names: list[str] = []
     for model in models:
         if model.url:
-            hosts = {part for url in model.url for part in (urlsplit(url).hostname, urlsplit(url).netloc)}
-            bound = (word.partition("@") for word in os.environ.get("OPENVLT_KEYS", "").split())
-            names += ["OPENVLT_KEYS", *(name for name, _, host in bound if host.lower() in hosts)]
+            names += [KEYS, *(endpoint_key(url).name for url in model.url)]
         elif not Path(model.id).exists():
             names += ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"]
     return names
