@@ -255,3 +255,30 @@ def test_no_export_contains_a_picture_of_the_machine(data: Path, tmp_path: Path)
         (row,) = parquet.read_table(tmp_path / name / "data").to_pylist()
         assert [image["bytes"] for image in row["images"]] == [GOOD]
     assert [path.read_bytes() for path in (tmp_path / "sharegpt" / "images").iterdir()] == [GOOD]
+
+
+def test_rows_of_the_hub_name_images_of_their_own_cache(
+    tmp_path: Path, data: Path, store: ImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("datasets.config.DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
+    monkeypatch.chdir(data)
+    own, extracted = tmp_path / "datasets--owner--name" / "blobs" / "aa", tmp_path / "downloads" / "extracted" / "1.png"
+    for path in (own, extracted):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(GOOD)
+    cells = {
+        "good.png": "image file missing",  # it is in the working directory
+        "../data/good.png": OUTSIDE,
+        str(data / "good.png"): OUTSIDE,
+        str(own): "",
+        str(extracted): "",
+    }
+    rows = [{"question": "q", "answer": "a", "image": {"bytes": None, "path": cell}} for cell in cells]
+    monkeypatch.setattr("openvlt_plugins.qa.hub.hub_rows", lambda *_: iter(rows))
+    table = Table(columns=COLUMNS, dataset="owner/name", sizes={"train": 1}, images=("image",))
+    assert list(reasons(table, store)) == list(cells.values())
+    streamed = LlavaOneVision(configs=("config",))
+    turns = [{"from": "human", "value": "How many?"}, {"from": "gpt", "value": "3"}]
+    monkeypatch.setattr(LlavaOneVision, "_stream", lambda *_: iter([{"image": "good.png", "conversations": turns}]))
+    assert list(reasons(streamed, store)) == ["an image is a path, but the data has no folder"]

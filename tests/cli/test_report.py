@@ -47,6 +47,10 @@ def test_the_page_shows_stages_traces_and_images_without_any_other_file(
     stages = json.loads(openvlt("runs", "--json"))[0]["stages"]
     assert {stage["name"] for stage in stages} <= set(tags.texts)
     assert "What is 0 + 0?" in tags.texts
+    first, *_ = (path for path in (tmp_path / "home" / "images").glob("*/*"))
+    first.write_bytes(b"")
+    openvlt("report", "sums-distill", "--out", tmp_path / "page.html")
+    assert "image deleted or damaged" in Tags((tmp_path / "page.html").read_text()).texts
 
 
 @pytest.mark.parametrize("field", ["question", "answer", "caption", "raw", "reason"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import errno
+import hashlib
 import os
 import struct
 import threading
@@ -220,3 +221,12 @@ def test_a_file_is_read_no_further_than_the_limit(store: ImageStore, tmp_path: P
         file.truncate(2**40)
     with pytest.raises(Reject, match="image file over 64 MiB"):
         store.add(Image.file(path))
+
+
+def test_a_stored_image_of_another_format_is_an_error(store: ImageStore) -> None:
+    content = encoded(kind="ppm")
+    known = Image(hashlib.sha256(content).hexdigest(), 6, 4)
+    store.path(known).parent.mkdir(parents=True)
+    store.path(known).write_bytes(content)
+    with pytest.raises(DataError, match="image unreadable"):
+        store.read(known)

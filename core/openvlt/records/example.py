@@ -26,7 +26,10 @@ class Image:
 
     @staticmethod
     def file(path: str | Path) -> NewImage:
-        """An image of a source, as a file; read, checked and stored when the source is loaded."""
+        """An image of a source, as a file; read, checked and stored when the source is loaded.
+
+        A path that a row of somebody's data names is to be checked first, which `openvlt.tables.images_of` does.
+        """
         return NewImage("", 0, 0, Path(path))
 
     @staticmethod

@@ -83,17 +83,13 @@ class ImageStore:
         Raises:
             DataError: they cannot be read, or are damaged.
         """
-        path = self.path(image)
         try:
-            content = path.read_bytes()
+            content = self.path(image).read_bytes()
             problem = "" if hashlib.sha256(content).hexdigest() == image.sha256 else "it is damaged"
         except OSError as error:
             problem = error.strerror or type(error).__name__
         if problem:
-            raise DataError(
-                f"Image {image.sha256[:12]} cannot be read from {path}: {problem}.",
-                "Restore the file, or run the same command with a fresh OPENVLT_HOME.",
-            )
+            raise self._unusable(image, problem)
         return content
 
     def read(self, image: Image) -> Picture:
@@ -104,9 +100,18 @@ class ImageStore:
         """
         picture = self._decoded.get(image.sha256)
         if picture is None:
-            picture = decode_image(self.content(image))
+            try:
+                picture = decode_image(self.content(image))
+            except Reject as reject:  # it was stored by a version that read other formats
+                raise self._unusable(image, reject.reason) from reject
             self._decoded.keep(image.sha256, picture)
         return picture
+
+    def _unusable(self, image: Image, problem: str) -> DataError:
+        return DataError(
+            f"Image {image.sha256[:12]} cannot be read from {self.path(image)}: {problem}.",
+            "Restore the file, or run the same command with a fresh OPENVLT_HOME.",
+        )
 
     def _has(self, image: Image) -> bool:
         try:

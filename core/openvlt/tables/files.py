@@ -68,7 +68,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _shown(path: Path) -> str:
-    return f"'{str(path)!a:.100}'" if not str(path).isprintable() else f"'{str(path)[:200]}'"
+    return repr(str(path))[:200]
 
 
 def _cause(error: OSError | ValueError) -> str:
