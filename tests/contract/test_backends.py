@@ -75,6 +75,16 @@ def test_images_are_seen(opened: Opened) -> None:
     assert len({text for (text,) in texts(opened.engine.generate(requests, GREEDY))}) == len(COLOURS)
 
 
+def test_an_image_that_the_processor_refuses_is_rejected_and_the_others_are_answered(opened: Opened) -> None:
+    colours = [request(Image(colour, 64, 64), "What colour is it?") for colour in COLOURS]
+    strip = request(Image("red", 6030, 30), "What colour is it?", samples=(0, 1))
+    first, refused, *others = opened.engine.generate([colours[0], strip, *colours[1:]], GREEDY)
+    assert isinstance(refused, Rejected)
+    assert (refused.id, refused.transient) == (strip.key, False)
+    assert "refuses" in refused.reason
+    assert texts([first, *others]) == texts(opened.engine.generate(colours, GREEDY))
+
+
 def test_the_token_limit_is_told_apart_from_an_end(opened: Opened) -> None:
     replies = opened.engine.generate(asked(samples=tuple(range(8))), replace(WARM, temperature=1.5, max_tokens=96))
     completions = [completion for reply in replies if not isinstance(reply, Rejected) for completion in reply]

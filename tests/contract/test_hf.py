@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openvlt import Completion, Image, Model, Rejected, Request, Sampling, UsageError
+from openvlt import Completion, Image, Model, Request, Sampling, UsageError
 from openvlt_plugins.hf.backend import HfBackend
 from tiny_models import SPECIAL, picture, request
 
@@ -206,15 +206,6 @@ def test_a_prompt_has_the_control_tokens_of_its_template_alone(
     assert encode(request("a <b> & <think> | [INST]").messages, loaded, picture).ids == [
         *loaded.tokenizer("<|im_start|>user\na <b> & <think> | [INST]<|im_end|>\n<|im_start|>assistant\n")["input_ids"]
     ]
-
-
-def test_a_prompt_whose_image_the_processor_refuses_is_rejected_alone(vision_model: Path) -> None:
-    requests = [request(Image("red", 6030, 30), "What colour?"), request(Image("blue", 64, 64), "What colour?")]
-    with HfBackend(batch=4).open(Model(id=str(vision_model)), picture) as engine:
-        refused, reply = engine.generate(requests, Sampling(max_tokens=4))
-        assert engine.generate(requests[:1], Sampling(max_tokens=4)) == [refused]
-    assert refused == Rejected(id=requests[0].key, reason="the model's processor refuses the prompt with its images")
-    assert isinstance(reply, list)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 100), (3, 200), (100, 3), (2, 2)])

@@ -6,6 +6,7 @@ import copy
 import errno
 import hashlib
 import os
+import re
 import struct
 import threading
 import tracemalloc
@@ -230,3 +231,14 @@ def test_a_stored_image_of_another_format_is_an_error(store: ImageStore) -> None
     store.path(known).write_bytes(content)
     with pytest.raises(DataError, match="image unreadable"):
         store.read(known)
+
+
+def test_images_are_opened_in_one_place() -> None:
+    root = Path(__file__).parents[2]
+    opening = [
+        path.relative_to(root).as_posix()
+        for folder in ("core", "plugins")
+        for path in (root / folder).rglob("*.py")
+        if re.search(r"(Image|Pictures|PIL)\.open\(|load_image\(", path.read_text(encoding="utf-8"))
+    ]
+    assert opening == ["core/openvlt/store/images.py"]
