@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tiny_models import save_text_model, save_vision_model
 
@@ -19,7 +19,11 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 # The gate must not depend on luck; new inputs are looked for with `--hypothesis-seed`.
 settings.register_profile("steady", deadline=None, derandomize=True)
-settings.load_profile("steady")
+fuzz = int(os.environ.get("OPENVLT_FUZZ", "0"))  # see tests/benchmarks/fuzz.py
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=max(1, fuzz), database=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("fuzz" if fuzz else "steady")
 
 
 @pytest.fixture(scope="session")
