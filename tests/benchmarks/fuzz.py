@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-PYTEST = [sys.executable, "-m", "pytest", "-n", "0", "--no-cov", "-q", "-m", "fuzz"]
+PYTEST = [sys.executable, "-m", "pytest", "-n", "0", "--no-cov", "-m", "fuzz"]
 
 
 def collected() -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import click
@@ -15,6 +13,8 @@ from openvlt.cli import COMMANDS, cli
 
 LEFT_OUT = ("install", "uninstall")
 """Commands that change this environment."""
+PLANNED = ("train", "distill")
+"""Commands that without a recipe carry out the quickstart, which is no small work."""
 WORDS = st.sampled_from([*TEXTS, "sums", "made", "answer", "sums/sft-1", "1", "-1", "--", "-", "nowhere.yaml", "a=b"])
 
 
@@ -36,14 +36,13 @@ def _all() -> st.SearchStrategy[list[str]]:
         assert found is not None
         if name in LEFT_OUT:
             continue
-        lines.append(_lines([name], found))
+        lines.append(_lines([name, *(["--plan", "RECIPE"] if name in PLANNED else [])], found))
         if isinstance(found, click.Group):
             lines += [_lines([name, below], each) for below, each in found.commands.items()]
     return st.one_of(lines) | st.lists(WORDS, max_size=3)
 
 
 @fuzzed(120, arguments=_all())
-def test_a_command_line(arguments: list[str], home: Path, fake: tuple[str, ...]) -> None:
-    if os.environ.get("OPENVLT_FUZZ_SHOW"):
-        print(arguments, file=sys.__stderr__, flush=True)
-    command("command line", *fake, *arguments)
+def test_a_command_line(arguments: list[str], home: Path, finished: Path, fake: tuple[str, ...]) -> None:
+    recipe = str(finished / "sums.yaml")
+    command("command line", *fake, *(recipe if each == "RECIPE" else each for each in arguments))
