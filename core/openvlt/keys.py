@@ -46,17 +46,18 @@ class EndpointKey:
     value: str = field(default="", repr=False)
 
 
-def endpoint_key(url: str) -> EndpointKey:
+def endpoint_key(url: str, who: str = "endpoint") -> EndpointKey:
     """The key that the user has bound to the host of an endpoint; a backend sends this one and no other.
 
     Args:
         url: of the endpoint, such as ``https://HOST:PORT/v1``.
+        who: has the URL, for messages.
 
     Raises:
         UsageError: the URL is no plain address, the variable with the key is not set, the key cannot be sent, or it
             would go unencrypted to another machine.
     """
-    scheme, host, port = _address(url)
+    scheme, host, port = _address(url, who)
     bound = bindings()
     name = bound.get(f"{host}:{port}") or bound.get(host, "")
     value = os.environ.get(name, "").strip()
@@ -166,7 +167,7 @@ def _forms(key: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms))
 
 
-def _address(url: str) -> tuple[str, str, str]:
+def _address(url: str, who: str = "endpoint") -> tuple[str, str, str]:
     """Scheme, host and port (empty if not given) of an endpoint's URL.
 
     The form is strict, so that no other reader of the URL can take another part of it for the host.
@@ -174,7 +175,7 @@ def _address(url: str) -> tuple[str, str, str]:
     found = _URL.fullmatch(url)
     if not found:
         raise UsageError(
-            f"An endpoint's URL is no plain address: {_shown(url)}",
+            f"The {who} has a URL that is no plain address: {_shown(url)}",
             "Write https://HOST/v1 or http://HOST:8000/v1, an international name as xn--...; a key belongs in no URL: "
             "--key-env NAME@HOST binds one to the host.",
         )

@@ -69,7 +69,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
         return
     located = workspace.locate(model)
     for url in located.url:
-        endpoint_key(url)
+        endpoint_key(url, who.partition(" ")[0])
     if located.url:
         return
     if model.id == "base":
