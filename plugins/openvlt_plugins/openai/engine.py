@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from openvlt import Completion, EndpointKey, ImageReader, Model, Rejected, RemoteError, Request, Sampling
 from openvlt_plugins.openai.connections import Connections
 from openvlt_plugins.openai.fleet import AllDownError, Endpoint, Fleet
-from openvlt_plugins.openai.messages import Body, make_body, seed
+from openvlt_plugins.openai.messages import Body, data_url, make_body, seed
 from openvlt_plugins.openai.replies import RULES, Category, Failure, completion, served_models
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _CONNECT = 10.0  # seconds to establish a connection
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds before a retry; doubled each time, with jitter
 _EXTENDED = frozenset({"vllm", "sglang"})  # servers that accept top_k and repetition_penalty
-_BODIES = 16  # kept: the samples of a prompt are requests of their own, and encoding its images takes longest
+_IMAGES = 16  # encoded ones kept: the samples of a prompt are requests of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class OpenAIEngine:
     def __init__(self, limits: Limits, model: Model, read: ImageReader, keys: Sequence[EndpointKey]) -> None:
         self._limits = limits
         self._model = model
-        self._body = lru_cache(_BODIES)(partial(make_body, model=model, read=read))
+        self._encode = lru_cache(_IMAGES)(partial(data_url, model=model, read=read))
         endpoints = [
             Endpoint(url.rstrip("/"), limits.concurrency, key) for url, key in zip(model.url, keys, strict=True)
         ]
@@ -87,7 +87,7 @@ class OpenAIEngine:
         Raises:
             RemoteError: an endpoint refuses everything, or does not serve the model.
         """
-        bodies = [self._body(request.messages, sampling=sampling) for request in requests]
+        bodies = [make_body(request.messages, self._model, sampling, self._encode) for request in requests]
         samples = [
             (body, seed(request.key, sample, sampling.seed))
             for request, body in zip(requests, bodies, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -31,9 +31,9 @@ class Body:
         return f'{json.dumps(fields)[:-1]}, "messages": {self.messages}}}'.encode()
 
 
-def make_body(messages: Sequence[Message], model: Model, sampling: Sampling, read: ImageReader) -> Body:
+def make_body(messages: Sequence[Message], model: Model, sampling: Sampling, encode: Callable[[Image], str]) -> Body:
     """A request's body. All decoding fields are explicit, or the server would use the model's generation config."""
-    turns = [{"role": turn.role, "content": _content(turn, model, read)} for turn in messages]
+    turns = [{"role": turn.role, "content": _content(turn, encode)} for turn in messages]
     fields: dict[str, Any] = {
         "model": model.id,
         "temperature": sampling.temperature,
@@ -52,18 +52,19 @@ def seed(key: str, sample: int, base: int) -> int:
     return int.from_bytes(sha256(f"{base}:{key}:{sample}".encode()).digest()[:4]) >> 1
 
 
-def _content(turn: Message, model: Model, read: ImageReader) -> str | list[dict[str, Any]]:
+def _content(turn: Message, encode: Callable[[Image], str]) -> str | list[dict[str, Any]]:
     if not any(isinstance(part, Image) for part in turn.content):
         return "".join(str(part) for part in turn.content)
     return [
-        {"type": "image_url", "image_url": {"url": _data_url(part, model, read)}}
+        {"type": "image_url", "image_url": {"url": encode(part)}}
         if isinstance(part, Image)
         else {"type": "text", "text": part}
         for part in turn.content
     ]
 
 
-def _data_url(image: Image, model: Model, read: ImageReader) -> str:
+def data_url(image: Image, model: Model, read: ImageReader) -> str:
+    """An image in a URL, within the model's limits of pixels."""
     picture = read(image).convert("RGB")
     if model.pixels is not None:
         low, high = model.pixels
