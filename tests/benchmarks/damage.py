@@ -3,8 +3,8 @@
 ``python tests/benchmarks/damage.py [--cases 1000] [--seed 0] [--only CASE]``. A loop and a benchmark are carried out once
 with an engine that answers at once. Each case puts that home back, truncates, flips a bit of or deletes one file of it
 (half of the flips keep the file's time, as a failing disk does), gives the same command again, and ``openvlt runs
-verify``. For cached values, their index and images, the outputs made of them are deleted first in half of the cases, so
-that they are needed. It ends in one of three ways:
+verify``. In half of the cases a stage that uses the file is not done any more: the outputs made of cached values and
+images are gone, or the ``stage.json`` beside the file. It ends in one of three ways:
 
     equal     scores, rows and models are those of the undisturbed home
     sentence  the command or ``verify`` failed and named the file; once that, or what the sentence says, is deleted, the
@@ -33,6 +33,8 @@ from tempfile import TemporaryDirectory
 
 from loop import NAME, ROWS, Loop, differences, outputs, record
 
+USED = ("values", "images", "stages")
+"""Folders whose files are used only while a stage is carried out, its output apart."""
 COMPUTED = ("caption", "distill", "verify", "bench")
 """Stages whose outputs are made of cached values."""
 DELETE = re.compile(r"delete (/\S+?)[.,]?(?:\s|$)")
@@ -48,7 +50,7 @@ class Case:
         kind: of file.
         way: ``truncated``, ``flipped``, ``flipped, time kept`` or ``deleted``.
         place: where, as a share of its bytes.
-        needed: the outputs made of cached values are gone as well.
+        needed: stages are not done, so that the file is used.
     """
 
     path: Path
@@ -62,16 +64,18 @@ class Case:
         """Draw a kind, then one of its files, then what happens to it."""
         kind = chance.choice(sorted(files))
         path, way = chance.choice(files[kind]), chance.choice(["truncated", "flipped", "flipped, time kept", "deleted"])
-        needed = kind in ("values", "index", "index log", "image") and chance.random() < 0.5
+        needed = path.name not in ("rows.jsonl", "stage.json") and path.parts[0] in USED and chance.random() < 0.5
         return cls(path, kind, way, chance.random(), needed)
 
     def apply(self, home: Path) -> None:
         """Damage the file."""
-        if self.needed:
+        path = home / self.path
+        if self.needed and self.path.parts[0] == "stages":
+            (home / Path(*self.path.parts[:2]) / "stage.json").unlink()
+        elif self.needed:
             for stage in record(home)["stages"]:
                 if stage["stage_kind"] in COMPUTED:
                     (home / stage["folder"] / "rows.jsonl").unlink(missing_ok=True)
-        path = home / self.path
         content, stat = bytearray(path.read_bytes()), path.stat()
         if self.way == "deleted":
             path.unlink()
@@ -85,7 +89,7 @@ class Case:
                 os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
     def __str__(self) -> str:
-        return f"{self.path} {self.way} at {self.place:.3f}{', outputs deleted' * self.needed}"
+        return f"{self.path} {self.way} at {self.place:.3f}{', used' * self.needed}"
 
 
 def kind_of(path: Path) -> str:

@@ -137,6 +137,8 @@ class Kills:
             self._fault("prune deleted what the record has")
 
     def _fault(self, what: str) -> None:
+        if not self.faults[what]:
+            print(f"after {self.victims.total()} kills: {what}", file=sys.stderr, flush=True)
         self.faults[what] += 1
 
 

@@ -57,13 +57,12 @@ train:
     trainer:
       {{use: grpo, steps: 4, prompts: 2, generations: 2, batch: 4, device_batch: 4, max_tokens: 8, beta: 0.0,
         freeze: [vision], save_every: 1}}
-iterations: 2
 rewards: {{luck: 1.0}}
 bench: {{use: made, n: {examples}}}
 bench_tokens: 8
 reject_above: 1.0
 """
-TIMES = re.compile(r"seconds|time$|_per_second$|^cached$|^tokens$")
+TIMES = re.compile(r"seconds|time$|_per_second$|^cached$|^tokens$|^checksum$")
 """What tells how long a command took, or how much of the work it found done; tokens are those that it computed itself."""
 
 
