@@ -64,7 +64,8 @@ class Case:
         """Draw a kind, then one of its files, then what happens to it."""
         kind = chance.choice(sorted(files))
         path, way = chance.choice(files[kind]), chance.choice(["truncated", "flipped", "flipped, time kept", "deleted"])
-        needed = path.name not in ("rows.jsonl", "stage.json") and path.parts[0] in USED and chance.random() < 0.5
+        output = kind in ("lock", "stage's rows.jsonl", "stage's stage.json")
+        needed = not output and path.parts[0] in USED and chance.random() < 0.5
         return cls(path, kind, way, chance.random(), needed)
 
     def apply(self, home: Path) -> None:
