@@ -51,9 +51,8 @@ class LlavaOneVision(Source):
 
     def _files(self, config: str) -> list[Path]:
         folder = Path(str(self.data)) / config
-        if not os.path.isdir(folder):
-            raise DataError(f"The folder {str(folder)!r} does not exist.", "Set the option `data` to a local copy.")
-        found = sorted(file for file in folder.rglob("*.parquet") if tables.belongs(file, folder))
+        there = folder.rglob("*.parquet") if os.path.isdir(folder) else ()  # False for a name that cannot be one
+        found = sorted(file for file in there if tables.belongs(file, folder))
         if not found:
             raise DataError(f"The folder {folder} has no Parquet file.", "Copy the files of the config to it.")
         return found
