@@ -186,7 +186,7 @@ def test_an_interrupted_second_time_with_another_model_keeps_its_values(
     from openvlt.stages import map as map_stages
 
     openvlt("distill", "RECIPE")
-    (tmp_path / "model" / "config.json").write_text("[]")
+    (tmp_path / "model" / "config.json").write_text('{"other": 1}')
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
