@@ -14,7 +14,8 @@ class Verifier(Component, ABC):
     """Scores a claim.
 
     Attributes:
-        range: the lowest and the highest score; a failure that the response causes (a timeout) scores lowest.
+        range: the lowest and the highest score; a failure that the response causes (a timeout) scores lowest, and a
+            score outside it is refused as an error of the verifier.
         inline: True if `verify` (of an `AnswerVerifier`, `quick` alone) may run in the calling process instead of a
             worker. Nothing can stop it there, so its work must be bounded for every response a model can write: no
             backtracking regular expressions, no numbers or powers of unlimited size, no recursion over nesting.

@@ -82,7 +82,8 @@ class Batch:
         self._failed_starts = 0
         self._losses = 0
         self._resume = 0.0
-        self._selector = selectors.DefaultSelector()
+        # A selector without a descriptor: there may be none left, and a forked child would share it.
+        self._selector = getattr(selectors, "PollSelector", selectors.SelectSelector)()
 
     def run(self) -> list[Reply | Failed]:
         """The reply to each task, in order."""
@@ -101,7 +102,10 @@ class Batch:
     def _goes_on(self) -> bool:
         if self._over(late=limits.LOOK_SECONDS):
             return False
-        return bool(self._waiting) or any(turn.index is not None for turn in self._turns.values())
+        return bool(self._waiting) or self._is_at_work()
+
+    def _is_at_work(self) -> bool:
+        return any(turn.index is not None for turn in self._turns.values())
 
     def _engage(self) -> None:
         """Borrow as many workers as the waiting tasks are worth, one where memory is tight."""
@@ -177,7 +181,7 @@ class Batch:
     def _start_failed(self, reason: str) -> None:
         self._failed_starts += 1
         self._pause(self._failed_starts)
-        if self._failed_starts >= limits.STARTS:
+        if self._failed_starts >= limits.STARTS and not self._is_at_work():
             self._fail_all(Failed("machine", reason))
 
     def _pause(self, failures: int) -> None:

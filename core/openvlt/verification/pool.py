@@ -54,9 +54,11 @@ class Pool:
         """The pool of this process with that setup; each caller must `release` it."""
         size = workers or default_workers()
         with _LOCK:
-            pool = _POOLS.setdefault((digest(setup), size), Pool(setup, size))
-            pool.holders += 1
-            return pool
+            key = (digest(setup), size)
+            if key not in _POOLS:
+                _POOLS[key] = Pool(setup, size)
+            _POOLS[key].holders += 1
+            return _POOLS[key]
 
     def release(self) -> None:
         """End the workers unless somebody else shares the pool."""
