@@ -257,7 +257,7 @@ class Batch:
         now = time.monotonic()
         for descriptor, turn in list(self._turns.items()):
             if turn.index is None:
-                if now > turn.worker.deadline:
+                if now > turn.worker.deadline and not self._still_starts(turn, now):
                     self._pool.drop(self, self._release(descriptor).worker)
                     self._start_failed(f"a worker did not start within {limits.START_SECONDS:g} s")
             elif now - turn.looked > limits.LOOK_SECONDS and (end := self._look_at(turn, now)):
@@ -266,6 +266,15 @@ class Batch:
                     self._timeout(turn.index)
                 else:
                     self._lost(turn.index, end)
+
+    @staticmethod
+    def _still_starts(turn: _Turn, now: float) -> bool:
+        """Give a worker that computes more time to start: the machine is busy."""
+        usage = turn.worker.usage()
+        if usage is None or turn.seen is None or usage.cpu - turn.seen.cpu <= limits.IDLE_SECONDS:
+            return False
+        turn.worker.deadline, turn.seen = now + limits.START_SECONDS, usage
+        return usage.cpu < limits.START_SECONDS
 
     @staticmethod
     def _look_at(turn: _Turn, now: float) -> str:

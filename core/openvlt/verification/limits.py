@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 60.0
 STEP_SECONDS = 30.0
 """Wall time of all claims of one training step; a stage has no such limit."""
 START_SECONDS = 60.0
-"""Wall time in which a worker must import its verifiers; no claim's clock runs meanwhile."""
+"""CPU time in which a worker must import its verifiers, and wall time in which it must go on computing."""
 MEMORY_BYTES = 1 << 30
 """Memory of a worker beyond what it uses when it is ready."""
 TIGHT_BYTES = 256 << 20
