@@ -172,7 +172,7 @@ def under(fault: Fault, count: int, *, one_cpu: bool = False, load: int = 0) -> 
 
 def fork(children: int = 40, seconds: float = 300.0) -> dict[str, object]:
     """Children of a process whose threads score answer."""
-    score = openvlt.reward("answer", workers=1)
+    score = openvlt.reward("answer", workers=1, budget=None)
     stop = threading.Event()
 
     def work(number: int) -> None:
