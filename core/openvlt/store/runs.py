@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from openvlt import system
 from openvlt.errors import DataError, UsageError, closest
@@ -237,7 +237,7 @@ def read_format(home: Home, name: str) -> Format:
 def _of_recipe(home: Home, name: str, key: str, value_type: type[T]) -> T:
     path = run_folder(home, name) / "recipe.json"
     try:
-        return decode(value_type, json.dumps(json.loads(path.read_bytes())[key]))
+        return decode(value_type, json.dumps(decode(dict[str, Any], path.read_bytes())[key]))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"The recipe of the run '{name}' cannot be read from {path}: {error}.",

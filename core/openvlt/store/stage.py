@@ -42,9 +42,9 @@ class StageFolder:
     def summary(self) -> dict[str, Any] | None:
         """What the stage counted; None if it is incomplete, its output is gone or ``stage.json`` is damaged."""
         try:
-            summary: dict[str, Any] = json.loads(self.summary_file.read_bytes())
+            summary = decode(dict[str, Any], self.summary_file.read_bytes())
             checksum = summary.pop("checksum", None)  # a summary of an earlier version has none
-        except (FileNotFoundError, ValueError, AttributeError):
+        except (FileNotFoundError, ValueError):
             return None
         if checksum not in (None, digest(summary)):
             return None
