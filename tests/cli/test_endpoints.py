@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # every command imports all plugins
+
 Cli = Callable[..., Any]
 
 KEYS = {"OPENAI_API_KEY": "sk-of-openai-1", "TEACHER_KEY": "sk-of-teacher-2", "AWS_SECRET_ACCESS_KEY": "aws-secret-3"}
