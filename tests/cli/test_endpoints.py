@@ -44,26 +44,6 @@ def test_a_key_is_not_sent_unencrypted_unless_allowed(plan: Cli) -> None:
     assert "is asked unencrypted (http)" in plan(*words[:2]).stderr
 
 
-def test_a_recipe_binds_no_key(openvlt: Cli, tmp_path: Path) -> None:
-    recipe = tmp_path / "stranger.yaml"
-    recipe.write_text("""\
-name: stranger
-base: {id: none/such}
-traces:
-  data: {source: {use: easy-vqa}}
-  teacher:
-    use: chat
-    prompt: "{question}"
-    model: {id: x, url: ["https://evil.example/v1"], backend: {use: openai, api_key_env: AWS_SECRET_ACCESS_KEY}}
-  select: [correct]
-rewards: {answer: 1.0}
-iterations: []
-""")
-    done = openvlt("distill", recipe, OPENVLT_HOME=str(tmp_path), **KEYS)
-    assert done.returncode == 2 and "has no option 'api_key_env' any more" in done.stderr
-    assert "--key-env NAME@HOST" in done.stderr
-
-
 def test_a_cluster_is_named_and_joined_only_if_allowed(plan: Cli) -> None:
     words = ("--set", "executor.use=ray", "--set", "executor.address=ray://teacher.example:10001")
     pytest.importorskip("ray")

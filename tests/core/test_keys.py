@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from openvlt import UsageError, endpoint_key, keys, mask_keys
+from openvlt.registry import Registry
 
 KEY = "sk-proj-Secret/Key+1234"
 
@@ -128,3 +129,8 @@ def test_a_key_is_masked_in_every_form(key: str, around: str, before: bytes, aft
             assert form not in mask_keys(around + form + around)
         for form in (encoded, encoded.translate(str.maketrans("+/", "-_"))):
             assert form not in mask_keys(form) and "[OTHER_KEY]" in mask_keys(form)
+
+
+def test_a_recipe_binds_no_key() -> None:
+    with pytest.raises(UsageError, match=r"has no option 'api_key_env' any more\. .*--key-env NAME@HOST"):
+        Registry.discover().build("backend", {"use": "openai", "api_key_env": "AWS_SECRET_ACCESS_KEY"})
