@@ -131,6 +131,7 @@ class Loop:
 
     def _command(self, words: Sequence[str]) -> list[str]:
         os.environ |= {"OPENVLT_HOME": str(self.home), "OPENVLT_FAKE": json.dumps({"seconds": self.seconds})}
+        os.environ |= {"OMP_NUM_THREADS": "1"}  # of a tiny model, threads wait for each other more than they compute
         return ["openvlt", *(word for plugin in PLUGINS for word in ("--plugin", str(plugin))), *words]
 
 
@@ -210,17 +211,17 @@ class DigestSft(Trainer):
     seconds: Annotated[float, Option("time of a step", affects_output=False)] = 0.0
 
     def train(self, job: TrainJob) -> Checkpoint:
-        done = max((int(path.name.partition("-")[2]) for path in job.folder.glob("checkpoint-*")), default=0)
-        state = (job.folder / f"checkpoint-{done}" / "state.txt").read_text() if done else ""
-        state = state or (Path(job.model.id) / "skill.json").read_text()
+        done = int(job.checkpoint.name.partition("-")[2]) if job.checkpoint else 0
+        before = job.checkpoint / "state.txt" if job.checkpoint else Path(job.model.id) / "skill.json"
+        state = before.read_text()
         for step in range(done + 1, self.steps + 1):
             time.sleep(self.seconds)
             state = sha256(f"{state} {step} {self.learn(job, step, state)}".encode()).hexdigest()
             job.log({"step": step, "steps": self.steps, "loss": int(state[:8], 16) / 2**32})
-            partial = job.folder / "partial"
-            partial.mkdir(exist_ok=True)
-            (partial / "state.txt").write_text(state)
-            partial.rename(job.folder / f"checkpoint-{step}")
+            checkpoint = job.folder / f"checkpoint-{step}"
+            checkpoint.mkdir(exist_ok=True)
+            (checkpoint / "state.txt").write_text(state)
+            job.saved(checkpoint)
         target = job.folder / "model"
         shutil.copytree(job.model.id, target, dirs_exist_ok=True)
         skill = 0.4 + 0.6 * int(state[:8], 16) / 2**32
