@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,7 @@ class Kills:
         shutil.rmtree(self.loop.home, ignore_errors=True)
         done, reruns = False, 0
         while self.victims.total() < self.wanted and reruns < RERUNS:
-            killed = self._command(self.gap / 8 if done else self.gap)
+            killed = self._command(done)
             reruns += done and killed
             done = done or record(self.loop.home).get("status") == "done"
             if not killed and not done:
@@ -81,9 +81,10 @@ class Kills:
         for name in differences(self.whole, outputs(self.loop.home)):
             self._fault(f"{name} differs")
 
-    def _command(self, gap: float) -> bool:
+    def _command(self, done: bool) -> bool:
         """Give the command once, and kill until it has ended; True if anything was killed."""
         before, count, last = record(self.loop.home), self.victims.total(), ""
+        gap = self.gap / 8 if done else self.gap
         command = self.loop.start()
         while not _ends(command, 60 if last.startswith("command") else self.chance.expovariate(1 / gap)):
             if last.startswith("command"):
@@ -92,24 +93,27 @@ class Kills:
             elif self.chance.random() < 0.1:
                 self._prune()
             elif self.victims.total() < self.wanted:
-                last = self._kill(command)
+                last = self._kill(command, done)
         os.waitpid(command, 0)
         self._compare(before, record(self.loop.home))
         if "unexpected" in (said := self.loop.said().read_text(errors="replace")) or "Traceback" in said:
             self._fault(said.splitlines()[-1])
         return self.victims.total() > count
 
-    def _kill(self, command: int) -> str:
-        """Kill something of the command, as soon as it has such; returns what, empty if it ended before."""
-        name = self.chance.choice(list(VICTIMS))
+    def _kill(self, command: int, done: bool) -> str:
+        """Kill something of the command, as soon as it has such; returns what, empty if it ended before.
+
+        Args:
+            command: the process.
+            done: the loop is, so that the command starts no others.
+        """
+        name = self.chance.choice([name for name, (words, _) in VICTIMS.items() if not (done and words)])
         words, number = VICTIMS[name]
-        delay = self.chance.uniform(0, 0.5)
-        while not _ends(command, 0.01):
-            if not words or any(words in _words(each) for each in below(command)):
-                break
+        delay = self.chance.choice([0.0, self.chance.uniform(0, 0.5)])  # at once: it is still starting
+        while not _ends(command, 0.005) and not _victims(command, words):
+            pass
         _ends(command, delay if words else 0)
-        run, among = record(self.loop.home), [each for each in below(command) if words and words in _words(each)]
-        among = among if words else [command]
+        run, among = record(self.loop.home), _victims(command, words)
         if not among:
             return ""
         with suppress(ProcessLookupError):
@@ -142,7 +146,12 @@ class Kills:
         self.faults[what] += 1
 
 
-def below(process: int) -> Iterator[int]:
+def _victims(command: int, words: str) -> list[int]:
+    """The command itself, or the processes below it whose command lines have these words."""
+    return [each for each in _below(command) if words in _words(each)] if words else [command]
+
+
+def _below(process: int) -> list[int]:
     """The processes that a process has started, and those that they have."""
     parents = dict[int, int]()
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -151,7 +160,7 @@ def below(process: int) -> Iterator[int]:
     found = [process]
     for each in found:
         found += [child for child, parent in parents.items() if parent == each]
-    yield from found[1:]
+    return found[1:]
 
 
 def _words(process: int) -> str:
@@ -187,7 +196,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with TemporaryDirectory() as name:
-        loop = Loop(Path(name), options.real, seconds=0.01).write(options.examples or (6 if options.real else 100))
+        loop = Loop(Path(name), options.real, seconds=0.03).write(options.examples or (6 if options.real else 100))
         started = time.monotonic()
         code, said = loop.run()
         assert code == 0, said
