@@ -15,13 +15,20 @@ TEXTS = [
     "-0", "1/0", "0x" + "f" * 400, "9" * 5000, "٣", "é", "e\u0301", "𝒳", "👨\u200d👩", "None", "true", "null", "\ufeff",
     "data:image/png;base64,AAAA", "run:", "run:x/y", "package:os/x", "base", "policy", ".", "/",
 ]  # fmt: skip
-DEEP: Any = []
-for _ in range(300):
-    DEEP = [DEEP]
 NUMBERS = [0, -1, 1, 2**31, 2**63, 2**64, 10**400, 0.5, -0.0, 1e308, float("inf"), float("-inf"), float("nan")]
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.sampled_from(NUMBERS), st.sampled_from(TEXTS), st.text(st.characters(), max_size=8)
 )
+
+
+def _nested(depth: int) -> list[Any]:
+    """Lists in lists, new ones each time, since what is drawn is changed."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 VALUES: st.SearchStrategy[Any] = st.one_of(
     SCALARS,
     st.recursive(
@@ -29,7 +36,7 @@ VALUES: st.SearchStrategy[Any] = st.one_of(
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(TEXTS), inner, max_size=3),
         max_leaves=5,
     ),
-    st.just(DEEP),
+    st.builds(_nested, st.just(300)),
 )
 """Whatever JSON can say, and half of what it cannot."""
 

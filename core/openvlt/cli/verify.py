@@ -89,7 +89,7 @@ def _split(choices: tuple[str, ...]) -> list[str]:
     if len(choices) == 1 and choices[0].lstrip().startswith("["):
         try:
             found = json.loads(choices[0])
-        except ValueError:
+        except (ValueError, RecursionError):
             return list(choices)
         return [str(choice) for choice in found]
     if len(choices) == 1 and "," in choices[0]:
