@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -25,6 +26,7 @@ from openvlt import Checkpoint, Claim, Completion, Option, Reads, Trainer, Train
 
 PLUGINS = (Path(__file__), Path(__file__).parents[1] / "plugins" / "fake" / "openvlt_fake.py")
 NAME = "loop"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 INSTANT = """
 name: loop
@@ -92,8 +94,11 @@ class Loop:
         text = (REAL if self.real else INSTANT).format(model=model, examples=examples, seconds=self.seconds)
         Path(self.recipe).write_text(text)
         if not self.real:
+            handlers = {number: signal.getsignal(number) for number in SIGNALS}
             with redirect_stdout(StringIO()):
                 _main(self._command(("train", self.recipe, "--plan")))
+            for number, handler in handlers.items():  # a signal that comes right after the fork must not be missed
+                signal.signal(number, handler)
         return self
 
     @property
