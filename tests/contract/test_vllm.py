@@ -82,3 +82,16 @@ def test_no_process_and_no_memory_is_left(vision_model: Path) -> None:
     (first, *_), (last, children) = (figures := json.loads(done.stdout.splitlines()[-1]))[0], figures[-1]
     assert children == 0
     assert last - first < 256, f"each engine held 512 MB of cache; {figures} MB were left after each"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"worker_cls": "os.system"}, {"worker_extension_cls": "a.B"}, {"logits_processors": ["a:B"]},
+        {"load_format": "pt"}, {"tokenizer": "/etc"}, {"trust_remote_code": True}, {"io_processor_plugin": "x"},
+        {"distributed_executor_backend": "a.b.C"},
+    ],
+)  # fmt: skip
+def test_a_recipe_names_no_code_for_the_engine(extra: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=str(next(iter(extra)))):
+        VllmBackend(extra=extra)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,13 @@ from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError
 
 if TYPE_CHECKING:
     from vllm import LLM
+
+
+_CODE = re.compile(
+    r".*_(?:cls|class|plugin|module)|logits_processors|load_format|model_loader_extra_config|model|tokenizer|code_revision"
+    r"|hf_config_path|trust_remote_code|download_dir|allowed_local_media_path"
+)
+"""Arguments of vLLM that name code to run, another way to load, or files to read."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,16 @@ class VllmBackend(Backend):
     default_for = "large"
     capabilities = frozenset({"images", "samples", "seeds"})
     chunk = 256
+
+    def __post_init__(self) -> None:
+        refused = sorted(name for name in self.extra if _CODE.fullmatch(name))
+        executor = str(self.extra.get("distributed_executor_backend", ""))
+        if refused or "." in executor or ":" in executor:
+            raise UsageError(
+                f"The option extra has {', '.join(refused) or f'distributed_executor_backend: {executor}'}, which would "
+                "let a recipe run other code or read other files.",
+                "Remove it, or start a vLLM server with that argument and give its URL.",
+            )
 
     @contextmanager
     def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:
@@ -104,7 +122,7 @@ class VllmBackend(Backend):
             # Only whole blocks are shared; with vLLM's 128 tokens each sample would read most of its prompt again.
             arguments |= {"block_size": 32, "max_num_seqs": 512}
             arguments["logits_processors"] = ["openvlt_plugins.vllm.draws:Draws"]
-        return {**arguments, **self.extra, "trust_remote_code": False}
+        return {**arguments, **self.extra}
 
 
 def _dtype(model: Model, config: Any) -> str:
