@@ -46,9 +46,9 @@ class VllmBackend(Backend):
         refused = sorted(name for name in self.extra if _CODE.fullmatch(name))
         executor = str(self.extra.get("distributed_executor_backend", ""))
         if refused or "." in executor or ":" in executor:
+            named = ", ".join(refused) or f"distributed_executor_backend: {executor}"
             raise UsageError(
-                f"The option extra has {', '.join(refused) or f'distributed_executor_backend: {executor}'}, which would "
-                "let a recipe run other code or read other files.",
+                f"The option extra has {named}, which would let a recipe run other code or read other files.",
                 "Remove it, or start a vLLM server with that argument and give its URL.",
             )
 
