@@ -34,7 +34,7 @@ VICTIMS = {
     "training": ("openvlt.stages.train_worker", signal.SIGKILL),
     "worker": ("openvlt.verification.worker", signal.SIGKILL),
 }
-RERUNS = 4
+RERUNS = 3
 """Kills of the finished loop's command, after those of a loop."""
 
 
@@ -107,7 +107,8 @@ class Kills:
             command: the process.
             done: the loop is, so that the command starts no others.
         """
-        name = self.chance.choice([name for name, (words, _) in VICTIMS.items() if not (done and words)])
+        likely = {name: 3 if words else 1 for name, (words, _) in VICTIMS.items() if not (done and words)}
+        (name,) = self.chance.choices(list(likely), list(likely.values()))
         words, number = VICTIMS[name]
         delay = self.chance.choice([0.0, self.chance.uniform(0, 0.5)])  # at once: it is still starting
         while not _ends(command, 0.005) and not _victims(command, words):

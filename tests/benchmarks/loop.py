@@ -40,7 +40,7 @@ train:
   sft: {{trainer: {{use: digest-sft, seconds: {seconds}}}}}
   grpo: {{trainer: {{use: digest-grpo, seconds: {seconds}}}, data: {{source: {{use: made, n: 12}}}}}}
 iterations: [{{}}, {{traces: {{teacher: {{use: policy, k: 2}}}}}}]
-rewards: {{answer: 1.0, format: 0.1}}
+rewards: {{answer: 1.0, luck: 0.1}}
 bench: {{use: made, n: {examples}}}
 reject_above: 0.9
 """
