@@ -71,9 +71,8 @@ def test_trace_filters_in_a_row_say_who_took_what(workspace: Workspace, loaded: 
         verdict = Verdict.correct() if number else Verdict.incorrect()
         trace = Trace(think=think, answer=row.example.answer, raw=think)
         writer.row(replace(row, judged=(Judged(trace=trace, verdicts={"answer": verdict}),)))
-    writer.finish({"in": 9})
-    writer.close()
-    judged = replace(loaded, folder=folder)
+    written = writer.finish({"in": 9})
+    judged = replace(loaded, folder=folder, digest=written["digest"])
     specs = [
         "correct",
         {"use": "truncate-reflection", "min_words": 5},
