@@ -7,15 +7,20 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import pytest
 from made import Bench, Heard
 
+from openvlt.engines import Local, Resolved
 from openvlt.errors import DataError, RemoteError, UsageError
+from openvlt.interfaces import Engine
 from openvlt.records import Claim, Row, Verdict
+from openvlt.store import ImageStore
 from openvlt.verification import VerifierRunner, limits
 
 Fake = Callable[..., None]
@@ -189,6 +194,31 @@ def test_a_failing_engine_ends_a_conversation_with_its_own_error(stages: Bench, 
     fake()
     stages.workspace.reject_above = 0.5
     assert stages.distill(loaded, "double-checker").record.out > 0
+
+
+@dataclass
+class Watched(Local):
+    """Says what is open."""
+
+    at_once: int
+    open_now: int = 0
+
+    def parallel(self, model: Resolved) -> int:
+        return self.at_once
+
+    @contextmanager
+    def open(self, model: Resolved, images: ImageStore) -> Iterator[Engine]:
+        with super().open(model, images) as engine:
+            self.open_now += 1
+            yield engine
+            self.open_now -= 1
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_stage_closes_its_engine_before_the_next_needs_the_room(stages: Bench, at_once: int) -> None:
+    watched = stages.workspace.executor = Watched(at_once)
+    stages.distill(stages.load(n=5))
+    assert stages.asked() and watched.open_now == 0
 
 
 def test_every_trace_gets_the_verdict_of_every_verifier(stages: Bench) -> None:

@@ -144,13 +144,16 @@ class _Filling:
     transient: dict[str, Rejected] = field(default_factory=dict)
 
     def run(self, rows: Iterable[Row]) -> None:
-        if self.work.parallel == 1:
-            try:
+        try:
+            if self.work.parallel == 1:
                 for chunk in self._chunks(rows):
                     self._commit([(chunk, self._compute(chunk))])
-            finally:
-                self.work.close()
-            return
+            else:
+                self._run_in_parallel(rows)
+        finally:
+            self.work.close()
+
+    def _run_in_parallel(self, rows: Iterable[Row]) -> None:
         landed, flying = SimpleQueue[_Flight](), 0
         pool = ThreadPoolExecutor(self.work.parallel)
         try:
