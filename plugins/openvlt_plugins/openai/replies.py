@@ -126,9 +126,10 @@ def completion(response: Response, now: float) -> Completion:
 def served_models(content: bytes) -> dict[str, str]:
     """The models in an endpoint's list, with their owners; empty if it is no such list."""
     try:
-        return {foreign(entry["id"]): foreign(entry.get("owned_by")) for entry in read_json(content)["data"]}
+        found = {foreign(entry["id"]): foreign(entry.get("owned_by")) for entry in read_json(content)["data"]}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+    return {id: owner for id, owner in found.items() if id}
 
 
 def read_json(content: bytes) -> Any:
