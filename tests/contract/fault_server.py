@@ -88,7 +88,9 @@ class Handler(BaseHTTPRequestHandler):
             found = FAULT.match(prompt)
             tried = self.server.tries[prompt] = self.server.tries.get(prompt, 0) + 1
         try:
-            if crowded:
+            if (most := self.server.options.answers) and len(self.server.log) > most:
+                self.send(403, {"error": "this key has been revoked"})
+            elif crowded:
                 self.send(429, {"error": "slow down"})
             elif found and tried <= int(found.group(2)):
                 self.fail(found.group(1), body)
@@ -204,6 +206,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--key", default="")
     parser.add_argument("--fickle", type=float, default=0.0, help="share of replies that do not depend on the seed")
+    parser.add_argument("--answers", type=int, default=0, help="requests after which it answers 403 to all others")
     parser.add_argument("--says", default="", help="the reply to every prompt, instead of its echo")
     server = Server(parser.parse_args())
     print(server.server_address[1], flush=True)

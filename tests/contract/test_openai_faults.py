@@ -119,6 +119,20 @@ def test_a_refusal_is_permanent_once_the_endpoint_has_answered(serve: Serve) -> 
     assert rejected(before).transient and not rejected(after).transient
 
 
+def test_a_refusal_waits_for_the_first_answer(serve: Serve) -> None:
+    with OpenAIBackend().open(model(serve("--latency", "2")), picture) as engine:
+        refused, answered = engine.generate([request("400 x99"), request("fine")], SAMPLING)
+    assert isinstance(answered, list)
+    assert not rejected(refused).transient, "the endpoint answers others, only not as fast as it refuses"
+
+
+def test_a_key_that_is_revoked_is_no_fault_of_the_last_requests(serve: Serve) -> None:
+    with OpenAIBackend().open(model(serve("--answers", "2")), picture) as engine:
+        assert all(isinstance(each, list) for each in engine.generate([request("one"), request("two")], SAMPLING))
+        late = engine.generate([request(f"late {place}") for place in range(5)], SAMPLING)
+    assert all(rejected(each).transient for each in late)
+
+
 def test_a_model_that_is_not_served_is_named_at_once(serve: Serve) -> None:
     with pytest.raises(RemoteError, match=r"serves no model 'tiny'. It serves: other"):
         answers(serve("--model", "other"), [])
@@ -282,17 +296,17 @@ REFUSED, TRANSIENT, ENDS = "refused for good", "transient", "ends the run"
 @pytest.mark.parametrize(
     ("fault", "one", "asked", "all_of_them"),
     [
-        ("400", REFUSED, 1, "answered none of"),
-        ("403", REFUSED, 2, "answered none of"),
-        ("413", REFUSED, 1, "answered none of"),
-        ("451", REFUSED, 1, "answered none of"),
-        ("301", REFUSED, 1, "answered none of"),
+        ("400", REFUSED, 2, "answered none of"),
+        ("403", REFUSED, 3, "answered none of"),
+        ("413", REFUSED, 2, "answered none of"),
+        ("451", REFUSED, 2, "answered none of"),
+        ("301", REFUSED, 2, "answered none of"),
         ("filtered", REFUSED, 1, ""),
         ("endless", REFUSED, 2, ""),
-        ("malformed", REFUSED, 3, "answered none of"),
-        ("nested", REFUSED, 3, "answered none of"),
-        ("empty", REFUSED, 3, "answered none of"),
-        ("nothing", REFUSED, 3, "answered none of"),
+        ("malformed", REFUSED, 4, "answered none of"),
+        ("nested", REFUSED, 4, "answered none of"),
+        ("empty", REFUSED, 4, "answered none of"),
+        ("nothing", REFUSED, 4, "answered none of"),
         ("401", ENDS, 1, "refuses requests without an API key"),
         ("402", TRANSIENT, 3, "has no quota left"),
         ("quota", TRANSIENT, 3, "has no quota left"),

@@ -63,7 +63,8 @@ class OpenAIEngine:
         self._thread = Thread(target=self._loop.run_forever, name="openai-endpoints", daemon=True)
         self._lock, self._closed = Lock(), False
         self._error: RemoteError | None = None
-        self._succeeded = False
+        self._answered: tuple[Body, int, bool] | None = None
+        self._control = asyncio.Lock()
         self._retried = 0
         self._connections = Connections(_CONNECT)
 
@@ -199,7 +200,7 @@ class OpenAIEngine:
             failed[failure.category] += failure.category != "busy"
             again = self._limits.retries if rule.again is None else rule.again
             if failed[failure.category] > again or failed.total() > self._limits.retries:
-                return self._rejected(endpoint, failure)
+                return await self._rejected(endpoint, failure)
             if clock() >= deadline:
                 return Rejected(id="", reason=failure.reason, transient=True)
             log.debug("retrying a request to %s: %s", endpoint.url, failure.reason)
@@ -240,18 +241,48 @@ class OpenAIEngine:
                 endpoint.slow_down(started=started, now=clock(), pause=failure.pause)
             raise
         endpoint.succeeded(started=started)
-        self._succeeded = True
+        self._answered = body, seed, limited
         return sample
 
-    def _rejected(self, endpoint: Endpoint, failure: Failure) -> Rejected:
-        """The request is at fault only if the endpoint answers others; else the configuration may be."""
+    async def _rejected(self, endpoint: Endpoint, failure: Failure) -> Rejected:
+        """The request is at fault only if the endpoint still answers others; else the key or the server may be."""
         rule = RULES[failure.category]
+        permanent = rule.permanent and (not rule.enough or await self._still_answers(endpoint))
         log.log(
             logging.WARNING if rule.permanent else logging.DEBUG, "%s: %s: %s",
             endpoint.url, failure.reason, failure.detail,
         )  # fmt: skip
-        doubtful = rule.enough and (not self._succeeded or endpoint.refusals >= rule.enough)
-        return Rejected(id="", reason=failure.reason, transient=not rule.permanent or bool(doubtful))
+        return Rejected(id="", reason=failure.reason, transient=not permanent)
+
+    async def _still_answers(self, endpoint: Endpoint) -> bool:
+        """Does the endpoint answer what is asked from now on? If need be, it is asked again what one has answered.
+
+        Raises:
+            RemoteError: no request to this endpoint can succeed.
+        """
+        now = self._loop.time()
+        await self._await_answer()
+        async with self._control:  # one answer tells it of all that were refused before
+            if self._answered is None or self._error is not None:
+                return False
+            if endpoint.answered > now:
+                return True
+            body, seed, limited = self._answered
+            endpoint.in_flight += 1
+            try:
+                await self._post(endpoint, body, seed, self._loop.time() + self._limits.timeout, limited=limited)
+            except Failure:
+                return False
+            finally:
+                self._fleet.release(endpoint)
+            return True
+
+    async def _await_answer(self) -> None:
+        """Wait for the first answer, as long as others are asked: servers refuse at once, and take long to answer."""
+        asked = True
+        while asked and self._answered is None and self._error is None:
+            await self._fleet.sleep(_FIRST_DELAY)
+            asked = any(each.in_flight for each in self._fleet.endpoints)
 
     def _end(self, endpoint: Endpoint, failure: Failure, served: Sequence[str] = ()) -> RemoteError:
         """End all work but the requests in flight, whose answers are paid for."""

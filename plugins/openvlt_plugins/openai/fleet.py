@@ -30,6 +30,7 @@ class Endpoint:
         most: most requests in flight.
         key: sent with every request.
         extended: True if it accepts vLLM's additional decoding fields; None until it has been probed.
+        answered: when the request was sent that is the last one, by that time, of those it has answered.
         refusals: requests refused in a row.
         before: requests in flight that started before the first of them.
     """
@@ -46,6 +47,7 @@ class Endpoint:
     failures: int = 0
     last_failure: float = 0.0
     down_since: float | None = None
+    answered: float = 0.0
     refusals: int = 0
     refusing_since: float = 0.0
     before: int = 0
@@ -62,6 +64,7 @@ class Endpoint:
             self.before -= 1
         else:
             self.refusals = 0
+        self.answered = max(self.answered, started)
         self.failures, self.down_since = 0, None
         self.limit = min(self.most, self.limit + (1.0 if self.limit < self.threshold else 1.0 / self.limit))
 
