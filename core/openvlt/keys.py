@@ -29,8 +29,8 @@ SHORTEST = 8
 
 _DEFAULT = {"api.openai.com": "OPENAI_API_KEY"}
 _HOST = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\]"
-_URL = re.compile(rf"(https?)://({_HOST})(?::(\d{{1,5}}))?(?:/[!$&-;=A-Z_a-z~%]*)?", re.IGNORECASE)
-_BINDING = re.compile(rf"([A-Z_][A-Z0-9_]*)@((?i:{_HOST}))(:\d{{1,5}})?")
+_URL = re.compile(rf"(https?)://({_HOST})(?::(\d{{1,5}}))?(?:/[!$&-;=A-Z_a-z~%]*)?", re.IGNORECASE | re.ASCII)
+_BINDING = re.compile(rf"([A-Z_][A-Z0-9_]*)@((?i:{_HOST}))(:\d{{1,5}})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def test_a_key_goes_to_its_host_alone(bound: list[str], url: str, name: str) -> 
         "https://api.openai.c\u043em/v1", "https://\uff41pi.openai.com/v1", "https://api.openai.com:x/v1", "https:///v1",
         "https://api.openai.com /v1", "https://api.openai.com\n.evil.example/v1", "//api.openai.com/v1", "",
         "https://api.openai.com:443:1/v1", "https://api.openai.com/v1\x00", "https://api.openai.com/v1\ud800",
+        "https://teacher.\u212ard.example/v1", "https://api.openai.com:\u0664/v1",
     ],
 )  # fmt: skip
 def test_a_url_that_two_readers_may_read_differently_is_refused(url: str) -> None:
