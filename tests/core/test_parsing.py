@@ -35,6 +35,7 @@ ODD = [
     ("use: !!binary aGk=", "a bytes is no text"),
     ("use: 0x" + "f" * 9000, "more than 64 bits"),
     ("use: 1" + ":59" * 30_000, "more than 64 bits"),
+    ("use: 1" + ":59" * 30_000 + ".5", "a value cannot be read"),
     ("use: " + "9" * 90_000, "a value cannot be read"),
     ("use: 2020-99-99", "month must be in 1..12"),
     ("use: &a {<<: *a}", "contains itself"),

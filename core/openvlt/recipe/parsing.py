@@ -70,7 +70,7 @@ def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
         lines: dict[Key, int] = {}
         _record_lines(node, (), lines, source, ())
         return _copied(loader.construct_document(node)) if node else None, lines
-    except ValueError as error:  # such as a date that does not exist
+    except (ValueError, OverflowError) as error:  # such as a date that does not exist
         raise UsageError(f"{source}: a value cannot be read: {error}.", "Write text in quotes.") from error
     finally:
         loader.dispose()
