@@ -49,7 +49,7 @@ def run_child(command: list[str], folder: Path, stage: str, progress: Progress, 
                 time.sleep(0.25)
             metrics.report()
         except KeyboardInterrupt:
-            progress.note(f"{stage} ends after this step; interrupt again to end it at once.")
+            progress.note(f"{stage} saves a checkpoint after this step and ends, in {GRACE_SECONDS:g} s at the latest.")
             raise
         finally:
             _end(child)
