@@ -21,7 +21,7 @@ from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.registry import Registry
 from openvlt.stages.checkpoints import MANIFEST, complete, damage, last_whole
 from openvlt.stages.train_process import _Metrics
-from openvlt.stages.train_worker import unwritable
+from openvlt.stages.train_worker import _tallies, unwritable
 from openvlt.stages.workspace import Output
 
 REWARDS = {"answer": 1.0, "format": 0.1}
@@ -147,6 +147,15 @@ def test_records_that_lost_something_are_told_and_stay_readable(stages: Bench, f
     assert len(notes) == 2
     assert all("bytes of what came before the checkpoint" in note for note in notes)
     assert 2 * 2 < made.record.counts["answer/correct"] + made.record.counts["answer/incorrect"] < 4 * 4
+
+
+def test_a_damaged_line_of_completions_never_ends_a_training(tmp_path: Path) -> None:
+    verdict = {"status": "correct", "score": 1.0, "cause": None, "reason": ""}
+    spoilt = [{"verdicts": {"answer": {**verdict, "status": "corsect"}}}, {"verdicts": {"answer": {"score": 1.0}}},
+              {"verdicts": [verdict]}, {"verdictt": {}}, [verdict], 1, None]  # fmt: skip
+    lines = [*map(json.dumps, [{"id": "1", "verdicts": {"answer": verdict}}, *spoilt]), '{"verdicts": {"ans', "\0"]
+    (tmp_path / "completions-0.jsonl").write_text("\n".join(lines))
+    assert {name: tally.statuses for name, tally in _tallies(tmp_path).items()} == {"answer": {"correct": 1}}
 
 
 @given(places=strategies.lists(strategies.tuples(strategies.integers(0, 400), strategies.integers(0, 7)), min_size=1))

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,13 @@ class Job:
         complete(checkpoint, self.folder)
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdicts:
+    """What is read back of a line of completions."""
+
+    verdicts: Mapping[str, Verdict]
+
+
 def _tallies(folder: Path) -> dict[str, Tally]:
     """Verdicts of the whole training, by verifier: of all processes, and of those before a resume."""
     tallies: dict[str, Tally] = {}
@@ -94,12 +102,11 @@ def _tallies(folder: Path) -> dict[str, Tally]:
         with path.open("rb") as lines:
             for line in lines:
                 try:
-                    verdicts = json.loads(line)["verdicts"].items()
-                except (ValueError, LookupError):  # damaged, which `cut_records` has told
+                    found = decode(_Verdicts, line).verdicts
+                except ValueError:  # damaged
                     continue
-                for name, verdict in verdicts:
-                    found = Verdict(status=verdict["status"], score=verdict["score"], cause=verdict["cause"])
-                    tallies.setdefault(name, Tally()).add(found)
+                for name, verdict in found.items():
+                    tallies.setdefault(name, Tally()).add(verdict)
     return tallies
 
 
