@@ -6,6 +6,7 @@ pool kills a worker that exceeds its deadline.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import select
@@ -23,6 +24,9 @@ from weakref import WeakSet
 from openvlt.errors import UsageError
 
 L = TypeVar("L")
+
+OF_MACHINE = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC, errno.ESTALE}
+"""Errors that say nothing about what is read or started: the machine has no room, or its disk or network fails."""
 
 KILLED = -9
 """Exit code of a process killed by SIGKILL, which the kernel sends when memory runs out."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made import Bench
 
-from openvlt.errors import DataError, PluginError, UsageError
+from openvlt.errors import DataError, PluginError, RemoteError, UsageError
 from openvlt.records import Example, Rejected, Row
 from openvlt.stages.accepting import LONGEST, accepted
 from openvlt.stages.load import image_digests
+from openvlt.store import images
 
 
 def test_rows_are_loaded_in_order_with_their_images_by_digest(stages: Bench) -> None:
@@ -41,6 +44,16 @@ def test_a_bad_row_is_left_out_with_a_reason(stages: Bench, fault: str, reason: 
     assert (loaded.record.taken, loaded.record.out, loaded.record.rejected) == (20, 18, {reason: 2})
     assert [(each.reason, each.transient) for each in loaded.folder.rejected()] == [(reason, False)] * 2
     assert len(list(loaded.rows())) == 18
+
+
+def test_a_row_that_the_machine_fails_to_read_is_not_rejected(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(path: Path) -> BufferedReader:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    with monkeypatch.context() as patched, pytest.raises(RemoteError, match="1 of 20 rows cannot be read for now"):
+        patched.setattr(images, "open_regular", fails)
+        stages.load(n=20, faults={"missing image": [3]})
+    assert stages.load(n=20, faults={"missing image": [3]}).record.rejected == {"image file missing": 1}
 
 
 def test_too_many_bad_rows_stop_the_stage_and_say_why(stages: Bench) -> None:

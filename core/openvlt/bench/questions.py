@@ -111,7 +111,7 @@ def _rows(workspace: Workspace, definition: Definition, limit: int | None, image
             stored = _checked_images(workspace, example, images)
         except Reject as reject:
             stored = ()
-            yield Rejected(id=example.id, reason=reject.reason)
+            yield Rejected(id=example.id, reason=reject.reason, transient=reject.transient)
         yield Row(example=replace(example, source=name, images=stored))
     for each in broken:
         yield each

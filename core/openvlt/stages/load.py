@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 
-from openvlt.errors import DataError, Reject, UsageError, closest
+from openvlt.errors import DataError, Reject, RemoteError, UsageError, closest
 from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
@@ -49,6 +49,7 @@ def load(
     Raises:
         UsageError: the source has no such split.
         DataError: more rows were rejected than the recipe allows, or none is left.
+        RemoteError: the machine failed to read some; the next run may do better.
     """
     check_split(source, split)
     started = time.monotonic()
@@ -118,6 +119,11 @@ def _accept(
 def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, writer: StageWriter) -> None:
     lost = taken - writer.out
     reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
+    if writer.transient:
+        raise RemoteError(
+            f"Stage {step.name}: {writer.transient} of {taken} rows cannot be read for now ({reasons}).",
+            "Run the same command again when the machine and its disks can read them.",
+        )
     if not writer.out or lost / taken > workspace.reject_above:
         raise DataError(
             f"Stage {step.name}: source {source.entry.name} lost {lost} of {taken} rows, over the limit of "

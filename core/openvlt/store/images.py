@@ -218,7 +218,8 @@ def _content(origin: Path | bytes) -> bytes:
     except FileNotFoundError as error:
         raise Reject("image file missing") from error
     except OSError as error:
-        raise Reject(f"image file unreadable ({error.strerror})") from error
+        transient = error.errno in system.OF_MACHINE
+        raise Reject(f"image file unreadable ({error.strerror})", transient=transient) from error
     if len(content) > MAX_BYTES:
         raise Reject(f"image file over {MAX_BYTES >> 20} MiB")
     return content

@@ -7,7 +7,6 @@ function that hangs. The core sees the closed pipe and reads the exit code.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -22,8 +21,6 @@ from openvlt.registry import Registry
 from openvlt.verification.checking import accepted, failed
 from openvlt.verification.limits import CPU_SECONDS, MEMORY_BYTES
 from openvlt.verification.messages import Reply, Setup, Task, frame, read_frame
-
-_NO_ROOM = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC}
 
 
 def main() -> None:
@@ -50,7 +47,11 @@ def _is_of_machine(error: BaseException | None) -> bool:
     """True if an import failed for want of memory, processes or files, and not because of what is imported."""
     while error is not None:
         no_memory = "annot allocate memory" in str(error) or "failed to map segment" in str(error)
-        if no_memory or isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
+        if (
+            no_memory
+            or isinstance(error, MemoryError)
+            or (isinstance(error, OSError) and error.errno in system.OF_MACHINE)
+        ):
             return True
         error = error.__cause__ or error.__context__
     return False
