@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
@@ -22,15 +23,27 @@ def escape(text: str) -> str:
     return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
+def _as_json(error: UnicodeError) -> tuple[str, int]:
+    """Write out what a stream cannot encode, as JSON does."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error("as_json", _as_json)
+
+
 class _Escaped:
-    """A text stream that escapes what is written to it."""
+    """A text stream that escapes what is written to it. It takes any text: of one that does not, click would write to
+    the stream behind."""
+
+    encoding = "utf-8"
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
         encoding = self.stream.encoding or "utf-8"
-        self.stream.write(escape(text).encode(encoding, "backslashreplace").decode(encoding))
+        self.stream.write(escape(text).encode(encoding, "as_json").decode(encoding))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:

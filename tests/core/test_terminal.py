@@ -9,6 +9,7 @@ import subprocess
 import sys
 import unicodedata
 
+import click
 import pytest
 from hypothesis import given, strategies as st
 
@@ -52,8 +53,9 @@ def test_a_stream_without_a_character_gets_its_escape(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="ascii"))
     with escaped():
         print("é")
+        click.echo("\u202e\U0001f600")
         sys.stdout.flush()
-    assert content.getvalue() == b"\\xe9\n"
+    assert content.getvalue() == b"\\u00e9\n\\u202e\\ud83d\\ude00\n"
 
 
 @pytest.mark.parametrize(("given", "found"), [({}, "1 0 1"), ({"RAY_USAGE_STATS_ENABLED": "1"}, "1 1 1")])
