@@ -106,3 +106,7 @@ def lines_of(rows: list[Any]) -> st.SearchStrategy[bytes]:
     mixed = st.lists(st.sampled_from(rows).flatmap(mutated) | st.sampled_from(rows), max_size=6)
     whole = b"\n".join(map(as_json, rows))
     return st.one_of(mixed.map(lambda some: b"\n".join(map(as_json, some))), damaged(whole), st.binary(max_size=60))
+
+
+SAID: dict[str, Any] = {}
+"""What a method of a component in `odd_plugin` is to return or raise, by the method's name."""

@@ -13,6 +13,7 @@ from openvlt.bench.stats import cluster_bootstrap, wilson
 from openvlt.interfaces import Benchmark
 from openvlt.records import BenchResult, Example, Protocol, Rate, Row, Score, Verdict
 from openvlt.records.bench import UsedVerifier
+from openvlt.stages.accepting import printable
 from openvlt.store import digest
 
 OPEN_SHARE = 0.01
@@ -65,11 +66,13 @@ def summarise(
         judge=responses.judge,
     )
     scorings = dict.fromkeys([*definition.verifiers, *responses.judged])
+    with definition.benchmark.guarded():
+        scores = {scoring: score_of(benchmark, items, scoring) for scoring in scorings}
     return BenchResult(
         benchmark=definition.name,
         stage=stage,
         headline=next(iter(scorings)),
-        scores={scoring: score_of(benchmark, items, scoring) for scoring in scorings},
+        scores=scores,
         protocol=protocol,
         protocol_hash=digest(asdict(protocol)),
         unparsed=counts["unparsed"],
@@ -100,10 +103,11 @@ def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str) -> Score
                 by_value[value].append(item.verdicts[scoring])
         if by_value:
             breakdown[name] = {value: rate(of_value) for value, of_value in sorted(by_value.items())}
+    figures = benchmark.aggregate([(item.example, item.verdicts[scoring]) for item in counted])
     return Score(
         **asdict(rate(verdicts, clusters)),
         breakdown=breakdown,
-        figures=dict(benchmark.aggregate([(item.example, item.verdicts[scoring]) for item in counted])),
+        figures={printable(name): float(value) for name, value in figures.items()},
         tiers=dict(sorted(Counter(verdict.tier for verdict in verdicts if verdict.tier).items())),
     )
 

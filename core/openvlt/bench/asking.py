@@ -20,7 +20,7 @@ from openvlt.engines import Resolved
 from openvlt.errors import DataError, Reject, RemoteError
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, Trace
 from openvlt.records.bench import UsedModel, UsedPrompt
-from openvlt.stages.ask import Ask
+from openvlt.stages.ask import Ask, prompt
 from openvlt.stages.map import Task, Value, map_stage
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
@@ -59,16 +59,21 @@ def ask(
         RemoteError, DataError: no request succeeded, or the model cannot be asked any more.
     """
     benchmark, resolved = definition.benchmark.component, workspace.resolve(model)
-    messages = benchmark.messages if trained else benchmark.base_messages
+    worded = benchmark.messages if trained else benchmark.base_messages
+
+    def messages(row: Row) -> list[Message]:
+        return prompt(definition.benchmark, lambda: worded(row.example, workspace.format))
+
     readable = (row for row in questions.output.rows() if row.example.id not in questions.unreadable)
-    prompts, refused = digest_prompts(readable, lambda row: [messages(row.example, workspace.format)])
+    prompts, refused = digest_prompts(readable, lambda row: [messages(row)])
     failed = {**questions.unreadable, **refused}
     work = RawReplies(
         workspace,
+        definition.benchmark,
         "reply",
         resolved,
         sampling,
-        messages=lambda row: messages(row.example, workspace.format),
+        messages=messages,
         parse=lambda completion: completion,
         value_type=Completion,
         is_asked=lambda row: row.example.id not in failed,
@@ -102,7 +107,11 @@ def guess(
     def guessed(row: Row) -> Row:
         if row.example.id in questions.unreadable:
             return row
-        answer = guesser(row.example)
+        with definition.benchmark.guarded():
+            answer = guesser(row.example)
+            if not isinstance(answer, str):
+                raise TypeError(f"its baseline {baseline} returned {type(answer).__name__}, not text")
+            answer.encode()  # else it could not be stored
         return replace(row, traces=(Trace(think="", answer=answer, raw=answer),))
 
     step = Step("bench", name, 0, (definition.benchmark.identity, "guess", baseline, questions.output.digest))

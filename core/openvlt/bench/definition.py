@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from openvlt.recipe import read_yaml
 from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry
 from openvlt.registry.targets import is_data, read_data
+from openvlt.store.claims import is_name
 
 PROBE = "so it is"
 """A response that is more than a bare answer, so that every benchmark with a judge has a prompt for it."""
@@ -34,10 +35,20 @@ class Definition:
     verifiers: Mapping[str, Built[Verifier]]
     is_file: bool = False
 
+    @property
+    def baselines(self) -> dict[str, Callable[[Example], str]]:
+        """The benchmark's baselines, by name."""
+        with self.benchmark.guarded():
+            found = dict(self.benchmark.component.baselines())
+            if not all(is_name(name) and callable(guesser) for name, guesser in found.items()):
+                raise TypeError("its baselines are no functions with names")
+            return found
+
     def asks_judge(self, example: Example) -> bool:
         """True if the official scoring asks a judge about responses that are more than a bare answer."""
         benchmark = self.benchmark.component
-        return bool(benchmark.judge_extraction(example, PROBE) or benchmark.judge_score(example, PROBE))
+        with self.benchmark.guarded():
+            return bool(benchmark.judge_extraction(example, PROBE) or benchmark.judge_score(example, PROBE))
 
 
 def define(

@@ -49,7 +49,7 @@ def ask_judge(workspace: Workspace, definition: Definition, responses: Responses
         UsageError: the benchmark asks no judge.
         RemoteError: no request to the judge succeeded, or it cannot be asked any more.
     """
-    benchmark, judge = definition.benchmark.component, _Judge(workspace, definition.name, workspace.resolve(model))
+    benchmark, judge = definition.benchmark.component, _Judge(workspace, definition, workspace.resolve(model))
     usable = (row for row in responses.output.rows() if trace_of(row) and row.example.id not in responses.failed)
     first = next(usable, None)
     if first is None:
@@ -88,7 +88,7 @@ class _Judge:
     """The judge of one benchmark."""
 
     workspace: Workspace
-    benchmark: str
+    definition: Definition
     model: Resolved
 
     def ask(
@@ -98,16 +98,19 @@ class _Judge:
 
         def messages(row: Row) -> list[Message] | None:
             trace = trace_of(row)
-            return words(row, trace) if trace and row.example.id not in responses.failed else None
+            if trace is None or row.example.id in responses.failed:
+                return None
+            with self.definition.benchmark.guarded():
+                return words(row, trace)
 
         work = RawReplies(
-            self.workspace, f"judge-{purpose}", self.model, SAMPLING,
+            self.workspace, self.definition.benchmark, f"judge-{purpose}", self.model, SAMPLING,
             messages=lambda row: messages(row) or [], parse=lambda reply: _checked(reply, purpose),
             value_type=Completion, is_asked=lambda row: messages(row) is not None, attach=attach,
         )  # fmt: skip
         inputs = responses.output
         prompts, _ = digest_prompts(inputs.rows(), lambda row: [messages(row)])
-        step = Step("judge", f"judge-{purpose}-{self.benchmark}", 0, (work.identity, prompts, inputs.digest))
+        step = Step("judge", f"judge-{purpose}-{self.definition.name}", 0, (work.identity, prompts, inputs.digest))
         made, missing = collect(self.workspace, step, inputs, work)
         tokens = responses.judge_tokens + int(made.record.counts.get("total_tokens", 0))
         stages = (*responses.stages, made.record)

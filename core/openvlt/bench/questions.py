@@ -105,8 +105,8 @@ def questions(
 def _rows(workspace: Workspace, definition: Definition, limit: int | None, images: bool) -> Iterator[Row | Rejected]:
     """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
     broken: list[Rejected] = []
-    benchmark, name = definition.benchmark.component, definition.benchmark.entry.name
-    for example in islice(benchmark.choose(_read(definition, broken)), limit):
+    name = definition.benchmark.entry.name
+    for example in islice(_chosen(definition, broken), limit):
         try:
             stored = _checked_images(workspace, example, images)
         except Reject as reject:
@@ -117,6 +117,15 @@ def _rows(workspace: Workspace, definition: Definition, limit: int | None, image
         yield each
         yield Row(example=Example(id=each.id, question="", answer="", source=name))
     workspace.images.sync()
+
+
+def _chosen(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
+    """Yield the rows that the benchmark chooses."""
+    with definition.benchmark.guarded():
+        for example in definition.benchmark.component.choose(_read(definition, broken)):
+            if not isinstance(example, Example):
+                raise TypeError(f"it chose {type(example).__name__}, which is no question")
+            yield example
 
 
 def _read(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:

@@ -238,7 +238,7 @@ class _Compiler:
         questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))
         self.questions.append(questions)
         self.scores[name] = {}
-        for baseline, guesser in benchmark.benchmark.component.baselines().items():
+        for baseline, guesser in benchmark.baselines.items():
             guess = Guess(
                 name=f"bench-{name}-{baseline}", iteration=0, questions=questions, baseline=baseline, guesser=guesser
             )
@@ -256,7 +256,7 @@ class _Compiler:
 
     def _score(self, answers: Guess | Ask, model_name: str) -> None:
         benchmark = answers.questions.benchmark
-        name, baselines = benchmark.name, benchmark.benchmark.component.baselines()
+        name, baselines = benchmark.name, benchmark.baselines
         scores = self.scores[name]
         others = tuple(score for other, score in scores.items() if other == "base" or other in baselines)
         scores[model_name] = self._add(

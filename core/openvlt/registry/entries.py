@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from openvlt.errors import OpenvltError, PluginError, Reject
 
 if TYPE_CHECKING:
     # Importing the interfaces would take a fifth of the time of ``list-plugins``.
@@ -16,6 +19,8 @@ Spec: TypeAlias = str | Mapping[str, Any]
 """A component in a recipe: its name, or ``{"use": name, option: value}``."""
 Origin: TypeAlias = Literal["builtin", "dist", "file"]
 PluginStatus: TypeAlias = Literal["ok", "disabled", "broken", "incompatible"]
+_SHOWN = 1000
+"""Characters of a component's error that are shown."""
 EntryStatus: TypeAlias = Literal["ok", "shadowed", "missing-extra"]
 
 
@@ -123,3 +128,21 @@ class Built(Generic[C_co]):
     def spec(self) -> dict[str, Any]:
         """The spec that builds the same component again, in this process or another."""
         return {"use": self.entry.id, **self.options}
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """The boundary to the component: what it raises that is no error for users becomes one that names it.
+
+        Raises:
+            PluginError: the component failed.
+        """
+        try:
+            yield
+        except (OpenvltError, Reject, ImportError, MemoryError):  # each has a sentence of its own
+            raise
+        except Exception as error:
+            said = str(error).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()[:_SHOWN]
+            raise PluginError(
+                f"The {self.entry.kind} {self.entry.name} failed: {type(error).__name__}: {said}.",
+                "Run again with --debug to see where, and report it to the plugin's author.",
+            ) from error

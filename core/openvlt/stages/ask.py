@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +15,12 @@ from openvlt.engines import Resolved
 from openvlt.engines.conversation import converse
 from openvlt.errors import Reject
 from openvlt.interfaces import Chat, CountingEngine, Engine, Request
-from openvlt.records import Completion, Message, Rejected, Row, Sampling, Trace
+from openvlt.records import Completion, Image, Message, Rejected, Row, Sampling, Trace
+from openvlt.registry import Built
+from openvlt.stages.accepting import printable
 from openvlt.stages.map import Task, Value
 from openvlt.stages.workspace import Workspace
-from openvlt.store import digest, numbered
+from openvlt.store import decode, digest, encode, numbered
 
 
 @dataclass
@@ -26,7 +29,8 @@ class Ask:
 
     Attributes:
         workspace: of the run.
-        component: identity of the component that writes the prompts and parses the responses.
+        component: writes the prompts and parses the responses.
+        made_by: what the identity of the work has of it.
         model: the model to ask.
         sampling: how responses are sampled; its ``n`` is the number of values per row.
         messages: the prompt of a row.
@@ -37,7 +41,8 @@ class Ask:
     """
 
     workspace: Workspace
-    component: str
+    component: Built[Any]
+    made_by: str
     model: Resolved
     sampling: Sampling
     messages: Callable[[Row], list[Message]]
@@ -53,7 +58,7 @@ class Ask:
 
     @cached_property
     def identity(self) -> str:
-        return digest("ask", self.component, self.model.identity, replace(self.sampling, n=1))
+        return digest("ask", self.made_by, self.model.identity, replace(self.sampling, n=1))
 
     @property
     def chunk(self) -> int:
@@ -70,42 +75,51 @@ class Ask:
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         engine = self._open()
         values = self._converse(engine, tasks) if self.run else self._ask(engine, tasks)
-        for of_task in values:
-            for value in of_task:
-                self._count(value)
+        values = [[self._kept(task.row, each) for each in some] for task, some in zip(tasks, values, strict=True)]
+        self._counts["rejected"] += sum(isinstance(value, Rejected) for of_task in values for value in of_task)
         return values
 
     def counts(self) -> dict[str, float]:
         if isinstance(self._engine, CountingEngine):
-            self._engine_counts = self._engine.counts()
+            with self.model.backend.guarded():
+                found = {str(name): float(value) for name, value in self._engine.counts().items()}
+            self._engine_counts = {name: value for name, value in found.items() if math.isfinite(value)}
         return {**self._counts, **self._engine_counts}
 
     def close(self) -> None:
         self.counts()  # keeps the engine's final counts
-        self._stack.close()
+        with self.model.backend.guarded():
+            self._stack.close()
         self._engine = None
 
     def _key(self, row: Row) -> str:
-        return digest(self.identity, self.given(row) if self.given else self.messages(row))
+        try:
+            return digest(self.identity, self.given(row) if self.given else self._prompt(row))
+        except Reject as reject:
+            return digest(self.identity, "rejected", reject.reason)
+
+    def _prompt(self, row: Row) -> tuple[Message, ...]:
+        return tuple(prompt(self.component, lambda: self.messages(row)))
 
     def _open(self) -> Engine:
         with self._lock:
             if self._engine is None:
-                opened = self.workspace.executor.open(self.model, self.workspace.images)
-                self._engine = self._stack.enter_context(opened)
-            return self._engine
+                with self.model.backend.guarded():
+                    opened = self.workspace.executor.open(self.model, self.workspace.images)
+                    self._engine = self._stack.enter_context(opened)
+            return _Checked(self._engine, self.model)
 
     def _ask(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         values: list[list[Value | Rejected]] = [[] for _ in tasks]
         requests: list[tuple[int, Request]] = []
         for index, task in enumerate(tasks):
             try:
-                prompt = tuple(self.messages(task.row))
+                asked = self._prompt(task.row)
             except Reject as reject:
                 refused = Rejected(id=task.row.example.id, reason=reject.reason, transient=reject.transient)
                 values[index] = [refused] * len(task.wanted)
                 continue
-            requests.append((index, Request(prompt, self._key(task.row), task.wanted)))
+            requests.append((index, Request(asked, self._key(task.row), task.wanted)))
         responses = engine.generate([request for _, request in requests], self.sampling)
         for (index, request), response in zip(requests, responses, strict=True):
             row = tasks[index].row
@@ -119,7 +133,8 @@ class Ask:
     def _parse(self, row: Row, sample: int, completion: Completion) -> Value | Rejected:
         self._counts["tokens"] += completion.completion_tokens
         try:
-            value = self.parse(completion)
+            with self.component.guarded():
+                value = self.parse(completion)
         except Reject as reject:
             return Rejected(id=row.example.id, reason=reject.reason, transient=reject.transient)
         if isinstance(value, Trace):
@@ -141,7 +156,7 @@ class Ask:
             self.sampling,
             [self._key(task.row) for task, _ in flat],
             [sample for _, sample in flat],
-            lambda index, chat: run(flat[index][0].row, chat),
+            lambda index, chat: self._run(run, flat[index][0].row, chat),
         )
         values: list[list[Value | Rejected]] = []
         for task in tasks:
@@ -152,6 +167,59 @@ class Ask:
             ])  # fmt: skip
         return values
 
-    def _count(self, value: Value | Rejected) -> None:
+    def _run(self, run: Callable[[Row, Chat], Any], row: Row, chat: Chat) -> Any:
+        with self.component.guarded():
+            return run(row, chat)
+
+    def _kept(self, row: Row, value: Any) -> Value | Rejected:
+        """A value that can be read again once it is stored; any other would be an error of every later run."""
         if isinstance(value, Rejected):
-            self._counts["rejected"] += 1
+            return Rejected(id=row.example.id, reason=printable(value.reason), transient=bool(value.transient))
+        try:
+            return decode(self.value_type, encode(value))
+        except (ValueError, TypeError, RecursionError):
+            entry = self.component.entry
+            return Rejected(id=row.example.id, reason=f"the {entry.kind} {entry.name} made no value of the reply")
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """An engine whose replies are those that were asked for."""
+
+    engine: Engine
+    model: Resolved
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
+        with self.model.backend.guarded():
+            replies = list(self.engine.generate(requests, sampling))
+            if len(replies) != len(requests):
+                raise ValueError(f"it returned {len(replies)} replies to {len(requests)} requests")
+            return [self._reply(request, reply) for request, reply in zip(requests, replies, strict=True)]
+
+    @staticmethod
+    def _reply(request: Request, reply: Any) -> Sequence[Completion] | Rejected:
+        if isinstance(reply, Rejected):
+            return reply
+        samples = list(reply)
+        if len(samples) != len(request.samples) or not all(isinstance(each, Completion) for each in samples):
+            raise ValueError(f"it did not return {len(request.samples)} completions for a request")
+        if not all(isinstance(each.text, str) and isinstance(each.completion_tokens, int) for each in samples):
+            raise ValueError("it returned a completion without a text and a number of tokens")
+        return samples
+
+
+def prompt(component: Built[Any], messages: Callable[[], Sequence[Message]]) -> list[Message]:
+    """What a component words, if it is a prompt.
+
+    Raises:
+        PluginError: it is none, or the component failed.
+        Reject: the component rejects the row.
+    """
+    with component.guarded():
+        found = list(messages())
+        for each in found:
+            if not (isinstance(each, Message) and isinstance(each.role, str) and isinstance(each.content, tuple)):
+                raise TypeError(f"its prompt has {type(each).__name__}, which is no message")
+            if not all(isinstance(part, str | Image) for part in each.content):
+                raise TypeError("its prompt has a part that is neither text nor image")
+        return found

@@ -19,6 +19,7 @@ def caption(
     converses = type(component).run is not Captioner.run
     work = Ask(
         workspace,
+        captioner,
         captioner.identity,
         model,
         component.sampling,

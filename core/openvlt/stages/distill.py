@@ -21,6 +21,7 @@ def distill(
     converses = type(component).run is not Teacher.run
     work = Ask(
         workspace,
+        teacher,
         teacher.identity,
         model,
         component.sampling,

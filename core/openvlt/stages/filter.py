@@ -10,6 +10,7 @@ from openvlt.errors import DataError
 from openvlt.interfaces import ExampleFilter
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
+from openvlt.stages.accepting import printable
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
 
@@ -63,9 +64,12 @@ def filter_examples(
 def _filtered(
     built: Built[ExampleFilter], examples: Iterable[Example], facts: Facts, writer: StageWriter
 ) -> Iterator[Example]:
-    for decision in built.component.decide(examples, facts):
-        if isinstance(decision, tuple):
-            example, drop = decision
-            writer.reject(Rejected(id=example.id, reason=f"{built.entry.name}: {drop.reason}"))
-        else:
-            yield decision.example
+    with built.guarded():
+        for decision in built.component.decide(examples, facts):
+            if isinstance(decision, tuple):
+                example, drop = decision
+                writer.reject(Rejected(id=example.id, reason=printable(f"{built.entry.name}: {drop.reason}")))
+            elif not isinstance(decision.example, Example):
+                raise TypeError(f"it kept {type(decision.example).__name__}, which is no example")
+            else:
+                yield decision.example

@@ -11,8 +11,9 @@ from openvlt.errors import DataError, PluginError
 from openvlt.interfaces import Drop, TraceFilter
 from openvlt.records import Example, Judged, Rejected, Row
 from openvlt.registry import Built
+from openvlt.stages.accepting import printable
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import StageWriter
+from openvlt.store import StageWriter, decode, encode
 
 
 def select(
@@ -59,21 +60,34 @@ def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWrite
             waiting.append(row)
             yield row.example, row.judged
 
-    for _, kept in built.component.choose_all(pairs()):
-        row = waiting.popleft()
-        if isinstance(kept, Drop):
-            writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: {kept.reason}"))
-            continue
-        if not kept:
-            writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: kept no trace"))
-            continue
-        _check_answers(built, row, kept)
-        yield replace(row, judged=tuple(kept))
+    with built.guarded():
+        for _, kept in built.component.choose_all(pairs()):
+            row = waiting.popleft()
+            if isinstance(kept, Drop):
+                reason = printable(f"{built.entry.name}: {kept.reason}")
+                writer.reject(Rejected(id=row.example.id, reason=reason))
+                continue
+            if not kept:
+                writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: kept no trace"))
+                continue
+            _check_answers(built, row, kept)
+            yield _rewritten(row, tuple(kept))
     if waiting:
         raise PluginError(
             f"The filter {built.entry.id} made no decision on {len(waiting)} rows.",
             "Report this to its author: a filter must yield one decision per row, in order.",
         )
+
+
+def _rewritten(row: Row, kept: tuple[Judged, ...]) -> Row:
+    """The row with what was kept, which can be read again once it is written.
+
+    Raises:
+        ValueError, TypeError: it cannot.
+    """
+    found = replace(row, judged=kept)
+    known = {id(judged) for judged in row.judged}
+    return found if all(id(judged) in known for judged in kept) else decode(Row, encode(found))
 
 
 def _check_answers(built: Built[TraceFilter], row: Row, kept: Sequence[Judged]) -> None:
