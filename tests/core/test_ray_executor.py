@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made import Bench
@@ -116,3 +117,24 @@ def test_without_ray_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("openvlt.engines.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"ray is not installed.*pip install 'openvlt\[ray\]'"):
         make_executor(ExecutorSpec(use="ray"))
+
+
+def test_a_reward_function_scores_in_actors() -> None:
+    """In threads of two of them, as trainers on Ray call it; the function arrives pickled."""
+    import ray
+
+    import openvlt
+
+    @ray.remote(num_cpus=0.5)
+    class Scorer:
+        def score(self, function: Any, index: int) -> list[float | None]:
+            return list(function(completions=[rf"<answer>\cos(\pi/2-x)+{index}</answer>"], answer=[rf"\sin x+{index}"]))
+
+    if not ray.is_initialized():
+        ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="error")
+    function = openvlt.reward("answer", workers=1)
+    actors = [Scorer.options(max_concurrency=3).remote() for _ in range(2)]
+    asked = [actor.score.remote(function, index) for index in range(3) for actor in actors]
+    assert ray.get(asked, timeout=120) == [[1.0]] * 6
+    for actor in actors:
+        ray.kill(actor)
