@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
@@ -12,7 +11,16 @@ from pathlib import Path
 from openvlt.engines.model_files import check_files
 from openvlt.errors import UsageError
 from openvlt.records import Model
-from openvlt.store import Home, decode, digest, file_digest, model_digest, model_files, model_of_run, write_atomically
+from openvlt.store import (
+    Home,
+    digest,
+    file_digest,
+    model_digest,
+    model_files,
+    model_of_run,
+    read_checked,
+    write_checked,
+)
 
 
 def locate(model: Model, known: Mapping[str, Model], home: Home) -> Model:
@@ -92,10 +100,8 @@ def file_digests(model: Path, home: Home, known: Mapping[str, str] | None = None
     """
     cache = home.root / "digests.json"
     try:
-        checksum, digests = decode(tuple[str, dict[str, str]], cache.read_bytes())
-    except (FileNotFoundError, ValueError):
-        checksum, digests = "", {}
-    if checksum != digest(digests):  # damaged: a wrong digest would make another model of this one
+        digests = read_checked(cache)
+    except (FileNotFoundError, ValueError):  # damaged: a wrong digest would make another model of this one
         digests = {}
     before, found = len(digests), dict[str, str]()
     for file in model_files(model):
@@ -103,5 +109,5 @@ def file_digests(model: Path, home: Home, known: Mapping[str, str] | None = None
         key = f"{file.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
         digests[key] = found[file.name] = digests.get(key) or (known or {}).get(file.name) or file_digest(file)
     if len(digests) != before:
-        write_atomically(cache, json.dumps([digest(digests), digests]).encode())
+        write_checked(cache, digests)
     return found

@@ -8,14 +8,13 @@ repeats what came after it; the records are cut to these sizes first, so that th
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from openvlt.store import digest, file_digest, write_atomically, writing
+from openvlt import system
+from openvlt.store import file_digest, read_checked, write_checked, writing
 
 MANIFEST = "manifest.json"
 RECORDS = ("metrics.jsonl", "completions-*.jsonl")
@@ -41,30 +40,6 @@ def damage(folder: Path, written: Mapping[str, list[Any]]) -> str | None:
     return next(
         (f"{name} has changed" for name, (_, sha) in written.items() if file_digest(folder / name) != sha), None
     )
-
-
-def write_checked(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object with a checksum.
-
-    Raises:
-        DataError: the disk is full or read-only.
-    """
-    text = json.dumps(content)
-    write_atomically(path, json.dumps({"checksum": digest(text), "content": content}).encode())
-
-
-def read_checked(path: Path) -> dict[str, Any]:
-    """Read what `write_checked` wrote.
-
-    Raises:
-        ValueError: it is damaged.
-        OSError: it cannot be read.
-    """
-    written = json.loads(path.read_bytes())
-    if not isinstance(written, dict) or written.get("checksum") != digest(json.dumps(written.get("content"))):
-        raise ValueError(path)
-    content: dict[str, Any] = written["content"]
-    return content
 
 
 def complete(checkpoint: Path, folder: Path) -> None:
@@ -139,6 +114,5 @@ def _records(folder: Path) -> list[Path]:
 
 
 def _synced_size(path: Path) -> int:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return os.fstat(file.fileno()).st_size
+    system.sync(path)
+    return path.stat().st_size

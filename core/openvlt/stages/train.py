@@ -16,11 +16,11 @@ from openvlt.interfaces import Trainer, Verifier
 from openvlt.keys import KEYS, endpoint_key
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_whole, read_checked, remove_checkpoints
+from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_whole, remove_checkpoints
 from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import StageFolder, digest, encode, model_digest, write_atomically, writing
+from openvlt.store import StageFolder, digest, encode, model_digest, read_checked, write_atomically, writing
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.interfaces import Checkpoint, Trainer, Verifier
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
 from openvlt.registry import Registry
-from openvlt.stages.checkpoints import complete, contents, write_checked
+from openvlt.stages.checkpoints import complete, contents
 from openvlt.stages.training_rows import training_rows
-from openvlt.store import ImageStore, StageFolder, decode, write_atomically, writing
+from openvlt.store import ImageStore, StageFolder, decode, write_atomically, write_checked, writing
 from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner
 from openvlt.verification.runner import Tally
 

@@ -22,7 +22,7 @@ from openvlt.store.runs import (
 )
 from openvlt.store.stage import StageFolder, StageWriter, damaged_model, file_digest, model_digest, model_files
 from openvlt.store.values import ValueStore
-from openvlt.store.writing import replacing, write_atomically, writing
+from openvlt.store.writing import read_checked, replacing, write_atomically, write_checked, writing
 
 __all__ = [
     "Home",
@@ -53,6 +53,7 @@ __all__ = [
     "model_of_run",
     "numbered",
     "open_home",
+    "read_checked",
     "read_format",
     "read_run",
     "remove_run",
@@ -60,6 +61,7 @@ __all__ = [
     "run_folder",
     "run_names",
     "write_atomically",
+    "write_checked",
     "write_models",
     "write_run",
     "writing",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from openvlt.records import Image, Row, Run
@@ -47,5 +46,5 @@ def _check_images(home: Home, images: set[Image]) -> Iterator[str]:
         path = store.path(image)
         if not path.exists():
             yield f"image {path} is missing"
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != image.sha256:
+        elif file_digest(path) != image.sha256:
             yield f"image {path} is damaged"

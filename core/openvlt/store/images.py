@@ -74,8 +74,8 @@ class ImageStore:
         """Wait until all added images are on the disk."""
         while self._unsynced:
             path = self._unsynced.pop()
-            with writing(path), path.open("rb") as file:
-                os.fsync(file.fileno())
+            with writing(path):
+                system.sync(path)
 
     def content(self, image: Image) -> bytes:
         """The image's encoded bytes, whose digest is checked: 1 ms for 1 MB.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from openvlt import system
 from openvlt.errors import DataError
 from openvlt.records import Rejected
 from openvlt.store.codec import decode, digest, encode
-from openvlt.store.writing import sync_tree, write_atomically, writing
+from openvlt.store.writing import read_checked, sync_tree, write_checked, writing
 
 T = TypeVar("T")
 
@@ -42,11 +41,8 @@ class StageFolder:
     def summary(self) -> dict[str, Any] | None:
         """What the stage counted; None if it is incomplete, its output is gone or ``stage.json`` is damaged."""
         try:
-            summary = decode(dict[str, Any], self.summary_file.read_bytes())
-            checksum = summary.pop("checksum", None)  # a summary of an earlier version has none
+            summary = read_checked(self.summary_file, unchecked=True)
         except (FileNotFoundError, ValueError):
-            return None
-        if checksum not in (None, digest(summary)):
             return None
         return summary if self._output(summary).exists() else None
 
@@ -82,8 +78,7 @@ class StageFolder:
             system.sync(self.path.parent)
             files = {name: [(self.path / name).stat().st_size, found] for name, found in digests.items()}
         complete = {**summary, "files": files}
-        content = {**complete, "checksum": digest(complete)}
-        write_atomically(self.summary_file, json.dumps(content, indent=1).encode())
+        write_checked(self.summary_file, complete)
         return complete
 
     def model(self) -> Path | None:

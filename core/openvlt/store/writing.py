@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from openvlt import system
 from openvlt.errors import DataError
+from openvlt.store.codec import decode, digest
 
 
 @contextmanager
@@ -46,6 +49,32 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
         system.sync(path.parent)
+
+
+def write_checked(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object with its checksum atomically, for `read_checked`.
+
+    Raises:
+        DataError: the disk is full or read-only.
+    """
+    write_atomically(path, json.dumps({**content, "checksum": digest(content)}, indent=1).encode())
+
+
+def read_checked(path: Path, *, unchecked: bool = False) -> dict[str, Any]:
+    """Read a JSON object, without its checksum.
+
+    Args:
+        path: of the file.
+        unchecked: accept a file without a checksum, which an earlier version wrote.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged.
+    """
+    content = decode(dict[str, Any], path.read_bytes())
+    if content.pop("checksum", digest(content) if unchecked else None) != digest(content):
+        raise ValueError(f"{path} is damaged")
+    return content
 
 
 def sync_tree(path: Path) -> None:
