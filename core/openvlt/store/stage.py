@@ -53,9 +53,7 @@ class StageFolder:
             summary: in ``stage.json``.
             of: digest of a file; by default only sizes are compared.
         """
-        earlier = {} if "model" in summary else {self.rows_file.name: (None, summary["digest"])}
-        files: Mapping[str, tuple[int | None, str]] = summary.get("files", earlier)
-        for name, (size, expected) in files.items():
+        for name, (size, expected) in self._files(summary).items():
             file = self.path / name
             if not file.is_file() or size not in (None, file.stat().st_size):
                 return file
@@ -94,6 +92,12 @@ class StageFolder:
             raise damaged_model(file)
         return self._output(summary)
 
+    def _files(self, summary: Mapping[str, Any]) -> Mapping[str, tuple[int | None, str]]:
+        """Size and digest of each file; an earlier version recorded only the digest of the rows."""
+        earlier = {} if "model" in summary else {self.rows_file.name: (None, summary["digest"])}
+        files: Mapping[str, tuple[int | None, str]] = summary.get("files", earlier)
+        return files
+
     def _output(self, summary: Mapping[str, Any]) -> Path:
         return self.path / str(summary["model"]) if "model" in summary else self.rows_file
 
@@ -107,7 +111,7 @@ class StageFolder:
         Raises:
             DataError: a row cannot be read, or the rows are not what the stage wrote.
         """
-        return self._read(self.rows_file, record_type, digest or self._expected(self.rows_file))
+        return self._read(self.rows_file, record_type, digest)
 
     def rejected(self) -> Iterator[Rejected]:
         """Yield the rows that were rejected.
@@ -115,14 +119,11 @@ class StageFolder:
         Raises:
             DataError: they are not what the stage wrote.
         """
-        return self._read(self.rejected_file, Rejected, self._expected(self.rejected_file))
+        return self._read(self.rejected_file, Rejected)
 
-    def _expected(self, file: Path) -> str | None:
-        summary = self.summary() or {}
-        _, expected = summary.get("files", {}).get(file.name, (None, None))
-        return expected or (summary.get("digest") if file == self.rows_file else None)
-
-    def _read(self, path: Path, record_type: type[T], expected: str | None) -> Iterator[T]:
+    def _read(self, path: Path, record_type: type[T], expected: str | None = None) -> Iterator[T]:
+        if expected is None and (summary := self.summary()) is not None:
+            _, expected = self._files(summary).get(path.name, (None, None))
         hashed = hashlib.sha256()
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
