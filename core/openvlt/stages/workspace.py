@@ -8,14 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from openvlt.engines import Executor, Local, Resolved, file_digests, locate, resolve
 from openvlt.errors import UsageError
 from openvlt.records import Format, Model, Rejected, Row, StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.progress import Progress, Quiet
-from openvlt.store import Home, ImageStore, StageFolder, StageWriter, damaged_model, digest, file_digest, writing
+from openvlt.store import (
+    Home,
+    ImageStore,
+    StageFolder,
+    StageWriter,
+    damaged_model,
+    digest,
+    file_digest,
+    locked,
+    writing,
+)
 
 
 @dataclass
@@ -121,15 +129,12 @@ def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dic
     workspace.uses(step.fingerprint)
     with writing(folder.path):
         folder.path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.path.with_suffix(".lock"), timeout=0)
-    try:
-        with lock:
-            yield folder, _intact(workspace, step, folder)
-    except Timeout:
-        raise UsageError(
-            f"Another process is working on the same stage {step.name} ({step.fingerprint[:12]}).",
-            "Wait until it has ended, then run this command again to reuse its output.",
-        ) from None
+    busy = UsageError(
+        f"Another process is working on the same stage {step.name} ({step.fingerprint[:12]}).",
+        "Wait until it has ended, then run this command again to reuse its output.",
+    )
+    with locked(folder.path.with_suffix(".lock"), busy):
+        yield folder, _intact(workspace, step, folder)
 
 
 def _complete(folder: StageFolder) -> dict[str, Any] | None:

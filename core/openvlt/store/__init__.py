@@ -1,10 +1,10 @@
 """Everything on disk: images, cached values, the outputs of stages, the records of runs."""
 
 from openvlt.store.check import check_run
-from openvlt.store.claims import claimed_run, is_claimed, run_folder
 from openvlt.store.codec import decode, digest, encode, numbered
 from openvlt.store.home import Home, open_home
 from openvlt.store.images import ImageStore, decode_image, image_format
+from openvlt.store.locks import claimed_run, is_claimed, locked, run_folder
 from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.runs import (
     earlier_run,
@@ -47,6 +47,7 @@ __all__ = [
     "image_format",
     "is_claimed",
     "list_runs",
+    "locked",
     "log_stage",
     "model_digest",
     "model_files",

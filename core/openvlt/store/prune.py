@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from openvlt.records import Row
-from openvlt.store.claims import any_claimed, unpruned
 from openvlt.store.home import Home
+from openvlt.store.locks import any_claimed, unpruned
 from openvlt.store.runs import list_runs, logged_stages
 from openvlt.store.stage import StageFolder
 

@@ -7,7 +7,7 @@ Finished work must outlive a process that ends at any moment, and its next attem
 - ``run.json`` is replaced atomically, after each stage, by a record that has no less than the one before: a run that is
   carried out again keeps the stages it has not reached again, and the record of a finished run stays as it is until the
   new attempt is finished, too. So every reader needs one file, and a kill between any two writes loses nothing.
-- The status ``running`` counts only while a process holds the lock of the run (`openvlt.store.claims`).
+- The status ``running`` counts only while a process holds the lock of the run (`openvlt.store.locks`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 from openvlt import system
 from openvlt.errors import DataError, UsageError, closest
 from openvlt.records import Format, Model, Run, StageRecord
-from openvlt.store.claims import is_claimed, is_name, run_folder
 from openvlt.store.codec import decode, encode
 from openvlt.store.home import Home
+from openvlt.store.locks import is_claimed, is_name, run_folder
 from openvlt.store.stage import StageFolder
 from openvlt.store.writing import write_atomically, writing
 

@@ -1,10 +1,10 @@
-"""Which runs are at work: each holds a lock, which the system releases however its process ends."""
+"""Locks on runs, stages and the store, which the system releases however a process ends."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -39,6 +39,26 @@ def is_name(name: str) -> bool:
 
 
 @contextmanager
+def locked(path: Path, busy: UsageError, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock.
+
+    Args:
+        path: of the lock.
+        busy: raised if another process holds it.
+        patience: seconds to wait for it.
+    """
+    lock = FileLock(path, timeout=patience)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise busy from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def claimed_run(home: Home, name: str) -> Iterator[None]:
     """Lock a run, so that no other process overwrites its record or prunes what it needs.
 
@@ -48,19 +68,14 @@ def claimed_run(home: Home, name: str) -> Iterator[None]:
     run_folder(home, name)
     with writing(home.locks):
         home.locks.mkdir(exist_ok=True)
-    lock = FileLock(_lock(home, name), timeout=PATIENCE)
-    with unpruned(home):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise UsageError(
-                f"Another process is working on the same run {name}.",
-                "Wait until it has ended, or carry this one out under another name.",
-            ) from None
-    try:
+    busy = UsageError(
+        f"Another process is working on the same run {name}.",
+        "Wait until it has ended, or carry this one out under another name.",
+    )
+    with ExitStack() as held:
+        with unpruned(home):
+            held.enter_context(locked(_lock(home, name), busy, PATIENCE))
         yield
-    finally:
-        lock.release()
 
 
 def is_claimed(home: Home, name: str, *, unknown: bool = True) -> bool:
@@ -81,24 +96,16 @@ def any_claimed(home: Home) -> bool:
     return any(is_claimed(home, path.name.removesuffix(".lock")) for path in home.locks.glob("*.lock"))
 
 
-@contextmanager
-def unpruned(home: Home) -> Iterator[None]:
+def unpruned(home: Home) -> AbstractContextManager[None]:
     """Keep the store from being pruned; the one who prunes it holds this until the end, so that no run begins.
 
     Raises:
         UsageError: another process prunes the store.
     """
-    lock = FileLock(home.root / "prune.lock", timeout=5 * PATIENCE)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UsageError(
-            f"'openvlt runs prune' is at work in {home.root}.", "Wait until it has ended, then run this command again."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    busy = UsageError(
+        f"'openvlt runs prune' is at work in {home.root}.", "Wait until it has ended, then run this command again."
+    )
+    return locked(home.root / "prune.lock", busy, 5 * PATIENCE)
 
 
 def _lock(home: Home, name: str) -> Path:
