@@ -21,7 +21,8 @@ from openvlt.errors import DataError, Reject, RemoteError
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, Trace
 from openvlt.records.bench import UsedModel, UsedPrompt
 from openvlt.stages.ask import Ask, prompt
-from openvlt.stages.map import Task, Value, map_stage
+from openvlt.stages.filling import Task, Value
+from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
 

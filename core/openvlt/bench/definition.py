@@ -13,7 +13,7 @@ from openvlt.recipe import read_yaml
 from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry
 from openvlt.registry.targets import is_data, read_data
-from openvlt.store.claims import is_name
+from openvlt.store.locks import is_name
 
 PROBE = "so it is"
 """A response that is more than a bare answer, so that every benchmark with a judge has a prompt for it."""

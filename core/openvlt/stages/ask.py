@@ -18,7 +18,7 @@ from openvlt.interfaces import Chat, CountingEngine, Engine, Request
 from openvlt.records import Completion, Image, Message, Rejected, Row, Sampling, Trace
 from openvlt.registry import Built
 from openvlt.stages.accepting import printable
-from openvlt.stages.map import Task, Value
+from openvlt.stages.filling import Task, Value
 from openvlt.stages.workspace import Workspace
 from openvlt.store import decode, digest, encode, numbered
 

@@ -7,7 +7,8 @@ from openvlt.interfaces import Captioner
 from openvlt.records import Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
-from openvlt.stages.map import Value, map_stage
+from openvlt.stages.filling import Value
+from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 
 

@@ -9,7 +9,8 @@ from openvlt.interfaces import Teacher
 from openvlt.records import Rejected, Row, Trace
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
-from openvlt.stages.map import Value, map_stage
+from openvlt.stages.filling import Value
+from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Judged, Rejected, Row, Verdict
 from openvlt.registry import Built
-from openvlt.stages.map import Task, Value, map_stage
+from openvlt.stages.filling import Task, Value
+from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 from openvlt.store import digest
 from openvlt.verification import VerifierRunner
