@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import warnings
+from collections import OrderedDict
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,30 +133,19 @@ class ImageStore:
 
 
 class _Decoded:
-    """The most recently used pictures, up to a number of bytes.
-
-    A forked child starts with none: another thread of its parent may have held the lock, which would then never be
-    released in the child.
-    """
+    """The most recently used pictures, up to a number of bytes."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._reset()
-
-    def _reset(self) -> None:
-        self._pid = os.getpid()
         self._lock = system.renewed_at_fork(threading.Lock())
-        self._pictures: dict[str, Picture] = {}
+        self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: str) -> Picture | None:
-        if self._pid != os.getpid():
-            self._reset()
         with self._lock:
-            picture = self._pictures.pop(key, None)
-            if picture is not None:
-                self._pictures[key] = picture  # the last one is the most recently used
-            return picture
+            if key in self._pictures:
+                self._pictures.move_to_end(key)
+            return self._pictures.get(key)
 
     def keep(self, key: str, picture: Picture) -> None:
         with self._lock:
@@ -163,8 +153,8 @@ class _Decoded:
                 return
             self._pictures[key] = picture
             self._bytes += _size(picture)
-            while self._bytes > self.most:
-                self._bytes -= _size(self._pictures.pop(next(iter(self._pictures))))
+            while self._bytes > self.most and self._pictures:  # a child forked in here may count too many
+                self._bytes -= _size(self._pictures.popitem(last=False)[1])
 
 
 def _size(picture: Picture) -> int:
