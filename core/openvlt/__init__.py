@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Reject as Reject,
         RemoteError as RemoteError,
         UsageError as UsageError,
+        first_line as first_line,
     )
     from openvlt.extraction import extract as extract, parse as parse
     from openvlt.hookspecs import Register as Register, hookimpl as hookimpl
@@ -80,7 +81,7 @@ for _variable, _off in {
 
 _HOMES = {
     "openvlt.stratify": ("allocate",),
-    "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError"),
+    "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError", "first_line"),
     "openvlt.extraction": ("extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.integrations.rewards": ("reward",),

@@ -59,6 +59,11 @@ class Reject(Exception):
         self.transient = transient
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of another package says, in a line without a full stop; its type if it says nothing."""
+    return str(error).strip().partition("\n")[0][:300].rstrip(". ") or type(error).__name__
+
+
 def closest(value: str, valid: list[str]) -> str:
     """``Did you mean 'x'?`` with the valid name closest to `value`, or a sentence that lists the valid names."""
     from difflib import get_close_matches

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import DataError
+from openvlt.errors import DataError, first_line
 from openvlt.tables.limits import MAX_ROW
 from openvlt.tables.reading import open_table
 
@@ -26,8 +26,7 @@ def excel_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     except DataError:
         raise
     except Exception as error:  # on damage: BadZipFile, KeyError, ParseError, zlib.error, ValueError, TypeError, ...
-        reason = str(error).partition("\n")[0][:200].rstrip(". ")
-        raise DataError(f"{path} is not an Excel table: {reason}.", "Save it as .xlsx or .tsv.") from error
+        raise DataError(f"{path} is not an Excel table: {first_line(error)}.", "Save it as .xlsx or .tsv.") from error
 
 
 def _rows(path: Path, file: Any) -> Iterator[tuple[int, Mapping[str, Any] | str]]:

@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, TypeAlias
 
-from openvlt.errors import DataError
+from openvlt.errors import DataError, first_line
 from openvlt.records import Rejected
 from openvlt.tables.excel import excel_rows
 from openvlt.tables.json_stream import json_elements
@@ -183,18 +183,26 @@ def _parquet(path: Path) -> _Numbered:
         with open_table(path) as content, parquet.ParquetFile(content) as file:
             _check_expansion(path, file.metadata)
             for batch in file.iter_batches(batch_size=64):
-                together = batch.nbytes <= MAX_ROW
-                for part in [batch] if together else (batch.slice(at, 1) for at in range(len(batch))):
-                    for row in [{}] if part.nbytes > MAX_ROW else part.to_pylist():
-                        number += 1
-                        yield number, row if part.nbytes <= MAX_ROW else _TOO_LONG
+                for row in _batch_rows(batch):
+                    number += 1
+                    yield number, row
     except DataError:
         raise
-    except (
-        Exception
-    ) as error:  # on damage: errors of Arrow, OSError, ValueError, UnicodeDecodeError, OverflowError, ...
-        reason = str(error).partition("\n")[0][:200].rstrip(". ")
-        raise DataError(f"{path} cannot be read as Parquet: {reason}.", "Download or write it again.") from error
+    except Exception as error:  # on damage: errors of Arrow, OSError, ValueError, OverflowError, ...
+        raise DataError(
+            f"{path} cannot be read as Parquet: {first_line(error)}.", "Download or write it again."
+        ) from error
+
+
+def _batch_rows(batch: Any) -> Iterator[TableRow | str]:
+    """The rows of a batch, one by one where they are too long together."""
+    if batch.nbytes <= MAX_ROW:
+        yield from batch.to_pylist()
+    elif len(batch) == 1:
+        yield _TOO_LONG
+    else:
+        for at in range(len(batch)):
+            yield from _batch_rows(batch.slice(at, 1))
 
 
 def _separated(path: Path) -> _Numbered:

@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from openvlt import Model, PlainText, UsageError
+from openvlt import Model, PlainText, UsageError, first_line
 from openvlt_plugins.hf.attention import use_grouped_attention
 from openvlt_plugins.hf.linear import pack
 
@@ -58,9 +58,8 @@ def load(model: Model) -> Loaded:
     except ImportError:
         raise
     except Exception as error:  # damaged files raise whatever their parser raises, from KeyError to RuntimeError
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UsageError(
-            f"The model '{model.id}' cannot be loaded: {reason}",
+            f"The model '{model.id}' cannot be loaded: {first_line(error)}.",
             "Give a hub id or a local folder with config.json, tokenizer and safetensors weights, or a .gguf file.",
         ) from error
 

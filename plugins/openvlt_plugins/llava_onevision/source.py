@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source, tables
+from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source, first_line, tables
 from openvlt_plugins.llava_onevision.turns import gold_answer, split_question
 
 HUB_ID = "lmms-lab/LLaVA-OneVision-Data"
@@ -71,7 +71,9 @@ class LlavaOneVision(Source):
             rows = load_dataset(HUB_ID, config, split=split, streaming=True, revision=self.hub_revision)
             yield from rows.cast_column("image", ImageFeature(decode=False))
         except (OSError, ValueError, httpx.HTTPError) as error:
-            raise DataError(f"The config '{config}' of {HUB_ID} cannot be read: {_line(error)}.", _OFFLINE) from error
+            raise DataError(
+                f"The config '{config}' of {HUB_ID} cannot be read: {first_line(error)}.", _OFFLINE
+            ) from error
 
 
 def _newest() -> str:
@@ -81,11 +83,7 @@ def _newest() -> str:
     try:
         return str(HfApi().dataset_info(HUB_ID).sha)
     except (OSError, httpx.HTTPError) as error:
-        raise DataError(f"The dataset {HUB_ID} cannot be reached: {_line(error)}.", _OFFLINE) from error
-
-
-def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(". ")
+        raise DataError(f"The dataset {HUB_ID} cannot be reached: {first_line(error)}.", _OFFLINE) from error
 
 
 def _example(id: str, config: str, row: tables.TableRow, folder: Path | None) -> Example | Rejected:

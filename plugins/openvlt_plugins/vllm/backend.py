@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError
+from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError, first_line
 
 if TYPE_CHECKING:
     from vllm import LLM
@@ -90,9 +90,8 @@ class VllmBackend(Backend):
         except ImportError:
             raise
         except Exception as error:  # damaged files raise whatever their parser raises, from KeyError to RuntimeError
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise UsageError(
-                f"The model '{model.id}' cannot be loaded: {reason}",
+                f"The model '{model.id}' cannot be loaded: {first_line(error)}.",
                 "Give a hub id or a local folder that vLLM can run, or use the backend hf.",
             ) from error
 

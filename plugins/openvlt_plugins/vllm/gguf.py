@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from openvlt import Model, UsageError
+from openvlt import Model, UsageError, first_line
 
 
 @contextmanager
@@ -27,9 +27,9 @@ def as_folder(model: Model) -> Iterator[Model]:
         except ImportError:
             raise
         except Exception as error:  # a damaged file raises whatever its parser raises
-            reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise UsageError(
-                f"The model '{model.id}' cannot be loaded: {reason}", "Give a GGUF file that transformers can read."
+                f"The model '{model.id}' cannot be loaded: {first_line(error)}.",
+                "Give a GGUF file that transformers can read.",
             ) from error
         yield replace(model, id=folder)
 
