@@ -111,15 +111,8 @@ def _tallies(folder: Path) -> dict[str, Tally]:
 
 
 def _record(claim: Claim, row: RewardRow) -> dict[str, Any]:
-    verdicts = {
-        name: {
-            "status": verdict.status,
-            "score": verdict.score,
-            "cause": verdict.cause,
-            "reason": verdict.reason,
-        }
-        for name, verdict in row.verdicts.items()
-    }
+    told = ("status", "score", "cause", "reason")
+    verdicts = {name: {key: getattr(verdict, key) for key in told} for name, verdict in row.verdicts.items()}
     return {
         "id": claim.example.id,
         "group": claim.group,
@@ -143,13 +136,10 @@ def run(path: Path) -> None:
         if int(os.environ.get("RANK", "0")) == 0:
             _write_result(folder, trained)
     except OpenvltError as error:
-        _write_error(folder, {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy})
+        _write_error(folder, error)
         sys.exit(error.exit_code)
     except Exception as error:
-        if (full := unwritable(error, folder)) is not None:
-            _write_error(folder, {"type": type(full).__name__, "problem": full.problem, "remedy": full.remedy})
-        else:
-            _write_error(folder, {"crash": f"{type(error).__name__}: {error}".splitlines()[0]})
+        _write_error(folder, unwritable(error, folder) or error)
         raise
 
 
@@ -158,7 +148,7 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
     model = trained.folder.resolve()
     if not model.is_dir() or not model.is_relative_to(folder.resolve()):
         raise PluginError(
-            f"The trainer left its model in {trained.folder}, which is no folder in {folder}.",
+            f"The trainer left its model in {trained.folder}, which is not a folder in {folder}.",
             "A trainer has to save its model in the folder of its job.",
         )
     with writing(model):
@@ -176,10 +166,14 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
     write_checked(folder / "result.json", result)
 
 
-def _write_error(folder: Path, error: Mapping[str, str]) -> None:
+def _write_error(folder: Path, error: Exception) -> None:
     """Tell the parent; of several processes the first, for the others fail because of it."""
+    if isinstance(error, OpenvltError):
+        content = {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+    else:
+        content = {"crash": f"{type(error).__name__}: {error}".splitlines()[0]}
     if not (folder / "error.json").exists():
-        write_atomically(folder / "error.json", json.dumps(error).encode())
+        write_atomically(folder / "error.json", json.dumps(content).encode())
 
 
 def unwritable(error: BaseException, folder: Path) -> DataError | None:
