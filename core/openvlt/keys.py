@@ -58,8 +58,7 @@ def endpoint_key(url: str, who: str = "endpoint") -> EndpointKey:
             would go unencrypted to another machine.
     """
     scheme, host, port = _address(url, who)
-    bound = bindings()
-    name = bound.get(f"{host}:{port}") or bound.get(host, "")
+    name = _name_for(host, port)
     value = os.environ.get(name, "").strip()
     where = f"{host}:{port}" if port else host
     if not value:
@@ -82,14 +81,13 @@ def endpoint_key(url: str, who: str = "endpoint") -> EndpointKey:
 
 def key_names(urls: Sequence[str]) -> str:
     """``URL with NAME`` of each endpoint, for plans and messages; the keys are not looked at."""
-    bound = bindings()
 
     def shown(url: str) -> str:
         try:
             _, host, port = _address(url)
         except UsageError:
             return _shown(url)
-        name = bound.get(f"{host}:{port}") or bound.get(host, "")
+        name = _name_for(host, port)
         return f"{url} with ${name}" if name in os.environ else url
 
     return ", ".join(map(shown, urls))
@@ -152,6 +150,12 @@ def mask_keys(text: str) -> str:
             if form in text:
                 text = text.replace(form, f"[{name}]")
     return text
+
+
+def _name_for(host: str, port: str) -> str:
+    """The variable with the key for an address; empty if none is bound to it."""
+    bound = bindings()
+    return bound.get(f"{host}:{port}") or bound.get(host, "")
 
 
 @cache
