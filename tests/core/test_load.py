@@ -134,7 +134,7 @@ def _nested(depth: int) -> list[Any]:
         ({"choices": ("a", None)}, "a choice is NoneType, not text"),
         ({"images": ["a.png"]}, "images are not images"),
         ({"answer_type": "number"}, "unknown answer type"),
-        ({"precision": 10**9}, "precision is no number from 0 to 300"),
+        ({"precision": 10**9}, "precision is not a number from 0 to 300"),
         ({"metadata": [1]}, "metadata is list, not a mapping"),
         ({"metadata": {"a": {1: object()}}}, "metadata is not JSON"),
         ({"metadata": {"a": _nested(100_000)}}, "metadata is not JSON"),

@@ -12,10 +12,9 @@ from typing import Any, TypeVar, cast, get_args
 
 from openvlt import tables
 from openvlt.extraction import parse
-from openvlt.records import AnswerType, Claim, Completion, Example, Format
+from openvlt.records import MOST_DECIMALS, AnswerType, Claim, Completion, Example, Format
 
 T = TypeVar("T")
-_MOST_DECIMALS = 300
 
 
 def claim_of(response: str, gold: object, known: Mapping[str, Any], format: Format) -> Claim:
@@ -94,7 +93,7 @@ def _choices(value: Any) -> tuple[str, ...]:
 
 def _precision(value: Any) -> int | None:
     decimals = tables.whole_number_of(plain(value), "precision")
-    return decimals if decimals is not None and 0 <= decimals <= _MOST_DECIMALS else None
+    return decimals if decimals is not None and 0 <= decimals <= MOST_DECIMALS else None
 
 
 def _read(read: Callable[[Any], T], value: Any, otherwise: T) -> T:

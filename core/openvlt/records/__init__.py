@@ -3,12 +3,13 @@
 from openvlt.records.bench import BenchResult, Paired, Protocol, Rate, Score
 from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
-from openvlt.records.example import AnswerType, Example, Image, NewImage, Rejected
+from openvlt.records.example import MOST_DECIMALS, AnswerType, Example, Image, NewImage, Rejected
 from openvlt.records.format import Format
 from openvlt.records.row import Row
 from openvlt.records.run import Run, RunStatus, StageRecord
 
 __all__ = [
+    "MOST_DECIMALS",
     "AnswerType",
     "BenchResult",
     "Cause",

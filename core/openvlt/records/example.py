@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 AnswerType: TypeAlias = Literal["choice", "integer", "float", "list", "expression", "text", "yes_no"]
+MOST_DECIMALS = 300
+"""Decimals that the verifiers compute with."""
 
 
 @dataclass(frozen=True, slots=True)

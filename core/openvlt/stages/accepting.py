@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from openvlt.errors import OpenvltError, PluginError, Reject
-from openvlt.records import AnswerType, Example, Image, Rejected
+from openvlt.records import MOST_DECIMALS, AnswerType, Example, Image, Rejected
 from openvlt.store import decode, encode
 
 LONGEST = 1_000_000
 """Characters of a text; a longer one is a file in the wrong column, and every later stage would copy it."""
-MOST_DECIMALS = 300
-"""Decimals that the verifiers compute with."""
 
 _NAMED = 100
 """Characters of a rejected row's id that are kept."""
@@ -76,7 +74,7 @@ def _checked(item: Any) -> Example:
     if item.answer_type is not None and item.answer_type not in get_args(AnswerType):
         raise Reject("unknown answer type")
     if item.precision is not None and not _is_precision(item.precision):
-        raise Reject(f"precision is no number from 0 to {MOST_DECIMALS}")
+        raise Reject(f"precision is not a number from 0 to {MOST_DECIMALS}")
     _check_metadata(item.metadata)
     return item if isinstance(item.choices, tuple) else replace(item, choices=tuple(item.choices))
 
