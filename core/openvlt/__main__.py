@@ -85,7 +85,9 @@ def _check_text(arguments: Sequence[str]) -> None:
     """Refuse what can be neither a file's name nor text: no later check needs to think of it."""
     for argument in arguments:
         if "\0" in argument or any("\ud800" <= character <= "\udfff" for character in argument):
-            raise UsageError(f"The argument '{argument[:200]}' is no UTF-8 text.", "Rename the file, or type it again.")
+            raise UsageError(
+                f"The argument '{argument[:200]}' is not UTF-8 text.", "Rename the file, or type it again."
+            )
 
 
 def _user_error(error: Exception) -> OpenvltError:

@@ -54,7 +54,7 @@ def endpoint_key(url: str, who: str = "endpoint") -> EndpointKey:
         who: has the URL, for messages.
 
     Raises:
-        UsageError: the URL is no plain address, the variable with the key is not set, the key cannot be sent, or it
+        UsageError: the URL is not a plain address, the variable with the key is not set, the key cannot be sent, or it
             would go unencrypted to another machine.
     """
     scheme, host, port = _address(url, who)
@@ -179,7 +179,7 @@ def _address(url: str, who: str = "endpoint") -> tuple[str, str, str]:
     found = _URL.fullmatch(url)
     if not found:
         raise UsageError(
-            f"The {who} has a URL that is no plain address: {_shown(url)}",
+            f"The {who} has a URL that is not a plain address: {_shown(url)}",
             "Write https://HOST/v1 or http://HOST:8000/v1, an international name as xn--...; a key belongs in no URL: "
             "--key-env NAME@HOST binds one to the host.",
         )

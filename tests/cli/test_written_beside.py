@@ -77,7 +77,7 @@ def test_a_data_set_replaces_only_a_data_set(openvlt: Command, tmp_path: Path, f
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(text)
     before = content(out)
-    with pytest.raises(UsageError, match="has files that are no data set of openvlt"):
+    with pytest.raises(UsageError, match="contains files that openvlt did not write"):
         openvlt("distill", "RECIPE", "--out", out)
     assert content(out) == before
     shutil.rmtree(out)
@@ -90,7 +90,7 @@ def test_a_data_set_replaces_only_a_data_set(openvlt: Command, tmp_path: Path, f
 def test_a_page_replaces_only_a_page(openvlt: Command, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     out.write_text("<html>mine</html>")
-    with pytest.raises(UsageError, match=r"page\.html is no page of openvlt"):
+    with pytest.raises(UsageError, match=r"page\.html was not written by openvlt"):
         openvlt("report", "sums-distill", "--out", out)
     assert out.read_text() == "<html>mine</html>"
     out.unlink()

@@ -52,8 +52,8 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path, suffix: str) -> Non
     ("path", "problem"),
     [
         ("none", "does not exist"),
-        ("a\0b", "that is no file name"),
-        ("\ud800", "that is no file name"),
+        ("a\0b", "that is not a file name"),
+        ("\ud800", "that is not a file name"),
         ("a" * 300, "File name too long"),
         ("a/" * 3000, "File name too long"),
     ],

@@ -67,7 +67,7 @@ def test_a_key_goes_to_its_host_alone(bound: list[str], url: str, name: str) -> 
     ],
 )  # fmt: skip
 def test_a_url_that_two_readers_may_read_differently_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="no plain address") as caught:
+    with pytest.raises(UsageError, match="not a plain address") as caught:
         endpoint_key(url)
     assert "secret" not in str(caught.value) and str(caught.value).isprintable()
 

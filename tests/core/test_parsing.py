@@ -32,7 +32,7 @@ ODD = [
     ('use: "a\\0b"', "a NUL character"),
     ("a\0b", "special characters are not allowed"),
     ("use: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
-    ("use: !!binary aGk=", "a bytes is no text"),
+    ("use: !!binary aGk=", "a bytes is not a text"),
     ("use: 0x" + "f" * 9000, "more than 64 bits"),
     ("use: 1" + ":59" * 30_000, "more than 64 bits"),
     ("use: 1" + ":59" * 30_000 + ".5", "a value cannot be read"),

@@ -20,7 +20,7 @@ from made import Bench, Heard
 from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.records import Example, Format, Model, Row, Trace
 from openvlt.registry import Registry
-from openvlt.stages.checkpoints import complete, last_whole
+from openvlt.stages.checkpoints import complete, last_complete
 from openvlt.stages.workspace import Output
 
 pytestmark = [
@@ -198,7 +198,7 @@ class TextJob:
     def __init__(self, model: Path, folder: Path, end_at: int | None = None) -> None:
         self.model, self.format, self.folder, self.seed = Model(id=str(model)), Format(), folder, 0
         self.end_at = end_at
-        self.checkpoint, _ = last_whole(folder)
+        self.checkpoint, _ = last_complete(folder)
         self.losses: list[float] = []
 
     def examples(self) -> list[Example]:

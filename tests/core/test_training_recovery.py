@@ -19,7 +19,7 @@ from made import Bench, Heard
 
 from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.registry import Registry
-from openvlt.stages.checkpoints import MANIFEST, complete, damage, last_whole
+from openvlt.stages.checkpoints import MANIFEST, complete, damage, last_complete
 from openvlt.stages.train_process import _Metrics
 from openvlt.stages.train_worker import _tallies, unwritable
 from openvlt.stages.workspace import Output
@@ -118,7 +118,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     spoil(folder / "checkpoint-3" / name)
     made, _, notes = train(stages)
     assert notes[0].startswith("Warning: copy-grpo-1: checkpoint-3 is skipped: ") and why in notes[0]
-    assert notes[1:] == ["Warning: copy-grpo-1: the training goes on from checkpoint-2."]
+    assert notes[1:] == ["Warning: copy-grpo-1: the training resumes from checkpoint-2."]
     assert (records(folder), made.record.counts) == undisturbed
     started = [json.loads(line)["started_from"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert started == [0, 0, 2, 2]
@@ -134,7 +134,7 @@ def test_without_a_whole_checkpoint_a_training_starts_anew_and_says_so(
     assert [note.partition(": ")[2] for note in notes] == [
         "copy-grpo-1: checkpoint-2 is skipped: skill.json has changed.",
         "copy-grpo-1: checkpoint-1 is skipped: skill.json has changed.",
-        "copy-grpo-1: the training starts anew.",
+        "copy-grpo-1: the training resumes from its first step.",
     ]
     assert (records(folder), made.record.counts) == undisturbed
 
@@ -177,7 +177,7 @@ def test_no_bit_of_a_checkpoint_can_change_unnoticed(
     for file, old in zip(files, before, strict=True):
         file.write_bytes(content[: len(old)])
         del content[: len(old)]
-    found, skipped = last_whole(folder)
+    found, skipped = last_complete(folder)
     assert found == folder / f"checkpoint-{1 if skipped else 2}"
     assert bool(skipped) == changed
 

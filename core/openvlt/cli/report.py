@@ -21,6 +21,6 @@ def report(name: str, out: Path | None) -> None:
     run = read_run(home, name)
     out = out or Path(f"{name}.html")
     if out.exists() and MARK.encode() not in out.read_bytes()[:1000]:
-        raise UsageError(f"{out} is no page of openvlt, which a new one may replace.", "Give --out another file.")
+        raise UsageError(f"{out} was not written by openvlt, so it is not replaced.", "Give --out another file.")
     write_atomically(out, page(home, run).encode("utf-8"))
     click.echo(f"page    {out}")

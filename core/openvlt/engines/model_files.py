@@ -35,7 +35,7 @@ def check_files(path: Path) -> None:
             if name == "model.safetensors.index.json":
                 _check_index(file, content)
             if name == "config.json" and not isinstance(content.get("model_type", ""), str):
-                raise _damaged(file, "its model_type is no text")
+                raise _damaged(file, "its model_type is not text")
     weights = sorted(path.glob("*.safetensors"))
     for file in weights:
         _check_safetensors(file)
@@ -80,7 +80,7 @@ def _object(file: Path, content: bytes) -> dict[str, Any]:
     try:
         return decode(dict[str, Any], content)
     except ValueError:
-        raise _damaged(file, "it is no JSON object") from None
+        raise _damaged(file, "it is not a JSON object") from None
 
 
 def _damaged(file: Path, how: str) -> UsageError:

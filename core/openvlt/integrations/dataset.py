@@ -37,7 +37,7 @@ def check_folder(folder: Path) -> None:
     if ours and card.exists():
         ours = card.read_text(encoding="utf-8", errors="replace").startswith(HEAD)
     if not ours or any(not path.match("train-*.parquet") for path in folder.glob("data/*")):
-        raise UsageError(f"{folder} has files that are no data set of openvlt.", "Give --out a new folder.")
+        raise UsageError(f"{folder} contains files that openvlt did not write.", "Give --out a new folder.")
 
 
 def write_dataset(folder: Path, rows: Iterable[Row], images: ImageStore, card: str) -> int:

@@ -45,8 +45,8 @@ class TrainJob(Protocol):
         format: how the policy is asked and answers.
         folder: for checkpoints, each a folder ``checkpoint-N`` with a growing N, and for the result.
         seed: for everything random.
-        checkpoint: the last whole one of an interrupted training, which it goes on from; None to start anew. What was
-            logged and rewarded after it has been removed.
+        checkpoint: the last complete one of an interrupted training, which it resumes from; None at the
+            first attempt. What was logged and rewarded after it has been removed.
     """
 
     model: Model

@@ -152,7 +152,7 @@ class Pipeline:
         name = self.run.name
         return UsageError(
             f"The run '{name}' is of another recipe or has other settings; they are in {self._recipe_file}.",
-            f"Give this one another --name, or remove that one ('openvlt runs remove {name}').",
+            f"Choose another --name, or remove that run ('openvlt runs remove {name}').",
         )
 
     def _carry_out(self, stage: Stage[Any]) -> None:

@@ -26,7 +26,7 @@ def read_yaml(path: Path, what: str) -> tuple[Any, dict[Key, int]]:
         what: what it should be, such as ``recipe``, for messages.
 
     Raises:
-        UsageError: it cannot be read, is no YAML, or is over a limit.
+        UsageError: it cannot be read, is not YAML, or is over a limit.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -132,7 +132,7 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list):
         return [_copied(each) for each in value]
     if isinstance(value, bytes | set | tuple):
-        raise ValueError(f"a {type(value).__name__} is no text, number, list or mapping")
+        raise ValueError(f"a {type(value).__name__} is not a text, number, list or mapping")
     if isinstance(value, int) and abs(value) >= 2**63:
         raise ValueError("a number has more than 64 bits")
     if isinstance(value, str) and ("\0" in value or not _is_text(value)):

@@ -18,7 +18,7 @@ _NAMED = 100
 
 
 def accepted(items: Iterable[Any], source: str) -> Iterator[Example | Rejected]:
-    """Yield the rows of a source; one that is no example as the interface describes it is `Rejected`.
+    """Yield the rows of a source; one that is not an example as the interface describes it is `Rejected`.
 
     Args:
         items: what the source yields.

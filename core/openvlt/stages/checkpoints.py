@@ -1,8 +1,8 @@
-"""Checkpoints of a training: which are whole, and the records that belong to them.
+"""Checkpoints of a training: which are complete, and the records that belong to them.
 
 A training may be killed at any moment, the disk may fill up, a file may lose a bit. So a checkpoint counts only if it
 has a manifest, with the size and the digest of each of its files, which is written after the files are on disk. The
-manifest also has the sizes that the records (metrics, completions) had then. A training that goes on from a checkpoint
+manifest also has the sizes that the records (metrics, completions) had then. A training that resumes from a checkpoint
 repeats what came after it; the records are cut to these sizes first, so that they hold every step once.
 """
 
@@ -30,7 +30,7 @@ def contents(folder: Path) -> dict[str, list[Any]]:
 
 
 def damage(folder: Path, written: Mapping[str, list[Any]]) -> str | None:
-    """The first difference between the files of a folder and its `contents` when it was written; None if whole."""
+    """The first difference between a folder and its `contents` when it was written; None if there is none."""
     for name, (size, _) in written.items():
         path = folder / name
         if not path.is_file():
@@ -55,13 +55,13 @@ def complete(checkpoint: Path, folder: Path) -> None:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """All folders ``checkpoint-N``, whole or not, the highest number first."""
+    """All folders ``checkpoint-N``, complete or not, the highest number first."""
     found = (path for path in folder.glob("checkpoint-*") if path.is_dir() and path.name[11:].isdecimal())
     return sorted(found, key=lambda path: int(path.name[11:]), reverse=True)
 
 
-def last_whole(folder: Path) -> tuple[Path | None, dict[Path, str]]:
-    """The whole checkpoint with the highest number, None if there is none; and why those after it do not count."""
+def last_complete(folder: Path) -> tuple[Path | None, dict[Path, str]]:
+    """The complete checkpoint with the highest number, None if there is none; and why those after it do not count."""
     skipped: dict[Path, str] = {}
     for checkpoint in checkpoints(folder):
         if (problem := _problem(checkpoint)) is None:
@@ -104,7 +104,7 @@ def _cut(record: Path, size: int) -> str | None:
 
 
 def remove_checkpoints(paths: Iterable[Path]) -> None:
-    """Delete checkpoints that no training goes on from any more."""
+    """Delete checkpoints that no training resumes from any more."""
     for path in paths:
         shutil.rmtree(path, ignore_errors=True)
 

@@ -16,7 +16,7 @@ from openvlt.interfaces import Trainer, Verifier
 from openvlt.keys import KEYS, endpoint_key
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_whole, remove_checkpoints
+from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_complete, remove_checkpoints
 from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
@@ -138,13 +138,13 @@ def _finished(workspace: Workspace, step: Step, folder: Path) -> dict[str, Any] 
 
 
 def _prepare(workspace: Workspace, step: Step, folder: Path) -> Path | None:
-    """Find the checkpoint to go on from, None for the first step, and cut the records to what led to it."""
-    checkpoint, skipped = last_whole(folder)
+    """Find the checkpoint to resume from, None for the first step, and cut the records to what led to it."""
+    checkpoint, skipped = last_complete(folder)
     notes = [f"{path.name} is skipped: {problem}" for path, problem in skipped.items()]
     if skipped:
-        notes.append(f"the training goes on from {checkpoint.name}" if checkpoint else "the training starts anew")
+        notes.append(f"the training resumes from {checkpoint.name if checkpoint else 'its first step'}")
     if checkpoint:
-        remove_checkpoints(skipped)  # else a trainer might keep them, and delete whole ones
+        remove_checkpoints(skipped)  # else a trainer might keep them, and delete complete ones
     for note in [*notes, *cut_records(folder, checkpoint)]:
         workspace.progress.note(f"Warning: {step.name}: {note}.")
     return checkpoint

@@ -112,8 +112,8 @@ class NotDone(Exception):
 def claimed(workspace: Workspace, step: Step) -> Iterator[tuple[StageFolder, dict[str, Any] | None]]:
     """Lock a stage's folder; yields it with its summary, or None if the stage is not complete.
 
-    An output whose gaps another run may fill can be used by later stages, but is not complete. Rows that are not those
-    that the stage wrote are made again, from cached values.
+    An output whose gaps another run may fill can be used by later stages, but is not complete. Damaged rows are
+    recomputed from cached values.
 
     Raises:
         UsageError: another process is working on the same stage.
@@ -143,7 +143,7 @@ def _complete(folder: StageFolder) -> dict[str, Any] | None:
 
 
 def _intact(workspace: Workspace, step: Step, folder: StageFolder) -> dict[str, Any] | None:
-    """The summary of a complete stage whose output is what it wrote, to the byte; None if it is to be made (again)."""
+    """The summary of a complete stage whose output is what it wrote, to the byte; None if it is to be computed."""
     summary = _complete(folder)
     if summary is None:
         return None
@@ -156,7 +156,7 @@ def _intact(workspace: Workspace, step: Step, folder: StageFolder) -> dict[str, 
             raise damaged_model(damaged)
     if damaged is None:
         return summary
-    workspace.progress.note(f"{step.name}: {damaged} was damaged and is made again.")
+    workspace.progress.note(f"{step.name}: {damaged} is damaged and is recomputed.")
     return None
 
 

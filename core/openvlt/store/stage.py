@@ -102,7 +102,7 @@ class StageFolder:
         return self.path / str(summary["model"]) if "model" in summary else self.rows_file
 
     def rows(self, record_type: type[T], digest: str | None = None) -> Iterator[T]:
-        """Yield the rows of the output; the last one is followed by a look at the digest of all that was read.
+        """Yield the rows of the output; after the last one, the digest of all that was read is compared.
 
         Args:
             record_type: of a row.
@@ -141,7 +141,7 @@ def damaged_model(file: Path) -> DataError:
     """The error that a file of a trained model has changed, which is not trained again without being asked for."""
     return DataError(
         f"The trained model is damaged: {file} is not what the training wrote.",
-        f"Restore the file, or delete {file.parent} and run its command again, which trains it again.",
+        f"Restore the file, or delete {file.parent} and run its command again to train it again.",
     )
 
 

@@ -72,7 +72,7 @@ def _shown(path: Path) -> str:
 
 
 def _cause(error: OSError | ValueError) -> str:
-    return (isinstance(error, OSError) and error.strerror) or "that is no file name"
+    return (isinstance(error, OSError) and error.strerror) or "that is not a file name"
 
 
 def digest_files(files: Sequence[Path], *, names: bool = False) -> str:

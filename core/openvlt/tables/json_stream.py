@@ -51,7 +51,7 @@ class _Json:
         return self._line
 
     def peek(self) -> str:
-        """The next character that is no white space."""
+        """The next character that is not white space."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in _SPACE:
                 self._at += 1

@@ -20,7 +20,7 @@ def open_regular(path: Path) -> BufferedReader:
     """Open a file to read its bytes.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file (a folder, device, fifo or socket).
+        OSError: it cannot be opened, or is not a regular file (a folder, device, fifo or socket).
     """
     try:
         # Before the open, since to open a device may already do something; after it, since the file may be replaced.
@@ -49,7 +49,7 @@ def open_table(path: Path) -> BufferedReader:
     """Open a file that the user names, or that lies in a folder that the user names.
 
     Raises:
-        DataError: it cannot be opened, or is no regular file.
+        DataError: it cannot be opened, or is not a regular file.
     """
     try:
         return open_regular(path)

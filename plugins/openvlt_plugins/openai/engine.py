@@ -311,7 +311,7 @@ def _useless(endpoint: Endpoint, failure: Failure, model: str, served: Sequence[
         )
     return RemoteError(
         f"The endpoint {url} answered none of {endpoint.refusals} requests in a row: {failure.reason}.{detail}",
-        "Check its address, the key and the model; the same command then goes on.",
+        "Check its address, the key and the model; then run the same command again: it keeps what is done.",
     )
 
 

@@ -66,7 +66,7 @@ class Failure(Exception):
         category: ``retry``: it may succeed; ``busy``: the server asks to slow down; ``slow``: it failed under load;
             ``down``: there is no server; ``context``: the prompt exceeds the context; ``filtered``: the reply was
             withheld; ``refused``: the request is; ``forbidden``: the same, or the key may not ask; ``malformed``: it
-            is no completion; ``key``, ``model``, ``quota``: no request can succeed.
+            is not a completion; ``key``, ``model``, ``quota``: no request can succeed.
         pause: seconds the server asks to wait.
         detail: the server's message, which may contain anything but a key.
     """
@@ -124,7 +124,7 @@ def completion(response: Response, now: float) -> Completion:
 
 
 def served_models(content: bytes) -> dict[str, str]:
-    """The models in an endpoint's list, with their owners; empty if it is no such list."""
+    """The models in an endpoint's list, with their owners; empty if it is not such a list."""
     try:
         found = {foreign(entry["id"]): foreign(entry.get("owned_by")) for entry in read_json(content)["data"]}
     except (ValueError, KeyError, TypeError, AttributeError):
