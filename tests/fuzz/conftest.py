@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,6 +73,3 @@ def fake() -> tuple[str, str]:
 
 def pytest_sessionfinish() -> None:
     write_report()
-
-
-Undo = Callable[[], Iterator[None]]

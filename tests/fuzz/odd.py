@@ -16,6 +16,8 @@ TEXTS = [
     "data:image/png;base64,AAAA", "run:", "run:x/y", "package:os/x", "base", "policy", ".", "/",
 ]  # fmt: skip
 NUMBERS = [0, -1, 1, 2**31, 2**63, 2**64, 10**400, 0.5, -0.0, 1e308, float("inf"), float("-inf"), float("nan")]
+BYTES = [b"\0", b"[" * 3000, b"\xff\xfe", b"\n"]
+FIELDS = [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\xff\xff", b"999999999999"]
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.sampled_from(NUMBERS), st.sampled_from(TEXTS), st.text(st.characters(), max_size=8)
 )
@@ -78,17 +80,19 @@ def as_json(value: Any) -> bytes:
 
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """A file that was cut, or in which bytes were changed, inserted or doubled."""
+    """A file that was cut, or in which bytes or numbers were changed, inserted or doubled."""
     found = bytearray(content)
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, max(0, len(found) - 1)))
-        match draw(st.sampled_from(["cut", "flip", "insert", "double", "nothing"])):
+        match draw(st.sampled_from(["cut", "flip", "number", "insert", "double", "nothing"])):
             case "cut":
                 del found[at:]
             case "flip" if found:
                 found[at] ^= 1 << draw(st.integers(0, 7))
+            case "number":
+                found[at : at + 4] = draw(st.sampled_from(FIELDS))
             case "insert":
-                found[at:at] = draw(st.binary(max_size=8) | st.sampled_from([b"\0", b"[" * 3000, b"\xff\xfe", b"\n"]))
+                found[at:at] = draw(st.binary(max_size=8) | st.sampled_from(BYTES))
             case "double":
                 found[at:at] = found[at : at + 40]
             case "nothing":
