@@ -101,10 +101,15 @@ class ValueStore:
     def check(self) -> Iterator[str]:
         """Read every value in the index and yield what is damaged, one line each."""
         self._write_index()
-        for key, shard, start, length in self._index.execute("SELECT key, shard, start, length FROM row"):
-            line = _parse(self._read(shard, start, length))
-            if line is None or line[0] != key.hex():
-                yield f"{self._path(shard)}: the value at byte {start} is damaged"
+        try:
+            for key, *position in self._index.execute("SELECT key, shard, start, length FROM row"):
+                shard, start, length = _integers(position)
+                line = _parse(self._read(shard, start, length))
+                if line is None or not isinstance(key, bytes) or line[0] != key.hex():
+                    yield f"{self._path(shard)}: the value at byte {start} is damaged"
+        except sqlite3.DatabaseError:  # the index alone: it is derived, and the values are looked at through a new one
+            self._rebuild_index()
+            yield from self.check()
 
     def put(self, values: Sequence[tuple[str, bytes]]) -> None:
         """Append a chunk of (key, one line of JSON); once this returns, the chunk survives a crash.
@@ -168,7 +173,8 @@ class ValueStore:
             found.update({key.hex(): self._pending[key] for key in some if key in self._pending})
             query = f"SELECT key, shard, start, length FROM row WHERE key IN ({','.join('?' * len(some))})"
             for key, *position in self._index.execute(query, some):
-                found[key.hex()] = tuple(position)
+                shard, start, length = _integers(position)
+                found[key.hex()] = shard, start, length
         return found
 
     def _read(self, shard: int, start: int, length: int) -> bytes:
@@ -177,7 +183,8 @@ class ValueStore:
                 self._readers[shard] = self._path(shard).open("rb")
             except FileNotFoundError:
                 return b""
-        return os.pread(self._readers[shard].fileno(), length, start)
+        descriptor = self._readers[shard].fileno()
+        return os.pread(descriptor, min(length, os.fstat(descriptor).st_size), start)
 
     def _path(self, shard: int) -> Path:
         return self.folder / f"{shard:06}.jsonl"
@@ -212,7 +219,7 @@ class ValueStore:
 
     def _catch_up(self) -> None:
         """Index what other processes, or one that was killed, committed since the index was last written."""
-        known = dict(self._index.execute("SELECT number, size FROM shard"))
+        known = {row[0]: row[1] for row in map(_integers, self._index.execute("SELECT number, size FROM shard"))}
         shards = {int(path.stem): path for path in sorted(self.folder.glob("*.jsonl"))}
         sizes = {number: path.stat().st_size for number, path in shards.items()}
         for number in [number for number in known if sizes.get(number, 0) < known[number]]:
@@ -241,6 +248,18 @@ class ValueStore:
                     lines.append(line)
                     continue
                 start, keys, lines = at, [], []
+
+
+def _integers(row: Sequence[object]) -> list[int]:
+    """The columns of a row of the index. A damaged page may hold anything, whatever the schema says.
+
+    Raises:
+        sqlite3.DatabaseError: one is no position in a file.
+    """
+    values = [value for value in row if isinstance(value, int) and value >= 0]
+    if len(values) != len(row):
+        raise sqlite3.DatabaseError("the index is damaged")
+    return values
 
 
 def _parse(line: bytes) -> tuple[str, bytes] | None:
