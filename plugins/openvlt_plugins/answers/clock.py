@@ -11,12 +11,14 @@ from openvlt_plugins.answers.wording import folded
 
 _LEAD_IN = re.compile(r"^(?:(?:it|the (?:time|answer|date)) (?:is|was) )?(?:at |on )?")
 _CLOCK = re.compile(
-    r"(\d{1,2})(?:[:h](\d{2})(?::(\d{2}))?)?\s*(?:o'clock)?\s*([ap])?\.?(?:m\b)?\.?"
+    r"(\d{1,2})(?:[:h](\d{2})(?::(\d{2}))?)?\s*(?:o'clock)?\s*(?:([ap])\.?\s?m\b\.?)?"
     r"(?:\s*in the (morning|afternoon|evening))?"
 )
 BARE_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
+_MONTHS = tuple(
+    "january february march april may june july august september october november december".split()
+)
+_MONTH = rf"({'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)}|sept)\.?"
 _WEEKDAY = re.compile(r"^(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
 _EITHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
 _DATES = (
@@ -76,7 +78,7 @@ def read_date(text: str) -> Date | None:
     for pattern in _DATES:
         if found := pattern.fullmatch(text):
             month = found["m"]
-            number = int(month) if month.isdigit() else _MONTHS.index(month[:3]) + 1
+            number = int(month) if month.isdigit() else [name[:3] for name in _MONTHS].index(month[:3]) + 1
             day = int(found["d"]) if found["d"] else None
             if not (1 <= number <= 12 and (day is None or 1 <= day <= 31)):
                 return None

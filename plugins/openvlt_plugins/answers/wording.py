@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from openvlt_plugins.answers.grammar.spelling import scripts
+
 _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt)|mbox|boxed|emph|operatorname)\s*\{([^{}]*)\}"
 )
@@ -31,7 +33,8 @@ def without_markup(text: str) -> str:
     """The text stripped of math delimiters, font and spacing commands, and Markdown emphasis."""
     if text.isascii() and text.replace(" ", "").isalnum():
         return " ".join(text.split())
-    text = unicodedata.normalize("NFKC", text).translate(_PUNCTUATION) if not text.isascii() else text
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", scripts(text)).translate(_PUNCTUATION)
     text = _BOLD.sub(r"\1", _SPACING.sub(" ", _DOLLARS.sub(" ", text))).strip()
     if emphasis := _EMPHASIS.fullmatch(text):
         text = emphasis.group(2)

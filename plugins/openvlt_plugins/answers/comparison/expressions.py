@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import floor
 
 from openvlt_plugins.answers.comparison.policy import Policy
 from openvlt_plugins.answers.comparison.units import agree, conversion
@@ -97,7 +98,8 @@ class Expressions:
         difference = abs(exact_given - exact_gold)
         if self.policy.precision is not None:
             decimals = max(0, min(self.policy.precision, DIGITS))
-            return abs(exact_given - _rounded_to(exact_gold, decimals)) <= Fraction(1, 2 * 10**decimals)
+            rounded = _rounded_to(exact_gold, decimals)
+            return rounded != 0 and _rounded_to(exact_given, decimals) == rounded
         if self.policy.tolerance and difference <= Fraction(self.policy.tolerance) * abs(exact_gold):
             return True
         if isinstance(gold, Num):
@@ -114,7 +116,7 @@ class Expressions:
         if isinstance(gold, Num) and (precision is not None or (self.policy.rounded_gold and gold.decimals)):
             decimals = gold.decimals or 0 if precision is None else max(0, min(precision, DIGITS))
             exact = _real(given)
-            return exact is not None and abs(exact - gold.value) <= Fraction(1, 2 * 10**decimals)
+            return exact is not None and _rounded_to(exact, decimals) == _rounded_to(gold.value, decimals) != 0
         return False
 
     def _has_digits(self, given: Node) -> bool:
@@ -146,11 +148,16 @@ def _is_reduced(node: Node) -> bool:
 
 
 def _rounded_to(number: Fraction, decimals: int) -> Fraction:
-    return Fraction(round(number * 10**decimals), 10**decimals)
+    """The number rounded to decimals, a half away from zero: what rounds to 3 is in [2.5, 3.5), to -3 in (-3.5, -2.5].
+
+    Numbers that round to zero are told apart by their digits alone, or any small answer would do for a small gold.
+    """
+    scaled = abs(number) * 10**decimals
+    return Fraction(floor(scaled + Fraction(1, 2)) * (1 if number > 0 else -1), 10**decimals)
 
 
 def _rounds_to(number: Fraction, gold: Num) -> bool:
-    return abs(number - gold.value) <= Fraction(1, 2 * 10 ** (gold.decimals or 0))
+    return _rounded_to(number, gold.decimals or 0) == gold.value
 
 
 def _last_place(given: Node) -> Fraction:

@@ -78,6 +78,11 @@ def labels_agree(one: Node, other: Node) -> bool:
         return a[-1] == b[-1] or any(len(word) == 1 for word in (*a, *b))
     if isinstance(one, Sym) and isinstance(other, Sym):
         return False
+    if isinstance(one, Words | Sym) and isinstance(other, Words | Sym):
+        # "y value" names y, and is no label of x; "slope" may be called m.
+        name, text = (one, other) if isinstance(one, Sym) else (other, one)
+        letters = {word for word in getattr(text, "text", "").split() if len(word) == 1}
+        return not letters or getattr(name, "name", "").casefold() in letters
     pair = sorted((one, other), key=lambda node: isinstance(node, Call))
     if isinstance(pair[0], Sym) and isinstance(pair[1], Call) and pair[1].op.endswith("()"):
         return pair[0].name in {"y", pair[1].op.removesuffix("()")}

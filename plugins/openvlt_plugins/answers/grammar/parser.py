@@ -6,12 +6,13 @@ import re
 
 from openvlt_plugins.answers.grammar import limits
 from openvlt_plugins.answers.grammar.literals import number
+from openvlt_plugins.answers.grammar.modifiers import labels
 from openvlt_plugins.answers.grammar.phrases import COMPASS, is_prose, phrase
 from openvlt_plugins.answers.grammar.quantities import Quantities
 from openvlt_plugins.answers.grammar.spelling import clean, joined_thousands
 from openvlt_plugins.answers.grammar.tokens import END, Unreadable, tokenize
 from openvlt_plugins.answers.grammar.tree import Group, Join, Matrix, Node, Num, Ratio, Relation, Sym, Words
-from openvlt_plugins.answers.grammar.vocabulary import FILLERS, FUNCTIONS, JOINS, NEGATIONS, RELATIONS, SEPARATORS
+from openvlt_plugins.answers.grammar.vocabulary import FILLERS, FUNCTIONS, JOINS, RELATIONS, SEPARATORS
 
 _PLAIN_NUMBER = re.compile(r"(-?)(\d{1,30}(?:\.\d{1,30})?)", re.ASCII)
 _CLOSING = frozenset(")]}")
@@ -115,7 +116,7 @@ class Parser(Quantities):
                 break
             ahead += 1
         token = self.peek(ahead)
-        if not wordy or token.text not in {"=", ":", "is"} or not NEGATIONS.isdisjoint(map(str.lower, words)):
+        if not wordy or token.text not in {"=", ":", "is"} or not labels(list(map(str.lower, words))):
             return None
         self._position += ahead + 1
         if token.text == "is":

@@ -10,6 +10,7 @@ from openvlt_plugins.answers.grammar.tree import Node, Phrase, Words
 from openvlt_plugins.answers.grammar.vocabulary import FILLERS, FUNCTIONS
 
 COMPASS = frozenset("NSEW")
+_STOPS = frozenset({",", ";", ".", ":", "\\\\"})
 
 
 class Reads(Protocol):
@@ -35,6 +36,9 @@ def phrase(tokens: list[Token], parser_at: Callable[[int], Reads]) -> Node:
         end, node = _longest(tokens, position, parser_at)
         if node is None:
             token = tokens[position]
+            if token.kind != "word" and token.text not in _STOPS:
+                # Without its operator or number a phrase would say something else.
+                raise Unreadable(f"{token.text!r} is unexpected")
             if token.kind == "word" and token.text.casefold() not in FILLERS:
                 words.append(token.text.casefold())
             position += 1
@@ -54,7 +58,7 @@ def phrase(tokens: list[Token], parser_at: Callable[[int], Reads]) -> Node:
 def _longest(tokens: list[Token], start: int, parser_at: Callable[[int], Reads]) -> tuple[int, Node | None]:
     """The end and the tree of the relation that begins at a token; None if the token is a word or begins none."""
     first = tokens[start]
-    stops = first.kind == "op" and first.text in {",", ";", ".", ":"}
+    stops = first.kind == "op" and first.text in _STOPS
     article = first.kind == "word" and first.spaced and _precedes_word(tokens, start)
     if is_prose(first) or stops or article or first.text in COMPASS:
         return start, None

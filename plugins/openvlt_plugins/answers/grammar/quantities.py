@@ -6,6 +6,7 @@ from abc import ABC
 from fractions import Fraction
 
 from openvlt_plugins.answers.grammar.expressions import Expressions
+from openvlt_plugins.answers.grammar.modifiers import counts
 from openvlt_plugins.answers.grammar.tokens import END, Unreadable
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Unit
 from openvlt_plugins.answers.grammar.vocabulary import (
@@ -14,7 +15,6 @@ from openvlt_plugins.answers.grammar.vocabulary import (
     FUNCTIONS,
     GLUED_UNITS,
     LETTER_UNITS,
-    NOT_COUNTED,
     NUMBER_WORDS,
     PARTS,
     RELATIONS,
@@ -239,7 +239,7 @@ class Quantities(Expressions, ABC):
         ends = self.peek(len(words))
         if not words or len(words) > 4 or max(map(len, words)) < 3 or not (ends is END or ends.text in {",", ";"}):
             return ()
-        if words[0] in FILLERS or not NOT_COUNTED.isdisjoint(words):
+        if words[0] in FILLERS or not counts(words):
             return ()
         self._position += len(words)
         return ((" ".join(word.removesuffix("s") for word in words), 1),)

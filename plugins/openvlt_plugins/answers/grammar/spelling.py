@@ -104,9 +104,7 @@ def clean(text: str) -> str:
         raise TooLarge(f"longer than {limits.CHARACTERS} characters")
     for lost, found in _LOST:
         text = lost.sub(found, text)
-    text = _SUPERS.sub(lambda m: "^{" + m.group().translate(_SUPER) + "}", text)
-    text = _SUBS.sub(lambda m: "_{" + m.group().translate(_SUB) + "}", text)
-    text = _VULGAR.sub(lambda m: " " + unicodedata.normalize("NFKC", m.group()) + " ", text)
+    text = _VULGAR.sub(lambda m: " " + unicodedata.normalize("NFKC", m.group()) + " ", scripts(text))
     text = _THIN_THOUSANDS.sub("", text)
     text = unicodedata.normalize("NFKC", _SPACES.sub(" ", text).translate(_PLAIN)).translate(_PLAIN)
     text = _GREEK.sub(lambda m: f" \\{_greek(m.group())} ", text)
@@ -122,6 +120,12 @@ def clean(text: str) -> str:
     for marker, pattern, spelling in _SPELLINGS:
         text = pattern.sub(spelling, text) if marker in text else text
     return _DROPPED.sub(" ", _delimiters(text)).strip().rstrip(".,;").strip()
+
+
+def scripts(text: str) -> str:
+    """The text with superscripts and subscripts as in LaTeX; Unicode's own folding would turn 2\u00b3 into 23."""
+    text = _SUPERS.sub(lambda m: "^{" + m.group().translate(_SUPER) + "}", text)
+    return _SUBS.sub(lambda m: "_{" + m.group().translate(_SUB) + "}", text)
 
 
 def _greek(letter: str) -> str:

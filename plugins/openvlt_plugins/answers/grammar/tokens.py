@@ -33,7 +33,7 @@ class Token:
 END = Token("end", "")
 
 _TEXT = re.compile(
-    r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathbf|mathit|mathsf|mathtt|mathbb|mathcal|boldsymbol|bm|mbox|hbox|rm|bf|boxed|fbox|emph|overline|underline|vec|operatorname\*?|ensuremath)\s*\{([^{}]*)\}"
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mathrm|mathbf|mathit|mathsf|mathtt|mathbb|mathcal|boldsymbol|bm|mbox|hbox|rm|bf|boxed|fbox|emph|overline|underline|vec|overrightarrow|operatorname\*?|ensuremath)\s*\{([^{}]*)\}"
 )
 _SCANNER = re.compile(
     r"(?P<space>\s+)"

@@ -162,17 +162,6 @@ PARTS = {
         "ninth": 9, "tenth": 10, "hundredth": 100, "thousandth": 1000,
     }.items()
 } | {"halves": 2}  # fmt: skip
-# Words after a number that change or retract it, and are not counted nouns.
-NOT_COUNTED = frozenset(
-    _split(
-        """
-    less more fewer greater smaller larger than not never wrong incorrect false no squared cubed factorial plus minus
-    over under divided multiplied point root mod modulo negative below above
-    """
-    )
-) | {*NUMBER_WORDS, *SCALES, *PARTS}
-# A label with one of these denies the value after it.
-NEGATIONS = frozenset(_split("not no never isn wasn cannot can't wrong incorrect false except without"))
 # Words of a phrase that do not affect its mathematics.
 FILLERS = frozenset(
     _split(

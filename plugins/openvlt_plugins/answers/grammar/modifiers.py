@@ -1,0 +1,58 @@
+"""Words that scale, divide, change, bound or deny the number beside them, in any number and inflection.
+
+Behind a number such a word is never a counted noun (``5 millions``, ``5 halved``, ``5 isnt right``), and before one it
+makes no label (``half is 5``, ``anything but: 5``). English inflects too freely for a list of words, so the lists hold
+stems.
+"""
+
+from __future__ import annotations
+
+import re
+
+from openvlt_plugins.answers.grammar.vocabulary import NUMBER_WORDS
+
+_SCALES = (
+    "dozen score gross grand hundred thousand mil million mln milliard billion bn trillion quadrillion lakh lac crore "
+    "myriad pair couple trio fold permille ppm"
+).split()
+_NUMBERS = "|".join(sorted(map(re.escape, {*NUMBER_WORDS, "fif", "eigh", "nin", "twelf", *_SCALES}), key=len)[::-1])
+_ROUND = "twent|thirt|fort|fift|sixt|sevent|eight|ninet"
+_SCALE = re.compile(rf"(?:{_NUMBERS})s?")
+_PART = re.compile(rf"(?:half|halves|thirds?|quarters?|(?:{_NUMBERS}|(?:{_ROUND})ie)ths?)")
+_CONTRACTION = re.compile(
+    r"(?:is|are|was|were|do|does|did|ca|wo|could|would|should|has|have|had|ai|must|need)nt|(?:is|are|was|does|did|wo)n"
+)
+_CHANGE = re.compile(
+    r"(?:exclu[ds]|eliminat|reject|remov|omit|discard|ignor|negat|invers|invert|doubl|tripl|quadrupl|halv|divid"
+    r"|multiplied|multiply|squared|cubed|subtract|deduct|truncat|reciproc|opposit|revers|contradict|refut|disprov"
+    r"|cancel|incorrect|invalid|untru|impossib|improbab|unlikel|inaccura|inexact|erroneous|disagree|fail)[a-z]*"
+)
+_DENIAL = re.compile(
+    r"not|no|nor|never|neither|none|nothing|nope|nah|cannot|wrong(?:ly)?|false|except|excluding|without|minus|negative"
+    r"|anything|plus|itself|twice|thrice|factorial|root|modulo?|ruled|crossed|denied|than|less|more"
+    r"|fewer|greater|smaller|larger|over|under|below|above|point"
+)
+_NOUN_IN_ED = re.compile(r"[a-z]*eed|[a-z]?[bhl]ed|hundred|shed|sled")
+_BOUND = frozenset("least most upper lower bound beyond exceeds".split())
+_SHAPE = re.compile(r"(?:square|cube)s?")
+_TAKEN = re.compile(r"(?<!of )\b(?:square|cube)s?\b(?: root)?(?= of|$)|\b(?:square|cube) root")
+
+
+def denies(word: str) -> bool:
+    """True for a word that scales, divides, changes or denies a number next to it."""
+    return any(pattern.fullmatch(word) for pattern in (_SCALE, _PART, _CONTRACTION, _CHANGE, _DENIAL))
+
+
+def counts(words: list[str]) -> bool:
+    """True if words behind a number may be a counted noun: none changes the number, and the last is no participle."""
+    participle = words[-1].endswith("ed") and not _NOUN_IN_ED.fullmatch(words[-1])
+    return not participle and not any(denies(word) or _SHAPE.fullmatch(word) for word in words)
+
+
+def labels(words: list[str]) -> bool:
+    """True if words before a number may be a label that can be dropped: none negates, bounds or transforms it.
+
+    A square may be a shape (area of the square = 5) but is none where it is taken (the square of x is 5).
+    """
+    content = [word for word in words if word not in {"a", "an", "the", "its"}]
+    return _BOUND.isdisjoint(content) and not any(map(denies, content)) and not _TAKEN.search(" ".join(content))
