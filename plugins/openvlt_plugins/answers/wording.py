@@ -15,6 +15,9 @@ _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)(.+?)\*\*(?!\w)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
 _PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010\u3001\u3002", "''\"\"---,.")
+_FIRST_POINTS = re.compile(r"^[.!]+(?!\d)")
+_LAST_MARKS = re.compile(r"\.+$|(?<![\d)])[!.]+$")
+_BETWEEN = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
 _LEAD_IN = re.compile(
     r"^(?:(?:so|therefore|thus|hence),? )?"
     r"(?:(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)(?: (?:is|would be)|:):? ?"
@@ -59,9 +62,10 @@ def closes_at_end(text: str, opening: str, closing: str) -> bool:
 
 def folded(text: str) -> str:
     """The text stripped of LaTeX and Markdown, in one case, with single spaces and no closing punctuation."""
-    return " ".join(without_markup(text).casefold().split()).strip(" .,;:!?'\"")
+    text = " ".join(without_markup(text).casefold().split()).strip(" ,;:?'\"")
+    return _LAST_MARKS.sub("", _FIRST_POINTS.sub("", text)).strip(" .,;:?'\"") if text[-1:] in "!." or text[:1] in "!." else text
 
 
 def squeezed(text: str) -> str:
-    """The folded text without any white space."""
-    return folded(text).replace(" ", "")
+    """The folded text without white space, except between two digits, where it separates them."""
+    return _BETWEEN.sub("", folded(text))
