@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 _LEAD_IN = re.compile(
-    r"^(?:(?:so|therefore|thus|hence),? )?"
-    r"(?:(?:i|we)(?: would|'d)? (?:choose|pick|select|go with) )?(?:(?:the|my) )?(?:(?:final|correct|right|best) )?"
-    r"(?:answer|option|choice|letter)?s?(?<! )"
-    r"(?: (?:is|would be|must be))?\s*:?\s*(?:(?:the )?(?:option|choice|letter)\s*:?\s*)?"
-    r"|^(?:因此|所以|故|因而)?[,\s]*(?:本题)?(?:正确)?(?:的)?(?:答案|选项|选择|应选|选)(?:应)?[是为选]?\s*:?\s*(?:选项)?\s*",
+    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:i|we)(?: would|'d)? (?:choose|pick|select|go with) )?"
+    r"(?:(?:the|my) )?(?:(?:final|correct|right|best) )?(?:(?:answer|option|choice|letter)s?(?![a-z]))?"
+    r"(?: (?:is|would be|must be))?\s*:?\s*(?:(?:the )?(?:option|choice|letter)\s*:?\s*)?",
     re.IGNORECASE,
+)
+_CHINESE = re.compile(
+    r"^(?:因此|所以|故|因而)?[,\s]*(?:本题)?(?:正确)?(?:的)?(?:答案|选项|选择|应选|选)(?:应)?[是为选]?\s*:?\s*(?:选项)?\s*"
 )
 _TRAILER = re.compile(
     r"\s+(?:is|would be) (?:the )?(?:correct|right|best|final)?\s?(?:answer|option|choice|one)?\.?$", re.IGNORECASE
@@ -47,7 +48,7 @@ TURN = re.compile(
 
 def without_lead_in(text: str) -> str:
     """The text without "The answer is" before a choice and "is the correct answer" behind it."""
-    return _TRAILER.sub("", _LEAD_IN.sub("", text)).strip() or text
+    return _TRAILER.sub("", _LEAD_IN.sub("", _CHINESE.sub("", text))).strip() or text
 
 
 def marked(text: str) -> tuple[str, str] | None:

@@ -9,10 +9,11 @@ from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Comparison, Policy
-from openvlt_plugins.answers.comparison.compare import any_of
+from openvlt_plugins.answers.comparison.compare import any_of, every
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable, parse
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
 from openvlt_plugins.answers.grammar.tree import Node, Num, Quantity
+from openvlt_plugins.answers.remarks import cores
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.wording import without_lead_in, without_markup
 
@@ -108,8 +109,22 @@ def with_unit(gold: Node, unit: str | None) -> Node:
 
 
 def _any_reading(comparison: Comparison, gold: Node, gold_text: str, answer: str, unit: str | None) -> bool | None:
-    """True if the answer is right in any reading of the commas between digits, None if that is undecided."""
+    """True if the answer is right as it is or without a remark, None if that is undecided."""
     answer = without_lead_in(answer)
+    truths: list[bool | None] = []
+    for texts in ((answer,), *cores(answer)):
+        try:
+            truths.append(every([_any_commas(comparison, gold, gold_text, text, unit) for text in texts]))
+        except Unreadable:
+            if len(texts) == 1 and texts[0] == answer and next(cores(answer), None) is None:
+                raise
+        if truths and truths[-1]:
+            return True
+    return any_of(truths)
+
+
+def _any_commas(comparison: Comparison, gold: Node, gold_text: str, answer: str, unit: str | None) -> bool | None:
+    """True if the answer is right in any reading of the commas between digits, None if that is undecided."""
     tree = read(answer)
     truths = [comparison.same(gold, tree)]
     if truths[0] is not True and (_AMBIGUOUS.search(gold_text) or _AMBIGUOUS.search(answer)):

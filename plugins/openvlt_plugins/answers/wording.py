@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from openvlt_plugins.answers.grammar.modifiers import labels
 from openvlt_plugins.answers.grammar.spelling import scripts
 
 _WRAPPER = re.compile(
@@ -21,15 +22,26 @@ _BETWEEN = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
 _LEAD_IN = re.compile(
     r"^(?:(?:so|therefore|thus|hence),? )?"
     r"(?:(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)(?: (?:is|would be)|:):? ?"
-    r"|(?:it|that|this) (?:is|equals) |there (?:is|are) )?",
+    r"|(?:it|that|this) (?:is|equals) |there (?:is|are) )?(?:(?:a|the) (?:total|sum) of )?",
     re.IGNORECASE,
 )
+_CHINESE = re.compile(r"^(?:因此|所以|故)?[,，\s]*(?:最终)?(?:答案|结果)(?:是|为)?\s*[:：]?\s*")
+_NAMES = re.compile(r"^(?:the|its|their) ((?:[a-z'-]+ ){1,4})(?:is|are|was|were) (?=\S)")
+"""The words before a value that is said of something: the colour is red."""
 
 
 def without_lead_in(text: str) -> str:
     """The text without a lead-in such as "The answer is"."""
-    bare = _BOLD.sub(r"\1", text) if "**" in text else text
-    return _LEAD_IN.sub("", bare.strip(" \n")) or text
+    bare = (_BOLD.sub(r"\1", text) if "**" in text else text).strip(" \n")
+    if not bare.isascii():
+        bare = _CHINESE.sub("", bare)
+    return _LEAD_IN.sub("", bare) or text
+
+
+def without_subject(text: str) -> str:
+    """A folded text without the words that name what it is said of, as in "the colour is red"."""
+    found = _NAMES.match(text)
+    return text[found.end() :] if found and labels(found.group(1).split()) else text
 
 
 def without_markup(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
-from openvlt_plugins.answers.wording import folded, without_lead_in
+from openvlt_plugins.answers.wording import folded, without_lead_in, without_subject
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _FIRST = re.compile(r"(yes|no|true|false)(?![\w'])(.*)", re.DOTALL)
@@ -89,5 +89,5 @@ class Text(AnswerVerifier):
 
 def plain(text: str) -> str:
     """The folded text without article and lead-in; hyphens and "and" between words are spaces and commas."""
-    text = _HYPHEN.sub(" ", _AND.sub(", ", without_lead_in(folded(text))))
+    text = _HYPHEN.sub(" ", _AND.sub(", ", without_subject(without_lead_in(folded(text)))))
     return _ARTICLE.sub("", text) or text

@@ -1,0 +1,41 @@
+"""What an answer says without the remark, the reason or the explanation beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from openvlt_plugins.answers.grammar.modifiers import denies
+from openvlt_plugins.answers.letters import TURN
+
+_BRACKETED = re.compile(r"([^()]{1,200}?)\s*[(\uff08]([^()\uff08\uff09]{1,200})[)\uff09]\s*\.?")
+_REASON = re.compile(r"(.{1,200}?)[,;.]?\s+(?:because|since|as (?:it|the|this|we)|so that)\s+(.+)", re.DOTALL)
+_PARAGRAPHS = re.compile(r"\s*([^\n]{1,200}?)\s*\n\s*\n\s*(.+)", re.DOTALL)
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def cores(text: str) -> Iterator[tuple[str, ...]]:
+    """The texts an answer consists of once what explains it is dropped; all of one tuple must be right.
+
+    ``5 (see the table)`` and ``5, because ...`` say 5; ``two (2)`` says two and 2, and both must be right. Nothing is
+    dropped that denies, scales or chooses anew, and no numbers but those of a reason.
+    """
+    if ("(" in text or "\uff08" in text) and (found := _BRACKETED.fullmatch(text)):
+        main, remark = found.groups()
+        if not _is_prose(remark):
+            yield main, remark
+        elif _is_harmless(remark):
+            yield (main,)
+    if " " in text and (found := _REASON.fullmatch(text)) and not TURN.search(found.group(2)):
+        yield (found.group(1),)
+    if "\n" in text and (found := _PARAGRAPHS.fullmatch(text)) and not TURN.search(found.group(2)):
+        yield (found.group(1),)
+
+
+def _is_prose(text: str) -> bool:
+    """True for several words, or one that is neither a number nor a unit in brackets, without digits and operators."""
+    return not re.search(r"[\d\\^=<>$%]", text) and len(_WORD.findall(text)) > 1
+
+
+def _is_harmless(text: str) -> bool:
+    return not TURN.search(text) and not any(denies(word.casefold()) for word in _WORD.findall(text))
