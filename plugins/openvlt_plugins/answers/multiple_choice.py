@@ -21,6 +21,7 @@ from openvlt_plugins.answers.letters import (
     without_lead_in,
 )
 from openvlt_plugins.answers.reading import TieredVerifier, decide
+from openvlt_plugins.answers.remarks import cores
 from openvlt_plugins.answers.wording import folded, squeezed, without_markup
 from openvlt_plugins.answers.words import plain
 
@@ -57,7 +58,10 @@ class Choice(TieredVerifier):
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
         if len(gold) > 1 and RUN.fullmatch(without_markup(answer)):
             answer = ", ".join(without_markup(answer))
-        given = _Reader(claim, deep=deep).letters(answer)
+        reader = _Reader(claim, deep=deep)
+        given = reader.letters(answer)
+        if given == "":
+            given = next((letters for (core, *rest) in cores(answer) if not rest and (letters := reader.letters(core))), "")
         if given is None:
             return None
         if not given:
@@ -130,7 +134,7 @@ class _Reader:
         index = ord(letter) - ord("A")
         text = folded(text)
         if index < len(self.choices) and (own := folded(self.choices[index])):
-            text = text.replace(own, " ")
+            text = re.sub(rf"(?<![\w.]){re.escape(own)}(?!\w)", " ", text)
         words = {_letter(i): folded(each) for i, each in enumerate(self.choices) if i != index and folded(each)}
         return {other for other, word in words.items() if re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.]*\w)", text)}
 

@@ -62,16 +62,21 @@ class Parser(Quantities):
 
     def statement(self) -> Node:
         """Items separated by commas, semicolons, ``and``, ``or`` or line breaks; a single item is returned as it is."""
-        items, start = [self._item()], self._position
+        items, start, either = [self._item()], self._position, True
         while self._separator():
             if self.peek() is END:
                 break
             between = [token.text for token in self._tokens[start : self._position]]
+            either = either and between == ["or"]
             items.append(self._item())
             if between == ["and"] and (both := _both(items[-2], items[-1])):
                 items[-2:] = [both]
             start = self._position
-        return items[0] if len(items) == 1 else Group("", tuple(items), "")
+        if len(items) == 1:
+            return items[0]
+        # What is joined by "or" has no order; solutions of one variable stay a list, to be read together.
+        values = either and not any(isinstance(item, Relation) for item in items)
+        return Group("{", tuple(items), "}") if values else Group("", tuple(items), "")
 
     def _separator(self) -> bool:
         start = self._position

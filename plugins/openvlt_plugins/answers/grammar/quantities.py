@@ -78,6 +78,10 @@ class Quantities(Expressions, ABC):
         name, power = unit[0]
         if power == 1 and len(unit) == 1 and name in SMALLER:
             self._take_word("and")
+            if name == "hour" and self.peek().kind == "number" and self._is_word("m", ahead=1):
+                value = self._number()  # 2h 30m: metres do not follow hours
+                self.next()
+                return Call("/", (value, Num(Fraction(60))))
             if self.peek().kind == "number":
                 value = self._value()
                 smaller, ratio = SMALLER[name]
@@ -147,7 +151,7 @@ class Quantities(Expressions, ABC):
         name = token.text
         if token.kind == "command":
             return name == "Omega" and self._ends_value(1) and self._tokens[self._position - 1].kind == "number"
-        if name in UNITS and len(name) > 1:
+        if name in UNITS and (len(name) > 1 or not name.isascii()):
             return True
         if name in GLUED_UNITS or (name.lower() in SQUARED and self.peek(1).kind == "word"):
             return True
@@ -172,7 +176,7 @@ class Quantities(Expressions, ABC):
             return self._ends_value(ahead + 1)
         if token.text == "/" and self.peek(ahead + 1).text in UNITS:
             return self._ends_value(ahead + 2)
-        if token.kind == "number" and token.spaced and self.peek(ahead + 1).text in UNITS:
+        if token.kind == "number" and self.peek(ahead + 1).text in UNITS:
             return True
         return token is END or token.text in {",", ";", ")", "]", "and", "or", "\\\\"} or token.text in RELATIONS
 
@@ -201,6 +205,8 @@ class Quantities(Expressions, ABC):
             elif not self.at_unit() and not (any_unit and self.peek().text in UNITS and self.peek(1).text == "^"):
                 break
             name, power = self._unit_name()
+            if name == "ms" and power < 0:  # m s^-1 written together, not per millisecond
+                powers["m"], name = powers.get("m", 0) + sign, "s"
             powers[name] = powers.get(name, 0) + sign * power
             any_unit = True
         if not any_unit:

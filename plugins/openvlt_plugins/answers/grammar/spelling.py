@@ -33,6 +33,7 @@ _SUPERS = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b\u207f\u02e3]+
 _SUBS = re.compile("[\u2080-\u2089]+")
 _VULGAR = re.compile("([\u00bc-\u00be\u2150-\u215e])")
 _BRACED_UNIT = re.compile(r"(?<=\d)\{\s*([A-Za-z]{2,})\s*\}")
+_UNIT_POWER = re.compile(r"\\(?:text|mathrm)\s*\{([A-Za-z ]{1,20})\^\s*\{\s*(-?\d)\s*\}\s*\}")
 _GREEK = re.compile("[\u0391-\u03c9]")
 
 # A JSON or Python string that lost a backslash turns \frac into a form feed and \theta or \text into a tab.
@@ -46,10 +47,11 @@ _DROPPED = re.compile(
 _SPACES = re.compile(
     r"\\(?:quad|qquad|enspace|hspace\*?\s*\{[^{}]*\})(?![A-Za-z])|(?<!\\)\\[;: \n]|~|[\u00a0\u2000-\u200a\u3000]"
 )
-_THIN_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,\\!|[\u2009\u202f'])+(?=\d{3}(?!\d))")
+_THIN_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,\\! ?|[\u2009\u202f'])+(?=\d{3}(?!\d))")
 _PLAIN_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/])(?! ?/)")
 _COMMA_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d])(?!,\d)")
 _REPEATING = re.compile(r"(\d{1,50})\.(\d{0,50})\\(?:overline|bar)\s*(?:\{(\d{1,50})\}|(\d))")
+_ELLIPSIS = re.compile(r"(\d{1,50}\.)(\d{0,9}?)(\d{1,6}?)\3{1,30}\d{0,5}(?:\.{3}|\u2026|\\[lc]?dots(?![A-Za-z]))")
 _DOTTED = re.compile(r"\\dot\s*\{?(\d)\}?(?:(\d{0,50})\\dot\s*\{?(\d)\}?)?")
 _FRACTION_OF_UNITS = re.compile(
     r"\\[dt]?frac\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?~?\s*([A-Za-z]+)\s*\}?\s*\}"
@@ -110,8 +112,11 @@ def clean(text: str) -> str:
     text = _GREEK.sub(lambda m: f" \\{_greek(m.group())} ", text)
     if "\\dot" in text:
         text = _DOTTED.sub(lambda m: "\\overline{" + "".join(filter(None, m.groups())) + "}", text)
+    if "dots" in text or "..." in text or "\u2026" in text:
+        text = _ELLIPSIS.sub(r"\1\2\\overline{\3}", text)
     text = _REPEATING.sub(_repeating, text.replace("\\,", " ").replace("\\!", ""))
     text = re.sub(r"\\circ(?=[A-Z])", r"\\circ ", text)
+    text = _UNIT_POWER.sub(r"\\mathrm{\1}^{\2}", text) if "mathrm" in text or "\\text" in text else text
     text = _BRACED_UNIT.sub(r" \1 ", text)
     text = _FRACTION_OF_UNITS.sub(_slashed_units, text) if "frac" in text else text
     if "\n" in text.strip() and "\\begin" not in text:

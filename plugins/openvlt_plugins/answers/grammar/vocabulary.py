@@ -96,17 +96,37 @@ _UNITS = {
     "cent": "cent cents",
     "euro": "euro euros EUR",
     "sterling": "GBP",
-    "yen": "yen yuan",
+    "yen": "yen JPY",
+    "yuan": "yuan RMB CNY",
     "percent": "percent pct",
     "unit": "unit units",
 }
-UNITS = {name: unit for unit, names in _UNITS.items() for name in names.split()}
+_CHINESE_UNITS = {
+    "mm": "毫米", "cm": "厘米 公分", "dm": "分米", "m": "米", "km": "千米 公里", "g": "克", "kg": "千克 公斤", "tonne": "吨",
+    "s": "秒", "minute": "分钟 分", "hour": "小时 时", "day": "天 日", "week": "周 星期", "month": "月 个月", "year": "年 岁",
+    "liter": "升", "mL": "毫升", "degree": "度", "dollar": "美元", "yuan": "元 人民币",
+    "unit": "个 只 条 块 本 人 张 件 种 次 位 名 棵 支 辆 双 颗 头 匹 杯 瓶 盒 箱 朵 枚 粒 层 间 页 步 倍",
+}  # fmt: skip
+UNITS = {name: unit for units in (_UNITS, _CHINESE_UNITS) for unit, names in units.items() for name in names.split()}
+# In capitals too, where no other unit differs by case alone, as megawatt and milliwatt do.
+UNITS |= {
+    spelling: unit
+    for name, unit in UNITS.items()
+    if name.isascii() and (len(name) > 3 or name in {"kg", "cm", "km", "ft", "min"})
+    for spelling in (name.capitalize(), name.upper())
+    if spelling not in UNITS
+}
 SQUARED = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 GLUED_UNITS = {
     f"{prefix}{name}": (unit, power)
     for prefix, power in (("square", 2), ("cubic", 3))
     for name, unit in UNITS.items()
-    if len(name) > 2
+    if len(name) > 2 and name.isascii()
+} | {
+    f"{prefix}{name}": (unit, power)
+    for prefix, power in (("平方", 2), ("立方", 3))
+    for unit, names in _CHINESE_UNITS.items()
+    for name in names.split()
 }
 # A single letter may also be a variable: these are units only at the end of a value.
 LETTER_UNITS = frozenset("mgshlLNJWVAK")
