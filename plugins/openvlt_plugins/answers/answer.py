@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.clock import BARE_CLOCK, Time, is_moment, read_clock
 from openvlt_plugins.answers.comparison.policy import Order, Percent, RoundedGold, Units
+from openvlt_plugins.answers.formulas import formula
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable
 from openvlt_plugins.answers.grammar.tree import Words
 from openvlt_plugins.answers.lists import List
 from openvlt_plugins.answers.math import Math
 from openvlt_plugins.answers.multiple_choice import Choice, letters_of
 from openvlt_plugins.answers.number import Number
+from openvlt_plugins.answers.ordinals import ordinal
 from openvlt_plugins.answers.reading import TieredVerifier, read
 from openvlt_plugins.answers.wording import folded
 from openvlt_plugins.answers.words import Text, YesNo
@@ -63,6 +65,8 @@ class Answer(TieredVerifier):
             return YesNo()
         if is_moment(gold):
             return Time()
+        if ordinal(gold) is not None or formula(gold) is not None:
+            return Text()
         if BARE_CLOCK.fullmatch(gold.strip()) and (time := read_clock(answer)) and time.half:
             return Time()
         try:

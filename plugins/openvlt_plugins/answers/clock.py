@@ -15,9 +15,7 @@ _CLOCK = re.compile(
     r"(?:\s*in the (morning|afternoon|evening))?"
 )
 BARE_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
-_MONTHS = tuple(
-    "january february march april may june july august september october november december".split()
-)
+_MONTHS = tuple("january february march april may june july august september october november december".split())
 _MONTH = rf"({'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)}|sept)\.?"
 _WEEKDAY = re.compile(r"^(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
 _EITHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")

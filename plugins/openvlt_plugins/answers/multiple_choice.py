@@ -61,7 +61,9 @@ class Choice(TieredVerifier):
         reader = _Reader(claim, deep=deep)
         given = reader.letters(answer)
         if given == "":
-            given = next((letters for (core, *rest) in cores(answer) if not rest and (letters := reader.letters(core))), "")
+            given = next(
+                (letters for (core, *rest) in cores(answer) if not rest and (letters := reader.letters(core))), ""
+            )
         if given is None:
             return None
         if not given:
@@ -146,7 +148,9 @@ class _Reader:
         found, undecided = "", False
         for index, choice in enumerate(self.choices):
             item = replace(self.claim, example=replace(self.claim.example, answer=choice, unit=None))
-            verdict = Time().check(answer, item) if is_moment(choice) else decide(answer, item, Policy(), deep=self.deep)
+            verdict = (
+                Time().check(answer, item) if is_moment(choice) else decide(answer, item, Policy(), deep=self.deep)
+            )
             if verdict is None:
                 undecided = True
             elif verdict.status == "correct":

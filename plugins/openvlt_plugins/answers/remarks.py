@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 
 from openvlt_plugins.answers.grammar.modifiers import denies
+from openvlt_plugins.answers.grammar.vocabulary import NUMBER_WORDS, SCALES
 from openvlt_plugins.answers.letters import TURN
 
 _BRACKETED = re.compile(r"([^()]{1,200}?)\s*[(\uff08]([^()\uff08\uff09]{1,200})[)\uff09]\s*\.?")
 _REASON = re.compile(r"(.{1,200}?)[,;.]?\s+(?:because|since|as (?:it|the|this|we)|so that)\s+(.+)", re.DOTALL)
 _PARAGRAPHS = re.compile(r"\s*([^\n]{1,200}?)\s*\n\s*\n\s*(.+)", re.DOTALL)
+_NUMERALS = frozenset({*NUMBER_WORDS, *SCALES, "and"})
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -22,7 +24,7 @@ def cores(text: str) -> Iterator[tuple[str, ...]]:
     """
     if ("(" in text or "\uff08" in text) and (found := _BRACKETED.fullmatch(text)):
         main, remark = found.groups()
-        if not _is_prose(remark):
+        if not _is_prose(remark) or all(word.casefold() in _NUMERALS for word in _WORD.findall(remark)):
             yield main, remark
         elif _is_harmless(remark):
             yield (main,)

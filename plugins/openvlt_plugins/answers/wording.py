@@ -16,6 +16,7 @@ _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)(.+?)\*\*(?!\w)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
 _PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010\u3001\u3002", "''\"\"---,.")
+_OPENED = re.compile(r"\\(?:boxed|fbox|text) ?\{")
 _FIRST_POINTS = re.compile(r"^[.!]+(?!\d)")
 _LAST_MARKS = re.compile(r"\.+$|(?<![\d)])[!.]+$")
 _BETWEEN = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
@@ -53,8 +54,9 @@ def without_markup(text: str) -> str:
     text = _BOLD.sub(r"\1", _SPACING.sub(" ", _DOLLARS.sub(" ", text))).strip()
     if emphasis := _EMPHASIS.fullmatch(text):
         text = emphasis.group(2)
-    if text.startswith("\\boxed{") and text.endswith("}") and closes_at_end(text, "{", "}"):
-        text = text[len("\\boxed{") : -1]
+    opened = _OPENED.match(text) if text.endswith("}") else None
+    if opened and closes_at_end(text, "{", "}"):
+        text = text[opened.end() : -1]
     for _ in range(4):
         text, count = _WRAPPER.subn(r" \1 ", text)
         if not count:
@@ -75,7 +77,11 @@ def closes_at_end(text: str, opening: str, closing: str) -> bool:
 def folded(text: str) -> str:
     """The text stripped of LaTeX and Markdown, in one case, with single spaces and no closing punctuation."""
     text = " ".join(without_markup(text).casefold().split()).strip(" ,;:?'\"")
-    return _LAST_MARKS.sub("", _FIRST_POINTS.sub("", text)).strip(" .,;:?'\"") if text[-1:] in "!." or text[:1] in "!." else text
+    return (
+        _LAST_MARKS.sub("", _FIRST_POINTS.sub("", text)).strip(" .,;:?'\"")
+        if text[-1:] in "!." or text[:1] in "!."
+        else text
+    )
 
 
 def squeezed(text: str) -> str:

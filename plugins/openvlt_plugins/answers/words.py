@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.formulas import formula
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
+from openvlt_plugins.answers.ordinals import ordinal
 from openvlt_plugins.answers.wording import folded, without_lead_in, without_subject
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
@@ -77,6 +79,14 @@ class Text(AnswerVerifier):
     def check(self, answer: str, claim: Claim) -> Verdict:
         if len(answer) > CHARACTERS + len(claim.example.answer):
             return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
+        if (number := ordinal(claim.example.answer)) is not None:
+            same = ordinal(answer) == number or answer.strip(" .") == str(number)
+            return Verdict.correct("the same rank", tier="text") if same else Verdict.incorrect("another", tier="text")
+        if (wanted := formula(claim.example.answer)) is not None:
+            same = formula(answer) == wanted
+            return (
+                Verdict.correct("the same formula", tier="text") if same else Verdict.incorrect("another", tier="text")
+            )
         gold, given = plain(claim.example.answer), plain(answer)
         if not gold:
             return Verdict.bad_gold("the gold is empty")

@@ -56,7 +56,7 @@ class Comparison(Expressions):
             plain = "text" if isinstance(gold, Words) else "number"
             self.reached("structure" if isinstance(gold, Group | Join | Relation) else plain)
             return True
-        return self._same(solutions(gold), solutions(given))
+        return self._same(solutions(self.exact(gold)), solutions(self.exact(given)))
 
     def _same(self, gold: Node, given: Node) -> Truth:
         if isinstance(gold, Words | Phrase) or isinstance(given, Words | Phrase):
@@ -168,6 +168,7 @@ class Comparison(Expressions):
     def _shapes(self, gold: Node, given: Node) -> Truth:
         if isinstance(gold, Join) and isinstance(given, Join):
             return gold.op == given.op and self._matched(gold.parts, given.parts)
+        gold, given = _as_matrix(gold, given), _as_matrix(given, gold)
         if isinstance(gold, Matrix) and isinstance(given, Matrix):
             sizes = [[len(row) for row in matrix.rows] for matrix in (gold, given)]
             rows = zip(gold.rows, given.rows, strict=False)
@@ -226,6 +227,17 @@ class Comparison(Expressions):
 def _single(node: Node) -> Node:
     """A set or list of one is its element."""
     return node.items[0] if isinstance(node, Group) and len(node.items) == 1 else node
+
+
+def _as_matrix(node: Node, other: Node) -> Node:
+    """Rows in brackets as a matrix, or a tuple as a column, where the other side is one."""
+    if not isinstance(node, Group) or not isinstance(other, Matrix) or node.opening not in {"[", "("}:
+        return node
+    rows = [item.items for item in node.items if isinstance(item, Group) and item.opening in {"[", "("}]
+    if len(rows) == len(node.items):
+        return Matrix(tuple(rows))
+    is_column = node.opening == "(" and not rows and all(len(row) == 1 for row in other.rows)
+    return Matrix(tuple((item,) for item in node.items)) if is_column else node
 
 
 def _may_be_clock(ratio: Ratio) -> bool:

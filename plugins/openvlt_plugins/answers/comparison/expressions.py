@@ -8,7 +8,7 @@ from math import floor
 from openvlt_plugins.answers.comparison.policy import Policy
 from openvlt_plugins.answers.comparison.units import agree, conversion
 from openvlt_plugins.answers.grammar.limits import DIGITS
-from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Unit
+from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Relation, Unit, symbols
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
 from openvlt_plugins.answers.values.probe import NO_VALUE, differ, value
@@ -52,6 +52,25 @@ class Expressions:
         if factor is None or (self.policy.units == "require" and factor != 1):
             return False
         return self.expressions(gold, Call("*", (Num(factor), given)))
+
+    def exact(self, node: Node) -> Node:
+        """A value followed by its approximation as the value; a variable that approximates a number as equal to it.
+
+        An approximation that is not one (5 = about 6) stays a relation, which is equal to no value.
+        """
+        if not isinstance(node, Relation) or "~" not in node.ops:
+            return node
+        *front, last = node.sides
+        ops = node.ops[:-1]
+        if node.ops[-1] == "~" and not symbols(front[-1]):
+            known, about = (_real(side.value if isinstance(side, Quantity) else side) for side in (front[-1], last))
+            decimal = last.value if isinstance(last, Quantity) else last
+            if known is None or about is None or not isinstance(decimal, Num):
+                return node
+            close = abs(known - about) <= _last_place(decimal)
+            rest = Relation(ops, tuple(front)) if ops else front[0]
+            return self.exact(rest) if close else node
+        return Relation(tuple("=" if op == "~" else op for op in node.ops), node.sides)
 
     # Values.
 

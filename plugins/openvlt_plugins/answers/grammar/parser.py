@@ -11,10 +11,15 @@ from openvlt_plugins.answers.grammar.phrases import COMPASS, is_prose, phrase
 from openvlt_plugins.answers.grammar.quantities import Quantities
 from openvlt_plugins.answers.grammar.spelling import clean, joined_thousands
 from openvlt_plugins.answers.grammar.tokens import END, Unreadable, tokenize
-from openvlt_plugins.answers.grammar.tree import Group, Join, Matrix, Node, Num, Ratio, Relation, Sym, Words
+from openvlt_plugins.answers.grammar.tree import Group, Join, Matrix, Node, Num, Quantity, Ratio, Relation, Sym, Words
 from openvlt_plugins.answers.grammar.vocabulary import FILLERS, FUNCTIONS, JOINS, RELATIONS, SEPARATORS
 
 _PLAIN_NUMBER = re.compile(r"(-?)(\d{1,30}(?:\.\d{1,30})?)", re.ASCII)
+_RANGE = re.compile(
+    r"(?:from |between )?(\d{1,30}(?:\.\d{1,30})?) ?(?:-|to)"
+    r" ?(\d{1,30}(?:\.\d{1,30})?)( ?[A-Za-z]{1,20})?",
+    re.ASCII,
+)
 _CLOSING = frozenset(")]}")
 
 
@@ -37,6 +42,8 @@ def parse(text: str, *, thousands: bool = True) -> Node:
         value = number(plain.group(2))
         return Num(-value.value, value.decimals) if plain.group(1) else value
     cleaned = clean(text)
+    if (ends := _RANGE.fullmatch(cleaned)) and (found := _range(*ends.groups())):
+        return found
     tokens = tokenize(joined_thousands(cleaned, commas=thousands))
     if not tokens:
         raise Unreadable("it is empty")
@@ -48,6 +55,20 @@ def parse(text: str, *, thousands: bool = True) -> Node:
         if len(tokens) > limits.PHRASE:
             return Words(" ".join(cleaned.casefold().split()))
         return phrase(tokens, lambda start: Parser(list(tokens), start))
+
+
+def _range(low: str, high: str, unit: str | None) -> Node | None:
+    """A range such as ``5-10`` or ``5 to 10 cm``, which is no difference; None if it does not ascend."""
+    first, second = number(low), number(high)
+    if first.value >= second.value:
+        return None
+    ends = first, second
+    if unit:
+        measured = parse(f"1 {unit}")
+        if not isinstance(measured, Quantity):
+            return None
+        ends = tuple(Quantity(end, measured.unit) for end in ends)
+    return Group("-", ends, "-")
 
 
 class Parser(Quantities):

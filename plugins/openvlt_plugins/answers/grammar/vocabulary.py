@@ -16,7 +16,7 @@ CONSTANT_NAMES = {"pi": "pi", "infty": "oo", "infinity": "oo", "inf": "oo", "oo"
 RELATIONS = {
     "=": "=", "==": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "!=": "!=",
     "le": "<=", "leq": "<=", "leqslant": "<=", "leqq": "<=", "lt": "<", "ge": ">=", "geq": ">=", "geqslant": ">=",
-    "geqq": ">=", "gt": ">", "ne": "!=", "neq": "!=", "approx": "=", "thickapprox": "=", "simeq": "=", "equiv": "=",
+    "geqq": ">=", "gt": ">", "ne": "!=", "neq": "!=", "approx": "~", "thickapprox": "~", "simeq": "~", "equiv": "=",
     "in": "in",
 }  # fmt: skip
 JOINS = {"cup": "cup", "cap": "cap", "bigcup": "cup", "bigcap": "cap", "setminus": "minus", "backslash": "minus"}
