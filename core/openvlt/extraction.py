@@ -1,8 +1,10 @@
 """The one rule that finds the answer in a response, for data, reward and benchmark alike.
 
-1. The last complete answer tag, across newlines.
-2. Else the content of the last ``\\boxed{}``, braces matched.
-3. Else, if the caller accepts phrases, the text after the last phrase such as "the answer is".
+1. Thinking is cut off first: only what follows the last closing think tag counts. Thinking that never ends has no answer.
+2. The last complete answer tag, across newlines.
+3. Else the content of the last box, braces matched: ``\\boxed{}``, ``\\fbox{}``, or the box of GLM-V and LLaVA-CoT.
+4. Else, if the caller accepts phrases, the last statement of an answer ("the answer is", a heading, ``####``), else an
+   answer that stands for itself: the bold last line, a first line before its explanation, a letter that ends the text.
 
 A response whose last answer tag is never closed is *unparsed*: no earlier tag or box was the final answer.
 """
@@ -11,15 +13,34 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from openvlt.records import Completion, Format, Trace
 
 Rule: TypeAlias = Literal["tag", "boxed", "phrase", "none"]
 
-_PHRASE = re.compile(r"(?:answer|result)\s*(?:is|:|=)\s*:?[ \t]*(?=\S)", re.IGNORECASE)
+LONGEST = 200_000
+"""Characters read of a response, its last ones; beyond what any model writes, and a bound on the work."""
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{|<\|begin_of_box\|>|<CONCLUSION>")
+_CLOSINGS = {"<|begin_of_box|>": "<|end_of_box|>", "<CONCLUSION>": "</CONCLUSION>"}
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n|$")
+_PHRASE = re.compile(
+    r"(?:answer|result)[*_]{0,3}\s{0,9}(?:(?:is|are)(?![a-z])|=|:)"
+    r"|^#{1,6}[ \t*]{0,9}(?:final )?answer[ \t*:]{0,9}$|^####(?!#)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_JSON = re.compile(r'"(?:final_)?answer"[ \t]{0,9}:[ \t]{0,9}(?:"([^"\\\n]{1,500})"|(-?\d[\d.]{0,50}))')
+_STATED = re.compile(r"[ \t]*([^\n]*?)(?:\.(?=\s|$)|$)", re.MULTILINE)
+_BEFORE = re.compile(r"[\s:*_]*")
+_MARKS = " \t*_"
+_ALONE = re.compile(
+    r"[*(\[]{0,3}[A-J][*)\].:]{0,4}|(?:yes|no|true|false)[.,!]?|[-\u2212+$\\(\d.][^\n]{0,40}", re.IGNORECASE
+)
+_LAST_LETTER = re.compile(r"\(([A-J])\)[*\s.]{0,9}$")
+_YES_NO = re.compile(r"(?:yes|no)(?=[,.;:!])[^\n]*", re.IGNORECASE)
+_HEDGE = re.compile(r"\b(?:or|either|not|and)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +65,33 @@ def extract(response: str, format: Format, *, accept_phrases: bool = False) -> E
 
     Args:
         response: the model's whole output.
-        format: names the answer tag.
-        accept_phrases: also accept "the answer is ..." if there is neither tag nor box.
+        format: names the think and the answer tag.
+        accept_phrases: also accept "the answer is ..." and the like if there is neither tag nor box.
     """
-    opening, closing = f"<{format.answer}>", f"</{format.answer}>"
-    start = response.rfind(opening)
-    if start >= 0:
-        end = response.find(closing, start)
-        if end < 0:
-            return Extraction(None, "none", start, f"{opening} is never closed")
-        return _found(response[start + len(opening) : end], "tag", start)
-    start = response.rfind("\\boxed{")
-    if start >= 0:
-        content = _braced(response, start + len("\\boxed"))
+    begin = len(response) - len(after_thinking(response, format))
+    if (thinks := response.rfind(f"<{format.think}>", begin)) >= 0:
+        return Extraction(None, "none", thinks, f"<{format.think}> is never closed")
+    opening, closing = _tags(format.answer)
+    if (tag := _last(opening, response, begin)) is not None:
+        end = closing.search(response, tag.end())
+        if end is None:
+            return Extraction(None, "none", tag.start(), f"<{format.answer}> is never closed")
+        return _found(response[tag.end() : end.start()], "tag", tag.start())
+    if (box := _last(_BOX, response, begin)) is not None:
+        content = _boxed(response, box)
         if content is None:
-            return Extraction(None, "none", start, "\\boxed{ is never closed")
-        return _found(content, "boxed", start)
-    if accept_phrases and (matches := list(_PHRASE.finditer(response))):
-        last = matches[-1]
-        stop = _SENTENCE_END.search(response, last.end())
-        return _found(response[last.end() : stop.start() if stop else None], "phrase", last.start())
-    return Extraction(None, "none", -1, f"there is no {opening} and no \\boxed{{}}")
+            return Extraction(None, "none", box.start(), f"{box.group()} is never closed")
+        return _found(content, "boxed", box.start())
+    stated = _stated(response, begin) if accept_phrases else None
+    if stated is not None:
+        return stated
+    return Extraction(None, "none", -1, f"there is no <{format.answer}> and no \\boxed{{}}")
+
+
+def after_thinking(response: str, format: Format) -> str:
+    """What follows the last closing think tag; the whole response if there is none."""
+    last = response[-LONGEST:]
+    return last.rpartition(f"</{format.think}>")[2]
 
 
 def parse(completion: Completion, format: Format, *, sample: int = 0) -> Trace:
@@ -74,7 +101,7 @@ def parse(completion: Completion, format: Format, *, sample: int = 0) -> Trace:
     template may have put that into the prompt. Without a closing tag it is everything before the answer.
     """
     found = extract(completion.text, format)
-    before = completion.text if found.start < 0 else completion.text[: found.start]
+    before = completion.text if found.start < 0 or found.answer is None else completion.text[: found.start]
     think, closing, rest = before.rpartition(f"</{format.think}>")
     if not closing:
         think, rest = rest, ""
@@ -90,16 +117,52 @@ def parse(completion: Completion, format: Format, *, sample: int = 0) -> Trace:
     )
 
 
+def _stated(response: str, begin: int) -> Extraction | None:
+    """The answer that prose states, or that stands for itself; None if there is none."""
+    if (phrase := _last(_PHRASE, response, begin)) is not None:
+        stated = _STATED.match(response, _BEFORE.match(response, phrase.end()).end())  # type: ignore[union-attr]
+        if stated is not None and (answer := stated.group(1).strip(_MARKS)):
+            return _found(answer, "phrase", phrase.start())
+    if (quoted := _last(_JSON, response, begin)) is not None:
+        return _found(quoted.group(1) or quoted.group(2), "phrase", quoted.start())
+    text = response[begin:].strip()
+    lines = [line.strip() for line in text.split("\n")]
+    last = lines[-1]
+    if len(lines) > 1 and len(last) > 4 and last.startswith("**") and last.endswith("**") and "**" not in last[2:-2]:
+        return _found(last[2:-2], "phrase", response.rfind(last))
+    if len(lines) > 2 and not lines[1] and _ALONE.fullmatch(lines[0]):
+        return _found(lines[0].strip(_MARKS), "phrase", begin)
+    if (letter := _LAST_LETTER.search(last)) and not _HEDGE.search(last.rpartition(". ")[2]):
+        return _found(letter.group(1), "phrase", response.rfind(last))
+    return _found(lines[0], "phrase", begin) if _YES_NO.fullmatch(lines[0]) else None
+
+
+@lru_cache(maxsize=16)
+def _tags(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    name = re.escape(name)
+    return re.compile(rf"<[ \t]{{0,3}}{name}[ \t]{{0,3}}>"), re.compile(rf"<[ \t]{{0,3}}/[ \t]{{0,3}}{name}[ \t]{{0,3}}>")
+
+
+def _last(pattern: re.Pattern[str], text: str, begin: int) -> re.Match[str] | None:
+    found = None
+    for found in pattern.finditer(text, begin):
+        pass
+    return found
+
+
 def _found(text: str, rule: Rule, start: int) -> Extraction:
     answer = text.strip()
     return Extraction(answer, rule, start) if answer else Extraction(None, "none", start, "the answer is empty")
 
 
-def _braced(text: str, start: int) -> str | None:
-    """The text between the brace at `start` and its match, None if it has none; escaped braces do not count."""
-    depth = 0
-    for brace in _BRACE.finditer(text, start):
+def _boxed(text: str, box: re.Match[str]) -> str | None:
+    """The content of a box, None if it is never closed; escaped braces do not count."""
+    if closing := _CLOSINGS.get(box.group()):
+        end = text.find(closing, box.end())
+        return None if end < 0 else text[box.end() : end]
+    depth = 1
+    for brace in _BRACE.finditer(text, box.end()):
         depth += {"{": 1, "}": -1}.get(brace.group(), 0)
         if depth == 0:
-            return text[start + 1 : brace.start()]
+            return text[box.end() : brace.start()]
     return None

@@ -16,7 +16,7 @@ from openvlt.bench.compare import versus
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
 from openvlt.errors import RemoteError
-from openvlt.extraction import extract, parse
+from openvlt.extraction import after_thinking, extract, parse
 from openvlt.records import BenchResult, Claim, Completion, Format, Judged, Rejected, Row, Trace, Verdict
 from openvlt.records.bench import AskedAs
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
@@ -108,7 +108,7 @@ def answer_in(text: str, format: Format, reading: Reading, *, cut: bool = False)
         cut: the token limit ended the response, so it is never nothing but the answer.
     """
     found = extract(text, format, accept_phrases=reading == "phrase")
-    line = text.strip()
+    line = after_thinking(text, format).strip()
     if found.answer is not None or found.start >= 0 or cut or not line or reading == "tag":
         return found.answer
     return line if reading == "whole" or (len(line) <= BARE and "\n" not in line) else None
