@@ -1,6 +1,6 @@
 """The one rule that finds the answer in a response, for data, reward and benchmark alike.
 
-1. Thinking is cut off first: only what follows the last closing think tag counts. Thinking that never ends has no answer.
+1. Thinking is cut off first: only what follows the last closing think tag counts; if it never ends, nothing does.
 2. The last complete answer tag, across newlines.
 3. Else the content of the last box, braces matched: ``\\boxed{}``, ``\\fbox{}``, or the box of GLM-V and LLaVA-CoT.
 4. Else, if the caller accepts phrases, the last statement of an answer ("the answer is", a heading, ``####``), else an
@@ -12,6 +12,7 @@ A response whose last answer tag is never closed is *unparsed*: no earlier tag o
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -140,14 +141,14 @@ def _stated(response: str, begin: int) -> Extraction | None:
 @lru_cache(maxsize=16)
 def _tags(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     name = re.escape(name)
-    return re.compile(rf"<[ \t]{{0,3}}{name}[ \t]{{0,3}}>"), re.compile(rf"<[ \t]{{0,3}}/[ \t]{{0,3}}{name}[ \t]{{0,3}}>")
+    return re.compile(rf"<[ \t]{{0,3}}{name}[ \t]{{0,3}}>"), re.compile(
+        rf"<[ \t]{{0,3}}/[ \t]{{0,3}}{name}[ \t]{{0,3}}>"
+    )
 
 
 def _last(pattern: re.Pattern[str], text: str, begin: int) -> re.Match[str] | None:
-    found = None
-    for found in pattern.finditer(text, begin):
-        pass
-    return found
+    matches = deque(pattern.finditer(text, begin), maxlen=1)
+    return matches[0] if matches else None
 
 
 def _found(text: str, rule: Rule, start: int) -> Extraction:

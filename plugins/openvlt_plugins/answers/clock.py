@@ -15,7 +15,10 @@ _CLOCK = re.compile(
     r"(?:\s*in the (morning|afternoon|evening))?"
 )
 BARE_CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d)?")
-_MONTHS = tuple("january february march april may june july august september october november december".split())
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
 _MONTH = rf"({'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)}|sept)\.?"
 _WEEKDAY = re.compile(r"^(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
 _EITHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
@@ -25,6 +28,10 @@ _DATES = (
     re.compile(rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<m>{_MONTH})(?:,? (?P<y>\d{{4}}))?"),
     re.compile(rf"(?P<m>{_MONTH}),? (?P<y>\d{{4}})(?P<d>)"),
 )
+
+
+LONGEST = 60
+"""Characters of a time or date with the words around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class Date:
 
 def read_clock(text: str) -> Clock | None:
     """Read a time of day; None if the text is not one."""
+    if len(text) > LONGEST:
+        return None
     text = _LEAD_IN.sub("", folded(text))
     if text in {"noon", "midnight"}:
         return Clock(12 if text == "noon" else 0, 0, 0, "p" if text == "noon" else "a")
@@ -70,6 +79,8 @@ def read_clock(text: str) -> Clock | None:
 
 def read_date(text: str) -> Date | None:
     """Read a date; None if the text is not one, or is ambiguous (03/01/2015)."""
+    if len(text) > LONGEST:
+        return None
     text = _WEEKDAY.sub("", _LEAD_IN.sub("", folded(text)))
     if found := _EITHER.fullmatch(text):
         return _either_first(int(found[1]), int(found[3]), int(found[4]))
@@ -92,8 +103,6 @@ def _either_first(one: int, other: int, year: int) -> Date | None:
 
 def is_moment(text: str) -> bool:
     """True for a date, or a time of day that cannot be a ratio."""
-    if len(text) > 40:
-        return False
     clock = read_clock(text)
     return read_date(text) is not None or (clock is not None and not BARE_CLOCK.fullmatch(text.strip()))
 

@@ -6,10 +6,13 @@ import re
 
 from openvlt_plugins.answers.wording import without_markup
 
-_ELEMENTS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
-    "Mo Ag Cd In Sn Sb Te I Xe Cs Ba La Ce W Pt Au Hg Tl Pb Bi Ra U"
-).split()
+_split = str.split
+_ELEMENTS = _split(
+    """
+    H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr
+    Nb Mo Ag Cd In Sn Sb Te I Xe Cs Ba La Ce W Pt Au Hg Tl Pb Bi Ra U
+    """
+)
 _ELEMENT = "|".join(sorted(_ELEMENTS, key=len, reverse=True))
 _SPECIES = rf"\d{{0,3}}(?:(?:{_ELEMENT})\d{{0,3}}|\((?:(?:{_ELEMENT})\d{{0,3}}){{1,6}}\)\d{{1,2}}){{1,12}}"
 _FORMULA = re.compile(rf"{_SPECIES}(?:\+{_SPECIES}){{0,7}}(?:->{_SPECIES}(?:\+{_SPECIES}){{0,7}})?")

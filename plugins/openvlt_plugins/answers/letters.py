@@ -31,7 +31,8 @@ _MARKED = re.compile(
 _GLUED = re.compile(r"[(\[]?([A-Z])[)\]]?[\s.:,-]*(\S.*)", re.DOTALL)
 _LAST = re.compile(r"(.*\S)\s*[(\[]\s*(?:(?:option|choice|answer)\s*)?([A-Ja-j])\s*[)\]]\.?", re.DOTALL | re.IGNORECASE)
 NAMED = re.compile(
-    r"[(\[]\s*([A-Ja-j])\s*[)\]]|(?<![A-Za-z])([B-J])(?![A-Za-z'])|(?<![A-Za-z])(A)(?=\s*[.):,;]|\s*$| (?:is|are|too|also)\b)"
+    r"[(\[]\s*([A-Ja-j])\s*[)\]]|(?<![A-Za-z])([B-J])(?![A-Za-z'])"
+    r"|(?<![A-Za-z])(A)(?=\s*[.):,;]|\s*$| (?:is|are|too|also)\b)"
     r"|(?:\b(?:be|is|or|and|but|nor|not|also|maybe|perhaps|rather|actually|then)\b|[,;/&])\s*(A)(?![A-Za-z'])(?!\s+[a-z])"
 )
 """Another letter beside the first. A before a word in lower case is the article."""

@@ -10,7 +10,7 @@ from openvlt import Claim, Verdict
 from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.comparison.compare import all_matched, every
 from openvlt_plugins.answers.comparison.policy import Order
-from openvlt_plugins.answers.grammar.limits import CHARACTERS, ITEMS
+from openvlt_plugins.answers.grammar.limits import ITEMS
 from openvlt_plugins.answers.reading import TieredVerifier, decide
 from openvlt_plugins.answers.wording import closes_at_end, without_markup
 
@@ -32,8 +32,6 @@ class List(TieredVerifier):
         golds = items(claim.example.answer)
         if not golds:
             return Verdict.bad_gold("the gold list is empty")
-        if len(answer) > CHARACTERS:
-            return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
         givens = items(answer)
         if len(givens) != len(golds):
             return Verdict.incorrect(f"{len(givens)} items, not {len(golds)}", tier="structure")

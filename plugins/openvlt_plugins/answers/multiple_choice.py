@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from openvlt import Claim, Verdict
 from openvlt_plugins.answers.clock import Time, is_moment
 from openvlt_plugins.answers.comparison import Policy
-from openvlt_plugins.answers.grammar.limits import CHARACTERS, LETTERS
+from openvlt_plugins.answers.grammar.limits import LETTERS
 from openvlt_plugins.answers.letters import (
     ALL_LETTERS,
     NAMED,
@@ -54,8 +54,6 @@ class Choice(TieredVerifier):
         gold = _gold_letters(claim.example.answer, choices)
         if not gold:
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
-        if len(answer) > CHARACTERS:
-            return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
         if len(gold) > 1 and RUN.fullmatch(without_markup(answer)):
             answer = ", ".join(without_markup(answer))
         reader = _Reader(claim, deep=deep)

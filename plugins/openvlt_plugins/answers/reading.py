@@ -34,11 +34,16 @@ class TieredVerifier(AnswerVerifier):
         """The verdict; None, if `deep` is False, where only the symbolic tier could tell."""
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
-        return self.decide(answer, claim, deep=False)
+        # Before anything looks at the answer: what is linear in its length is bounded with it.
+        return self.decide(answer, claim, deep=False) if len(answer) <= CHARACTERS else self.too_long()
 
     def check(self, answer: str, claim: Claim) -> Verdict:
-        verdict = self.decide(answer, claim, deep=True)
+        verdict = self.decide(answer, claim, deep=True) if len(answer) <= CHARACTERS else self.too_long()
         return verdict or Verdict.incorrect("could not be shown to be equal", tier="symbolic")
+
+    def too_long(self) -> Verdict:
+        """The verdict on an answer over the limit on characters."""
+        return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
 
 
 @lru_cache(maxsize=8192)

@@ -13,7 +13,7 @@ _WRAPPER = re.compile(
 )
 _SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|~|\u200b|\ufeff")
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
-_BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)(.+?)\*\*(?!\w)")
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)([^*\n]+)\*\*(?!\w)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
 _PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010\u3001\u3002", "''\"\"---,.")
 _OPENED = re.compile(r"\\(?:boxed|fbox|text) ?\{")

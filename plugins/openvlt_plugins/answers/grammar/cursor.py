@@ -20,6 +20,8 @@ class Cursor:
         self._position = start
         self._depth = 0
         self._bars = 0
+        self._no_points: set[int] = set()
+        self.steps = 0
 
     @property
     def position(self) -> int:
@@ -32,6 +34,9 @@ class Cursor:
     def next(self) -> Token:
         token = self.peek()
         self._position += 1
+        self.steps += 1
+        if self.steps > limits.STEPS:
+            raise TooLarge(f"more than {limits.STEPS} steps to read")
         return token
 
     def at(self, *texts: str) -> bool:

@@ -8,6 +8,8 @@ DIGITS = 300
 """of one number"""
 TOKENS = 600
 """of an answer"""
+STEPS = 20_000
+"""of the parser; the grammar is linear but for points, which are read twice a level"""
 NESTING = 40
 """of brackets, fractions and powers"""
 EXPONENT = 10_000

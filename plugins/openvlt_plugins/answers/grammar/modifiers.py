@@ -11,10 +11,13 @@ import re
 
 from openvlt_plugins.answers.grammar.vocabulary import NUMBER_WORDS
 
-_SCALES = (
-    "dozen score gross grand hundred thousand mil million mln milliard billion bn trillion quadrillion lakh lac crore "
-    "myriad pair couple trio fold permille ppm"
-).split()
+_split = str.split
+_SCALES = _split(
+    """
+    dozen score gross grand hundred thousand mil million mln milliard billion bn trillion quadrillion lakh lac
+    crore myriad pair couple trio fold permille ppm
+    """
+)
 _NUMBERS = "|".join(sorted(map(re.escape, {*NUMBER_WORDS, "fif", "eigh", "nin", "twelf", *_SCALES}), key=len)[::-1])
 _ROUND = "twent|thirt|fort|fift|sixt|sevent|eight|ninet"
 _SCALE = re.compile(rf"(?:{_NUMBERS})s?")
@@ -33,7 +36,7 @@ _DENIAL = re.compile(
     r"|fewer|greater|smaller|larger|over|under|below|above|point"
 )
 _NOUN_IN_ED = re.compile(r"[a-z]*eed|[a-z]?[bhl]ed|hundred|shed|sled")
-_BOUND = frozenset("least most upper lower bound beyond exceeds".split())
+_BOUND = frozenset(_split("least most upper lower bound beyond exceeds"))
 _SHAPE = re.compile(r"(?:square|cube)s?")
 _TAKEN = re.compile(r"(?<!of )\b(?:square|cube)s?\b(?: root)?(?= of|$)|\b(?:square|cube) root")
 

@@ -62,7 +62,7 @@ def _range(low: str, high: str, unit: str | None) -> Node | None:
     first, second = number(low), number(high)
     if first.value >= second.value:
         return None
-    ends = first, second
+    ends: tuple[Node, ...] = first, second
     if unit:
         measured = parse(f"1 {unit}")
         if not isinstance(measured, Quantity):
@@ -115,6 +115,8 @@ class Parser(Quantities):
     def _point(self) -> Node | None:
         """A named point, such as ``P(2, 3)``."""
         start, depth, name = self._position, self._depth, self.peek()
+        if start in self._no_points:
+            return None
         if name.kind == "word" and len(name.text) == 1 and name.text.isupper() and self.peek(1).text == "(":
             self.next()
             try:
@@ -124,6 +126,8 @@ class Parser(Quantities):
             ends = self.peek() is END or self.at(",", ";", ")", "}", "\\\\") or self.peek().text in SEPARATORS
             if ends and isinstance(point, Group) and point.opening == "(" and not any(map(_is_symbol, point.items)):
                 return Relation(("=",), (Sym(name.text), point))
+            # Known from now on: read anew at each level, brackets would take time exponential in their depth.
+            self._no_points.add(start)
             self._position, self._depth, self._bars = start, depth, 0
         return None
 
