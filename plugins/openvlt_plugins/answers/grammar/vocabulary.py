@@ -104,7 +104,8 @@ _UNITS = {
 _CHINESE_UNITS = {
     "mm": "毫米", "cm": "厘米 公分", "dm": "分米", "m": "米", "km": "千米 公里", "g": "克", "kg": "千克 公斤",
     "tonne": "吨", "s": "秒", "minute": "分钟 分", "hour": "小时 时", "day": "天 日", "week": "周 星期",
-    "month": "月 个月", "year": "年 岁", "liter": "升", "mL": "毫升", "degree": "度", "dollar": "美元", "yuan": "元 人民币",
+    "month": "月 个月", "year": "年 岁", "liter": "升", "mL": "毫升", "degree": "度", "dollar": "美元",
+    "yuan": "元 人民币",
     "unit": "个 只 条 块 本 人 张 件 种 次 位 名 棵 支 辆 颗 头 匹 杯 瓶 盒 箱 朵 枚 粒 层 间 页 步",
 }  # fmt: skip
 UNITS = {name: unit for units in (_UNITS, _CHINESE_UNITS) for unit, names in units.items() for name in names.split()}
