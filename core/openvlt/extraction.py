@@ -89,6 +89,12 @@ def extract(response: str, format: Format, *, accept_phrases: bool = False) -> E
     return Extraction(None, "none", -1, f"there is no <{format.answer}> and no \\boxed{{}}")
 
 
+def gold_in(text: str, format: Format) -> str:
+    """The gold answer in a cell that holds it as a response would, within an answer tag; else the whole cell."""
+    found = extract(text, format).answer if "<" in text and format.answer in text else None
+    return text if found is None else found
+
+
 def after_thinking(response: str, format: Format) -> str:
     """What follows the last closing think tag; the whole response if there is none."""
     last = response[-LONGEST:]

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from openvlt.extraction import gold_in
 from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Claim, Format, Verdict
 from openvlt.registry import Built
@@ -82,6 +83,7 @@ class VerifierRunner:
         budget: float | None = None,
     ) -> None:
         self._verifiers = dict(verifiers)
+        self._format = format
         self._memo = Memo()
         self._isolation = Isolation(self._verifiers.values(), format, workers, budget)
         self._warned: set[str] = set()
@@ -99,6 +101,7 @@ class VerifierRunner:
 
     def verdicts(self, claims: Sequence[Claim]) -> list[dict[str, Verdict]]:
         """The verdict of every verifier on every claim, claims in order, verifiers in recipe order."""
+        claims = [_with_bare_gold(claim, self._format) for claim in claims]
         rows: list[dict[str, Verdict]] = [{} for _ in claims]
         for name, built in self._verifiers.items():
             seen = [
@@ -178,3 +181,9 @@ def _quick(verifier: AnswerVerifier, answer: str, claim: Claim) -> Verdict | Non
     except Exception as error:  # noqa: BLE001 (the boundary to a component)
         return failed(verifier, error)
     return None if found is None else run_inline(verifier, lambda: [found])[0]
+
+
+def _with_bare_gold(claim: Claim, format: Format) -> Claim:
+    """The claim with its gold taken out of an answer tag, as some data sets keep it."""
+    gold = gold_in(claim.example.answer, format)
+    return claim if gold is claim.example.answer else replace(claim, example=replace(claim.example, answer=gold))
