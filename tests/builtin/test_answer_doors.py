@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openvlt import Claim, Example, Trace, Verdict
 from openvlt_plugins.answers.answer import Answer
@@ -16,16 +15,75 @@ NUMBERS = st.integers(2, 10**6).map(str) | st.decimals("0.01", "9999", places=2,
 LETTERS = ("A", "B", "C", "D")
 CONTENTS = ("12", "15", "18", "20")
 
-BEHIND = """
-million millions thousands hundreds dozen dozens tens lakh crores sixteenths twelfths halves thirds hundredths doubled
-halved tripled negated squared cubed inverted excluded eliminated removed isnt wasnt wrong false untrue invalid
-impossible incorrect fold itself less|than fewer|than times|itself isnt|right isnt|the|answer is|wrong bakers|dozens
-""".split()
-BEFORE = """
-value|≠ value|< value|> value|\\ne value|\\in every|value|\\setminus value|/ value|7|</ anything|but: less|than:
-more|than: at|least: at|most: negative: minus: half|is double|= twice|the|answer|is upper|bound|= lower|bound:
-square|root|is the|square|of|x|is not: is|not
-""".split()
+BEHIND = [
+    "million",
+    "millions",
+    "thousands",
+    "hundreds",
+    "dozen",
+    "dozens",
+    "tens",
+    "lakh",
+    "crores",
+    "sixteenths",
+    "twelfths",
+    "halves",
+    "thirds",
+    "hundredths",
+    "doubled",
+    "halved",
+    "tripled",
+    "negated",
+    "squared",
+    "cubed",
+    "inverted",
+    "excluded",
+    "eliminated",
+    "removed",
+    "isnt",
+    "wasnt",
+    "wrong",
+    "false",
+    "untrue",
+    "invalid",
+    "impossible",
+    "incorrect",
+    "fold",
+    "itself",
+    "less|than",
+    "fewer|than",
+    "times|itself",
+    "isnt|right",
+    "isnt|the|answer",
+    "is|wrong",
+    "bakers|dozens",
+]
+BEFORE = [
+    "value|≠",
+    "value|<",
+    "value|>",
+    "value|\\ne",
+    "value|\\in",
+    "every|value|\\setminus",
+    "value|/",
+    "value|7|</",
+    "anything|but:",
+    "less|than:",
+    "more|than:",
+    "at|least:",
+    "at|most:",
+    "negative:",
+    "minus:",
+    "half|is",
+    "double|=",
+    "twice|the|answer|is",
+    "upper|bound|=",
+    "lower|bound:",
+    "square|root|is",
+    "the|square|of|x|is",
+    "not:",
+    "is|not",
+]
 BESIDE_A_LETTER = (
     "({L}) Actually it's {M}", "{L}. I pick {M}", "{L}. Final: {M}", "({L}) is eliminated", "({L}) can be ruled out",
     "({L}) contradicts the figure", "({L}) fails", "{L}: choose {M}", "{L}. But my final answer: {M}", "{L} isn't right",

@@ -12,10 +12,10 @@ from openvlt import Completion, Format, extract, parse
 DOCUMENT = Path(__file__).parents[2] / "docs" / "verifiers.md"
 
 
-def _documented() -> list[tuple[str, str]]:
-    table = DOCUMENT.read_text(encoding="utf-8").partition("<!-- extraction -->")[2].partition("<!-- end -->")[0]
+def _documented(name: str = "extraction") -> list[tuple[str, str]]:
+    table = DOCUMENT.read_text(encoding="utf-8").partition(f"<!-- {name} -->")[2].partition("<!-- end -->")[0]
     rows = re.findall(r"^\| `(.*?)` \| (.*?) \|", table, re.MULTILINE)
-    return [(response.replace("\u23ce", "\n"), answer.strip("`")) for response, answer in rows]
+    return [(response.replace("\u23ce", "\n").replace("\\|", "|"), answer.strip("`")) for response, answer in rows]
 
 
 @pytest.mark.parametrize(("response", "answer"), _documented())
@@ -25,8 +25,14 @@ def test_documented_examples(response: str, answer: str) -> None:
     assert bool(found.reason) == (found.answer is None)
 
 
-def test_the_table_is_there() -> None:
-    assert len(_documented()) >= 10
+@pytest.mark.parametrize(("response", "answer"), _documented("phrases"))
+def test_documented_phrases(response: str, answer: str) -> None:
+    assert (extract(response, Format(), accept_phrases=True).answer or "unparsed") == answer
+    assert extract(response, Format()).answer is None
+
+
+def test_the_tables_are_there() -> None:
+    assert len(_documented()) >= 20 and len(_documented("phrases")) >= 15
 
 
 def test_phrases_only_where_allowed() -> None:
