@@ -12,7 +12,7 @@ from openvlt_plugins.answers.comparison.units import conversion
 from openvlt_plugins.answers.grammar.vocabulary import UNITS
 
 BASES = {"A": "ampere", "K": "kelvin", "kg": "kilogram", "m": "meter", "mol": "mole", "s": "second"}
-WITHOUT_MEASURE = {"dollar", "cent", "euro", "sterling", "yen", "unit", "percent"}
+WITHOUT_MEASURE = {"dollar", "cent", "euro", "sterling", "yen", "yuan", "unit", "percent"}
 
 
 @pytest.fixture(scope="module")
