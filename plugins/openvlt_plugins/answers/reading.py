@@ -24,7 +24,7 @@ _SPACED_GROUPS = re.compile(r"[-\u2212]?[1-9]\d{0,2}(?:[,;] ?\d{3})+")
 class TieredVerifier(AnswerVerifier):
     """An answer verifier with one rule for both of its steps: only `check` may use the symbolic tier."""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     inline: ClassVar[bool] = True
     context_free: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = ("mpmath",)
