@@ -79,3 +79,16 @@ def test_what_was_reused_does_not_count_as_pace(clock: Clock) -> None:
         progress.advance(1)
     last = stream.getvalue().splitlines()[-1]
     assert "1.0/s" in last and "min" in last
+
+
+def test_no_name_of_a_stage_controls_the_terminal() -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    progress = make_progress(terminal)
+    progress.begin("load-\x1b]0;title\x07", 2, "rows")
+    progress.advance(2)
+    progress.end(StageRecord(stage_kind="load", name="load-\x1b]0;title\x07", iteration=1, fingerprint=""))
+    assert "\x1b]" not in terminal.getvalue()

@@ -101,7 +101,7 @@ class _Pace:
     """Progress, speed and time left of one stage."""
 
     def __init__(self, stage: str, total: int | None, unit: str) -> None:
-        self.stage = stage
+        self.stage = escape(stage)
         self.done = 0
         self._total = total
         self._unit = unit
