@@ -16,6 +16,7 @@ from PIL import Image as Pictures
 
 from openvlt import Completion, Image, Model, Rejected, RemoteError, Request, Sampling, UsageError
 from openvlt_plugins.openai.backend import OpenAIBackend
+from openvlt_plugins.openai.connections import proxy_of
 from openvlt_plugins.openai.replies import Failure, Response, completion
 from tiny_models import picture, request
 
@@ -268,6 +269,15 @@ def test_a_proxy_of_the_environment_is_used_with_its_password(serve: Serve, monk
         (asked,) = proxy.log
     assert asked["headers"]["Host"] == "endpoint.invalid"
     assert base64.b64decode(asked["headers"]["Proxy-Authorization"].removeprefix("Basic ")) == b"us@er:pw"
+
+
+def test_what_is_for_this_machine_does_not_leave_it_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid")
+    assert proxy_of("http://elsewhere.invalid/v1") == "http://proxy.invalid"
+    for host in ("localhost", "127.0.0.1:9", "[::1]:9"):
+        assert proxy_of(f"http://{host}/v1") is None
 
 
 def test_no_endpoint_at_all_is_said_at_once() -> None:

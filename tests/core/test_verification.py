@@ -111,7 +111,7 @@ def test_a_hang_scores_lowest_and_costs_once(runner: VerifierRunner) -> None:
     start = time.monotonic()
     for verdicts in runner.verdicts([claim("loop")] * 50) + runner.verdicts([claim("loop")]):
         assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("timeout", 0.0, "response")
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 80, "51 hangs would compute for 102 s"
 
 
 def test_a_verifier_that_hangs_on_the_gold_itself_is_not_scored(runner: VerifierRunner) -> None:

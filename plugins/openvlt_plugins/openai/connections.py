@@ -50,7 +50,7 @@ class Connections:
             headers["Content-Type"] = "application/json"
         try:
             async with self._session.request(
-                "GET" if content is None else "POST", url, data=content, allow_redirects=False, proxy=_proxy(url),
+                "GET" if content is None else "POST", url, data=content, allow_redirects=False, proxy=proxy_of(url),
                 headers=headers,
             ) as response:  # fmt: skip
                 return Response(response.status, await _body(response), response.headers.get("Retry-After", ""))
@@ -80,13 +80,16 @@ async def _body(response: ClientResponse) -> bytes:
 
 
 @cache
-def _proxy(url: str) -> str | None:
+def proxy_of(url: str) -> str | None:
     """The environment's proxy for an endpoint, with its user and password if it has them.
 
     aiohttp can look it up, but does so in a thread for every request, and also reads passwords from ``~/.netrc``.
     """
     endpoint, proxies = urlsplit(url), getproxies()
+    host = endpoint.hostname or ""
+    if host in {"localhost", "::1"} or host.startswith("127."):
+        return None  # A key for this machine may be sent unencrypted, so it must not leave it.
     named = proxies.get(endpoint.scheme) or proxies.get("all")
-    if not named or proxy_bypass(endpoint.hostname or ""):
+    if not named or proxy_bypass(host):
         return None
     return named if "://" in named else f"http://{named}"
