@@ -173,7 +173,8 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
     if n and not any(item.example.answer for item in items):
         yield "the answers to these questions are not public: submission.json has the model's answers"
     if truncated > TRUNCATED_SHARE * n:
-        yield f"{truncated} of {n} responses were cut at the token limit; raise it (--max-tokens) to trust this score"
+        raised = "raise it (--max-tokens, in a recipe bench_tokens) to trust this score"
+        yield f"{truncated} of {n} responses were cut at the token limit; {raised}"
 
 
 def _about(benchmark: Benchmark) -> dict[str, str]:

@@ -85,5 +85,9 @@ def _model(name: str, stage: str | None) -> Path:
     stage = stage or "train"
     record, folder = find_stage(home, run, stage)
     if (model := folder.model()) is None:
-        raise UsageError(f"The stage '{record.name}' has no model.", "Choose a stage of kind train.")
+        unfinished = record.stage_kind == "train"
+        raise UsageError(
+            f"The stage '{record.name}' has no {'finished ' * unfinished}model.",
+            "Run its training again, which resumes it." if unfinished else "Choose a training.",
+        )
     return model

@@ -82,8 +82,8 @@ def verify(context: click.Context, name: str) -> None:
         count += 1
     if count:
         raise DataError(
-            f"The run '{name}' is damaged in {count} places.",
-            "Delete the files named above and run its command again; everything else is reused.",
+            f"The run '{name}' is damaged or incomplete in {count} place{'s' * (count > 1)}.",
+            "Delete the files and folders named above and run its command again; everything else is reused.",
         )
     click.echo(f"{name}: all {len(run.stages)} stages are unchanged")
 

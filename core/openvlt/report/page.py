@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import html
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from io import BytesIO
 from itertools import islice
 
+from openvlt import terminal
 from openvlt.errors import DataError
 from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
 from openvlt.report.results import gains, notes, tables
@@ -129,3 +130,8 @@ def _table(columns: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     rows = ("".join(f"<td>{escape(cell)}</td>" for cell in line) for line in lines)
     return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def escape(text: str) -> str:
+    """Foreign text as HTML that shows it as it is, without control characters."""
+    return html.escape(terminal.escape(text))

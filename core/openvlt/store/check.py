@@ -19,11 +19,11 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
         folder = StageFolder(home.root / stage.folder)
         summary = folder.summary()
         if summary is None:
-            yield f"{stage.name}: {folder.path} does not contain the output of the stage"
+            yield f"{stage.name}: its output is missing; the command of the run makes it again"
         elif stage.stage_kind == "train":
             model = folder.path / str(summary.get("model", ""))
             if (file := folder.damaged(summary, file_digest)) is not None:
-                yield f"{stage.name}: {file} is not what the training wrote"
+                yield f"{stage.name}: the model {model} is damaged: {file.name} is not what the training wrote"
             elif model_digest({file.name: file_digest(file) for file in model_files(model)}) != summary["digest"]:
                 yield f"{stage.name}: the model {model} is not what the training wrote"
         else:

@@ -12,11 +12,12 @@ from filelock import FileLock, Timeout
 from openvlt.errors import UsageError
 from openvlt.store.home import Home
 from openvlt.store.writing import writing
+from openvlt.terminal import escape
 
 PATIENCE = 2.0
 """Seconds to wait for a lock that another process may hold for a moment, to see whether a run is at work."""
 
-_NAME = re.compile(r"\w[\w. +-]*")
+_NAME = re.compile(r"\w[\w. +-]{0,99}")
 
 
 def run_folder(home: Home, name: str) -> Path:
@@ -27,8 +28,8 @@ def run_folder(home: Home, name: str) -> Path:
     """
     if not is_name(name):
         raise UsageError(
-            f"'{name}' cannot be the name of a run.",
-            "Use letters, digits, dots, dashes and underscores, and begin with a letter or a digit.",
+            f"'{escape(name[:120])}' cannot be the name of a run.",
+            "Use up to 100 letters, digits, spaces, dots, dashes and underscores, and begin with a letter or a digit.",
         )
     return home.runs / name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ from openvlt import system
 from openvlt.errors import DataError
 from openvlt.store.codec import decode, digest
 
+_FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -26,9 +29,11 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
+        full = isinstance(error, sqlite3.OperationalError) or error.errno in _FULL
+        remedy = "Free some space there" if full else "Check the path and its permissions"
         raise DataError(
             f"{path} cannot be written: {getattr(error, 'strerror', None) or error}.",
-            "Free some space there and run the same command again; finished work is kept.",
+            f"{remedy} and run the same command again; finished work is kept.",
         ) from error
 
 
