@@ -26,7 +26,7 @@ LOG = logging.getLogger("accept_tiny_vl")
 
 def report(name: str, folder: Path, size: int) -> dict[str, float]:
     """Prints how a model does on dev questions when it thinks, sampled and greedy; returns the sampled scores."""
-    processor, model = AutoProcessor.from_pretrained(folder), load(folder).eval()
+    processor, model = AutoProcessor.from_pretrained(folder, trust_remote_code=False), load(folder).eval()
     questions = easy.balanced("dev", size, seed=0)
     sampled = thinking_accuracy(model, processor, questions, greedy=False)
     LOG.info("%s sampled %s", name, sampled)
@@ -38,7 +38,7 @@ def report_base(folder: Path, size: int) -> None:
     """Prints the blind baseline's and the base model's scores on the same dev questions."""
     questions, blind = easy.balanced("dev", size, seed=0), easy.blind_answers()
     guessed = sum(blind.get(question.text) == question.answer for question in questions) / len(questions)
-    processor, model = AutoProcessor.from_pretrained(folder), load(folder).eval()
+    processor, model = AutoProcessor.from_pretrained(folder, trust_remote_code=False), load(folder).eval()
     LOG.info("blind %.3f, base direct %s", guessed, direct_accuracy(model, processor, questions))
 
 
@@ -82,7 +82,9 @@ def main() -> None:
         report(f"grpo-{iteration}", grpo, options.dev)
         if iteration == 1 and options.again:
             questions = teacher_questions(options.questions, options.seed + 1)
-            samples = from_policy(load(grpo).eval(), AutoProcessor.from_pretrained(grpo), questions, 4)
+            samples = from_policy(
+                load(grpo).eval(), AutoProcessor.from_pretrained(grpo, trust_remote_code=False), questions, 4
+            )
 
 
 if __name__ == "__main__":

