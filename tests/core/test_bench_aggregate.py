@@ -214,3 +214,11 @@ def test_what_failed_has_no_part_in_the_figures_of_the_replies(result: Make) -> 
 def test_no_question_is_no_score(result: Make) -> None:
     record = result([]).record
     assert (record.n, record.accuracy, record.score.bounds, record.unparsed) == (0, None, (0.0, 1.0), 0)
+
+
+def test_a_figure_that_is_not_finite_is_left_out() -> None:
+    class Undefined(Small):
+        def aggregate(self, rows: Any) -> Mapping[str, float]:
+            return {"kappa": float("nan"), "share": 0.5}
+
+    assert score_of(Undefined(), [], "strict").figures == {"share": 0.5}

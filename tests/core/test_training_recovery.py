@@ -18,11 +18,13 @@ from hypothesis import given, strategies
 from made import Bench, Heard
 
 from openvlt.errors import DataError, OpenvltError, PluginError
+from openvlt.records import StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.checkpoints import MANIFEST, complete, damage, last_complete
 from openvlt.stages.train_process import _Metrics
 from openvlt.stages.train_worker import _tallies, unwritable
 from openvlt.stages.workspace import Output
+from openvlt.store import decode, encode
 
 REWARDS = {"answer": 1.0, "format": 0.1}
 
@@ -313,6 +315,16 @@ def test_a_full_disk_is_told_whoever_notices_it(error: Exception, told: str | No
     for each in (error, wrapped):
         found = unwritable(each, Path("/job"))
         assert (found is None) if told is None else (found is not None and told in found.problem)
+
+
+def test_a_training_that_diverges_leaves_a_readable_record_and_says_so(
+    stages: Bench, fake: Callable[..., None]
+) -> None:
+    fake(trainer="diverge")
+    made, _, notes = train(stages)
+    assert notes == ["Warning: copy-grpo-1: its loss is not finite"]
+    assert "loss" not in made.record.counts
+    assert decode(StageRecord, encode(made.record)) == made.record
 
 
 def test_a_disk_that_fills_up_during_a_training_is_a_sentence_and_costs_no_saved_step(

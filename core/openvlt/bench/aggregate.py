@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -107,7 +108,7 @@ def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str) -> Score
     return Score(
         **asdict(rate(verdicts, clusters)),
         breakdown=breakdown,
-        figures={printable(name): float(value) for name, value in figures.items()},
+        figures={printable(name): float(value) for name, value in figures.items() if math.isfinite(value)},
         tiers=dict(sorted(Counter(verdict.tier for verdict in verdicts if verdict.tier).items())),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import sys
@@ -157,11 +158,14 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
     counts = {
         f"{name}/{status}": float(count) for name, tally in tallies.items() for status, count in tally.statuses.items()
     }
+    # JSON has no other numbers, and one of a training that diverged must not make the record of its run unreadable.
+    metrics = {name: float(value) for name, value in trained.metrics.items() if math.isfinite(value)}
+    concerns = [f"verifier '{name}': {each}" for name, tally in tallies.items() for each in tally.concerns]
     result = {
         "model": model.relative_to(folder.resolve()).as_posix(),
         "files": files,
-        "metrics": {**trained.metrics, **counts},
-        "concerns": [f"verifier '{name}': {each}" for name, tally in tallies.items() for each in tally.concerns],
+        "metrics": {**metrics, **counts},
+        "concerns": [*concerns, *(f"its {name} is not finite" for name in trained.metrics if name not in metrics)],
     }
     write_checked(folder / "result.json", result)
 

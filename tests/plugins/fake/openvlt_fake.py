@@ -7,7 +7,7 @@ What is to go wrong is said in the environment variable ``OPENVLT_FAKE``, a JSON
     down        share of the requests the engine cannot answer now
     over_long   share of the requests the engine can never answer
     die_after   chunks (of this process) after which the process kills itself
-    trainer     what becomes of a training: die, die unsaved, crash, refuse, full or hang
+    trainer     what becomes of a training: die, die unsaved, crash, refuse, full, hang or diverge
     at          the step in which that happens, 2 if not said
 """
 
@@ -336,7 +336,7 @@ class CopySft(Trainer):
         target = job.folder / "model"
         shutil.copytree(job.model.id, target, dirs_exist_ok=True)
         (target / "skill.json").write_text(json.dumps({"skill": self.skill}))
-        return Checkpoint(target, {"loss": 1 / self.steps})
+        return Checkpoint(target, {"loss": float("nan") if told("trainer") == "diverge" else 1 / self.steps})
 
     def _step(self, job: TrainJob, step: int) -> None:
         fault = told("trainer") if step == told("at", 2) else None
