@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -143,3 +144,13 @@ def test_a_stage_that_reads_rows_damaged_meanwhile_is_not_finished(
     monkeypatch.undo()
     openvlt("distill", "RECIPE")
     assert whole == {path: path.read_bytes() for path in whole}
+
+
+def test_no_text_of_a_record_is_taken_for_markup(openvlt: Command, tmp_path: Path) -> None:
+    openvlt("distill", "RECIPE")
+    (path,) = (tmp_path / "home" / "runs").glob("*/run.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "recipe": "[/bold][red]x[/", "notes": ["[/] [link=http://x]"]}))
+    assert "[/bold][red]x[/" in openvlt("runs")
+    shown = openvlt("runs", "show", path.parent.name)
+    assert "[/] [link=http://x]" in shown

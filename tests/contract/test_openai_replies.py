@@ -9,7 +9,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -162,6 +162,19 @@ def test_a_reply_has_a_limit(answer: bytes, endless: bytes) -> None:
         tracemalloc.stop()
     assert isinstance(reply, Rejected) and reply.reason == "the endpoint's reply is over 8 MiB"
     assert peak < 40 << 20
+
+
+def test_a_redirect_is_not_followed() -> None:
+    """Whoever answers could name another host, which would get the prompt and the key."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.2)
+        place = b"Location: http://127.0.0.1:%d/v1" % other.getsockname()[1]
+        for status in (b"301", b"302", b"307", b"308"):
+            answer = b"\r\n".join([b"HTTP/1.1 %s Moved" % status, place, b"Content-Length: 0", b"", b""])
+            with raw([answer]) as url, suppress(OpenvltError):
+                assert isinstance(ask(url), Rejected)
+        with pytest.raises(TimeoutError):
+            other.accept()
 
 
 def test_a_compressed_reply_is_read() -> None:
