@@ -10,7 +10,7 @@ import base64
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -224,11 +224,10 @@ def _stamp(path: Path) -> int:
 
 @cache
 def _of_file(path: Path, stamp: int) -> dict[str, str]:
-    return dict(_read(path)) if stamp else {}
-
-
-def _read(path: Path) -> Iterator[tuple[str, str]]:
-    """The lines ``HOST: NAME`` of a file; a name may be quoted, and ``#`` begins a comment."""
+    """The lines ``HOST: NAME`` of a file as it is now; a name may be quoted, and ``#`` begins a comment."""
+    bound: dict[str, str] = {}
+    if not stamp:
+        return bound
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -243,4 +242,5 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
                 f"Line {number} of {path} binds no key to a host.",
                 "Write HOST: NAME, where NAME is of an environment variable; the file holds no keys.",
             )
-        yield (found[2] + (found[3] or "")).lower(), found[1]
+        bound[(found[2] + (found[3] or "")).lower()] = found[1]
+    return bound

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -164,19 +165,14 @@ class Batch:
         if reply is not None and not reply.error:
             worker.ready, self._failed_starts = True, 0
             self._assign(worker)
-            self._keep_spare()
+            with suppress(OSError):  # it is wanted only when another worker dies
+                self._pool.keep_spare()
             return
         self._pool.drop(self, worker)
         if reply is None or reply.machine:
             self._start_failed("workers end while they start" if reply is None else reply.error)
         else:
             self._fail_all(Failed("import", reply.error))
-
-    def _keep_spare(self) -> None:
-        try:
-            self._pool.keep_spare()
-        except OSError:
-            return  # it is wanted only when another worker dies
 
     def _start_failed(self, reason: str) -> None:
         self._failed_starts += 1

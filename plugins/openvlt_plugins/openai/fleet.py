@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from openvlt import EndpointKey
 
@@ -40,8 +40,8 @@ class Endpoint:
     key: EndpointKey
     extended: bool | None = None
     in_flight: int = 0
-    limit: float = field(default=0.0)
-    threshold: float = field(default=0.0)
+    limit: float = 0.0
+    threshold: float = 0.0
     paused_until: float = 0.0
     last_reduction: float = 0.0
     failures: int = 0
