@@ -349,7 +349,7 @@ def test_an_exception_loses_no_worker(registry: Registry, monkeypatch: pytest.Mo
     with slow(registry) as runner:
         for _ in range(5):
             with monkeypatch.context() as broken, pytest.raises(RuntimeError):
-                broken.setattr(Batch, "_collect", fail)
+                broken.setattr(Batch, "_on_reply", fail)
                 runner.verdicts([claim("1")])
         assert runner.verdicts([claim("7")])[0]["slow"].status == "correct"
 

@@ -90,17 +90,17 @@ class Batch:
         """The reply to each task, in order."""
         try:
             self._pool.enter(self)
-            while self._goes_on():
-                self._engage()
-                self._await()
-                self._look()
+            while self._is_unfinished():
+                self._dispatch()
+                self._wait()
+                self._check_late()
         finally:
             self._selector.close()
             self._pool.leave(self)
         missed = Failed("budget", f"not reached within {self._budget:g} s" if self._budget else "not reached")
         return [missed if result is None else result for result in self._results]
 
-    def _goes_on(self) -> bool:
+    def _is_unfinished(self) -> bool:
         if self._over(late=limits.LOOK_SECONDS):
             return False
         return bool(self._waiting) or self._is_at_work()
@@ -108,7 +108,7 @@ class Batch:
     def _is_at_work(self) -> bool:
         return any(turn.index is not None for turn in self._turns.values())
 
-    def _engage(self) -> None:
+    def _dispatch(self) -> None:
         """Borrow as many workers as the waiting tasks are worth, one where memory is tight."""
         if self._over():
             self._waiting.clear()
@@ -128,7 +128,7 @@ class Batch:
             else:
                 self._watch(worker, None)
 
-    def _await(self) -> None:
+    def _wait(self) -> None:
         """Wait for replies, or until something must be looked at."""
         now = time.monotonic()
         ends = [
@@ -146,9 +146,9 @@ class Batch:
         for key, _ in self._selector.select(pause):
             turn = self._release(key.fd)
             if turn.index is None:
-                self._greet(turn.worker)
+                self._on_start(turn.worker)
             else:
-                self._collect(turn, turn.index)
+                self._on_reply(turn, turn.index)
 
     def _watch(self, worker: Worker, index: int | None) -> None:
         now, usage = time.monotonic(), worker.usage()
@@ -159,7 +159,7 @@ class Batch:
         self._selector.unregister(descriptor)
         return self._turns.pop(descriptor)
 
-    def _greet(self, worker: Worker) -> None:
+    def _on_start(self, worker: Worker) -> None:
         """A worker has started, or could not."""
         reply = worker.receive()
         if reply is not None and not reply.error:
@@ -202,12 +202,12 @@ class Batch:
         self._watch(worker, index)
         worker.send(self._tasks[index])
 
-    def _collect(self, turn: _Turn, index: int) -> None:
+    def _on_reply(self, turn: _Turn, index: int) -> None:
         reply = turn.worker.receive()
         if reply is None:
             code = turn.worker.exit_code()
             self._pool.drop(self, turn.worker)
-            self._died(index, code)
+            self._on_death(index, code)
         elif reply.error and reply.machine:
             self._pool.drop(self, turn.worker)
             self._lost(index, reply.error)
@@ -216,7 +216,7 @@ class Batch:
             self._losses = 0
             self._assign(turn.worker)
 
-    def _died(self, index: int, code: int) -> None:
+    def _on_death(self, index: int, code: int) -> None:
         if system.cpu_limit_hit(code):
             self._timeout(index)
         elif code in _OUTSIDE and memory_is_tight():
@@ -224,7 +224,7 @@ class Batch:
         else:
             outside = code in _OUTSIDE
             reason = f"its worker died ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
-            self._again(
+            self._retry(
                 index, Failed("killed" if outside else "died", reason), limits.KILLS if outside else limits.CRASHES
             )
 
@@ -233,13 +233,13 @@ class Batch:
 
     def _lost(self, index: int, reason: str) -> None:
         """The machine has failed a task: try it again later, and stop when it fails all that is tried."""
-        self._again(index, failed := Failed("machine", reason), limits.KILLS)
+        self._retry(index, failed := Failed("machine", reason), limits.KILLS)
         if self._results[index] is failed:
             self._losses += 1
             if self._losses >= limits.LOSSES:
                 self._fail_all(failed)
 
-    def _again(self, index: int, failed: Failed, tries: int) -> None:
+    def _retry(self, index: int, failed: Failed, tries: int) -> None:
         """Put a task at the end of the queue, or let it fail after so many tries."""
         self._tries[index] += 1
         if self._tries[index] >= tries:
@@ -248,15 +248,15 @@ class Batch:
             self._waiting.append(index)
         self._pause(self._tries[index] - 1)
 
-    def _look(self) -> None:
+    def _check_late(self) -> None:
         """Look at the workers whose reply is late, and end those that will give none."""
         now = time.monotonic()
         for descriptor, turn in list(self._turns.items()):
             if turn.index is None:
-                if now > turn.worker.deadline and not self._still_starts(turn, now):
+                if now > turn.worker.deadline and not self._may_still_start(turn, now):
                     self._pool.drop(self, self._release(descriptor).worker)
                     self._start_failed(f"a worker did not start within {limits.START_SECONDS:g} s")
-            elif now - turn.looked > limits.LOOK_SECONDS and (end := self._look_at(turn, now)):
+            elif now - turn.looked > limits.LOOK_SECONDS and (end := self._reason_to_end(turn, now)):
                 self._pool.drop(self, self._release(descriptor).worker)
                 if end == "timeout":
                     self._timeout(turn.index)
@@ -264,7 +264,7 @@ class Batch:
                     self._lost(turn.index, end)
 
     @staticmethod
-    def _still_starts(turn: _Turn, now: float) -> bool:
+    def _may_still_start(turn: _Turn, now: float) -> bool:
         """Give a worker that computes more time to start: the machine is busy."""
         usage = turn.worker.usage()
         if usage is None or turn.seen is None or usage.cpu - turn.seen.cpu <= limits.IDLE_SECONDS:
@@ -273,7 +273,7 @@ class Batch:
         return usage.cpu < limits.START_SECONDS
 
     @staticmethod
-    def _look_at(turn: _Turn, now: float) -> str:
+    def _reason_to_end(turn: _Turn, now: float) -> str:
         """Why a task that is late must end: ``timeout``, or how the machine kept it; empty if it may go on."""
         usage, waited = turn.worker.usage(), now - turn.since > limits.PATIENCE_SECONDS
         if usage is None or turn.usage is None or turn.seen is None:

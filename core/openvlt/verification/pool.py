@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from openvlt import system
 from openvlt.store import digest
@@ -18,15 +18,11 @@ from openvlt.verification.limits import TIGHT_BYTES
 from openvlt.verification.messages import Setup
 from openvlt.verification.process import Worker
 
+if TYPE_CHECKING:
+    from openvlt.verification.batch import Batch
+
 _POOLS: dict[tuple[str, int], Pool] = {}
 _LOCK = system.renewed_at_fork(threading.RLock())
-
-
-class Borrower(Protocol):
-    """Who has workers of a pool, and the thread it works in."""
-
-    workers: list[Worker]
-    thread: threading.Thread
 
 
 class Pool:
@@ -46,7 +42,7 @@ class Pool:
         self.size = workers or default_workers()
         self.holders = 0
         self._free: deque[Worker] = deque()
-        self._borrowers: list[Borrower] = []
+        self._borrowers: list[Batch] = []
         self._changed = system.renewed_at_fork(threading.Condition())
 
     @staticmethod
@@ -78,7 +74,7 @@ class Pool:
         for worker in workers:
             worker.kill()
 
-    def enter(self, borrower: Borrower) -> None:
+    def enter(self, borrower: Batch) -> None:
         """Register who will borrow, and end what its thread, or one that is gone, was kept from ending."""
         with self._changed:
             here = threading.current_thread()
@@ -86,7 +82,7 @@ class Pool:
                 self.leave(stale)
             self._borrowers.append(borrower)
 
-    def leave(self, borrower: Borrower) -> None:
+    def leave(self, borrower: Batch) -> None:
         """Take all workers back; one that is in the middle of a message is ended."""
         with self._changed:
             for worker in list(borrower.workers):
@@ -97,7 +93,7 @@ class Pool:
             if borrower in self._borrowers:
                 self._borrowers.remove(borrower)
 
-    def borrow(self, borrower: Borrower, *, wait: bool) -> Worker | None:
+    def borrow(self, borrower: Batch, *, wait: bool) -> Worker | None:
         """A worker, which may still be starting; None if all are lent and `wait` is False.
 
         Raises:
@@ -110,7 +106,7 @@ class Pool:
                 self._changed.wait()
             return worker
 
-    def give_back(self, borrower: Borrower, worker: Worker) -> None:
+    def give_back(self, borrower: Batch, worker: Worker) -> None:
         """Take a worker back."""
         with self._changed:
             if worker not in self._free:
@@ -118,7 +114,7 @@ class Pool:
             borrower.workers.remove(worker)
             self._changed.notify()
 
-    def drop(self, borrower: Borrower, worker: Worker) -> None:
+    def drop(self, borrower: Batch, worker: Worker) -> None:
         """End a worker."""
         worker.kill()
         with self._changed:
@@ -132,7 +128,7 @@ class Pool:
                 self._free.append(Worker(self._setup))
                 self._changed.notify()
 
-    def _next(self, borrower: Borrower) -> Worker | None:
+    def _next(self, borrower: Batch) -> Worker | None:
         while self._free:
             worker = next((worker for worker in self._free if worker.ready), self._free[0])
             if worker.alive():
