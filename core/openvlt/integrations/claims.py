@@ -57,11 +57,9 @@ def cell_text(value: Any) -> str:
 
 def plain(value: Any) -> Any:
     """A value without numpy or torch: arrays as lists, their numbers as Python's."""
-    return (
-        value
-        if isinstance(value, str) or not hasattr(value, "tolist")
-        else _read(lambda each: each.tolist(), value, None)
-    )
+    if isinstance(value, str) or not hasattr(value, "tolist"):
+        return value
+    return _read(lambda each: each.tolist(), value, None)
 
 
 def is_ids(completion: Any) -> bool:

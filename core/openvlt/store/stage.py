@@ -101,17 +101,17 @@ class StageFolder:
     def _output(self, summary: Mapping[str, Any]) -> Path:
         return self.path / str(summary["model"]) if "model" in summary else self.rows_file
 
-    def rows(self, record_type: type[T], digest: str | None = None) -> Iterator[T]:
+    def rows(self, record_type: type[T], expected: str | None = None) -> Iterator[T]:
         """Yield the rows of the output; after the last one, the digest of all that was read is compared.
 
         Args:
             record_type: of a row.
-            digest: of the file, by default that in ``stage.json``.
+            expected: digest of the file, by default that in ``stage.json``.
 
         Raises:
             DataError: a row cannot be read, or the rows are not what the stage wrote.
         """
-        return self._read(self.rows_file, record_type, digest)
+        return self._read(self.rows_file, record_type, expected)
 
     def rejected(self) -> Iterator[Rejected]:
         """Yield the rows that were rejected.
