@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from openvlt.records import Image, Row, Run
 from openvlt.store.home import Home
@@ -21,11 +22,7 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
         if summary is None:
             yield f"{stage.name}: its output is missing; the command of the run makes it again"
         elif stage.stage_kind == "train":
-            model = folder.path / str(summary.get("model", ""))
-            if (file := folder.damaged(summary, file_digest)) is not None:
-                yield f"{stage.name}: the model {model} is damaged: {file.name} is not what the training wrote"
-            elif model_digest({file.name: file_digest(file) for file in model_files(model)}) != summary["digest"]:
-                yield f"{stage.name}: the model {model} is not what the training wrote"
+            yield from _check_model(stage.name, folder, summary)
         else:
             if (file := folder.damaged(summary, file_digest)) is not None:
                 yield f"{stage.name}: {file} is not what the stage wrote"
@@ -38,6 +35,15 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
             continue  # pruned; recomputing them costs only time
         with ValueStore(home.values / identity) as store:
             yield from store.check()
+
+
+def _check_model(stage: str, folder: StageFolder, summary: Mapping[str, Any]) -> Iterator[str]:
+    model = folder.path / str(summary.get("model", ""))
+    digests = {file.name: file_digest(file) for file in model_files(model)}
+    if (file := folder.damaged(summary, lambda file: digests.get(file.name))) is not None:
+        yield f"{stage}: the model {model} is damaged: {file.name} is not what the training wrote"
+    elif model_digest(digests) != summary["digest"]:
+        yield f"{stage}: the model {model} is not what the training wrote"
 
 
 def _check_images(home: Home, images: set[Image]) -> Iterator[str]:
