@@ -212,14 +212,14 @@ def test_a_trainer_is_given_the_folder_of_every_model_it_names(
 def test_a_trainer_whose_model_has_changed_trains_again(write: Callable[[str], Loop], fake_model: Path) -> None:
     copy = fake_model.parent / "teacher"
     copy.mkdir()
-    (copy / "config.json").write_text("1")
+    (copy / "config.json").write_text('{"size": 1}')
     (copy / "skill.json").write_text('{"skill": 0.6}')
     loop = write(f"{CHAINS}\ntrain: {{imitation: {{trainer: {{use: imitate, teacher: {copy}}}}}}}")
     loop.train()
     assert [stage["name"] for stage in loop.run()["stages"] if stage["cached"]] == []
     loop.train()
     assert all(stage["cached"] for stage in loop.run()["stages"])
-    (copy / "config.json").write_text("2")
+    (copy / "config.json").write_text('{"size": 2}')
     loop.train()
     changed = [stage["name"] for stage in loop.run()["stages"] if not stage["cached"]]
     assert changed[0] == "imitation-1"

@@ -176,7 +176,7 @@ def test_a_benchmark_file_that_is_not_utf_8_is_named(bench: Bench, tmp_path: Pat
     mine.write_bytes("use: qa  # für mich".encode("latin-1"))
     said = write(tmp_path / "said.jsonl", [{"id": "a", "response": "4"}])
     code, error = bench(mine, "--responses", said)
-    assert code == 2 and f"The benchmark file '{mine}' is not UTF-8 text" in error
+    assert code == 2 and f"{mine} is not UTF-8 text" in error
 
 
 def test_a_run_can_be_scored_again(bench: Bench, official: Path, home: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_damaged_model_is_neither_used_nor_trained_again_without_being_asked_f
     if change != "flip":
         with pytest.raises(DataError, match=r"model is damaged: \S+skill\.json"):
             openvlt("export", "any", "--as", "model", "--out", tmp_path / "out")
-    with pytest.raises(DataError, match="damaged in 1 place"):
+    with pytest.raises(DataError, match="damaged or incomplete in 1 place"):
         openvlt("runs", "verify", "any")
     file.write_bytes(whole)
     openvlt("train", tmp_path / "any.yaml")

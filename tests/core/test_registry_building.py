@@ -217,7 +217,7 @@ def test_a_raised_class_version_changes_the_identity(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("kind", "spec", "identity"),
     [
-        ("verifier", "answer", "a6b2ef2b68294a09695da69789295d67f64e71a5a1e9ff37d6150a291dec477e"),
+        ("verifier", "answer", "5837bbb6d97f7cb0bf11ffd83d703931c26b7e2bc041e29b1a0f552376730cc7"),
         ("captioner", "qwen-vl", "749a1089cc44cd8e344edda86f5ea5b8bd573666e766484f92522e22a61172c8"),
         ("backend", "hf", "e02b73d53621471a38fa177a9bca55d9d1354f154e5addaa30aab65645ecf5c8"),
         (

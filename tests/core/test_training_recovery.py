@@ -415,7 +415,7 @@ def test_a_training_sees_the_secrets_it_names_and_no_others(
     seen = json.loads((folder / "seen.json").read_text())
     assert {"TRACKER_KEY", "OMP_NUM_THREADS", "PATH"} <= set(seen)
     assert not {"AWS_SECRET_ACCESS_KEY", "HF_TOKEN"} & set(seen)
-    with pytest.raises(PluginError, match=r"The trainer left its model in .*, which is no folder in .*"):
+    with pytest.raises(PluginError, match=r"The trainer left its model in .*, which is not a folder in .*"):
         stages.train(stages.load(n=8), "tells", stages.model, where="..")
 
 
