@@ -25,10 +25,10 @@ ALL_LETTERS = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
 _MARKED = re.compile(
     r"(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Za-z])(?:\s*[.):,]|\s+[-\u2014]|\s*\n)(?=\s|$)|([A-Za-z])(?=\s*$)"
     r"|([A-Z])(?=\s+(?:because|since|as)\b)|([A-Z])[.):](?=\S))"
-    r"\s*[.:,\u2014-]?\s*(.*)",
+    r"\s*(?:[.:,\u2014](?!\d)|-(?=\s))?\s*(.*)",
     re.DOTALL,
 )
-_GLUED = re.compile(r"[(\[]?([A-Z])[)\]]?[\s.:,-]*(\S.*)", re.DOTALL)
+_GLUED = re.compile(r"[(\[]?([A-Z])[)\]]?(?:[\s:,]|\.(?!\d))*(?:-(?![\d.])\s*)?(\S.*)", re.DOTALL)
 _LAST = re.compile(r"(.*\S)\s*[(\[]\s*(?:(?:option|choice|answer)\s*)?([A-Ja-j])\s*[)\]]\.?", re.DOTALL | re.IGNORECASE)
 NAMED = re.compile(
     r"[(\[]\s*([A-Ja-j])\s*[)\]]|(?<![A-Za-z])([B-J])(?![A-Za-z'])"

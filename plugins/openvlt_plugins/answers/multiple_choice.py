@@ -25,12 +25,13 @@ from openvlt_plugins.answers.remarks import cores
 from openvlt_plugins.answers.wording import folded, squeezed, without_markup
 from openvlt_plugins.answers.words import plain
 
+_QUOTED = re.compile(r"(['\"])([^'\"]*)\1")
 _PLAIN = re.compile(r"\(?[A-Z][.)]*")
 
 
 def letters_of(text: str) -> str:
     """The letters of a text that contains only letters and separators: ``"(A), B"`` gives ``"AB"``."""
-    text = re.sub("['\"]", "", without_markup(text)).strip() if len(text) <= LETTERS else ""
+    text = _QUOTED.sub(r"\2", without_markup(text)).strip() if len(text) <= LETTERS else ""
     if ONLY_LETTERS.fullmatch(text):
         return "".join(sorted({letter.upper() for letter in ALL_LETTERS.findall(text)}))
     return ""
@@ -60,7 +61,8 @@ class Choice(TieredVerifier):
         given = reader.letters(answer)
         if given == "":
             given = next(
-                (letters for (core, *rest) in cores(answer) if not rest and (letters := reader.letters(core))), ""
+                (letters for (core, *rest) in cores(answer) if not rest and (letters := reader.beside(core, answer))),
+                "",
             )
         if given is None:
             return None
@@ -86,14 +88,18 @@ class _Reader:
 
     def letters(self, answer: str) -> str | None:
         """Letters of the choices named; empty if none is, or if they cannot be told; None if that is undecided."""
-        text = without_markup(answer).strip(" '\"")
-        verbatim = [_letter(i) for i, choice in enumerate(self.choices) if without_markup(choice) == text]
+        text = _QUOTED.sub(r"\2", without_markup(answer)).strip()
+        verbatim = self._verbatim(text)
         if verbatim and not _PLAIN.fullmatch(text):
             return verbatim[0]
         short = without_lead_in(text)
         found = marked(short)
-        if (own := found or glued(short)) and own[1].strip() and self._is_own(*own):
-            return own[0]
+        if (own := found or glued(short)) and (content := own[1].strip()):
+            exact = self._verbatim(content)
+            if own[0] in exact or (not exact and self._is_own(own[0], content)):
+                return own[0]
+            if found and exact:
+                return ""
         if letters := letters_of(short):
             by_content = _by_words(short, self.choices)
             if by_content and len(letters) != 1:
@@ -106,6 +112,16 @@ class _Reader:
             given = self._by_content(content)
             return self._with_rest(letter, content) if given == "" else given if given in {letter, None} else ""
         return self._by_content(short)
+
+    def beside(self, core: str, answer: str) -> str | None:
+        """The letter of the part of an answer that counts, if the rest of it names no other choice."""
+        letters = self.letters(core)
+        rest = answer.partition(core)[2]
+        return self._with_rest(letters, rest) if letters and len(letters) == 1 else letters
+
+    def _verbatim(self, text: str) -> str:
+        """The letters of the choices with exactly this text."""
+        return "".join(_letter(i) for i, choice in enumerate(self.choices) if without_markup(choice) == text)
 
     def _with_rest(self, letter: str, rest: str) -> str:
         """The letter, if what is written beside it is its content or a reason; empty if it denies or chooses anew."""
@@ -139,7 +155,8 @@ class _Reader:
         return {other for other, word in words.items() if re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.]*\w)", text)}
 
     def _by_content(self, text: str) -> str | None:
-        return _by_words(text, self.choices) or self._by_value(text)
+        alike = _alike(text, self.choices)
+        return _told_apart(alike, self.choices) if alike else self._by_value(text)
 
     def _by_value(self, answer: str) -> str | None:
         """The choice whose content has the answer's value: empty if none or several do; None if undecided."""
@@ -179,10 +196,19 @@ def _gold_letters(gold: str, choices: tuple[str, ...]) -> str:
 
 def _by_words(text: str, choices: tuple[str, ...]) -> str:
     """The one choice with the same text once case, spaces and articles are ignored; empty if several have it."""
+    return _told_apart(_alike(text, choices), choices)
+
+
+def _alike(text: str, choices: tuple[str, ...]) -> str:
+    """The letters of the choices with the same text once case, spaces and articles are ignored."""
     for same in (squeezed, plain):
-        if found := [_letter(i) for i, choice in enumerate(choices) if same(choice) == same(text)]:
-            return found[0] if _all_same("".join(found), choices) else ""
+        if found := "".join(_letter(i) for i, choice in enumerate(choices) if same(choice) == same(text)):
+            return found
     return ""
+
+
+def _told_apart(letters: str, choices: tuple[str, ...]) -> str:
+    return letters[0] if _all_same(letters, choices) else ""
 
 
 def _all_same(letters: str, choices: tuple[str, ...]) -> bool:

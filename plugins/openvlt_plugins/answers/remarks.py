@@ -10,9 +10,12 @@ from openvlt_plugins.answers.grammar.vocabulary import NUMBER_WORDS, SCALES
 from openvlt_plugins.answers.letters import TURN
 
 _BRACKETED = re.compile(r"([^()]{1,200}?)\s*[(\uff08]([^()\uff08\uff09]{1,200})[)\uff09]\s*\.?")
-_REASON = re.compile(r"(.{1,200}?)[,;.]?\s+(?:because|since|as (?:it|the|this|we)|so that)\s+(.+)", re.DOTALL)
+_REASON = re.compile(
+    r"(.{1,200}?)[,;.]?\s+(?:because|since|as (?:it|the|this|we|shown|seen|given)|so that)\s+(.+)", re.DOTALL
+)
 _PARAGRAPHS = re.compile(r"\s*([^\n]{1,200}?)\s*\n\s*\n\s*(.+)", re.DOTALL)
 _NUMERALS = frozenset({*NUMBER_WORDS, *SCALES, "and"})
+_HEDGE = re.compile(r"(?:or|and|also|maybe|perhaps|possibly)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -40,4 +43,6 @@ def _is_prose(text: str) -> bool:
 
 
 def _is_harmless(text: str) -> bool:
-    return not TURN.search(text) and not any(denies(word.casefold()) for word in _WORD.findall(text))
+    return not (TURN.search(text) or _HEDGE.match(text)) and not any(
+        denies(word.casefold()) for word in _WORD.findall(text)
+    )
