@@ -38,6 +38,14 @@ BEHIND = [
     "cubed",
     "inverted",
     "excluded",
+    "too|many",
+    "percentages|off",
+    "short|of|it",
+    "upwards",
+    "maximum",
+    "mod",
+    "的平方",
+    "百万元",
     "eliminated",
     "removed",
     "isnt",
@@ -78,6 +86,12 @@ BEFORE = [
     "double|=",
     "twice|the|answer|is",
     "upper|bound|=",
+    "old|answer:",
+    "a|tempting|answer:",
+    "log|of|the|answer:",
+    "the|decoy|is",
+    "错误答案：",
+    "x|\\in",
     "lower|bound:",
     "square|root|is",
     "the|square|of|x|is",
@@ -88,6 +102,7 @@ BESIDE_A_LETTER = (
     "({L}) Actually it's {M}", "{L}. I pick {M}", "{L}. Final: {M}", "({L}) is eliminated", "({L}) can be ruled out",
     "({L}) contradicts the figure", "({L}) fails", "{L}: choose {M}", "{L}. But my final answer: {M}", "{L} isn't right",
     "{L}, {M}", "{L} or {M}", "either {L} or {M}", "not {L}", "anything except {L}", "{L}. {m}", "{l} ({M})",
+    "{L} (or {M})", "{l} (or {M})", "{L}'", "~~{L}~~", "~{L}",
 )  # fmt: skip
 
 
@@ -102,7 +117,12 @@ def test_a_word_that_changes_a_number_is_no_counted_noun(gold: str, words: str) 
     assert judge(gold, f"{gold} {words.replace('|', ' ')}").status != "correct"
 
 
-@given(NUMBERS, st.sampled_from(["apples", "red tiles", "students", "bees", "months", "beds", "people in total"]))
+@given(
+    NUMBERS,
+    st.sampled_from(
+        ["apples", "red tiles", "students", "bees", "months", "beds", "people in total", "short sticks", "rewards"]
+    ),
+)
 def test_a_counted_noun_is_none(gold: str, noun: str) -> None:
     assert judge(gold, f"{gold} {noun}").status == "correct"
 
@@ -112,7 +132,20 @@ def test_nothing_before_a_number_is_dropped_that_changes_it(gold: str, words: st
     assert judge(gold, f"{words.replace('|', ' ')} {gold}").status != "correct"
 
 
-@given(NUMBERS, st.sampled_from(["The area is {}", "Answer: {}", "x = {}", "value = {}", "area of the square = {}"]))
+@given(
+    NUMBERS,
+    st.sampled_from(
+        [
+            "The area is {}",
+            "Answer: {}",
+            "x = {}",
+            "value = {}",
+            "area of the square = {}",
+            "The answer to the last question: {}",
+            "半径：{}",
+        ]
+    ),
+)
 def test_a_neutral_label_is_dropped(gold: str, form: str) -> None:
     assert judge(gold, form.format(gold)).status == "correct"
 
@@ -167,6 +200,12 @@ def test_a_letter_may_have_its_content_or_a_reason(form: str, gold: int) -> None
         (("5 mW", "5 MW"), "5 MW", "5 MW", "5 mW"),
         (("15", "15!"), "15", "15", "15!"),
         (("12", "15"), "15", "15", "1 5"),
+        (("5", ".5"), "B", "B. .5", "(B) 5"),
+        (("4", "-4"), "A", "A. 4", "A. -4"),
+        (("4", "-4"), "B", "B. -4", "B. 4"),
+        (("mN", "MN"), "A", "A. mN", "A. MN"),
+        (("mN", "MN"), "A", "mN", "Mn"),
+        (("C'", "C"), "B", "B. C", "C'"),
     ],
 )
 def test_choices_that_fold_alike_are_told_apart(choices: tuple[str, ...], gold: str, right: str, wrong: str) -> None:
@@ -196,7 +235,7 @@ def test_precision_is_one_rounding_half_away_from_zero(gold: Decimal, said: Deci
         ("\\frac{\\sqrt{30}}{2}", "\\frac{\\sqrt{30}}{2} \\approx 2.74", True), ("2.74", "2 \\approx 2.74", False),
         ("2 hours 30 minutes", "2h 30m", True), ("5 m/s", "5 ms^{-1}", True), ("1/3", "0.333...", True),
         ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "[[1,2],[3,4]]", True), ("x=2", "y value = 2", False),
-        ("<answer> 3 </answer>", "4", False),
+        ("<answer> 3 </answer>", "4", False), ("12 cm", "12 per cm", False), ("12", "~~12~~", False), ("12 cm", "12~cm", True),
     ],
 )  # fmt: skip
 def test_forms_of_golds(gold: str, said: str, right: bool) -> None:

@@ -6,12 +6,12 @@ import re
 import unicodedata
 
 from openvlt_plugins.answers.grammar.modifiers import labels
-from openvlt_plugins.answers.grammar.spelling import scripts
+from openvlt_plugins.answers.grammar.spelling import TIE, scripts
 
 _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt)|mbox|boxed|emph|operatorname)\s*\{([^{}]*)\}"
 )
-_SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|~|\u200b|\ufeff")
+_SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|\u200b|\ufeff|" + TIE)
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)([^*\n]+)\*\*(?!\w)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
@@ -78,7 +78,7 @@ def folded(text: str) -> str:
     """The text stripped of LaTeX and Markdown, in one case, with single spaces and no closing punctuation."""
     text = " ".join(without_markup(text).casefold().split()).strip(" ,;:?'\"")
     return (
-        _LAST_MARKS.sub("", _FIRST_POINTS.sub("", text)).strip(" .,;:?'\"")
+        _LAST_MARKS.sub("", _FIRST_POINTS.sub("", text)).lstrip(" ,;:?'\"").rstrip(" .,;:?'\"")
         if text[-1:] in "!." or text[:1] in "!."
         else text
     )

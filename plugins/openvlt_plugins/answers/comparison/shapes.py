@@ -38,7 +38,7 @@ def labelled(node: Node) -> Labelled:
     """Split a label off: the last side of an equation whose first side is a name. ``5 = s`` counts as ``s = 5``."""
     if not isinstance(node, Relation):
         return Labelled(None, node)
-    if node.ops == ("in",) and isinstance(node.sides[0], Sym):
+    if node.ops == ("in",) and isinstance(node.sides[0], Sym) and isinstance(node.sides[1], Group | Join):
         return Labelled(node.sides[0], node.sides[1])
     if set(node.ops) != {"="}:
         return Labelled(None, node)

@@ -32,24 +32,50 @@ _CHANGE = re.compile(
 )
 _DENIAL = re.compile(
     r"not|no|nor|never|neither|none|nothing|nope|nah|cannot|wrong(?:ly)?|false|except|excluding|without|minus|negative"
-    r"|anything|plus|itself|twice|thrice|factorial|root|modulo?|ruled|crossed|denied|than|less|more"
+    r"|anything|plus|itself|twice|thrice|factorial|root|mod(?:ulo)?|ruled|crossed|denied|than|less|more"
     r"|fewer|greater|smaller|larger|over|under|below|above|point"
 )
 _NOUN_IN_ED = re.compile(r"[a-z]*eed|[a-z]?[bhl]ed|hundred|shed|sled")
 _BOUND = frozenset(_split("least most upper lower bound beyond exceeds"))
 _SHAPE = re.compile(r"(?:square|cube)s?")
+_AROUND = re.compile(
+    r"(?:too|off|past|beyond|short of)\b|.*\b(?:off|short|shy|max(?:imum)?|min(?:imum)?|higher|lower|longer|shorter"
+    r"|(?:up|down|back|for|out|in)wards?)$"
+)
+"""Begins or ends what is behind a number and changes it: 5 too many, 5 marks off, but not 5 short sticks."""
+_UNTRUE = re.compile(
+    r"fake|decoy|trap|typo|guess|bogus|extraneous|supremum|infimum|predecessor|successor"
+    r"|(?:distract|mistak|tempt|hypothe|decept|mislead|spurious)[a-z]*"
+)
+_OWN = frozenset(
+    _split(
+        """
+        so therefore thus hence then and this that is final correct right required desired exact numeric numerical
+        simplified overall best my our your
+        """
+    )
+)
+"""Words before "answer" that leave it the answer; the old, the naive and the log of the answer are others."""
+_CHINESE = re.compile(
+    "不(?!同)|非(?!洲)|半(?!径)|[错误负倍]|超[过出]|除[以了外]|^的|以[上下外内]|至[少多]|[大小多少低高]于"
+    "|的[平立]方|[平立]方(?:根|$)|相反|倒数|分之|^[百千万亿]"
+)
+"""What changes a number in Chinese, where words are not separated."""
 _TAKEN = re.compile(r"(?<!of )\b(?:square|cube)s?\b(?: root)?(?= of|$)|\b(?:square|cube) root")
 
 
 def denies(word: str) -> bool:
     """True for a word that scales, divides, changes or denies a number next to it."""
+    if not word.isascii() and _CHINESE.search(word):
+        return True
     return any(pattern.fullmatch(word) for pattern in (_SCALE, _PART, _CONTRACTION, _CHANGE, _DENIAL))
 
 
 def counts(words: list[str]) -> bool:
     """True if words behind a number may be a counted noun: none changes the number, and the last is no participle."""
     participle = words[-1].endswith("ed") and not _NOUN_IN_ED.fullmatch(words[-1])
-    return not participle and not any(denies(word) or _SHAPE.fullmatch(word) for word in words)
+    changed = any(denies(word) or _SHAPE.fullmatch(word) for word in words)
+    return not (participle or changed or _AROUND.match(" ".join(words)))
 
 
 def labels(words: list[str]) -> bool:
@@ -58,4 +84,7 @@ def labels(words: list[str]) -> bool:
     A square may be a shape (area of the square = 5) but is none where it is taken (the square of x is 5).
     """
     content = [word for word in words if word not in {"a", "an", "the", "its"}]
-    return _BOUND.isdisjoint(content) and not any(map(denies, content)) and not _TAKEN.search(" ".join(content))
+    before = content[: content.index("answer")] if "answer" in content else []
+    changed = any(denies(word) or _UNTRUE.fullmatch(word) for word in content)
+    bounded = changed or not _BOUND.isdisjoint(content) or _TAKEN.search(" ".join(content))
+    return _OWN.issuperset(before) and not bounded

@@ -197,7 +197,7 @@ class Quantities(Expressions, ABC):
         powers: dict[str, int] = {}
         sign, any_unit = 1, False
         while True:
-            if any_unit and (self.at("/", "per") or self.peek().text == "per"):
+            if (any_unit and self.at("/", "per")) or (self._is_word("per") and self.peek(1).text in UNITS):
                 self.next()
                 sign = -1
             elif any_unit and self.at("cdot", "times", "*") and self.peek(1).text in UNITS:

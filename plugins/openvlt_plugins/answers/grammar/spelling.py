@@ -44,8 +44,10 @@ _DROPPED = re.compile(
     r"|\\(?:boxed|fbox|text|mathrm|mathbf|boldsymbol|ensuremath)(?=\s*\{[^{}]*\{)"
     r"|\\(?:label|tag|color)\s*\{[^{}]*\}|\\phantom\s*\{[^{}]*\}"
 )
+TIE = r"(?<=[^\s~\d])~(?=[^\s~])|(?<=\d)~(?=[^\s~\d])"
+"""The space of LaTeX that does not break; two are a strike, one before a number means about, between two a range."""
 _SPACES = re.compile(
-    r"\\(?:quad|qquad|enspace|hspace\*?\s*\{[^{}]*\})(?![A-Za-z])|(?<!\\)\\[;: \n]|~|[\u00a0\u2000-\u200a\u3000]"
+    r"\\(?:quad|qquad|enspace|hspace\*?\s*\{[^{}]*\})(?![A-Za-z])|(?<!\\)\\[;: \n]|[\u00a0\u2000-\u200a\u3000]|" + TIE
 )
 _THIN_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,\\! ?|[\u2009\u202f'])+(?=\d{3}(?!\d))")
 _PLAIN_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/])(?! ?/)")
@@ -74,6 +76,7 @@ _SPELLINGS = tuple(
         ("\\mathbb", r"\\mathbb\s*\{?\s*R\s*\}?", r" (-\\infty,\\infty) "),
         ("ll real", r"\b[Aa]ll real(?: number)?s\b", r" (-\\infty,\\infty) "),
         ("mpty set", r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
+        ("~", r"(?<![\d~])~(?!~)", r" \\approx "),
         ("per cent", r"\bper cent\b", "percent"),
         ("US", r"\bUS\s?(?=\\?\$)", ""),
         # A set builder of one variable is equal to its condition.
