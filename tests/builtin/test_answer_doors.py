@@ -235,7 +235,13 @@ def test_precision_is_one_rounding_half_away_from_zero(gold: Decimal, said: Deci
         ("\\frac{\\sqrt{30}}{2}", "\\frac{\\sqrt{30}}{2} \\approx 2.74", True), ("2.74", "2 \\approx 2.74", False),
         ("2 hours 30 minutes", "2h 30m", True), ("5 m/s", "5 ms^{-1}", True), ("1/3", "0.333...", True),
         ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "[[1,2],[3,4]]", True), ("x=2", "y value = 2", False),
-        ("<answer> 3 </answer>", "4", False), ("12 cm", "12 per cm", False), ("12", "~~12~~", False), ("12 cm", "12~cm", True),
+        ("<answer> 3 </answer>", "4", False),
+        ("2516_8", "2516_{8}", True), ("2516_8", "2516₈", True), ("2516_8", "2516_7", False), ("2516_8", "2516", False),
+        ("10-20", "between 10 and 20", True), ("10-20", "10~20", True), ("1998-2003", "从1998到2003", True),
+        ("1998-2003", "1998 through 2004", False), ("35%", "百分之35", True), ("9.8 m/s^2", "9.8 m s^-2", True),
+        ("12 cm", "12 cm long", True), ("x = 7", "x is 7", True), ("x = 7", "y is 7", False), ("125", "5<sup>3</sup>", True),
+        ("6", "一共有6个", True), ("6", "半径是6", True), ("6", "最小值不是6", False), ("A,C", "A和C", True), ("A,C", "A或C", False),
+        ("14", "\\therefore x = 14", True), ("14", "exactly 14", True), ("14", "we get 14", True), ("12 cm", "12 per cm", False), ("12", "~~12~~", False), ("12 cm", "12~cm", True),
     ],
 )  # fmt: skip
 def test_forms_of_golds(gold: str, said: str, right: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from openvlt import AnswerVerifier, Claim, Verdict
@@ -16,8 +17,11 @@ from openvlt_plugins.answers.multiple_choice import Choice, letters_of
 from openvlt_plugins.answers.number import Number
 from openvlt_plugins.answers.ordinals import ordinal
 from openvlt_plugins.answers.reading import TieredVerifier, read
-from openvlt_plugins.answers.wording import folded
+from openvlt_plugins.answers.wording import folded, without_markup
 from openvlt_plugins.answers.words import Text, YesNo
+
+_BASED = re.compile(r"\d[\dA-F]{0,30}_\d{1,2}")
+"""A number in another base, such as 2516_8, whose digits are compared as they are."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Answer(TieredVerifier):
             return YesNo()
         if is_moment(gold):
             return Time()
-        if ordinal(gold) is not None or formula(gold) is not None:
+        if ordinal(gold) is not None or formula(gold) is not None or _BASED.fullmatch(without_markup(gold)):
             return Text()
         if BARE_CLOCK.fullmatch(gold.strip()) and (time := read_clock(answer)) and time.half:
             return Time()

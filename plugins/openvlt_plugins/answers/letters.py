@@ -11,13 +11,13 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _CHINESE = re.compile(
-    r"^(?:因此|所以|故|因而)?[,\s]*(?:本题)?(?:正确)?(?:的)?(?:答案|选项|选择|应选|选)(?:应)?[是为选]?\s*:?\s*(?:选项)?\s*"
+    r"^(?:因此|所以|故|因而)?[,\s]*(?:本题)?(?:正确)?(?:的)?(?:答案|选项|选择|选擇|应选|应選|选|選)(?:应)?[是为选選]?\s*:?\s*(?:选项)?\s*"
 )
 _TRAILER = re.compile(
     r"\s+(?:is|would be) (?:the )?(?:correct|right|best|final)?\s?(?:answer|option|choice|one)?\.?$", re.IGNORECASE
 )
 ONLY_LETTERS = re.compile(
-    r"[\s(\[{]*([A-Za-z])[\s)\]}.]*(?:(?:,|;|/|&|\band\b|\bor\b|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
+    r"[\s(\[{]*([A-Za-z])[\s)\]}.]*(?:(?:,|;|/|&|\band\b|\bor\b|和|与|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
 )
 RUN = re.compile(r"(?=[A-J]{2,10}$)A?B?C?D?E?F?G?H?I?J?")
 """Letters of several choices, written in order without separators."""

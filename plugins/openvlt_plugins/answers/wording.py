@@ -12,6 +12,7 @@ _WRAPPER = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt)|mbox|boxed|emph|operatorname)\s*\{([^{}]*)\}"
 )
 _SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits)(?![A-Za-z])|\u200b|\ufeff|" + TIE)
+_SUBSCRIPT = re.compile(r"_\{\s?(\w{1,2})\s?\}")
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)([^*\n]+)\*\*(?!\w)")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
@@ -23,10 +24,11 @@ _BETWEEN = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
 _LEAD_IN = re.compile(
     r"^(?:(?:so|therefore|thus|hence),? )?"
     r"(?:(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)(?: (?:is|would be)|:):? ?"
-    r"|(?:it|that|this) (?:is|equals) |there (?:is|are) )?(?:(?:a|the) (?:total|sum) of )?",
+    r"|(?:it|that|this) (?:is|equals) |there (?:is|are) |we (?:get|have|find) |exactly )?"
+    r"(?:(?:a|the) (?:total|sum) of )?",
     re.IGNORECASE,
 )
-_CHINESE = re.compile(r"^(?:因此|所以|故)?[,，\s]*(?:最终)?(?:答案|结果)(?:是|为)?\s*[:：]?\s*")
+_CHINESE = re.compile(r"^(?:因此|所以|故)?[,，\s]*(?:最终)?(?:答案|结果)(?:是|为)?\s*[:：]?\s*|^(?:一共|总共|共)有?")
 _NAMES = re.compile(r"^(?:the|its|their) ((?:[a-z'-]+ ){1,4})(?:is|are|was|were) (?=\S)")
 """The words before a value that is said of something: the colour is red."""
 
@@ -57,6 +59,7 @@ def without_markup(text: str) -> str:
     opened = _OPENED.match(text) if text.endswith("}") else None
     if opened and closes_at_end(text, "{", "}"):
         text = text[opened.end() : -1]
+    text = _SUBSCRIPT.sub(r"_\1", text)
     for _ in range(4):
         text, count = _WRAPPER.subn(r" \1 ", text)
         if not count:

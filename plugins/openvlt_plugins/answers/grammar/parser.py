@@ -16,7 +16,7 @@ from openvlt_plugins.answers.grammar.vocabulary import FILLERS, FUNCTIONS, JOINS
 
 _PLAIN_NUMBER = re.compile(r"(-?)(\d{1,30}(?:\.\d{1,30})?)", re.ASCII)
 _RANGE = re.compile(
-    r"(?:from |between )?(\d{1,30}(?:\.\d{1,30})?) ?(?:-|to)"
+    r"(?:from |从|(between ))?(\d{1,30}(?:\.\d{1,30})?) ?(?(1)and|(?:-|~|to|through|至|到))"
     r" ?(\d{1,30}(?:\.\d{1,30})?)( ?[A-Za-z]{1,20})?",
     re.ASCII,
 )
@@ -42,7 +42,7 @@ def parse(text: str, *, thousands: bool = True) -> Node:
         value = number(plain.group(2))
         return Num(-value.value, value.decimals) if plain.group(1) else value
     cleaned = clean(text)
-    if (ends := _RANGE.fullmatch(cleaned)) and (found := _range(*ends.groups())):
+    if (ends := _RANGE.fullmatch(cleaned)) and (found := _range(*ends.groups()[1:])):
         return found
     tokens = tokenize(joined_thousands(cleaned, commas=thousands))
     if not tokens:

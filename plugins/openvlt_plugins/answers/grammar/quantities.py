@@ -168,7 +168,7 @@ class Quantities(Expressions, ABC):
         """True if only a power, a slash with a unit, or the end of the item follows a unit of one letter."""
         token = self.peek(ahead)
         if token.text in {"^", "**"}:
-            length = 2
+            length = 3 if self.peek(ahead + 1).text == "-" else 2
             while self.peek(ahead + 1).text == "{" and self.peek(ahead + length).text != "}" and length < 5:
                 length += 1
             return self._ends_value(ahead + length + (length > 2))
@@ -211,8 +211,8 @@ class Quantities(Expressions, ABC):
             any_unit = True
         if not any_unit:
             return self._noun(value)
-        if "year" in powers:
-            self._take_word("old")
+        if self._is_word("old", "long", "wide", "high", "tall", "deep"):
+            self.next()
         return tuple(sorted((name, power) for name, power in powers.items() if power))
 
     def _unit_name(self) -> tuple[str, int]:

@@ -18,7 +18,7 @@ _PLAIN = str.maketrans({
     "\u2264": " \\le ", "\u2a7d": " \\le ", "\u2265": " \\ge ", "\u2a7e": " \\ge ", "\u2260": " \\ne ",
     "\u2248": " \\approx ", "\u222a": " \\cup ", "\u2229": " \\cap ", "\u2208": " \\in ", "\u00b1": " \\pm ",
     "\u2213": " \\mp ", "\u2032": " \\prime ", "\u2220": " \\angle ", "\u25b3": " \\triangle ",
-    "\u2205": " \\emptyset ",
+    "\u2205": " \\emptyset ", "\u2234": "",
     "\u2044": "/", "\u200b": "", "\ufeff": "", "\u2018": "'", "\u2019": "'", "\u20ac": " \\euro ",
     "\u00a3": " \\pounds ",
     "\u00a5": " \\yen ", "\u00a2": " cents ", "\u27e8": "(", "\u27e9": ")", "\u3002": ".",
@@ -78,6 +78,12 @@ _SPELLINGS = tuple(
         ("mpty set", r"\b(?:the )?[Ee]mpty set\b", r" \\emptyset "),
         ("~", r"(?<![\d~])~(?!~)", r" \\approx "),
         ("per cent", r"\bper cent\b", "percent"),
+        ("百分之", r"百分之(\d{1,30}(?:\.\d{1,30})?)", r"\1%"),
+        ("是", r"(?<=[\u4e00-\u9fff])是(?=\s?[-\d\\$])", ":"),
+        ("为", r"(?<=[\u4e00-\u9fff])为(?=\s?[-\d\\$])", ":"),
+        (" is ", r"^([A-Za-z]) is (?=[-\d\\$])", r"\1 = "),
+        ("<sup>", r"<sup>([^<>]{1,20})</sup>", r"^{\1}"),
+        ("therefore", r"\\therefore(?![A-Za-z])", ""),
         ("US", r"\bUS\s?(?=\\?\$)", ""),
         # A set builder of one variable is equal to its condition.
         (
