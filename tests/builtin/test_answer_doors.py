@@ -42,6 +42,11 @@ BEHIND = [
     "percentages|off",
     "short|of|it",
     "upwards",
+    "milions",
+    "ths",
+    "times|as|many",
+    "upside|down",
+    "falsely",
     "maximum",
     "mod",
     "的平方",
@@ -91,6 +96,8 @@ BEFORE = [
     "log|of|the|answer:",
     "the|decoy|is",
     "错误答案：",
+    "假答案：",
+    "the|answer's|log|is",
     "x|\\in",
     "lower|bound:",
     "square|root|is",
@@ -143,6 +150,7 @@ def test_nothing_before_a_number_is_dropped_that_changes_it(gold: str, words: st
             "area of the square = {}",
             "The answer to the last question: {}",
             "半径：{}",
+            "The old man's age is {}",
         ]
     ),
 )
@@ -180,7 +188,7 @@ def test_nothing_beside_a_letter_chooses_anew(form: str, order: list[int]) -> No
 @pytest.mark.parametrize(
     "form",
     ["{L}", "({L})", "{L}. {l}", "{L}, because the sides are equal", "{l} ({L})", "So it is {l} cm ({L})", "\\text{{{L}: {l}}}",
-     "{L}\n\nExplanation: the sides are equal.", "I choose {L}", "答案是{L}", "故选：{L}"],
+     "{L}\n\nExplanation: the sides are equal.", "I choose {L}", "Choose {L}", "{L} ({l})", "答案是{L}", "故选：{L}"],
 )  # fmt: skip
 @given(st.integers(0, 3))
 def test_a_letter_may_have_its_content_or_a_reason(form: str, gold: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _LEAD_IN = re.compile(
-    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:i|we)(?: would|'d)? (?:choose|pick|select|go with) )?"
+    r"^(?:(?:so|therefore|thus|hence),? )?(?:(?:(?:i|we)(?: would|'d)? )?(?:choose|pick|select|go with) )?"
     r"(?:(?:the|my) )?(?:(?:final|correct|right|best) )?(?:(?:answer|option|choice|letter)s?(?![a-z]))?"
     r"(?: (?:is|would be|must be))?\s*:?\s*(?:(?:the )?(?:option|choice|letter)\s*:?\s*)?",
     re.IGNORECASE,
@@ -37,7 +37,7 @@ NAMED = re.compile(
 )
 """Another letter beside the first. A before a word in lower case is the article."""
 TURN = re.compile(
-    r"\b(?:not|no|nor|never|neither|none|cannot|\w+n['’]?t|wrong|false|but|however|except|unless|wait|hmm|oops|sorry"
+    r"\b(?:not|no|nor|never|nope|nah|neither|none|cannot|\w+n['’]?t|wrong|false|but|however|except|unless|wait|hmm|oops|sorry"
     r"|correction|actually|instead|rather|otherwise|alternatively|final(?:ly)?|answer|pick(?:s|ed)?|choos(?:e|es|ing)"
     r"|chose|chosen|choice|select(?:s|ed)?|prefer(?:s|red)?|switch(?:ed)?|chang(?:e|ed)|ruled|crossed|out of"
     r"|(?:exclud|eliminat|reject|discard|contradict|refut|disprov|fail|impossib|invalid|incorrect|unlikel|mistak)\w*)\b"

@@ -31,7 +31,7 @@ _PLAIN = re.compile(r"\(?[A-Z][.)]*")
 
 def letters_of(text: str) -> str:
     """The letters of a text that contains only letters and separators: ``"(A), B"`` gives ``"AB"``."""
-    text = _QUOTED.sub(r"\2", without_markup(text)).strip() if len(text) <= LETTERS else ""
+    text = _unquoted(text) if len(text) <= LETTERS else ""
     if ONLY_LETTERS.fullmatch(text):
         return "".join(sorted({letter.upper() for letter in ALL_LETTERS.findall(text)}))
     return ""
@@ -88,7 +88,7 @@ class _Reader:
 
     def letters(self, answer: str) -> str | None:
         """Letters of the choices named; empty if none is, or if they cannot be told; None if that is undecided."""
-        text = _QUOTED.sub(r"\2", without_markup(answer)).strip()
+        text = _unquoted(answer)
         verbatim = self._verbatim(text)
         if verbatim and not _PLAIN.fullmatch(text):
             return verbatim[0]
@@ -136,7 +136,8 @@ class _Reader:
 
     def _is_own(self, letter: str, text: str) -> bool:
         index = ord(letter) - ord("A")
-        return index < len(self.choices) and squeezed(text) == squeezed(self.choices[index])
+        bare = text[1:-1] if text[0] + text[-1] == "()" else text
+        return index < len(self.choices) and squeezed(self.choices[index]) in {squeezed(text), squeezed(bare)}
 
     def _without_own(self, letter: str, rest: str) -> str:
         """What follows the letter's own content, if the text begins with it."""
@@ -173,6 +174,11 @@ class _Reader:
         if undecided:
             return None
         return found if len(found) == 1 or _all_same(found, self.choices) else ""
+
+
+def _unquoted(text: str) -> str:
+    """The text without markup and without pairs of quotes; a single one may be a prime."""
+    return " ".join(_QUOTED.sub(r"\2", without_markup(text)).split())
 
 
 def _letter(index: int) -> str:

@@ -15,13 +15,15 @@ _split = str.split
 _SCALES = _split(
     """
     dozen score gross grand hundred thousand mil million mln milliard billion bn trillion quadrillion lakh lac
-    crore myriad pair couple trio fold permille ppm
+    mill thou mega giga tera crore myriad pair couple trio fold permille ppm
     """
 )
 _NUMBERS = "|".join(sorted(map(re.escape, {*NUMBER_WORDS, "fif", "eigh", "nin", "twelf", *_SCALES}), key=len)[::-1])
 _ROUND = "twent|thirt|fort|fift|sixt|sevent|eight|ninet"
-_SCALE = re.compile(rf"(?:{_NUMBERS})s?")
-_PART = re.compile(rf"(?:half|halves|thirds?|quarters?|(?:{_NUMBERS}|(?:{_ROUND})ie)ths?)")
+_SCALE = re.compile(
+    rf"(?:{_NUMBERS}|(?:[mb]|tr)i+l+i*on|hun?d[er]{{2,3}}d|th?[ou]{{1,3}}s[ae]?nd|do[sz]{{1,2}}[ei]n)s?"
+)
+_PART = re.compile(rf"(?:half|halves|thirds?|quarters?|(?:{_NUMBERS}|(?:{_ROUND})ie)ths?|ths)")
 _CONTRACTION = re.compile(
     r"(?:is|are|was|were|do|does|did|ca|wo|could|would|should|has|have|had|ai|must|need)nt|(?:is|are|was|does|did|wo)n"
 )
@@ -31,7 +33,7 @@ _CHANGE = re.compile(
     r"|cancel|incorrect|invalid|untru|impossib|improbab|unlikel|inaccura|inexact|erroneous|disagree|fail)[a-z]*"
 )
 _DENIAL = re.compile(
-    r"not|no|nor|never|neither|none|nothing|nope|nah|cannot|wrong(?:ly)?|false|except|excluding|without|minus|negative"
+    r"not|no|nor|never|neither|none|nothing|nope|nah|cannot|wrong(?:ly)?|false(?:ly)?|non|nil|void|null|except|excluding|without|minus|negative"
     r"|anything|plus|itself|twice|thrice|factorial|root|mod(?:ulo)?|ruled|crossed|denied|than|less|more"
     r"|fewer|greater|smaller|larger|over|under|below|above|point"
 )
@@ -39,8 +41,9 @@ _NOUN_IN_ED = re.compile(r"[a-z]*eed|[a-z]?[bhl]ed|hundred|shed|sled")
 _BOUND = frozenset(_split("least most upper lower bound beyond exceeds"))
 _SHAPE = re.compile(r"(?:square|cube)s?")
 _AROUND = re.compile(
-    r"(?:too|off|past|beyond|short of)\b|.*\b(?:off|short|shy|max(?:imum)?|min(?:imum)?|higher|lower|longer|shorter"
-    r"|(?:up|down|back|for|out|in)wards?)$"
+    r"(?:too|off|away|past|beyond|short of|times (?:as|the))\b"
+    r"|.*\b(?:off|away|out|down|short|shy|max(?:imum)?|min(?:imum)?"
+    r"|higher|lower|longer|shorter|(?:up|down|back|for|out|in)wards?)$"
 )
 """Begins or ends what is behind a number and changes it: 5 too many, 5 marks off, but not 5 short sticks."""
 _UNTRUE = re.compile(
@@ -57,11 +60,11 @@ _OWN = frozenset(
 )
 """Words before "answer" that leave it the answer; the old, the naive and the log of the answer are others."""
 _CHINESE = re.compile(
-    "不(?!同)|非(?!洲)|半(?!径)|[错误负倍]|超[过出]|除[以了外]|^的|以[上下外内]|至[少多]|[大小多少低高]于"
+    "不(?!同)|非(?!洲)|半(?!径)|[错误负倍]|假(?![设期日])|超[过出]|除[以了外]|^的|以[上下外内]|至[少多]|[大小多少低高]于"
     "|的[平立]方|[平立]方(?:根|$)|相反|倒数|分之|^[百千万亿]"
 )
 """What changes a number in Chinese, where words are not separated."""
-_TAKEN = re.compile(r"(?<!of )\b(?:square|cube)s?\b(?: root)?(?= of|$)|\b(?:square|cube) root")
+_TAKEN = re.compile(r"(?<!of )\b(?:square|cube)s?\b(?: root)?(?= of|$)|\b(?:square|cube) root|\banswer s\b")
 
 
 def denies(word: str) -> bool:

@@ -140,8 +140,8 @@ class Parser(Quantities):
             if token.kind == "word" and (token.text != "is" or not words):
                 wordy = wordy or (len(token.text) > 1 and token.text not in FUNCTIONS and not token.text.isupper())
                 words.append(token.text)
-            elif token.text == "." and token.kind == "op" and words:
-                wordy = True
+            elif token.text in {".", "'"} and token.kind == "op" and words:
+                wordy = wordy or token.text == "."
             else:
                 break
             ahead += 1
