@@ -28,11 +28,12 @@ _BOX = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{|<\|begin_of_box\|>|<CONCLUSION>")
 _CLOSINGS = {"<|begin_of_box|>": "<|end_of_box|>", "<CONCLUSION>": "</CONCLUSION>"}
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _PHRASE = re.compile(
-    r"(?:answer|result)[*_]{0,3}\s{0,9}(?:(?:is|are)(?![a-z])|=|:)"
-    r"|(?:correct|right|best) (?:option|choice)[*_]{0,3} (?:is(?![a-z])|[=:])"
+    r"(?<!wrong )(?<!incorrect )(?<!false )(?:answer|result)[*_]{0,3}\s{0,9}"
+    r"(?:(?:is|are|(?:should|must|would) be)(?![a-z])|=|:)"
+    r"|(?:correct|right|best|my) (?:option|choice)[*_]{0,3}\s{0,3}(?:is(?![a-z])|[=:])"
     r"|^[#*_]{0,6}[ \t*]{0,9}(?:final )?answer[ \t*:]{0,9}$|^####(?!#)"
-    r"|(?:答案|结果)[*_]{0,3}\s{0,9}(?:应?[是为选](?!否)|[:：])[:：]?"
-    r"|(?<![不没别能])(?<!不[应该可要])[选選][:：]?(?=[ *(（]{0,4}[A-J](?![A-Za-z]))",
+    r"|(?:答案|结果|正确的?选项)[*_]{0,3}\s{0,9}(?:应?[是为选](?!否)|等于|[:：])[:：]?"
+    r"|(?<![不没别能请])(?<!不[应该可要])[选選][择擇]?[:：]?(?=[ *(（]{0,4}[A-J](?![A-Za-z]))",
     re.IGNORECASE | re.MULTILINE,
 )
 _JSON = re.compile(r'"(?:final_)?answer"[ \t]{0,9}:[ \t]{0,9}(?:"([^"\\\n]{1,500})"|(-?\d[\d.]{0,50}))')
@@ -40,15 +41,21 @@ _STATED = re.compile(r"[ \t]*([^\n]*?)(?:\.(?=\s|$)|。|$)", re.MULTILINE)
 _BEFORE = re.compile(r"[\s:：*_]*")
 _MARKS = " \t*_"
 _ALONE = re.compile(
-    r"[*(\[]{0,3}(?:option |choice )?[A-J][*)\].:]{0,4}|(?:yes|no|true|false)[.,!]?|[-\u2212+$\\(\d.][^\n]{0,40}",
+    r"[*(\[]{0,3}(?:option |choice )?[A-J][*)\].:]{0,4}|[A-J][.):] [^\n]{1,60}|(?:yes|no|true|false)[.,!]?"
+    r"|(?:\*\*)?(?:[a-z]? ?= ?)?[-\u2212+$\\(\d.][^\n]{0,40}",
     re.IGNORECASE,
 )
 _LAST_LETTER = re.compile(
-    r"(?:\(([A-J])\)|\b(?:[Oo]ption|[Cc]hoice|choose|pick) ([A-J]))"
-    r"(?: is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice|one))?)?[*\s.]{0,9}$"
+    r"(?:\(([A-J])\)|\b[Oo]ption ([A-J]) is (?:the )?(?:correct|right|best)(?: (?:answer|option|choice|one))?"
+    r"|^(?:(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),? )?(?:(?:I|we)(?: would|'d)? (?:choose|pick|select|go with) )?"
+    r"(?:[Oo]ption )?([A-J]))[*\s.]{0,9}$"
 )
 _YES_NO = re.compile(r"(?:yes|no)(?=[,.;:!])[^\n]*", re.IGNORECASE)
-_HEDGE = re.compile(r"\b(?:or|either|not|and|cannot|never|wrong|incorrect|\w{1,9}n['’]t)\b", re.IGNORECASE)
+_HEDGE = re.compile(
+    r"\b(?:or|either|not|and|cannot|never|wrong|incorrect|fig(?:ure)?|compare|rules? out"
+    r"|(?:exclud|eliminat|contradict|reject)[a-z]{1,5}|\w{1,9}n['’]t)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +154,7 @@ def _stated(response: str, begin: int) -> Extraction | None:
     if (len(lines) == 1 or (len(lines) > 2 and not lines[1])) and _ALONE.fullmatch(lines[0]):
         return _found(lines[0].strip(_MARKS), "phrase", begin)
     if (letter := _LAST_LETTER.search(last)) and not _HEDGE.search(last.rpartition(". ")[2]):
-        return _found(letter[1] or letter[2], "phrase", response.rfind(last))
+        return _found(next(filter(None, letter.groups())), "phrase", response.rfind(last))
     return _found(lines[0], "phrase", begin) if _YES_NO.fullmatch(lines[0]) else None
 
 
