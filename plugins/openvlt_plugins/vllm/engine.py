@@ -58,13 +58,16 @@ class VllmEngine:
         waiting: list[tuple[int, tuple[int, ...]]] = []
         refused: dict[int, str] = {}
         for number, request in enumerate(requests):
-            turns = [self._turn(turn) for turn in request.messages]  # of one request, for pictures may be large
             try:
+                turns = [self._turn(turn) for turn in request.messages]  # of one request, for pictures may be large
                 for run in self._runs(request, sampling):
                     self._enqueue(turns, self._parameters(request, run, sampling))
                     waiting.append((number, run))
             except Reject as reject:
                 refused[number] = reject.reason
+            except Exception:
+                self.llm.wait_for_completion(use_tqdm=False)  # what is enqueued must not answer the next call
+                raise
         outputs = self.llm.wait_for_completion(use_tqdm=False) if waiting else []
         completions: list[dict[int, Completion]] = [{} for _ in requests]
         for (number, run), output in zip(waiting, outputs, strict=True):
@@ -97,7 +100,7 @@ class VllmEngine:
 
     def _runs(self, request: Request, sampling: Sampling) -> list[tuple[int, ...]]:
         """The groups of samples that vLLM is asked for together."""
-        if self._drawn(sampling):
+        if self._drawn(sampling) or not sampling.temperature:  # vLLM refuses several greedy samples at once
             return [(sample,) for sample in request.samples]
         return list(_consecutive(request.samples))
 
