@@ -83,7 +83,7 @@ def verify(context: click.Context, name: str) -> None:
     if count:
         raise DataError(
             f"The run '{name}' is damaged or incomplete in {count} place{'s' * (count > 1)}.",
-            "Delete the files and folders named above and run its command again; everything else is reused.",
+            "Delete what is named above and run its command again; everything else is reused.",
         )
     click.echo(f"{name}: all {len(run.stages)} stages are unchanged")
 

@@ -41,9 +41,9 @@ def _check_model(stage: str, folder: StageFolder, summary: Mapping[str, Any]) ->
     model = folder.path / str(summary.get("model", ""))
     digests = {file.name: file_digest(file) for file in model_files(model)}
     if (file := folder.damaged(summary, lambda file: digests.get(file.name))) is not None:
-        yield f"{stage}: the model {model} is damaged: {file.name} is not what the training wrote"
+        yield f"{stage}: {file} is not what the training wrote; delete {model}"
     elif model_digest(digests) != summary["digest"]:
-        yield f"{stage}: the model {model} is not what the training wrote"
+        yield f"{stage}: the model is not what the training wrote; delete {model}"
 
 
 def _check_images(home: Home, images: set[Image]) -> Iterator[str]:
