@@ -303,6 +303,7 @@ def test_reasoning_that_a_server_cut_out_is_put_back() -> None:
 REFUSED, TRANSIENT, ENDS = "refused for good", "transient", "ends the run"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "one", "asked", "all_of_them"),
     [
@@ -360,6 +361,7 @@ def outcome(engine: Any, requests: list[Request]) -> Rejected | RemoteError:
         return error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["429", "503", "500"])
 def test_an_endpoint_that_answers_nobody_is_asked_ever_less(serve: Serve, fault: str) -> None:
     served = serve()

@@ -199,6 +199,7 @@ HEADERS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([200, 301, 403, 429, 503, 600]), HEADERS, BODIES), min_size=1, max_size=2))
 def test_any_bytes_end_in_a_reply_or_a_sentence(said: list[tuple[int, list[bytes], bytes]]) -> None:

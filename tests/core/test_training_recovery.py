@@ -64,6 +64,7 @@ def undisturbed(stages: Bench) -> tuple[dict[str, Any], Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["die", "die unsaved"])
 @pytest.mark.parametrize("at", [1, 3, 4])
 def test_the_records_hold_every_step_once(
@@ -96,6 +97,7 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "name", "why"),
     [
@@ -202,6 +204,7 @@ def test_a_finished_result_is_taken_without_a_process(stages: Bench, fake: Calla
     assert not list(stage.glob("checkpoint-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "name", "why"),
     [
