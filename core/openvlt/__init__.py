@@ -46,7 +46,12 @@ if TYPE_CHECKING:
         TrainJob as TrainJob,
         Verifier as Verifier,
     )
-    from openvlt.keys import EndpointKey as EndpointKey, endpoint_key as endpoint_key, mask_keys as mask_keys
+    from openvlt.keys import (
+        EndpointKey as EndpointKey,
+        endpoint_key as endpoint_key,
+        is_this_machine as is_this_machine,
+        mask_keys as mask_keys,
+    )
     from openvlt.plain_text import PlainText as PlainText
     from openvlt.records import (
         AnswerType as AnswerType,
@@ -92,7 +97,7 @@ _HOMES = {
         "Trainer", "TrainJob", "Verifier",
     ),
     "openvlt.plain_text": ("PlainText",),
-    "openvlt.keys": ("EndpointKey", "endpoint_key", "mask_keys"),
+    "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),
     "openvlt.records": (
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
         "Sampling", "Trace", "Verdict",

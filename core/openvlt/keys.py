@@ -64,19 +64,31 @@ def endpoint_key(url: str, who: str = "endpoint") -> EndpointKey:
     if not value:
         if name and name != _DEFAULT.get(host):
             raise UsageError(f"${name}, whose key is bound to {where}, is not set.", "Set it to the key.")
-        if scheme == "http" and not _is_here(host):
+        if scheme == "http" and not is_this_machine(host):
             _warn_of_http(where)
         return EndpointKey()
     if not (value.isascii() and value.isprintable()):
         raise UsageError(
             f"The API key in ${name} cannot be sent.", "Remove line breaks and non-ASCII characters from it."
         )
-    if scheme == "http" and not _is_here(host) and "http" not in allowed():
+    if scheme == "http" and not is_this_machine(host) and "http" not in allowed():
         raise UsageError(
             f"The key in ${name} would go to {where} unencrypted (http).",
             "Use https, or allow it where the network is trusted: --allow http.",
         )
     return EndpointKey(name, value)
+
+
+def is_this_machine(host: str) -> bool:
+    """True for a host of a URL that is this machine, which a key reaches without a network."""
+    from ipaddress import ip_address
+
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def key_names(urls: Sequence[str]) -> str:
@@ -190,18 +202,6 @@ def _address(url: str, who: str = "endpoint") -> tuple[str, str, str]:
 def _shown(url: str) -> str:
     """A URL without what may be a key."""
     return ascii(url.rpartition("@")[2].partition("?")[0].partition("#")[0])[1:-1]
-
-
-def _is_here(host: str) -> bool:
-    """Is it this machine?"""
-    from ipaddress import ip_address
-
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 @cache

@@ -98,3 +98,11 @@ def sums_in() -> Callable[[Path], Callable[..., str]]:
         return run
 
     return inside
+
+
+@pytest.fixture
+def distilled(sums_in: Callable[[Path], Callable[..., str]], tmp_path: Path) -> Callable[..., str]:
+    """Runs a command in a home of its own, in which the recipe of `sums_in` is distilled."""
+    command = sums_in(tmp_path)
+    command("distill", "RECIPE")
+    return command

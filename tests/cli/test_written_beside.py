@@ -19,10 +19,8 @@ Command = Callable[..., str]
 
 
 @pytest.fixture
-def openvlt(sums_in: Callable[[Path], Command], tmp_path: Path) -> Command:
-    command = sums_in(tmp_path)
-    command("distill", "RECIPE")
-    return command
+def openvlt(distilled: Command) -> Command:
+    return distilled
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -52,11 +52,9 @@ class Slow(AnswerVerifier):
 @dataclass(frozen=True)
 class Wrong(Verifier):
     """Returns what it must not."""
-    what: str = "2.0"
-    inline: bool = False
-    grouped: bool = False
-    def verify(self, claim): return eval(self.what)
-    def verify_group(self, claims): return eval(self.what)
+    what: str
+    def verify(self, claim): return RETURNS[self.what]()
+    def verify_group(self, claims): return RETURNS[self.what]()
 
 @dataclass(frozen=True)
 class WrongInline(Wrong):
@@ -74,11 +72,30 @@ def register_verifiers(register):
     register("wrong-group", WrongGroup, summary="wrong about groups")
 '''
 
+OUTSIDE = ["2.0", "-0.5", "float('nan')", "float('inf')", "'1'", "True + 1"]
+INSIDE = ["1", "True", "__import__('numpy').float32(1)"]
+NO_VERDICT = [
+    ("wrong", "None"),
+    ("wrong-inline", "1.0"),
+    ("wrong", "Verdict(status='fine', score=1.0)"),
+    ("wrong", "Verdict.scored(1.0, detail={'x': object()})"),
+    ("wrong-inline", "Verdict.scored(1.0, detail={'x': object()})"),
+    ("wrong-group", "[Verdict.correct()]"),
+    ("wrong-group", "None"),
+    ("wrong-group", "[None, None]"),
+]
+RETURNED = {
+    *(f"Verdict.scored({score}, 'a \\ud800 b')" for score in [*OUTSIDE, *INSIDE]),
+    *(what for _, what in NO_VERDICT),
+}
+"""What the plugin's verifiers can be told to return, as Python."""
+
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     file = tmp_path_factory.mktemp("plugin") / "slow.py"
-    file.write_text(SLOW.replace("    inline: bool = False\n    grouped: bool = False\n", ""))
+    returns = ", ".join(f"{what!r}: lambda: {what}" for what in sorted(RETURNED))
+    file.write_text(f"{SLOW}\nRETURNS = {{{returns}}}\n")
     return Registry.discover([file])
 
 
@@ -246,29 +263,17 @@ def test_a_stage_has_no_time_limit_and_a_step_has(registry: Registry) -> None:
         assert runner.verdicts(claims[-1:])[0]["slow"].status == "correct", "a claim that was skipped is not remembered"
 
 
-@pytest.mark.parametrize("what", ["2.0", "-0.5", "float('nan')", "float('inf')", "'1'", "True + 1"])
+@pytest.mark.parametrize("what", OUTSIDE)
 @pytest.mark.parametrize("use", ["wrong", "wrong-inline"])
 def test_a_score_outside_the_range_is_never_paid(use: str, what: str, registry: Registry) -> None:
-    spec = {"use": use, "what": f"Verdict.scored({what})"}
+    spec = {"use": use, "what": f"Verdict.scored({what}, 'a \\ud800 b')"}
     with VerifierRunner({"wrong": registry.build("verifier", spec)}, format=Format(), workers=1) as runner:
         [row] = runner.verdicts([claim("7")])
     assert (row["wrong"].status, row["wrong"].score, row["wrong"].cause) == ("error", None, "system")
     assert re.match(r"Wrong(Inline)? failed: ValueError: it returned the score", row["wrong"].reason)
 
 
-@pytest.mark.parametrize(
-    ("use", "what"),
-    [
-        ("wrong", "None"),
-        ("wrong-inline", "1.0"),
-        ("wrong", "Verdict(status='fine', score=1.0)"),
-        ("wrong", "Verdict.scored(1.0, detail={'x': object()})"),
-        ("wrong-inline", "Verdict.scored(1.0, detail={'x': object()})"),
-        ("wrong-group", "[Verdict.correct()]"),
-        ("wrong-group", "None"),
-        ("wrong-group", "[None, None]"),
-    ],
-)
+@pytest.mark.parametrize(("use", "what"), NO_VERDICT)
 def test_what_is_no_verdict_is_the_verifier_s_error(use: str, what: str, registry: Registry) -> None:
     built = {"wrong": registry.build("verifier", {"use": use, "what": what})}
     with VerifierRunner(built, format=Format(), workers=1) as runner:
@@ -281,7 +286,7 @@ def test_what_is_no_verdict_is_the_verifier_s_error(use: str, what: str, registr
 
 @pytest.mark.slow
 def test_a_score_at_the_end_of_the_range_and_of_another_type_is_paid(registry: Registry) -> None:
-    for what in ("1", "True", "__import__('numpy').float32(1)"):
+    for what in INSIDE:
         spec = {"use": "wrong", "what": f"Verdict.scored({what}, 'a \\ud800 b')"}
         with VerifierRunner({"wrong": registry.build("verifier", spec)}, format=Format(), workers=1) as runner:
             [row] = runner.verdicts([claim("7")])

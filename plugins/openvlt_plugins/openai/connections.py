@@ -9,6 +9,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
+from openvlt import is_this_machine
 from openvlt_plugins.openai.replies import Failure, Response
 
 LARGEST = 8 << 20
@@ -87,7 +88,7 @@ def proxy_of(url: str) -> str | None:
     """
     endpoint, proxies = urlsplit(url), getproxies()
     host = endpoint.hostname or ""
-    if host in {"localhost", "::1"} or host.startswith("127."):
+    if is_this_machine(host):
         return None  # A key for this machine may be sent unencrypted, so it must not leave it.
     named = proxies.get(endpoint.scheme) or proxies.get("all")
     if not named or proxy_bypass(host):
