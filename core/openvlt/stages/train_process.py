@@ -49,7 +49,7 @@ def run_child(command: list[str], folder: Path, stage: str, progress: Progress, 
                 time.sleep(0.25)
             metrics.report()
         except KeyboardInterrupt:
-            progress.note(f"{stage} saves a checkpoint after this step and ends, in {GRACE_SECONDS:g} s at the latest.")
+            progress.note(f"{stage} has {GRACE_SECONDS:g} s to save a checkpoint and end.")
             raise
         finally:
             _end(child)
