@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -68,6 +68,7 @@ class _Compiler:
     trained: Train | None = None
     questions: list[LoadQuestions] = field(default_factory=list)
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
+    baselines: dict[str, Set[str]] = field(default_factory=dict)
     _verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
     _served_roles: set[str] = field(default_factory=set)
 
@@ -238,7 +239,9 @@ class _Compiler:
         questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))
         self.questions.append(questions)
         self.scores[name] = {}
-        for baseline, guesser in benchmark.baselines.items():
+        baselines = benchmark.baselines  # once: a benchmark may read its data for them
+        self.baselines[name] = baselines.keys()
+        for baseline, guesser in baselines.items():
             guess = Guess(
                 name=f"bench-{name}-{baseline}", iteration=0, questions=questions, baseline=baseline, guesser=guesser
             )
@@ -255,9 +258,8 @@ class _Compiler:
             self._score(self._add(ask), model_name)
 
     def _score(self, answers: Guess | Ask, model_name: str) -> None:
-        benchmark = answers.questions.benchmark
-        name, baselines = benchmark.name, benchmark.baselines
-        scores = self.scores[name]
+        name = answers.questions.benchmark.name
+        scores, baselines = self.scores[name], self.baselines[name]
         others = tuple(score for other, score in scores.items() if other == "base" or other in baselines)
         scores[model_name] = self._add(
             Score(
