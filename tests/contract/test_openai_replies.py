@@ -97,6 +97,16 @@ def test_a_pause_is_a_number_of_seconds(value: str, pause: float) -> None:
     assert caught.value.pause in {pause, 0}
 
 
+def read_whole(connection: socket.socket) -> None:
+    """Read a request with its body: closing a connection with unread bytes resets it, and the reply is lost."""
+    with connection.makefile("rb") as request:
+        length = 0
+        while line := request.readline().strip():
+            name, _, value = line.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        request.read(length)
+
+
 @contextmanager
 def raw(answers: list[bytes], *, endless: bytes = b"") -> Iterator[str]:
     """A server that answers a list of models, then these bytes in turn, the last for ever."""
@@ -115,7 +125,7 @@ def raw(answers: list[bytes], *, endless: bytes = b"") -> Iterator[str]:
     def answer(connection: socket.socket) -> None:
         with connection:
             try:
-                connection.recv(1 << 16)
+                read_whole(connection)
                 first = len(said) > len(answers)
                 connection.sendall(said.pop(0) if len(said) > 1 else said[0])
                 while endless and not first:
