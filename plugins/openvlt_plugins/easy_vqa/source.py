@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 from openvlt import DataError, Example, Image, Option, Source
 
@@ -44,7 +44,17 @@ class EasyVqa(Source):
         _data()
 
     def examples(self, split: str) -> Iterator[Example]:
-        return iter(self._chosen(split))
+        folder, images = _folder(split), _data() / _folder(split) / "images"
+        for question in self._chosen(split):
+            image = f"{folder}/{question.image}"
+            yield Example(
+                id=f"{image}/{question.number}",
+                question=question.text,
+                answer=question.answer,
+                images=(Image.file(images / f"{question.image}.png"),),
+                answer_type="yes_no" if question.category == "yes_no" else "text",
+                metadata={"category": question.category, "image_id": image, "negated": question.is_negated},
+            )
 
     def size(self, split: str) -> int:
         return len(self._chosen(split))
@@ -52,7 +62,7 @@ class EasyVqa(Source):
     def revision(self) -> str:
         return version("easy-vqa")
 
-    def _chosen(self, split: str) -> list[Example]:
+    def _chosen(self, split: str) -> list[_Question]:
         if split not in self.splits:
             raise DataError(f"easy-vqa has no split '{split}'.", f"Choose one of: {', '.join(self.splits)}.")
         questions = list(_read(split))
@@ -61,6 +71,30 @@ class EasyVqa(Source):
         if self.balanced:
             return _balanced(questions, self.questions_per_image)
         return list(_first(questions, self.questions_per_image))
+
+
+class _Question(NamedTuple):
+    """One question of the package; the `number`-th of its image."""
+
+    image: int
+    number: int
+    text: str
+    answer: str
+
+    @property
+    def category(self) -> str:
+        if not self.text.startswith("what"):
+            return "yes_no"
+        return "colour" if "color" in self.text else "shape"
+
+    @property
+    def is_negated(self) -> bool:
+        return any(word in ("not", "no") for word in self.text.split())
+
+    @property
+    def cell(self) -> str:
+        """What is balanced: the category, yes and no apart."""
+        return self.answer if self.category == "yes_no" else self.category
 
 
 def _data() -> Path:
@@ -74,69 +108,48 @@ def _data() -> Path:
     return Path(spec.origin).parent / "data"
 
 
-def _read(split: str) -> Iterator[Example]:
-    folder = "test" if split == "test" else "train"
-    data = _data() / folder
+def _folder(split: str) -> str:
+    return "test" if split == "test" else "train"
+
+
+def _read(split: str) -> Iterator[_Question]:
     numbers: Counter[int] = Counter()
-    for question, answer, image in json.loads((data / "questions.json").read_text(encoding="utf-8")):
+    file = _data() / _folder(split) / "questions.json"
+    for text, answer, image in json.loads(file.read_text(encoding="utf-8")):
         number = numbers[image]
         numbers[image] += 1
-        if folder == "test" or (image >= TRAIN_IMAGES) == (split == "dev"):
-            category = _category(question)
-            yield Example(
-                id=f"{folder}/{image}/{number}",
-                question=question,
-                answer=answer,
-                images=(Image.file(data / "images" / f"{image}.png"),),
-                answer_type="yes_no" if category == "yes_no" else "text",
-                metadata={"category": category, "image_id": f"{folder}/{image}", "negated": _negated(question)},
-            )
+        if split == "test" or (image >= TRAIN_IMAGES) == (split == "dev"):
+            yield _Question(image, number, text, answer)
 
 
-def _category(question: str) -> str:
-    if not question.startswith("what"):
-        return "yes_no"
-    return "colour" if "color" in question else "shape"
+def _first(questions: Iterable[_Question], per_image: int | None) -> Iterator[_Question]:
+    taken: Counter[int] = Counter()
+    for question in questions:
+        taken[question.image] += 1
+        if per_image is None or taken[question.image] <= per_image:
+            yield question
 
 
-def _negated(question: str) -> bool:
-    return any(word in ("not", "no") for word in question.split())
-
-
-def _cell(example: Example) -> str:
-    category = str(example.metadata["category"])
-    return example.answer if category == "yes_no" else category
-
-
-def _first(questions: Iterable[Example], per_image: int | None) -> Iterator[Example]:
-    taken: Counter[str] = Counter()
-    for example in questions:
-        image = str(example.metadata["image_id"])
-        taken[image] += 1
-        if per_image is None or taken[image] <= per_image:
-            yield example
-
-
-def _balanced(questions: Sequence[Example], per_image: int | None) -> list[Example]:
+def _balanced(questions: Sequence[_Question], per_image: int | None) -> list[_Question]:
     """Take from the cells in the order of `CYCLE` until one of them is empty."""
-    cells: dict[str, list[Example]] = {cell: [] for cell in CYCLE}
+    cells: dict[str, list[_Question]] = {cell: [] for cell in CYCLE}
     for question in questions if per_image is None else _even(questions, per_image):
-        cells[_cell(question)].append(question)
-    chosen: list[Example] = []
-    rests = {cell: iter(examples) for cell, examples in cells.items()}
-    while (example := next(rests[CYCLE[len(chosen) % len(CYCLE)]], None)) is not None:
-        chosen.append(example)
+        cells[question.cell].append(question)
+    chosen: list[_Question] = []
+    rests = {cell: iter(some) for cell, some in cells.items()}
+    while (following := next(rests[CYCLE[len(chosen) % len(CYCLE)]], None)) is not None:
+        chosen.append(following)
     return chosen
 
 
-def _even(questions: Sequence[Example], per_image: int) -> Iterator[Example]:
+def _even(questions: Sequence[_Question], per_image: int) -> Iterator[_Question]:
     """Assign each image the cell that is furthest behind its share.
 
     The images with the fewest cells choose first, so that those with all cells can even out the counts.
     """
-    by_image: dict[str, dict[str, list[Example]]] = {}
-    for example in questions:
-        by_image.setdefault(str(example.metadata["image_id"]), {}).setdefault(_cell(example), []).append(example)
+    by_image: dict[int, dict[str, list[_Question]]] = {}
+    for question in questions:
+        by_image.setdefault(question.image, {}).setdefault(question.cell, []).append(question)
     weights, taken = Counter(CYCLE), Counter[str]()
     for cells in sorted(by_image.values(), key=len):
         for _ in range(per_image):
