@@ -89,11 +89,12 @@ def one_by_one(hostile: list[Claim]) -> dict[str, object]:
 def in_workers(hostile: list[Claim]) -> dict[str, object]:
     """All of them in a worker from beginning to end, nothing decided here."""
     built = Registry.discover().build("verifier", "answer")
-    pool = Pool(Setup(verifiers={built.identity: {"use": built.entry.id}}), workers=1)
+    pool = Pool(Setup(verifiers={built.identity: {"use": built.entry.id}}, memory=built.component.memory), workers=1)
     statuses: Counter[str] = Counter()
     sizes = []
     for start in range(0, len(hostile), 500):
-        tasks = [Task(verifier=built.identity, claims=(mended(claim),)) for claim in hostile[start : start + 500]]
+        some = hostile[start : start + 500]
+        tasks = [Task(verifier=built.identity, claims=(mended(claim),), seconds=2.0) for claim in some]
         for result in Batch(pool, tasks).run():
             statuses[result.category if isinstance(result, Failed) else result.verdicts[0].status] += 1
         sizes.append(max(resident(pid) for pid in children()))

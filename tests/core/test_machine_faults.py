@@ -240,10 +240,12 @@ def test_a_stopped_worker_goes_on(registry: Registry) -> None:
 
 
 @pytest.mark.slow
-def test_waiting_ends_and_is_nobody_s_fault(registry: Registry) -> None:
+def test_waiting_again_and_again_is_a_timeout(registry: Registry) -> None:
     with slow(registry) as runner:
-        rows = runner.verdicts([claim("sleep"), claim("7")])
-    assert [(row["slow"].score, row["slow"].cause) for row in rows] == [(None, "machine"), (1.0, None)]
+        waited, other = (row["slow"] for row in runner.verdicts([claim("sleep"), claim("7")]))
+    assert (waited.status, waited.score, waited.cause) == ("timeout", 0.0, "response")
+    assert waited.reason == "waited without computing for 2 s"
+    assert other.status == "correct"
 
 
 @pytest.mark.slow

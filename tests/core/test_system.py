@@ -229,7 +229,7 @@ def test_systems_without_fork_have_nothing_to_call_after_it(monkeypatch: pytest.
 def test_windows_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(UsageError, match="WSL"):
-        Pool(Setup(verifiers={}, files=(), format=Format()), 1)
+        Pool(Setup(verifiers={}, memory=1 << 30, files=(), format=Format()), 1)
 
 
 def _no_such_file(path: Path, **_: Any) -> str:

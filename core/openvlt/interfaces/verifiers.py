@@ -20,11 +20,15 @@ class Verifier(Component, ABC):
             worker. Nothing can stop it there, so its work must be bounded for every response a model can write: no
             backtracking regular expressions, no numbers or powers of unlimited size, no recursion over nesting.
         grouped: True if a score depends on the other claims of its group.
+        seconds: CPU time of one call in a worker, and how long it may wait without computing.
+        memory: bytes that a worker may use beyond what its imports take.
     """
 
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     inline: ClassVar[bool] = False
     grouped: ClassVar[bool] = False
+    seconds: ClassVar[float] = 2.0
+    memory: ClassVar[int] = 1 << 30
 
     @abstractmethod
     def verify(self, claim: Claim) -> Verdict:

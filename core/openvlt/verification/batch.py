@@ -1,9 +1,10 @@
 """One batch of tasks at work: every worker has one task at a time, and is looked at when its reply is late.
 
-What has no verdict has one of three causes. The *task* is the cause where it used up its CPU time, or where worker
-after worker died of it. The *verifier* is the cause where it cannot be imported. All else is the *machine*: workers
-killed from outside, stopped, without CPU time or memory, or not started. That is tried again in a fresh worker, and
-where it persists the task has failed for now; the caller must not keep that as a result.
+What has no verdict has one of three causes. The *task* is the cause where it used up its CPU time, where it waited as
+long in worker after worker, or where worker after worker died of it. The *verifier* is the cause where it cannot be
+imported, or only waits. All else is the *machine*: workers killed from outside, stopped, without CPU time or memory, or
+not started. That is tried again in a fresh worker, and where it persists the task has failed for now; the caller must
+not keep that as a result.
 
 Wall time alone never ends a task that computes: on a busy machine, or one that was stopped, it says nothing. A worker
 ends itself when its task has used up the CPU time, even inside a C function. Here a late one is looked at: one that
@@ -28,7 +29,7 @@ from openvlt.verification.messages import Reply, Task
 from openvlt.verification.pool import Pool, memory_is_tight
 from openvlt.verification.process import Worker
 
-Failure: TypeAlias = Literal["timeout", "died", "killed", "memory", "import", "machine", "budget"]
+Failure: TypeAlias = Literal["timeout", "died", "killed", "memory", "verifier", "machine", "budget"]
 
 _OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
 
@@ -38,9 +39,9 @@ class Failed:
     """Why a task has no verdict.
 
     Attributes:
-        category: ``timeout`` (it computed too long), ``died`` (it crashed workers), ``killed`` (its workers were killed
-            from outside, again and again), ``memory``, ``import`` (the verifiers cannot be imported), ``machine`` (it
-            may succeed another time), ``budget`` (the step ran out of time before its turn).
+        category: ``timeout`` (it computed or waited too long), ``died`` (it crashed workers), ``killed`` (its workers
+            were killed from outside, again and again), ``memory``, ``verifier`` (it cannot be used at all), ``machine``
+            (it may succeed another time), ``budget`` (the step ran out of time before its turn).
         reason: one line, the same for the same cause.
     """
 
@@ -172,7 +173,7 @@ class Batch:
         if reply is None or reply.machine:
             self._start_failed("workers end while they start" if reply is None else reply.error)
         else:
-            self._fail_all(Failed("import", reply.error))
+            self._fail_all(Failed("verifier", f"cannot be imported: {reply.error}"))
 
     def _start_failed(self, reason: str) -> None:
         self._failed_starts += 1
@@ -218,7 +219,7 @@ class Batch:
 
     def _on_death(self, index: int, code: int) -> None:
         if system.cpu_limit_hit(code):
-            self._timeout(index)
+            self._timeout(index, "computed")
         elif code in _OUTSIDE and memory_is_tight():
             self._lost(index, "memory of the machine is tight")
         else:
@@ -228,8 +229,25 @@ class Batch:
                 index, Failed("killed" if outside else "died", reason), limits.KILLS if outside else limits.CRASHES
             )
 
-    def _timeout(self, index: int) -> None:
-        self._results[index] = Failed("timeout", f"computed for {limits.CPU_SECONDS:g} s")
+    def _timeout(self, index: int, how: str) -> None:
+        """A task has used up its time: others with the same gold, which may do the same, wait behind the rest."""
+        self._results[index] = Failed("timeout", f"{how} for {self._tasks[index].seconds:g} s")
+        gold = self._gold(index)
+        self._waiting = deque(sorted(self._waiting, key=lambda other: self._gold(other) == gold))
+
+    def _gold(self, index: int) -> str:
+        return self._tasks[index].claims[0].example.answer
+
+    def _waited(self, index: int) -> None:
+        """A task waited without computing: after some tries it has timed out, and after some tasks so do all."""
+        self._tries[index] += 1
+        if self._tries[index] < limits.WAITS:
+            self._waiting.append(index)
+            return
+        self._timeout(index, "waited without computing")
+        self._losses += 1
+        if self._losses >= limits.LOSSES:
+            self._fail_all(Failed("verifier", f"waited without computing on {self._losses} claims, one after another"))
 
     def _lost(self, index: int, reason: str) -> None:
         """The machine has failed a task: try it again later, and stop when it fails all that is tried."""
@@ -256,10 +274,12 @@ class Batch:
                 if now > turn.worker.deadline and not self._may_still_start(turn, now):
                     self._pool.drop(self, self._release(descriptor).worker)
                     self._start_failed(f"a worker did not start within {limits.START_SECONDS:g} s")
-            elif now - turn.looked > limits.LOOK_SECONDS and (end := self._reason_to_end(turn, now)):
+            elif now - turn.looked > limits.LOOK_SECONDS and (end := self._reason_to_end(turn, turn.index, now)):
                 self._pool.drop(self, self._release(descriptor).worker)
-                if end == "timeout":
-                    self._timeout(turn.index)
+                if end == "computed":
+                    self._timeout(turn.index, end)
+                elif end == "waited":
+                    self._waited(turn.index)
                 else:
                     self._lost(turn.index, end)
 
@@ -272,17 +292,20 @@ class Batch:
         turn.worker.deadline, turn.seen = now + limits.START_SECONDS, usage
         return usage.cpu < limits.START_SECONDS
 
-    @staticmethod
-    def _reason_to_end(turn: _Turn, now: float) -> str:
-        """Why a task that is late must end: ``timeout``, or how the machine kept it; empty if it may go on."""
-        usage, waited = turn.worker.usage(), now - turn.since > limits.PATIENCE_SECONDS
+    def _reason_to_end(self, turn: _Turn, index: int, now: float) -> str:
+        """Why a late task must end: it ``computed`` or ``waited``, or what the machine did; empty if it may go on."""
+        usage, seconds, passed = turn.worker.usage(), self._tasks[index].seconds, now - turn.since
+        patient = passed < limits.PATIENCE_SECONDS + seconds
         if usage is None or turn.usage is None or turn.seen is None:
             # A system that does not tell what a process uses: the worker's own timer ends one that computes, if it has
             # a timer; if not, an endless loop must not pass for a machine that is busy.
-            return ("no verdict in time" if waited else "") if system.has_timers() else "timeout"
-        if usage.cpu - turn.usage.cpu > limits.CPU_SECONDS + limits.IDLE_SECONDS:
-            return "timeout"
-        if waited or (usage.sleeps and usage.cpu - turn.seen.cpu < limits.IDLE_SECONDS):
-            return "it waited without computing"
+            ends = passed > seconds if not system.has_timers() else not patient
+            return ("no verdict in time" if system.has_timers() else "computed") if ends else ""
+        if usage.cpu - turn.usage.cpu > seconds + limits.IDLE_SECONDS:
+            return "computed"
+        if usage.sleeps and usage.cpu - turn.seen.cpu < limits.IDLE_SECONDS and passed > seconds + limits.GRACE_SECONDS:
+            return "waited"
+        if not patient:
+            return "it got no CPU time"
         turn.looked, turn.seen = now, usage
         return ""

@@ -54,6 +54,7 @@ class Isolation:
         self._pool: Pool | None = None
         self._release: Callable[[], object] = lambda: None
         self._gold_checks: dict[tuple[str, str], Failed | None] = {}
+        self._slow: set[str] = set()
         self._lock = system.renewed_at_fork(RLock())
 
     def close(self) -> None:
@@ -66,20 +67,29 @@ class Isolation:
         """The verdicts on the claims of each group, in order; `mode` as in `Task`."""
         if not groups:
             return []
-        tasks = [Task(verifier=built.identity, claims=tuple(map(_sendable, group)), mode=mode) for group in groups]
-        results = Batch(self._running(), tasks, self._budget).run()
-        return [
-            list(result.verdicts) if isinstance(result, Reply) else [self._failure(built, group, result)] * len(group)
-            for group, result in zip(groups, results, strict=True)
-        ]
+        # Cheap ones first: golds whose answers took too long before come last, and the short before the long.
+        order = sorted(range(len(groups)), key=lambda index: (_gold(groups[index]) in self._slow, _size(groups[index])))
+        batch = Batch(self._running(), [_task(built, groups[index], mode) for index in order], self._budget)
+        found = dict(zip(order, batch.run(), strict=True))
+        return [self._verdicts(built, group, found[index]) for index, group in enumerate(groups)]
+
+    def _verdicts(self, built: Built[Verifier], group: Group, result: Reply | Failed) -> list[Verdict]:
+        if isinstance(result, Reply):
+            return list(result.verdicts)
+        if result.category == "timeout":
+            self._slow.add(_gold(group))
+        return [self._failure(built, group, result)] * len(group)
 
     def _running(self) -> Pool:
         with self._lock:
             if self._pool is None:
                 specs = {key: built.spec for key, built in self._verifiers.items()}
                 modules = {built.entry.target.rpartition(":")[0] for built in self._verifiers.values()}
+                memory = max(built.component.memory for built in self._verifiers.values())
                 files = tuple(sorted(module for module in modules if module.endswith(".py")))
-                self._pool = Pool.shared(Setup(verifiers=specs, files=files, format=self._format), self._workers)
+                self._pool = Pool.shared(
+                    Setup(verifiers=specs, memory=memory, files=files, format=self._format), self._workers
+                )
                 # for the runners that nobody closes, such as those of a reward function
                 self._release = weakref.finalize(self, self._pool.release)
             return self._pool
@@ -95,8 +105,8 @@ class Isolation:
             return Verdict.skipped(failed.reason)
         if failed.category == "machine":
             return Verdict.lost(failed.reason)
-        if failed.category == "import":
-            return Verdict.error(f"{name} cannot be imported: {failed.reason}")
+        if failed.category == "verifier":
+            return Verdict.error(f"{name} {failed.reason}")
         control = self._on_gold(built, group[0])
         if isinstance(control, Failed) and (control.category in {"machine", "killed"} or failed.category == "killed"):
             return Verdict.lost(failed.reason)
@@ -113,13 +123,25 @@ class Isolation:
         if key not in self._gold_checks:
             tag = self._format.answer
             trace = Trace(think="", answer=gold, raw=f"<{tag}>{gold}</{tag}>")
-            control = Task(verifier=built.identity, claims=(_sendable(replace(claim, trace=trace)),))
-            [result] = Batch(self._running(), [control]).run()
+            [result] = Batch(self._running(), [_task(built, (replace(claim, trace=trace),), "verify")]).run()
             found = result if isinstance(result, Failed) else None
-            if found is not None and found.category in {"machine", "killed", "import"}:
+            if found is not None and found.category in {"machine", "killed", "verifier"}:
                 return found
             self._gold_checks[key] = found
         return self._gold_checks[key]
+
+
+def _task(built: Built[Verifier], group: Group, mode: Mode) -> Task:
+    claims = tuple(map(_sendable, group))
+    return Task(verifier=built.identity, claims=claims, seconds=built.component.seconds, mode=mode)
+
+
+def _gold(group: Group) -> str:
+    return group[0].example.answer
+
+
+def _size(group: Group) -> int:
+    return sum(len(claim.response if claim.answer is None else claim.answer) for claim in group)
 
 
 def _sendable(claim: Claim) -> Claim:

@@ -23,11 +23,13 @@ class Setup:
 
     Attributes:
         verifiers: spec (``{"use": id, option: value}``) by identity.
+        memory: bytes that the worker may use beyond what it uses when it is ready.
         files: one-file plugins.
         format: names the tags.
     """
 
     verifiers: Mapping[str, dict[str, Any]]
+    memory: int
     files: tuple[str, ...] = ()
     format: Format = field(default_factory=Format)
 
@@ -39,11 +41,13 @@ class Task:
     Attributes:
         verifier: identity of the verifier.
         claims: what to verify.
+        seconds: the verifier's limit.
         mode: ``check`` (`quick` has left the answer open), ``verify`` or ``group``.
     """
 
     verifier: str
     claims: tuple[Claim, ...]
+    seconds: float
     mode: Mode = "verify"
 
 

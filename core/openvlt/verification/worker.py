@@ -19,7 +19,6 @@ from openvlt.interfaces import AnswerVerifier, Verifier
 from openvlt.records import Verdict
 from openvlt.registry import Registry
 from openvlt.verification.checking import accepted, failed
-from openvlt.verification.limits import CPU_SECONDS, MEMORY_BYTES
 from openvlt.verification.messages import Reply, Setup, Task, frame, read_frame
 
 
@@ -37,7 +36,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 (the boundary: a plugin may raise anything)
         _write(outputs, Reply(error=f"{type(error).__name__}: {error}", machine=_is_of_machine(error)))
         return
-    cramped = system.limit_memory(MEMORY_BYTES)
+    cramped = system.limit_memory(setup.memory)
     _write(outputs, Reply())
     while (task := read_frame(inputs, Task)) is not None:
         _write(outputs, _reply(verifiers[task.verifier], task, cramped))
@@ -81,7 +80,7 @@ def _build(setup: Setup) -> dict[str, Verifier]:
 
 
 def _reply(verifier: Verifier, task: Task, cramped: Callable[[], bool]) -> Reply:
-    with system.cpu_limit(CPU_SECONDS):
+    with system.cpu_limit(task.seconds):
         try:
             return Reply(verdicts=tuple(accepted(verifier, _run(verifier, task), len(task.claims))))
         except MemoryError as error:
