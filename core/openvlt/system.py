@@ -18,12 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, TypeVar
-from weakref import WeakSet
 
 from openvlt.errors import UsageError
-
-L = TypeVar("L")
 
 OF_MACHINE = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC, errno.ESTALE}
 """Errors that say nothing about what is read or started: the machine has no room, or its disk or network fails."""
@@ -197,60 +193,6 @@ def end(child: Popen[bytes], *, by_force: bool) -> None:
             child.kill()
         else:
             child.terminate()
-
-
-def after_fork(call: Callable[[], None]) -> None:
-    """Run `call` in every forked child; does nothing on systems without fork."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=call)
-
-
-def renewed_at_fork(lock: L) -> L:
-    """The lock, which every forked child finds free.
-
-    A thread that holds a lock at the moment of a fork does not exist in the child, where nobody would ever release it.
-    All locks that outlive a call are made with this.
-    """
-    _LOCKS.add(lock)
-    return lock
-
-
-def _renew_locks() -> None:
-    for lock in list(_LOCKS):
-        lock._at_fork_reinit()
-
-
-_LOCKS: WeakSet[Any] = WeakSet()
-after_fork(_renew_locks)
-
-
-@contextmanager
-def not_forked() -> Iterator[None]:
-    """Let forks wait while the block runs.
-
-    For what imports modules: Python locks a module while a thread imports it and never renews that lock, so that a
-    child forked meanwhile would wait for ever when it imports the same.
-    """
-    with _WHOLE:
-        yield
-
-
-def _before_fork() -> None:
-    # A thread that forks may hold what the block waits for, such as the lock of a module.
-    _TAKEN.append(_WHOLE.acquire(timeout=FORK_SECONDS))
-
-
-def _forked() -> None:
-    if _TAKEN.pop():
-        _WHOLE.release()
-
-
-FORK_SECONDS = 30.0
-"""How long a fork waits for the blocks of `not_forked`."""
-_WHOLE = threading.RLock()
-_TAKEN: list[bool] = []
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_forked, after_in_child=_forked)
 
 
 def require_pipes() -> None:

@@ -22,7 +22,7 @@ import pytest
 from test_verification import claim
 
 import openvlt
-from openvlt import Format, system
+from openvlt import Format, forks, system
 from openvlt.registry import Registry
 from openvlt.verification import VerifierRunner, limits
 
@@ -382,12 +382,12 @@ def test_an_exception_loses_no_worker(registry: Registry, monkeypatch: pytest.Mo
 def test_a_forked_child_scores_whatever_locks_a_thread_holds() -> None:
     score = openvlt.reward("answer", workers=1)
     assert score(**symbolic(0)) == [1.0]
-    assert len(system._LOCKS) >= 4, "of the memo, the isolation, the pool, and all pools"
+    assert len(forks._LOCKS) >= 4, "of the memo, the isolation, the pool, and all pools"
     held, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
         with ExitStack() as stack:
-            for lock in list(system._LOCKS):
+            for lock in list(forks._LOCKS):
                 stack.enter_context(lock)
             held.set()
             let_go.wait()
@@ -429,13 +429,13 @@ print([os.waitpid(child, 0)[1] for child in children])
 
 
 def test_no_module_makes_a_lock_that_a_fork_can_leave_held() -> None:
-    """A lock that outlives a call is made with `system.renewed_at_fork`; others are local variables of one call."""
+    """A lock that outlives a call is made with `forks.renewed_at_fork`; others are local variables of one call."""
     core = Path(openvlt.__file__).parent
     made = re.compile(
         r"^\s+self\.\w+(: [^=]+)? = .*\b(Lock|RLock|Condition|Semaphore|Event)\(\)|^\w+ = .*\b(Lock|RLock)\(\)", re.M
     )
     for file in core.rglob("*.py"):
-        for found in made.finditer(file.read_text(encoding="utf-8")) if file.name != "system.py" else ():
+        for found in made.finditer(file.read_text(encoding="utf-8")) if file.name != "forks.py" else ():
             assert "renewed_at_fork" in found.group(), f"{file}: {found.group().strip()}"
 
 

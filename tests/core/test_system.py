@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from test_verification import THIRD_PARTY
 
-from openvlt import Format, UsageError, system
+from openvlt import Format, UsageError, forks, system
 from openvlt.verification.messages import Setup
 from openvlt.verification.pool import Pool
 
@@ -219,7 +219,7 @@ def _alive(pid: int) -> bool:
 def test_systems_without_fork_have_nothing_to_call_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "register_at_fork")
     called: list[int] = []
-    system.after_fork(lambda: called.append(1))
+    forks.after_fork(lambda: called.append(1))
     child = os.fork()
     if child == 0:
         os._exit(len(called))

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
-from openvlt import system
+from openvlt import forks
 from openvlt.errors import UsageError
 from openvlt.integrations.claims import claim_of, is_ids, plain, text_of
 from openvlt.interfaces import Verifier
@@ -85,7 +85,7 @@ class RewardFunction:
     def score(self, claims: Sequence[Claim]) -> list[RewardRow]:
         """The rewards of claims, with their verdicts."""
         if self._reward is None:
-            with system.not_forked():
+            with forks.not_forked():
                 self._reward = self._reward or self._built()
         return self._reward.score(claims)
 

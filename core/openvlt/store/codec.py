@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from openvlt import system
+from openvlt import forks
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -18,7 +18,7 @@ _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 def _adapter(record_type: Any) -> TypeAdapter[Any]:
     if record_type not in _ADAPTERS:
-        with system.not_forked():
+        with forks.not_forked():
             from pydantic import TypeAdapter
 
             _ADAPTERS[record_type] = TypeAdapter(record_type)

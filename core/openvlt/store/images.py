@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvlt import system
+from openvlt import forks, system
 from openvlt.errors import DataError, Reject
 from openvlt.records import Image, NewImage
 from openvlt.store.writing import writing
@@ -137,7 +137,7 @@ class _Decoded:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._lock = system.renewed_at_fork(threading.Lock())
+        self._lock = forks.renewed_at_fork(threading.Lock())
         self._pictures: OrderedDict[str, Picture] = OrderedDict()
         self._bytes = 0
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from threading import RLock
 from typing import Any
 
-from openvlt import system
+from openvlt import forks
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Format, Trace, Verdict
 from openvlt.registry import Built
@@ -55,7 +55,7 @@ class Isolation:
         self._release: Callable[[], object] = lambda: None
         self._gold_checks: dict[tuple[str, str], Failed | None] = {}
         self._slow: set[str] = set()
-        self._lock = system.renewed_at_fork(RLock())
+        self._lock = forks.renewed_at_fork(RLock())
 
     def close(self) -> None:
         """End the workers unless somebody else uses them."""

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from threading import RLock
 
-from openvlt import system
+from openvlt import forks
 from openvlt.records import Claim, Verdict
 
 
@@ -20,7 +20,7 @@ class Memo:
     def __init__(self, size: int = 200_000) -> None:
         self._size = size
         self._verdicts: OrderedDict[Hashable, Verdict] = OrderedDict()
-        self._lock = system.renewed_at_fork(RLock())
+        self._lock = forks.renewed_at_fork(RLock())
 
     def get(self, key: Hashable) -> Verdict | None:
         with self._lock:

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from openvlt import system
+from openvlt import forks, system
 from openvlt.store import digest
 from openvlt.verification.limits import TIGHT_BYTES
 from openvlt.verification.messages import Setup
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from openvlt.verification.batch import Batch
 
 _POOLS: dict[tuple[str, int], Pool] = {}
-_LOCK = system.renewed_at_fork(threading.RLock())
+_LOCK = forks.renewed_at_fork(threading.RLock())
 
 
 class Pool:
@@ -43,7 +43,7 @@ class Pool:
         self.holders = 0
         self._free: deque[Worker] = deque()
         self._borrowers: list[Batch] = []
-        self._changed = system.renewed_at_fork(threading.Condition())
+        self._changed = forks.renewed_at_fork(threading.Condition())
 
     @staticmethod
     def shared(setup: Setup, workers: int | None) -> Pool:
@@ -169,4 +169,4 @@ def _forget_all() -> None:
         pool._forget()
 
 
-system.after_fork(_forget_all)
+forks.after_fork(_forget_all)
