@@ -245,4 +245,4 @@ def test_images_are_opened_in_one_place() -> None:
         for path in (root / folder).rglob("*.py")
         if re.search(r"(Image|Pictures|PIL)\.open\(|load_image\(", path.read_text(encoding="utf-8"))
     ]
-    assert opening == ["core/openvlt/store/images.py"]
+    assert opening == ["core/openvlt/store/decoding.py"]

@@ -2,8 +2,9 @@
 
 from openvlt.store.check import check_run
 from openvlt.store.codec import decode, digest, encode, numbered
+from openvlt.store.decoding import decode_image, image_format
 from openvlt.store.home import Home, open_home
-from openvlt.store.images import ImageStore, decode_image, image_format
+from openvlt.store.images import ImageStore
 from openvlt.store.locks import claimed_run, is_claimed, locked, run_folder
 from openvlt.store.prune import Unneeded, find_unneeded, free
 from openvlt.store.runs import (

@@ -5,30 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import warnings
 from collections import OrderedDict
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvlt import forks, system
 from openvlt.errors import DataError, Reject
 from openvlt.records import Image, NewImage
+from openvlt.store.decoding import decode_image
 from openvlt.store.writing import writing
 from openvlt.tables.reading import open_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-    from PIL.ImageFile import ImageFile
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""What is decoded, whatever else Pillow can: the formats of data sets. EPS would start Ghostscript, WMF a Windows
-renderer; FITS, BUFR, HDF5 and the like call handlers that other packages register; and every further decoder is one
-more that a stranger's bytes reach."""
 MAX_BYTES = 64 * 2**20
-MAX_PIXELS = 100_000_000
-MAX_RATIO = 200
-"""Of the longer side to the shorter one; processors refuse more (``smart_resize`` of Qwen2-VL)."""
 DECODED_BYTES = 256 * 2**20
 """Decoded images that a process keeps."""
 UNSYNCED = 256
@@ -159,47 +150,6 @@ class _Decoded:
 
 def _size(picture: Picture) -> int:
     return 4 * picture.width * picture.height  # Pillow uses 4 bytes for a pixel of RGB
-
-
-def image_format(content: bytes) -> str:
-    """The format of a stored image, such as ``png``."""
-    with _opened(content) as picture:
-        return str(picture.format).lower()
-
-
-def decode_image(content: bytes) -> Picture:
-    """Decode an image to RGB; of an animation, the first frame.
-
-    Raises:
-        Reject: it is damaged, of a format that is not read, or too large to decode safely.
-    """
-    from PIL.Image import DecompressionBombError
-
-    try:
-        with _opened(content) as picture:
-            _require_size(*picture.size)  # that the header promises, before any pixel is decoded
-            return picture.convert("RGB")
-    except Reject:
-        raise
-    except DecompressionBombError as error:
-        raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels") from error
-    except Exception as error:  # decoders raise whatever the damage leads to: struct.error, KeyError, MemoryError, ...
-        raise Reject("image unreadable") from error
-
-
-def _opened(content: bytes) -> ImageFile:
-    import PIL.Image
-
-    # About pictures below `MAX_PIXELS`, and damage that does not matter. `catch_warnings` is not safe in threads.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    return PIL.Image.open(BytesIO(content), formats=FORMATS)
-
-
-def _require_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise Reject(f"image over {MAX_PIXELS // 10**6} megapixels")
-    if max(width, height) > MAX_RATIO * min(width, height):
-        raise Reject(f"image over {MAX_RATIO} times as long as wide")
 
 
 def _content(origin: Path | bytes) -> bytes:
