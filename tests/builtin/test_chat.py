@@ -26,6 +26,21 @@ def test_a_template_without_its_parts_is_refused(prompt: str, missing: str) -> N
         Chat(model=MODEL, prompt=prompt)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "asked"),
+    [
+        (
+            "Image description:\n{caption}\n\n{question}\n{choices}\n\nThink.",
+            "Is {caption} x?\n(A) yes\n(B) no\n\nThink.",
+        ),
+        ("{caption}\n{question}", "Is {caption} x?"),
+        ("{caption} {question}", " Is {caption} x?"),
+    ],
+)
+def test_without_images_the_prompt_has_no_caption(prompt: str, asked: str) -> None:
+    assert Chat(model=MODEL, prompt=prompt).messages(EXAMPLE, None) == [Message.user(asked)]
+
+
 def test_the_vision_teacher_is_shown_the_images_and_needs_no_caption() -> None:
     teacher = ChatVl(model=MODEL, prompt="{question}")
     assert not teacher.uses_caption

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import PIL.Image
 import pytest
 from made import Bench, Heard
 
@@ -20,6 +21,7 @@ from openvlt.engines import Local, Resolved
 from openvlt.errors import DataError, RemoteError, UsageError
 from openvlt.interfaces import Engine
 from openvlt.records import Claim, Row, Verdict
+from openvlt.stages.load import load
 from openvlt.store import ImageStore
 from openvlt.verification import VerifierRunner, limits
 
@@ -37,6 +39,16 @@ def test_an_image_asked_ten_questions_is_captioned_once(stages: Bench) -> None:
     assert len(rows) == 40
     assert [row.caption for row in rows[:10]] == ["A square of colour [(0, 0, 0)]."] * 10
     assert len({row.caption for row in rows}) == 4
+
+
+def test_a_row_without_images_has_no_caption(stages: Bench, tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    rows = [{"question": "What?", "answer": "1", "image": "1.png"}, {"question": "1 + 1?", "answer": "2"}]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = stages.build("source", "rows", path=str(tmp_path / "rows.jsonl"))
+    captioned = stages.caption(load(stages.workspace, "load-1", 1, source, "train"))
+    assert [row.caption is None for row in captioned.rows()] == [False, True]
+    assert len(stages.asked()) == 1
 
 
 def test_captions_never_see_the_question(stages: Bench) -> None:

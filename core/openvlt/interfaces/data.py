@@ -88,7 +88,7 @@ class Teacher(Component, ABC):
 
     @abstractmethod
     def messages(self, example: Example, caption: str | None) -> list[Message]:
-        """The prompt for one chain; `caption` is None if `uses_caption` is False."""
+        """The prompt for one chain; `caption` is None if `uses_caption` is False, or there are no images."""
 
     @abstractmethod
     def parse(self, completion: Completion) -> Trace:

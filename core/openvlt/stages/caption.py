@@ -12,13 +12,20 @@ from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 
 
+class _Captions(Ask):
+    """Captions of the rows that have images."""
+
+    def keys(self, row: Row) -> list[str]:
+        return super().keys(row) if row.example.images else []
+
+
 def caption(
     workspace: Workspace, name: str, iteration: int, inputs: Output, captioner: Built[Captioner], model: Resolved
 ) -> Output:
-    """Caption each distinct tuple of images once."""
+    """Caption each distinct tuple of images once; a row without images has no caption, and none is asked for."""
     component = captioner.component
     converses = type(component).run is not Captioner.run
-    work = Ask(
+    work = _Captions(
         workspace,
         captioner,
         captioner.identity,
@@ -35,5 +42,5 @@ def caption(
 
 
 def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:
-    (value,) = values
+    value = values[0] if values else None
     return value if isinstance(value, Rejected) else Row(example=row.example, caption=value)

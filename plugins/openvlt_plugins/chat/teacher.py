@@ -31,7 +31,8 @@ class Chat(Teacher):
     """Prompts any text model with one user turn, rendered from a template.
 
     `{caption}`, `{question}` and `{choices}` (one lettered line each) are replaced; other braces, such as those of
-    \\boxed{}, are kept. The reply is parsed like the policy's: last answer tag, else last box.
+    \\boxed{}, are kept. For an example without images, the paragraph with `{caption}` is omitted, or only its line if
+    the question is in the same paragraph. The reply is parsed like the policy's: last answer tag, else last box.
     """
 
     model: Annotated[Model, Option("the model: a hub id, a folder, or an id that an endpoint serves")]
@@ -74,12 +75,22 @@ class Chat(Teacher):
 
     def _render(self, example: Example, caption: str | None) -> str:
         """Replace all placeholders in one pass, so that braces in a question or caption are kept."""
+        prompt = self.prompt if caption is not None else _without_caption(self.prompt)
         values = {
             "caption": caption or "",
             "question": example.question,
             "choices": "\n".join(f"({chr(65 + index)}) {choice}" for index, choice in enumerate(example.choices)),
         }
-        return _PLACEHOLDER.sub(lambda found: values[found.group(1)], self.prompt)
+        return _PLACEHOLDER.sub(lambda found: values[found.group(1)], prompt)
+
+
+def _without_caption(prompt: str) -> str:
+    paragraphs = [
+        "\n".join(line for line in paragraph.split("\n") if "{caption}" not in line or "{question}" in line)
+        for paragraph in prompt.split("\n\n")
+        if "{caption}" not in paragraph or "{question}" in paragraph
+    ]
+    return "\n\n".join(paragraphs)
 
 
 @dataclass(frozen=True)

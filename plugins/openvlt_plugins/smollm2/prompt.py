@@ -76,11 +76,11 @@ EXAMPLES: Final = (
 )
 
 
-def messages(caption: str, question: str) -> list[Message]:
+def messages(caption: str | None, question: str) -> list[Message]:
     """The chat that asks for a trace: some reasoning, then `<answer>...</answer>`.
 
     Args:
-        caption: one sentence about the image.
+        caption: one sentence about the image; None if there is none.
         question: as in the dataset.
     """
     chat = [Message.system(SYSTEM)]
@@ -90,6 +90,6 @@ def messages(caption: str, question: str) -> list[Message]:
     return [*chat, Message.user(user_text(caption, question))]
 
 
-def user_text(caption: str, question: str) -> str:
+def user_text(caption: str | None, question: str) -> str:
     """The text of the user turn for one caption and question."""
-    return f"Caption: {caption}\nQuestion: {question}"
+    return f"Question: {question}" if caption is None else f"Caption: {caption}\nQuestion: {question}"

@@ -14,7 +14,6 @@ from openvlt import (
     Message,
     Model,
     Option,
-    Reject,
     Sampling,
     Teacher,
     Trace,
@@ -55,8 +54,6 @@ class SmolLM2(Teacher):
         )
 
     def messages(self, example: Example, caption: str | None) -> list[Message]:
-        if not caption:
-            raise Reject("there is no caption")
         return prompt.messages(caption, example.question)
 
     def parse(self, completion: Completion) -> Trace:
