@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from openvlt.interfaces import Reads
-from openvlt.records import Example, Judged, Row, Trace, Verdict
+from openvlt.records import Example, Format, Judged, Row, Trace, Verdict
 from openvlt.stages.training_rows import training_rows
 
 VERDICTS = {
     "right": Verdict.correct(), "wrong": Verdict.incorrect(), "unparsed": Verdict.unparsed("no answer"),
-    "failed": Verdict.error("the verifier failed"), "bad gold": Verdict.bad_gold("unreadable"),
+    "unanswered": Verdict.unparsed("no answer"), "failed": Verdict.error("the verifier failed"), "bad gold": Verdict.bad_gold("unreadable"),
 }  # fmt: skip
 
 
@@ -16,7 +18,7 @@ def row(*traces: str) -> Row:
     """An example with one trace for each word, whose verdict begins with it: ``right 2``."""
     judged = (
         Judged(
-            trace=Trace(think="", answer="", raw=name),
+            trace=Trace(think="", answer=None if name == "unanswered" else "", raw=name),
             verdicts={"answer": VERDICTS[name.rstrip(" 123")], "format": Verdict.scored(0.0)},
         )
         for name in traces
@@ -30,6 +32,13 @@ def given(reads: Reads, *traces: str) -> list[tuple[str, ...]]:
 
 def test_an_example_comes_once_for_each_of_its_traces() -> None:
     assert given("traces", "right 1", "wrong", "right 2") == [("right 1",), ("wrong",), ("right 2",)]
+
+
+def test_a_trace_without_an_answer_is_no_target() -> None:
+    assert given("traces", "unanswered", "right") == [("right",)]
+    assert given("pairs", "unanswered", "right") == [("right", "unanswered")]
+    with pytest.raises(ValueError, match="no target"):
+        Format().target(Trace(think="", answer=None, raw=""))
 
 
 def test_prompts_are_examples_alone_each_once() -> None:

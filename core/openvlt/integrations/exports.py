@@ -14,6 +14,7 @@ from typing import Any
 
 from openvlt.integrations.parquet import Column, pictures, write_shards
 from openvlt.records import Format, Image, Message, Row
+from openvlt.stages.training_rows import training_rows
 from openvlt.store import ImageStore, image_format
 
 PLACEHOLDER = "<image>"
@@ -58,13 +59,12 @@ def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, fol
     }
     count = 0
     with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
-        for row in rows:
-            paths = [_copied(image, images, folder) for image in row.example.images]
-            for judged in row.judged:
-                reply = {"role": "assistant", "content": _plain(format.target(judged.trace))}
-                turns = [*map(_marked, format.prompt(row.example)), reply]
-                file.write(json.dumps({"messages": turns, "images": paths}, ensure_ascii=False) + "\n")
-                count += 1
+        for example, (trace,) in training_rows(rows, "traces"):
+            paths = [_copied(image, images, folder) for image in example.images]
+            reply = {"role": "assistant", "content": _plain(format.target(trace))}
+            turns = [*map(_marked, format.prompt(example)), reply]
+            file.write(json.dumps({"messages": turns, "images": paths}, ensure_ascii=False) + "\n")
+            count += 1
     (folder / "dataset_info.json").write_text(json.dumps({name: info}, indent=2) + "\n", encoding="utf-8")
     return count
 
@@ -117,12 +117,10 @@ def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: 
     """
 
     def records() -> Iterator[dict[str, Any]]:
-        for row in rows:
-            prompt = [{"role": turn.role, "content": _text(turn)} for turn in format.prompt(row.example)]
-            shown = pictures(row.example, images)
-            for judged in row.judged:
-                reply = {"role": "assistant", "content": format.target(judged.trace)}
-                yield {"prompt": prompt, "completion": [reply], "images": shown}
+        for example, (trace,) in training_rows(rows, "traces"):
+            prompt = [{"role": turn.role, "content": _text(turn)} for turn in format.prompt(example)]
+            reply = {"role": "assistant", "content": format.target(trace)}
+            yield {"prompt": prompt, "completion": [reply], "images": pictures(example, images)}
 
     return write_shards(folder / "data", TRL, records())
 

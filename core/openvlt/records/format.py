@@ -34,6 +34,12 @@ class Format:
         return [*system, Message.user(*example.images, text + self.suffix)]
 
     def target(self, trace: Trace) -> str:
-        """The reply that SFT trains on, in the format of OpenVLThinker's traces (arXiv 2503.17352, Fig. 3)."""
+        """The reply that SFT trains on, in the format of OpenVLThinker's traces (arXiv 2503.17352, Fig. 3).
+
+        Raises:
+            ValueError: the trace has no answer.
+        """
+        if trace.answer is None:
+            raise ValueError("a trace without an answer is no target")
         parts = [f"<{self.think}>{trace.think}</{self.think}>", trace.explanation]
         return "\n".join([part for part in parts if part] + [f"<{self.answer}>{trace.answer}</{self.answer}>"])

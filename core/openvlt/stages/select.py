@@ -31,7 +31,7 @@ def select(
             return output(step, folder, known, cached=True, started=started)
         workspace.progress.begin(step.name, inputs.record.out, "rows")
         writer = StageWriter(folder)
-        traces = 0
+        traces = unanswered = 0
         try:
             rows: Iterator[Row] = inputs.rows()
             for built in filters:
@@ -39,6 +39,7 @@ def select(
             for row in rows:
                 writer.row(row)
                 traces += len(row.judged)
+                unanswered += sum(judged.trace.answer is None for judged in row.judged)
                 workspace.progress.advance(1, traces=traces)
         finally:
             writer.close()
@@ -48,7 +49,11 @@ def select(
                 f"Stage {step.name}: the filters keep no trace of {inputs.record.out} examples ({reasons}).",
                 "Loosen the filters in the recipe, or set a larger k for the teacher.",
             )
-        summary = writer.finish({"in": inputs.record.out, "counts": {"traces": traces}})
+        if unanswered:
+            workspace.progress.note(
+                f"Warning: {step.name}: {unanswered} of {traces} traces have no answer; they are not trained on."
+            )
+        summary = writer.finish({"in": inputs.record.out, "counts": {"traces": traces, "unanswered": unanswered}})
         return output(step, folder, summary, cached=False, started=started)
 
 
