@@ -105,6 +105,30 @@ def test_images_may_be_held_in_the_row(tmp_path: Path, value: Any) -> None:
     assert origins(example) == [png()]
 
 
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("figures/1.PNG", "an image"),
+        (["a.jpg", "b.jpg"], "an image"),
+        ({"bytes": None, "path": "a.webp"}, "an image"),
+        (as_url(png()), "an image"),
+        ("clips/1.mp4", "a video"),
+    ],
+)
+def test_a_picture_in_an_unknown_column_is_not_overlooked(tmp_path: Path, value: Any, what: str) -> None:
+    path = written(tmp_path, {"question": "q", "answer": "a", "scan": value})
+    ((_, reason),) = reasons(path)
+    assert reason == f"the column 'scan' has {what}, which nothing reads; set images to its name, or to ''"
+    (example,) = examples(path, images="")
+    assert example.metadata == {"scan": value}
+
+
+def test_unused_columns_are_metadata_whatever_they_hold(tmp_path: Path) -> None:
+    row = {"question": "q", "answer": "a", "long": "x" * 5000, "list": [1, "2", None], "mapping": {"a": {"b": 1.5}}}
+    (example,) = examples(written(tmp_path, row))
+    assert example.metadata == {name: row[name] for name in ("long", "list", "mapping")}
+
+
 def test_every_bad_row_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     rows = [

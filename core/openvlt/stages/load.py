@@ -62,12 +62,14 @@ def load(
         workspace.progress.begin(step.name, limit or reader.size(split), "rows")
         writer = StageWriter(folder)
         try:
-            taken = _read(workspace, reader.examples(split), source.entry.name, limit, held_out_images, writer)
+            taken, seen = _read(workspace, reader.examples(split), source.entry.name, limit, held_out_images, writer)
         finally:
             writer.close()
         _check(workspace, step, source, taken, writer)
         workspace.images.sync()
-        summary = writer.finish({"in": taken})
+        summary = writer.finish({"in": taken, "counts": {"with_image": seen}})
+        if not seen:
+            workspace.progress.note(f"{step.name}: none of the {writer.out} rows has an image.")
         return output(step, folder, summary, cached=False, started=started)
 
 
@@ -83,27 +85,30 @@ def _read(
     limit: int | None,
     held_out_images: frozenset[str],
     writer: StageWriter,
-) -> int:
-    taken = 0
-    seen: set[str] = set()
+) -> tuple[int, int]:
+    """Write the rows; returns the number that were read, and the number of those kept that have an image."""
+    taken = with_image = 0
+    ids: set[str] = set()
     for item in accepted(examples, source):
         if limit is not None and writer.out >= limit:
             break
         taken += 1
         try:
-            writer.row(_accept(workspace, item, source, seen, held_out_images))
+            row = _accept(workspace, item, source, ids, held_out_images)
+            writer.row(row)
+            with_image += bool(row.example.images)
             workspace.progress.advance(1)
         except Reject as reject:
             writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient))
-    return taken
+    return taken, with_image
 
 
 def _accept(
-    workspace: Workspace, item: Example | Rejected, source: str, seen: set[str], held_out_images: frozenset[str]
+    workspace: Workspace, item: Example | Rejected, source: str, ids: set[str], held_out_images: frozenset[str]
 ) -> Row:
     if isinstance(item, Rejected):
         raise Reject(item.reason, transient=item.transient)
-    if item.id in seen:
+    if item.id in ids:
         raise Reject("duplicate id")
     if not item.answer.strip() and not item.metadata.get("unlabelled"):
         raise Reject("empty gold answer")
@@ -112,7 +117,7 @@ def _accept(
     example = replace(item, source=source, images=tuple(workspace.images.add(image) for image in item.images))
     if any(image.sha256 in held_out_images for image in example.images):
         raise Reject("image is in a benchmark")
-    seen.add(item.id)
+    ids.add(item.id)
     return Row(example=example)
 
 

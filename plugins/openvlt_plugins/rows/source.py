@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -16,11 +16,14 @@ ALIASES = {
     "question": ("question", "problem", "query", "prompt", "instruction"),
     "answer": ("answer", "gold", "label", "gt_answer", "ground_truth"),
     "choices": ("choices", "options"),
-    "images": ("images", "image", "decoded_image", "image_path"),
+    "images": (
+        "images", "image", "decoded_image", "image_path", "image_paths", "image_file", "file_name", "filename", "img",
+        "img_path", "picture", "figure", "photo",
+    ),
     "answer_type": ("answer_type",),
     "precision": ("precision",),
     "unit": ("unit",),
-}
+}  # fmt: skip
 """The columns tried if an option names none; the first that is not empty counts."""
 
 _PLACEHOLDER = "<image>"
@@ -30,7 +33,8 @@ _PLACEHOLDER = "<image>"
 class Rows(Source):
     """Reads JSON Lines, JSON (a list, or an object whose keys are ids), Parquet, TSV, CSV and Excel, row by row.
 
-    Unused scalar columns become metadata. `<image>` placeholders are removed from the question; if there are any, there
+    Unused columns become metadata; one that has an image is not overlooked but named in the reason of the rejected
+    row. `<image>` placeholders are removed from the question; if there are any, there
     must be one per image. An invalid row is rejected with its line number. The revision is a digest of the files with
     the rows, not of separate image files.
     """
@@ -40,7 +44,7 @@ class Rows(Source):
     question: Annotated[str | None, Option("column of the question; null for the usual names")] = None
     answer: Annotated[str | None, Option("column of the gold answer; null for the usual names")] = None
     choices: Annotated[str | None, Option("column of the choices; null for the usual names")] = None
-    images: Annotated[str | None, Option("column of the image or images; null for the usual names")] = None
+    images: Annotated[str | None, Option("column of the image or images; null for the usual names, '' for none")] = None
     answer_type: Annotated[str | None, Option("column of the answer type; null for `answer_type`, '' for none")] = None
     precision: Annotated[str | None, Option("column of the decimals of a numeric answer; '' for none")] = None
     unit: Annotated[str | None, Option("column of the unit; '' for none")] = None
@@ -51,7 +55,7 @@ class Rows(Source):
         Option("folder that image paths are relative to and stay in; null for that of the rows", affects_output=False),
     ] = None
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
 
     def __post_init__(self) -> None:
@@ -95,6 +99,9 @@ class Rows(Source):
             column = used[field]
             return None if column is None else row[column]
 
+        unused = {name: value for name, value in row.items() if name not in used.values()}
+        if self.images is None and used["images"] is None:
+            _require_no_image(unused)
         images = tables.images_of(cell("images"), *folders)
         choices = tables.choices_of(cell("choices"))
         return Example(
@@ -106,11 +113,7 @@ class Rows(Source):
             answer_type=values.answer_type(cell("answer_type")),
             precision=tables.whole_number_of(cell("precision"), "precision"),
             unit=tables.text_of(cell("unit")) or None,
-            metadata={
-                name: value
-                for name, value in row.items()
-                if name not in used.values() and isinstance(value, str | int | float | bool) and len(str(value)) < 1000
-            },
+            metadata={name: values.plain(value) for name, value in unused.items()},
         )
 
 
@@ -127,6 +130,13 @@ def _column(row: tables.TableRow, named: str | None, usual: tuple[str, ...]) -> 
             raise Reject(f"there is no column '{named}'")
         return named
     return next((name for name in usual if row.get(name) not in (None, "", [])), None)
+
+
+def _require_no_image(unused: Mapping[str, Any]) -> None:
+    """A picture that nobody looks at would make the question a blind one."""
+    for name, value in unused.items():
+        if what := values.media(value):
+            raise Reject(f"the column '{name}' has {what}, which nothing reads; set images to its name, or to ''")
 
 
 def _question(value: Any, images: int) -> str:

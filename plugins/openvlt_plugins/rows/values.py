@@ -1,13 +1,16 @@
-"""The answer and the answer type of a row."""
+"""What the cells of a row say: the answer, its type, media, metadata."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from openvlt import AnswerType, Reject, tables
 
+_IMAGE = re.compile(r"(?i)[^\n]{1,500}\.(?:png|jpe?g|webp|gif|bmp|tiff?)|data:image/[^\n]*")
+_VIDEO = re.compile(r"(?i)[^\n]{1,500}\.(?:mp4|webm|avi|mov|mkv)|data:video/[^\n]*")
 _TYPES: dict[str, AnswerType] = {
     **{name: name for name in get_args(AnswerType)},
     "yes/no": "yes_no",
@@ -62,3 +65,27 @@ def answer_type(value: Any) -> AnswerType | None:
     if name not in _TYPES:
         raise Reject(f"unknown answer type '{name}'")
     return _TYPES[name]
+
+
+def media(value: Any) -> str:
+    """What a cell has if it is an image or a video, or the path of one, or a list of these; empty if it is none."""
+    if isinstance(value, list | tuple):
+        return next(filter(None, map(media, value)), "")
+    if isinstance(value, Mapping):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes):
+        return "an image" if value else ""
+    if not isinstance(value, str):
+        return ""
+    return "an image" if _IMAGE.fullmatch(value) else "a video" if _VIDEO.fullmatch(value) else ""
+
+
+def plain(value: Any) -> Any:
+    """A cell as metadata: what JSON can say as it is, bytes as their number, all else (dates, decimals) as text."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
