@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
-from made import Bench
+from made import Bench, Heard
 
 from openvlt.errors import DataError, PluginError, RemoteError, UsageError
 from openvlt.records import Example, Rejected, Row
 from openvlt.stages.accepting import LONGEST, accepted
-from openvlt.stages.load import image_digests
+from openvlt.stages.load import image_digests, load
+from openvlt.stages.workspace import NotDone, Output
 from openvlt.store import images
 
 
@@ -27,6 +30,32 @@ def test_rows_are_loaded_in_order_with_their_images_by_digest(stages: Bench) -> 
     assert all(stages.workspace.images.read(row.example.images[0]).size == (8, 8) for row in rows)
     assert len([path for path in stages.workspace.home.images.rglob("*") if path.is_file()]) == 3
     assert (loaded.record.taken, loaded.record.out, loaded.record.rejected) == (6, 6, {})
+
+
+def test_a_picture_that_is_replaced_is_noticed(stages: Bench, tmp_path: Path) -> None:
+    picture, table = tmp_path / "1.png", tmp_path / "rows.jsonl"
+    table.write_text('{"question": "What?", "answer": "1", "image": "1.png"}\n' * 2)
+    PIL.Image.new("RGB", (8, 8), "red").save(picture)
+    source = stages.build("source", "rows", path=str(table))
+
+    def loaded() -> Output:
+        return load(stages.workspace, "load-1", 1, source, "train")
+
+    first, again = loaded(), loaded()
+    before = [row.example.images for row in first.rows()]
+    assert (first.record.cached, again.record.cached) == (False, True)
+    os.utime(picture, ns=(0, 0))
+    assert not (touched := loaded()).record.cached and touched.digest == first.digest
+    heard = stages.workspace.progress = Heard()
+    PIL.Image.new("RGB", (8, 8), "blue").save(picture)
+    stages.workspace.dry_run = True
+    with pytest.raises(NotDone):
+        loaded()
+    stages.workspace.dry_run = False
+    replaced = loaded()
+    assert heard.notes == [f"load-1: {picture} has changed, so the rows are loaded again."]
+    assert [row.example.images for row in replaced.rows()] != before
+    assert loaded().record.cached
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
 
 from openvlt.errors import DataError, Reject, RemoteError, UsageError, closest
 from openvlt.interfaces import Source
-from openvlt.records import Example, Rejected, Row
+from openvlt.records import Example, NewImage, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import accepted
-from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import StageWriter, digest
+from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, output
+from openvlt.store import StageWriter, digest, writing
 
 
 def check_split(source: Built[Source], split: str) -> None:
@@ -57,12 +61,21 @@ def load(
     made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
     step = Step("load", name, iteration, (digest(*made_of),))
     with claimed(workspace, step) as (folder, known):
-        if known is not None:
+        pictures = folder.path / "pictures.jsonl"
+        if known is not None and (changed := _changed(pictures)) is None:
             return output(step, folder, known, cached=True, started=started)
+        if workspace.dry_run:
+            raise NotDone(step)
+        if known is not None:
+            workspace.progress.note(f"{step.name}: {changed} has changed, so the rows are loaded again.")
         workspace.progress.begin(step.name, limit or reader.size(split), "rows")
         writer = StageWriter(folder)
         try:
-            taken, seen = _read(workspace, reader.examples(split), source.entry.name, limit, held_out_images, writer)
+            with writing(pictures):
+                stamps = pictures.open("w", encoding="utf-8")
+            with stamps:
+                examples = accepted(reader.examples(split), source.entry.name)
+                taken, seen = _read(workspace, examples, source.entry.name, limit, held_out_images, writer, stamps)
         finally:
             writer.close()
         _check(workspace, step, source, taken, writer)
@@ -85,14 +98,21 @@ def _read(
     limit: int | None,
     held_out_images: frozenset[str],
     writer: StageWriter,
+    stamps: TextIO,
 ) -> tuple[int, int]:
-    """Write the rows; returns the number that were read, and the number of those kept that have an image."""
+    """Write the rows, and before each is read, the stamps of its pictures.
+
+    Returns:
+        The number of rows that were read, and the number of those kept that have an image.
+    """
     taken = with_image = 0
     ids: set[str] = set()
-    for item in accepted(examples, source):
+    for item in examples:
         if limit is not None and writer.out >= limit:
             break
         taken += 1
+        with writing(Path(stamps.name)):
+            stamps.write(_stamps(item))
         try:
             row = _accept(workspace, item, source, ids, held_out_images)
             writer.row(row)
@@ -101,6 +121,34 @@ def _read(
         except Reject as reject:
             writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient))
     return taken, with_image
+
+
+def _stamps(item: Example | Rejected) -> str:
+    """A line for each picture that is a file: its path, size and time."""
+    images = item.images if isinstance(item, Example) else ()
+    files = (image.origin for image in images if isinstance(image, NewImage) and isinstance(image.origin, Path))
+    return "".join(json.dumps([os.path.abspath(file), _stamp(file)]) + "\n" for file in files)
+
+
+def _changed(file: Path) -> str | None:
+    """The first picture that is not what it was when it was read; None if all are."""
+    try:
+        with file.open(encoding="utf-8") as stamps:
+            for path, stamp in map(json.loads, stamps):
+                if _stamp(Path(path)) != stamp:
+                    return str(path)
+    except (OSError, ValueError):
+        return str(file)
+    return None
+
+
+def _stamp(path: Path) -> list[int]:
+    """Size and time of change of a file in bytes and ns; empty if there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return []
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _accept(
