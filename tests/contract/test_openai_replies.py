@@ -141,7 +141,7 @@ def raw(answers: list[bytes], *, endless: bytes = b"") -> Iterator[str]:
 
 
 def ask(url: str) -> Rejected | Sequence[Completion]:
-    with OpenAIBackend(retries=0, timeout=20.0).open(Model(id="tiny", url=(url,)), picture) as engine:
+    with OpenAIBackend(retries=0, timeout=300.0).open(Model(id="tiny", url=(url,)), picture) as engine:
         (reply,) = engine.generate([request("hello")], Sampling())
     return reply
 

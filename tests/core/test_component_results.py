@@ -26,7 +26,15 @@ def parses(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> Any:
     return say
 
 
-ODD: list[Any] = [None, 7, "text", Trace(think="\ud800", answer="1", raw=""), Trace(think=3, answer="4", raw="5")]  # type: ignore[arg-type]
+ODD: list[Any] = [
+    None,
+    7,
+    "text",
+    range(3),
+    iter(()),
+    Trace(think="\ud800", answer="1", raw=""),
+    Trace(think=3, answer="4", raw="5"),
+]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("result", ODD)

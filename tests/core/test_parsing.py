@@ -37,6 +37,10 @@ ODD = [
     ("use: 1" + ":59" * 30_000, "more than 64 bits"),
     ("use: 1" + ":59" * 30_000 + ".5", "a value cannot be read"),
     ("use: " + "9" * 90_000, "a value cannot be read"),
+    *(
+        (f"use: !!{tag} {value}", "a value is not what its tag")
+        for tag, value in [("int", ""), ("timestamp", "x"), ("bool", "x")]
+    ),
     ("use: 2020-99-99", "month must be in 1..12"),
     ("use: &a {<<: *a}", "contains itself"),
 ]

@@ -72,6 +72,8 @@ def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
         return _copied(loader.construct_document(node)) if node else None, lines
     except (ValueError, OverflowError) as error:  # such as a date that does not exist
         raise UsageError(f"{source}: a value cannot be read: {error}.", "Write text in quotes.") from error
+    except (AttributeError, LookupError, TypeError) as error:  # PyYAML reads `!!int x` as if it were an int
+        raise UsageError(f"{source}: a value is not what its tag (!!) says.", "Remove the tag.") from error
     finally:
         loader.dispose()
 

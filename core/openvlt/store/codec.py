@@ -19,14 +19,21 @@ _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 def _adapter(record_type: Any) -> TypeAdapter[Any]:
     if record_type not in _ADAPTERS:
         with forks.not_forked():
-            from pydantic import TypeAdapter
+            from pydantic import PydanticUserError, TypeAdapter
 
-            _ADAPTERS[record_type] = TypeAdapter(record_type)
+            try:
+                _ADAPTERS[record_type] = TypeAdapter(record_type)
+            except PydanticUserError as error:
+                raise TypeError(f"{record_type} is not a type of JSON values") from error
     return _ADAPTERS[record_type]
 
 
 def encode(record: Any) -> bytes:
-    """Encode a record as one line of JSON, without the line break."""
+    """Encode a record as one line of JSON, without the line break.
+
+    Raises:
+        TypeError, ValueError: it is not a record, or a value in it is not what its type says.
+    """
     line: bytes = _adapter(type(record)).dump_json(record)
     return line
 
