@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from openvlt import Claim, Example, Trace, Verdict
-from openvlt_plugins.shaping.length import GroupLength, Overlong
+from openvlt_plugins.shaping.format import TagCount
+from openvlt_plugins.shaping.length import Cosine, GroupLength, Overlong
 from openvlt_plugins.shaping.repetition import Repetition
 
 EXAMPLE = Example(id="1", question="?", answer="7")
@@ -122,3 +125,53 @@ def test_repetition_looks_at_tokens_where_there_are_any() -> None:
     assert Repetition(size=3).verify(claim("a a a a", tokens=0)).score == 0.0
     with pytest.raises(ValueError, match="at least 1"):
         Repetition(size=0)
+
+
+# end + (start - end) (1 + cos(pi n / limit)) / 2; the values of the scripts of eddycmu/demystify-long-cot
+@pytest.mark.parametrize(
+    ("tokens", "correct", "score"),
+    [
+        (0, True, 2.0), (25, True, 1.853553), (50, True, 1.5), (99, True, 1.000247), (100, True, -10.0),
+        (0, False, -10.0), (25, False, -8.535534), (50, False, -5.0), (99, False, -0.002467), (500, False, -10.0),
+    ],
+)  # fmt: skip
+def test_cosine_is_the_length_reward_of_2502_03373(tokens: int, correct: bool, score: float) -> None:
+    verdict = Cosine(limit=100).verify(claim(tokens=tokens, correct=correct))
+    assert verdict.score == pytest.approx(score, abs=1e-6)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.scored(1.0), Verdict.bad_gold("?"), Verdict.lost("?"), None])
+def test_cosine_needs_to_know_what_is_correct(verdict: Verdict | None) -> None:
+    known = claim(tokens=5)
+    unknown = replace(known, verdicts={} if verdict is None else {"one": verdict})
+    assert Cosine().verify(unknown).status == "not_applicable" == Cosine().verify(claim("a b")).status
+    assert Cosine().verify(known).status == "scored"
+    unparsed = replace(known, verdicts={"answer": Verdict.unparsed("?")})
+    assert Cosine().verify(unparsed).score == Cosine().verify(known).score
+
+
+@pytest.mark.parametrize("options", [{"limit": 0}, {"correct": (11.0, 1.0)}, {"wrong": (0.0, math.nan)}])
+def test_cosine_refuses_values_outside_its_range(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Cosine(**options)
+
+
+@pytest.mark.parametrize(
+    ("response", "score"),
+    [
+        ("<think>a</think><answer>b</answer>", 1.0),
+        ("a</think><answer>b</answer>", 1.0),
+        ("<think>a<answer>b</answer>", 0.75),
+        ("<think><think>a</think><answer>b</answer>", 0.75),
+        ("<answer>b", 0.25),
+        ("", 0.0),
+        ("<think></think><answer></answer>" * 2, 0.0),
+        ("<answer>" * 9999, 0.0),
+    ],
+)
+def test_tag_count_is_a_quarter_for_each_tag(response: str, score: float) -> None:
+    assert TagCount().verify(claim(response)).score == score
+
+
+def test_tag_count_without_a_prefilled_tag() -> None:
+    assert TagCount(prefilled=False).verify(claim("a</think><answer>b</answer>")).score == 0.75

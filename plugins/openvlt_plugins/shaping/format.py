@@ -51,3 +51,25 @@ class FormatCheck(Verifier):
         if parts["explanation"] and not self.explanation:
             return 0.0, "text between the blocks"
         return 1.0, "well-formed"
+
+
+@dataclass(frozen=True)
+class TagCount(Verifier):
+    """Partial credit for the format: a quarter for each of the four tags that occurs exactly once.
+
+    As in open-r1 (tag_count_reward), but white space around a tag is free. The order is not checked, which ``format``
+    does. Where the chat template wrote the opening think tag (`prefilled`), it counts with its closing tag.
+    """
+
+    inline: ClassVar[bool] = True
+
+    prefilled: Annotated[bool, Option("the opening think tag may be missing, since the chat template wrote it")] = True
+    format: Annotated[Format, Option("names the tags")] = field(default_factory=Format)
+
+    def verify(self, claim: Claim) -> Verdict:
+        tags = [f"<{slash}{name}>" for name in (self.format.think, self.format.answer) for slash in ("", "/")]
+        once = [claim.response.count(tag) == 1 for tag in tags]
+        if self.prefilled and tags[0] not in claim.response:
+            once[0] = once[1]
+        missed = [tag for tag, found in zip(tags, once, strict=True) if not found]
+        return Verdict.scored(sum(once) / 4, f"not once: {', '.join(missed)}" if missed else "each tag once")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -67,6 +68,43 @@ class GroupLength(Verifier):
             score = score if claim.is_correct else min(0.0, score)
             verdicts.append(Verdict.scored(score, f"{length} of {shortest} to {longest}"))
         return verdicts
+
+
+@dataclass(frozen=True)
+class Cosine(Verifier):
+    """The cosine length reward (arXiv 2502.03373, section 4.2): the correct earn more if short, the wrong if long.
+
+    For a response of n tokens, ``end + (start - end) (1 + cos(pi n / limit)) / 2``, from `start` at no token to `end`
+    at the limit, with one pair of values for a correct response and another for a wrong one; `exceeded` from the limit
+    on. The values are the paper's, whose limit was 14,336. It needs a verifier of answers before it in the recipe, and
+    is not applicable if none had a score, or if the number of tokens is unknown.
+    """
+
+    range: ClassVar[tuple[float, float]] = (-10.0, 10.0)
+    inline: ClassVar[bool] = True
+
+    limit: Annotated[int, Option("length from which a response earns `exceeded`", unit="tokens")] = 2048
+    correct: Annotated[tuple[float, float], Option("start and end for a correct response")] = (2.0, 1.0)
+    wrong: Annotated[tuple[float, float], Option("start and end for a wrong response")] = (-10.0, 0.0)
+    exceeded: Annotated[float, Option("for a response of `limit` tokens or more, right or wrong")] = -10.0
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise ValueError(f"limit must be at least 1, not {self.limit}")
+        if not all(self.range[0] <= value <= self.range[1] for value in (*self.correct, *self.wrong, self.exceeded)):
+            raise ValueError("correct, wrong and exceeded must be within -10 and 10")
+
+    def verify(self, claim: Claim) -> Verdict:
+        tokens = _tokens(claim)
+        if tokens is None:
+            return Verdict.not_applicable("the number of tokens is unknown")
+        if all(verdict.status == "scored" or verdict.score is None for verdict in claim.verdicts.values()):
+            return Verdict.not_applicable("no verifier before it judged the answer")
+        if tokens >= self.limit:
+            return Verdict.scored(self.exceeded, f"{tokens} tokens, over the limit")
+        start, end = self.correct if claim.is_correct else self.wrong
+        score = end + (start - end) * (1.0 + math.cos(math.pi * tokens / self.limit)) / 2.0
+        return Verdict.scored(score, f"{tokens} tokens, {'correct' if claim.is_correct else 'wrong'}")
 
 
 def _tokens(claim: Claim) -> int | None:
