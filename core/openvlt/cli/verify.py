@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from openvlt.records import AnswerType, Claim, Verdict
     from openvlt.verification import VerifierRunner
 
-TYPES = ("choice", "integer", "float", "list", "expression", "text", "yes_no")
+TYPES = ("choice", "integer", "float", "list", "expression", "text", "yes_no", "box", "point", "relaxed", "ocr")
 _CHUNK = 256
 _MOST_DECIMALS = 300
 
@@ -170,7 +170,7 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
     from openvlt.records import Claim, Completion, Example, Format, Trace
 
     gold, response, answer_type = row["gold"], row["response"], row.get("answer_type")
-    if not isinstance(response, str) or not isinstance(gold, str | int | float):
+    if not isinstance(response, str) or not isinstance(gold, str | int | float | list | dict):
         raise TypeError("gold and response must be text")
     if answer_type is not None and answer_type not in TYPES:
         raise ValueError(f"answer_type {answer_type!r} is none of {', '.join(TYPES)}")
@@ -185,7 +185,7 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
     example = Example(
         id=str(row.get("id", "")),
         question=str(row.get("question", "")),
-        answer=str(gold),
+        answer=json.dumps(gold, ensure_ascii=False) if isinstance(gold, list | dict) else str(gold),
         choices=tuple(map(str, choices)),
         answer_type=cast("AnswerType | None", answer_type),
         precision=None if precision is None else int(precision),

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-AnswerType: TypeAlias = Literal["choice", "integer", "float", "list", "expression", "text", "yes_no"]
+AnswerType: TypeAlias = Literal[
+    "choice", "integer", "float", "list", "expression", "text", "yes_no", "box", "point", "relaxed", "ocr"
+]
 MOST_DECIMALS = 300
 """Decimals that the verifiers compute with."""
 
@@ -54,7 +56,7 @@ class Example:
     Attributes:
         id: unique within its source.
         question: the text, without choices or instructions how to answer.
-        answer: the gold answer; for a choice, its letter or its content.
+        answer: the gold answer; for a choice, its letter or its content; for boxes, points and several golds, JSON.
         images: in the order the question refers to them.
         choices: the contents of the options, A first; empty for an open question.
         answer_type: type of the gold answer; None lets the verifier infer it.

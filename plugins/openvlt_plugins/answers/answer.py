@@ -15,8 +15,12 @@ from openvlt_plugins.answers.lists import List
 from openvlt_plugins.answers.math import Math
 from openvlt_plugins.answers.multiple_choice import Choice, letters_of
 from openvlt_plugins.answers.number import Number
+from openvlt_plugins.answers.ocr import Anls
 from openvlt_plugins.answers.ordinals import ordinal
 from openvlt_plugins.answers.reading import TieredVerifier, read
+from openvlt_plugins.answers.regions.boxes import Box
+from openvlt_plugins.answers.regions.pointing import Point
+from openvlt_plugins.answers.relaxed import Relaxed
 from openvlt_plugins.answers.wording import folded, without_markup
 from openvlt_plugins.answers.words import Text, YesNo
 
@@ -27,7 +31,7 @@ _BASED = re.compile(r"\d[\dA-F]{0,30}_\d{1,2}")
 @dataclass(frozen=True)
 class Answer(TieredVerifier):
     """Routes a claim by its answer type: ``choice``, ``yes_no``, ``integer`` and ``float`` (number), ``list``, ``text``
-    (a time or date where the gold is one), ``expression`` (math).
+    (a time or date where the gold is one), ``expression`` (math), ``box``, ``point``, ``relaxed``, ``ocr`` (anls).
 
     Without an answer type the example decides: choices or a gold of capital letters A to J make a choice; yes, no, true
     or false make yes-no; then times and dates; then plain words; everything else is mathematics. A gold such as 8:30 is
@@ -59,6 +63,14 @@ class Answer(TieredVerifier):
                 return Time() if is_moment(example.answer) else Text()
             case "expression":
                 return self._math()
+            case "box":
+                return Box()
+            case "point":
+                return Point()
+            case "relaxed":
+                return Relaxed()
+            case "ocr":
+                return Anls()
         return Choice() if example.choices else self._by_gold(example.answer, answer)
 
     def _by_gold(self, gold: str, answer: str) -> AnswerVerifier:

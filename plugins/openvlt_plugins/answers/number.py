@@ -55,6 +55,11 @@ class Number(TieredVerifier):
         return decide(answer, claim, policy, deep=deep, lowest=self.range[0])
 
 
+def is_number(text: str) -> bool:
+    """True if a text is one number, with or without a label or unit."""
+    return _number(text) is not None
+
+
 def _number(text: str) -> Fraction | None:
     """The value of a text that is one number; 1/3, which is not an integer either, for any irrational one."""
     try:

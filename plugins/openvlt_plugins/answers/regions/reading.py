@@ -1,0 +1,136 @@
+"""Reads boxes and points as models write them: JSON, brackets, or the tokens of Qwen-VL and InternVL."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn, TypeAlias
+
+from openvlt_plugins.answers.grammar import TooLarge, Unreadable
+from openvlt_plugins.answers.wording import without_lead_in, without_subject
+
+Point: TypeAlias = tuple[float, float]
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+GOLD_CHARACTERS = 20_000
+REGIONS = 50
+"""of an answer, or of a gold; the matching is cubic"""
+LARGEST = 1e6
+"""absolute value of a coordinate"""
+
+_TOKENS = re.compile(r"<\|box_start\|>|<\|box_end\|>|</?box>")
+_NAME = re.compile(r"<\|object_ref_start\|>[^<]{0,200}<\|object_ref_end\|>|<ref>[^<]{0,200}</ref>")
+_ADJACENT = re.compile(r"(?<=[\]}])(?:,|;| and|, and)?\s{0,9}(?=[\[{])")
+_BRACKETS = str.maketrans("()'", '[]"')
+
+
+def items(text: str) -> list[Any]:
+    """The objects and lists of numbers that a text consists of, one for each region.
+
+    Raises:
+        Unreadable: there is anything else.
+        TooLarge: there are more than `REGIONS`, or the nesting is too deep.
+    """
+    text = without_lead_in(text.strip()).strip()
+    if text.startswith("```") and text.endswith("```"):
+        text = text.strip("`").removeprefix("json").strip()
+    found = _json(text)
+    if found is None:
+        bare = _TOKENS.sub("", _NAME.sub("", text)).translate(_BRACKETS)
+        bare = without_subject(bare[:1].lower() + bare[1:]).strip(" \n.,;:")
+        found = _json(f"[{_ADJACENT.sub(',', bare)}]") if bare else None
+    if isinstance(found, dict) or (isinstance(found, list) and found and all(map(_is_number, found))):
+        return [found]
+    if (
+        isinstance(found, list)
+        and len(found) == 1
+        and isinstance(found[0], list)
+        and not all(map(_is_number, found[0]))
+    ):
+        found = found[0]
+    if not isinstance(found, list) or not all(isinstance(item, dict | list) for item in found):
+        raise Unreadable("there is something else than boxes and points")
+    if len(found) > 2 * REGIONS:
+        raise TooLarge(f"more than {REGIONS} regions")
+    return found
+
+
+def boxes(found: list[Any]) -> list[Box]:
+    """The boxes that `items` found: four numbers, two corners, or an object with ``bbox_2d``.
+
+    Raises:
+        Unreadable: an item is no box, or its corners are not the left top and the right bottom.
+        TooLarge: there are more than `REGIONS`.
+    """
+    if len(found) % 2 == 0 and all(_is_pair(item) for item in found):
+        found = [[*first, *second] for first, second in zip(found[::2], found[1::2], strict=True)]
+    if len(found) > REGIONS:
+        raise TooLarge(f"more than {REGIONS} boxes")
+    return [_box(item) for item in found]
+
+
+def points(found: list[Any]) -> list[Point]:
+    """The points that `items` found: two numbers, or an object with ``point_2d``.
+
+    Raises:
+        Unreadable: an item is no point.
+        TooLarge: there are more than `REGIONS`.
+    """
+    if len(found) > REGIONS:
+        raise TooLarge(f"more than {REGIONS} points")
+    return [point(item.get("point_2d") if isinstance(item, dict) else item) for item in found]
+
+
+def point(item: Any) -> Point:
+    """A point of two numbers.
+
+    Raises:
+        Unreadable: it is something else.
+    """
+    if not _is_pair(item):
+        raise Unreadable(f"{str(item)[:80]} is not a point")
+    return float(item[0]), float(item[1])
+
+
+def number(item: Any) -> float:
+    """A finite number within the limits.
+
+    Raises:
+        Unreadable: it is something else.
+    """
+    if not _is_number(item):
+        raise Unreadable(f"{str(item)[:80]} is not a number")
+    return float(item)
+
+
+def _box(item: Any) -> Box:
+    item = item.get("bbox_2d") if isinstance(item, dict) else item
+    if not (isinstance(item, list) and len(item) == 4 and all(map(_is_number, item))):
+        raise Unreadable(f"{str(item)[:80]} is not a box")
+    left, top, right, bottom = map(float, item)
+    if left >= right or top >= bottom:
+        raise Unreadable(f"{str(item)[:80]} is not left, top, right, bottom")
+    return left, top, right, bottom
+
+
+def _json(text: str) -> Any:
+    """The value of a text in JSON, None if it is not JSON."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return None
+    except RecursionError:
+        raise TooLarge("nested too deep") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _is_number(item: Any) -> bool:
+    return type(item) in (int, float) and abs(item) <= LARGEST
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, list) and len(item) == 2 and all(map(_is_number, item))
