@@ -75,7 +75,15 @@ def test_options_name_other_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(True, "yes"), (0, "0"), ([4], "4"), ([1, 2], "[1, 2]"), (" B ", "B")],
+    [
+        (True, "yes"),
+        (0, "0"),
+        ([4], "4"),
+        ([1, 2], "[1, 2]"),
+        (" B ", "B"),
+        ({"bbox_2d": [1, 2, 3, 4]}, '{"bbox_2d": [1, 2, 3, 4]}'),
+        ([[1, 2, 3, 4]], "[1, 2, 3, 4]"),
+    ],
 )
 def test_answers_become_text(tmp_path: Path, value: Any, expected: str) -> None:
     assert examples(written(tmp_path, {"question": "q", "answer": value}))[0].answer == expected

@@ -73,6 +73,16 @@ def test_file_keeps_order_and_goes_on_after_bad_lines(tmp_path: Path) -> None:
         assert f"claims.jsonl:{number}:" in result.stderr
 
 
+def test_a_gold_may_be_a_list_or_an_object(tmp_path: Path) -> None:
+    file = tmp_path / "claims.jsonl"
+    golds = ["[1, 2, 3, 4]", '{"bbox_2d": [1, 2, 3, 4]}']
+    file.write_text(
+        "\n".join(f'{{"gold": {gold}, "response": "[1, 2, 3, 4]", "answer_type": "box"}}' for gold in golds)
+    )
+    rows = [json.loads(line) for line in run("--file", str(file), "--bare").stdout.splitlines()]
+    assert [row["status"] for row in rows] == ["correct", "correct"]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import openvlt
@@ -50,6 +51,15 @@ def test_columns_of_the_dataset_say_what_is_known() -> None:
         answer_type=["choice", "float", "float", "float"],
     )
     assert rewards == [1.5, 1.5, 0.5, 0.0]
+
+
+def test_a_gold_may_be_a_list_or_an_object() -> None:
+    rewards = openvlt.reward("answer")(
+        completions=[tagged("[1, 2, 3, 4]"), tagged("[1, 2, 3, 4]"), tagged("it's")],
+        answer=[{"bbox_2d": [1, 2, 3, 4]}, np.array([1, 2, 3, 9]), ["it's", "that"]],
+        answer_type=["box", "box", "ocr"],
+    )
+    assert rewards == [1.0, 0.0, 1.0]
 
 
 def test_logs_components_and_skips_what_cannot_be_scored() -> None:

@@ -6,6 +6,7 @@ None of it is an error here. What cannot be read counts as unknown, and verifier
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, TypeVar, cast, get_args
@@ -47,10 +48,13 @@ def text_of(message: Any) -> str:
 
 
 def cell_text(value: Any) -> str:
-    """The text of a cell; empty for one that has none."""
+    """The text of a cell, JSON for a list or an object; empty for one that has none."""
     value = plain(value)
     if isinstance(value, str):
         return str(value)
+    if isinstance(value, list | tuple | dict):
+        written: str = _read(lambda each: json.dumps(each, ensure_ascii=False, default=plain), value, "")
+        return written or _read(str, value, "")
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else _read(str, value, "")
     return "" if tables.is_empty(text) else text
 

@@ -31,7 +31,7 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
     """The gold answer as text.
 
     Args:
-        value: text, a number, a truth value, or a list of one or more.
+        value: text, a number, a truth value, an object, or a list of one or more.
         options: the choices.
         index: the value is the index of a choice, from 0.
 
@@ -47,6 +47,8 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return answer(value[0], options, index=False) if len(value) == 1 else json.dumps(list(value), default=str)
+    if isinstance(value, dict):
+        return json.dumps(value, default=str)
     text = tables.text_of(value).strip()
     if not text:
         raise Reject("empty gold answer")
