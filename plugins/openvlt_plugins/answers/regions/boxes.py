@@ -21,7 +21,7 @@ class Box(RegionVerifier):
     matching, divided by the larger number of boxes, so that a missing box costs as much as a superfluous one. With
     ``giou`` and no threshold, boxes that do not overlap earn something, and the whole image earns half or more.
 
-    Refuses an answer with a box that has no area or inverted corners, other numbers, or over 50 boxes.
+    Refuses an answer with a box that has no area or inverted corners, other numbers, or over 100 boxes.
     """
 
     threshold: Annotated[float | None, Option("overlap from which a box is right; null scores the overlap itself")] = (

@@ -24,7 +24,7 @@ class Point(RegionVerifier):
     (``[x1, y1, x2, y2]``, ``{"bbox_2d": ...}``), outlines of masks (``{"polygon": [[x, y], ...]}``) or points
     (``[x, y]``, ``{"point_2d": ...}``), which need a distance: the option, or ``"radius"`` in the gold. Borders belong
     to their region. The score is the number of points in regions, matched one to one, divided by the number of points
-    or regions, whichever is larger. Refuses an answer with anything else than points, or over 50.
+    or regions, whichever is larger. Refuses an answer with anything but points, or with over 100.
     """
 
     distance: Annotated[

@@ -14,8 +14,8 @@ Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
 GOLD_CHARACTERS = 20_000
-REGIONS = 50
-"""of an answer, or of a gold; the matching is cubic"""
+REGIONS = 100
+"""of an answer or a gold, as many as COCO's evaluation takes; the matching is cubic"""
 LARGEST = 1e6
 """absolute value of a coordinate"""
 
@@ -38,19 +38,14 @@ def items(text: str) -> list[Any]:
     found = _json(text)
     if found is None:
         bare = _TOKENS.sub("", _NAME.sub("", text)).translate(_BRACKETS)
-        bare = without_subject(bare[:1].lower() + bare[1:]).strip(" \n.,;:")
-        found = _json(f"[{_ADJACENT.sub(',', bare)}]") if bare else None
+        bare = _ADJACENT.sub(",", without_subject(bare[:1].lower() + bare[1:])).strip(" \n.,;:")
+        found = _json(bare)
+        if found is None and bare:
+            found = _json(f"[{bare}]")
     if isinstance(found, dict) or (isinstance(found, list) and found and all(map(_is_number, found))):
         return [found]
-    if (
-        isinstance(found, list)
-        and len(found) == 1
-        and isinstance(found[0], list)
-        and not all(map(_is_number, found[0]))
-    ):
-        found = found[0]
     if not isinstance(found, list) or not all(isinstance(item, dict | list) for item in found):
-        raise Unreadable("there is something else than boxes and points")
+        raise Unreadable("it is not only boxes or points")
     if len(found) > 2 * REGIONS:
         raise TooLarge(f"more than {REGIONS} regions")
     return found
