@@ -35,11 +35,8 @@ class Box(RegionVerifier):
         if self.threshold is not None and not 0 < self.threshold <= 1:
             raise ValueError(f"threshold must be over 0 and at most 1, not {self.threshold:g}")
 
-    def read_gold(self, found: list[Any]) -> list[Any]:
-        return boxes(found)
-
-    def read_answer(self, found: list[Any], scale: Point) -> list[Any]:
-        return [scaled(box, scale) for box in boxes(found)]
+    def regions(self, found: list[Any], scale: Point) -> list[Any]:
+        return boxes(found, scale)
 
     def score(self, golds: list[Any], given: list[Any]) -> float:
         return best_total([[self._pair(a, b) for b in given] for a in golds]) / max(len(golds), len(given))
@@ -49,8 +46,3 @@ class Box(RegionVerifier):
         if self.threshold is not None:
             return float(found >= self.threshold)
         return found if self.overlap == "iou" else (1 + found) / 2
-
-
-def scaled(box: Corners, scale: Point) -> Corners:
-    """The box with its coordinates multiplied."""
-    return box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1]

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 from openvlt import Option
 from openvlt_plugins.answers.grammar import Unreadable
-from openvlt_plugins.answers.regions.boxes import scaled
 from openvlt_plugins.answers.regions.overlap import iou
 from openvlt_plugins.answers.regions.reading import Point, boxes
 from openvlt_plugins.answers.regions.verifier import RegionVerifier
@@ -30,11 +29,9 @@ class Detection(RegionVerifier):
     metric: Annotated[Literal["AP50", "mAP"], Option("at an IoU of .50; or the mean over .50, .55, ..., .95")] = "mAP"
     penalise_extra: Annotated[bool, Option("multiply by golds / boxes where there are more boxes than golds")] = True
 
-    def read_gold(self, found: list[Any]) -> list[Any]:
-        return [(_label(item), box) for item, box in zip(found, boxes(found), strict=True)]
-
-    def read_answer(self, found: list[Any], scale: Point) -> list[Any]:
-        return [(label, scaled(box, scale)) for label, box in self.read_gold(found)]
+    def regions(self, found: list[Any], scale: Point) -> list[Any]:
+        labels = [_label(item) for item in found]
+        return list(zip(labels, boxes(found, scale), strict=True))
 
     def score(self, golds: list[Any], given: list[Any]) -> float:
         if not golds:

@@ -35,11 +35,11 @@ class Point(RegionVerifier):
         if self.distance is not None and not self.distance > 0:
             raise ValueError(f"distance must be over 0, not {self.distance:g}")
 
-    def read_gold(self, found: list[Any]) -> list[Any]:
-        return [self._region(item) for item in found]
+    def regions(self, found: list[Any], scale: Position) -> list[Any]:
+        return points(found, scale)
 
-    def read_answer(self, found: list[Any], scale: Position) -> list[Any]:
-        return [(x * scale[0], y * scale[1]) for x, y in points(found)]
+    def gold_regions(self, found: list[Any]) -> list[Any]:
+        return [self._region(item) for item in found]
 
     def score(self, golds: list[Any], given: list[Any]) -> float:
         inside = [[float(_contains(region, position)) for position in given] for region in golds]
@@ -54,7 +54,7 @@ class Point(RegionVerifier):
             return (point(fields["point_2d"]),), radius
         if "polygon" in fields:
             return _outline(fields["polygon"]), 0.0
-        ((left, top, right, bottom),) = boxes([fields])
+        ((left, top, right, bottom),) = boxes([fields], (1.0, 1.0))
         return ((left, top), (right, top), (right, bottom), (left, bottom)), 0.0
 
 

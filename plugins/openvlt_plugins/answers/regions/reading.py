@@ -51,8 +51,8 @@ def items(text: str) -> list[Any]:
     return found
 
 
-def boxes(found: list[Any]) -> list[Box]:
-    """The boxes that `items` found: four numbers, two corners, or an object with ``bbox_2d``.
+def boxes(found: list[Any], scale: Point) -> list[Box]:
+    """The boxes that `items` found, with coordinates multiplied: four numbers, two corners, or ``bbox_2d``.
 
     Raises:
         Unreadable: an item is no box, or its corners are not the left top and the right bottom.
@@ -62,11 +62,11 @@ def boxes(found: list[Any]) -> list[Box]:
         found = [[*first, *second] for first, second in zip(found[::2], found[1::2], strict=True)]
     if len(found) > REGIONS:
         raise TooLarge(f"more than {REGIONS} boxes")
-    return [_box(item) for item in found]
+    return [_box(item, scale) for item in found]
 
 
-def points(found: list[Any]) -> list[Point]:
-    """The points that `items` found: two numbers, or an object with ``point_2d``.
+def points(found: list[Any], scale: Point) -> list[Point]:
+    """The points that `items` found, with coordinates multiplied: two numbers, or ``point_2d``.
 
     Raises:
         Unreadable: an item is no point.
@@ -74,7 +74,8 @@ def points(found: list[Any]) -> list[Point]:
     """
     if len(found) > REGIONS:
         raise TooLarge(f"more than {REGIONS} points")
-    return [point(item.get("point_2d") if isinstance(item, dict) else item) for item in found]
+    read = [point(item.get("point_2d") if isinstance(item, dict) else item) for item in found]
+    return [(x * scale[0], y * scale[1]) for x, y in read]
 
 
 def point(item: Any) -> Point:
@@ -99,14 +100,14 @@ def number(item: Any) -> float:
     return float(item)
 
 
-def _box(item: Any) -> Box:
+def _box(item: Any, scale: Point) -> Box:
     item = item.get("bbox_2d") if isinstance(item, dict) else item
     if not (isinstance(item, list) and len(item) == 4 and all(map(_is_number, item))):
         raise Unreadable(f"{str(item)[:80]} is not a box")
     left, top, right, bottom = map(float, item)
-    if left >= right or top >= bottom:
+    if left >= right or top >= bottom or (right - left) * (bottom - top) == 0:  # a product of tiny numbers is 0
         raise Unreadable(f"{str(item)[:80]} is not left, top, right, bottom")
-    return left, top, right, bottom
+    return left * scale[0], top * scale[1], right * scale[0], bottom * scale[1]
 
 
 def _json(text: str) -> Any:

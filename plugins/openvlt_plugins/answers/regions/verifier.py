@@ -32,12 +32,12 @@ class RegionVerifier(AnswerVerifier):
     ] = "pixels"
 
     @abstractmethod
-    def read_gold(self, found: list[Any]) -> list[Any]:
-        """The regions of the gold; raises Unreadable or TooLarge."""
+    def regions(self, found: list[Any], scale: Point) -> list[Any]:
+        """The regions of an answer with coordinates multiplied by `scale`; raises Unreadable or TooLarge."""
 
-    @abstractmethod
-    def read_answer(self, found: list[Any], scale: Point) -> list[Any]:
-        """The regions of the answer, multiplied by `scale` to be in the gold's coordinates; raises as `read_gold`."""
+    def gold_regions(self, found: list[Any]) -> list[Any]:
+        """The regions of the gold; raises as `regions`."""
+        return self.regions(found, (1.0, 1.0))
 
     @abstractmethod
     def score(self, golds: list[Any], given: list[Any]) -> float:
@@ -48,13 +48,13 @@ class RegionVerifier(AnswerVerifier):
         try:
             if not text.strip() or len(text) > GOLD_CHARACTERS:
                 raise Unreadable("it is empty" if not text.strip() else f"longer than {GOLD_CHARACTERS} characters")
-            golds, scale = self.read_gold(items(text)), self._scale(claim.example)
+            golds, scale = self.gold_regions(items(text)), self._scale(claim.example)
         except (Unreadable, TooLarge) as error:
             return Verdict.bad_gold(f"the gold cannot be read: {error}")
         try:
             if len(answer) > CHARACTERS:
                 raise TooLarge(f"longer than {CHARACTERS} characters")
-            given = self.read_answer(items(answer), scale)
+            given = self.regions(items(answer), scale)
         except TooLarge as error:
             return Verdict.unparsed(f"over the limits: {error}", self.range[0])
         except Unreadable as error:
