@@ -27,7 +27,7 @@ def test_documented_examples(response: str, answer: str) -> None:
 
 @pytest.mark.parametrize(("response", "answer"), _documented("phrases"))
 def test_documented_phrases(response: str, answer: str) -> None:
-    assert (extract(response, Format(), accept_phrases=True).answer or "unparsed") == answer
+    assert (extract(response, Format(), reading="phrase").answer or "unparsed") == answer
     assert extract(response, Format()).answer is None
 
 
@@ -38,7 +38,7 @@ def test_the_tables_are_there() -> None:
 def test_phrases_only_where_allowed() -> None:
     response = "First, the answer is 4? No. The final answer is: 5."
     assert extract(response, Format()).answer is None
-    assert extract(response, Format(), accept_phrases=True).answer == "5"
+    assert extract(response, Format(), reading="phrase").answer == "5"
 
 
 def test_tags_are_the_formats() -> None:

@@ -16,11 +16,15 @@ from openvlt.records import BenchResult, Example, Protocol, Rate, Row, Score, Ve
 from openvlt.records.bench import UsedVerifier
 from openvlt.stages.accepting import printable
 from openvlt.store import digest
+from openvlt.terminal import escape
 
 OPEN_SHARE = 0.01
 """Share of undecided questions above which there is no headline number."""
 TRUNCATED_SHARE = 0.05
 """Share of truncated responses above which the result has a warning."""
+UNPARSED_SHARE = 0.05
+"""Share of responses without a readable answer above which the result has a warning with samples of them."""
+SAMPLES, SAMPLE_LENGTH = 3, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ def summarise(
         judged: the same questions, each with its one judged trace.
     """
     benchmark, items, counts = definition.benchmark.component, list[Item](), Counter[str]()
+    samples = list[str]()
     silent = {*responses.failed, *responses.unanswered}
     for row in judged:
         (found,) = row.judged
@@ -53,6 +58,9 @@ def summarise(
                 responses=1, tokens=found.trace.completion_tokens,
                 unparsed=found.trace.answer is None, truncated=found.trace.finish_reason == "length",
             )  # fmt: skip
+            if found.trace.answer is None:
+                counts["cut_off"] += found.trace.finish_reason == "length"
+                samples += [_sample(found.trace.raw)] if len(samples) < SAMPLES else []
     protocol = Protocol(
         benchmark=definition.benchmark.entry.id,
         data=responses.questions.data,
@@ -85,6 +93,7 @@ def summarise(
         seconds=round(responses.seconds, 3),
         clusters=benchmark.clusters,
         excluded_from_score=dict(benchmark.excluded_from_score) if len(in_score(items, benchmark)) < len(items) else {},
+        warnings=tuple(_warnings(definition, items, protocol, counts, samples)),
         notes=tuple(_notes(definition, responses, items, counts["truncated"])),
         about=_about(benchmark),
     )
@@ -176,6 +185,33 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
     if truncated > TRUNCATED_SHARE * n:
         raised = "raise it (--max-tokens, in a recipe bench_tokens) to trust this score"
         yield f"{truncated} of {n} responses were cut at the token limit; {raised}"
+
+
+def _warnings(
+    definition: Definition, items: Sequence[Item], protocol: Protocol, counts: Counter[str], samples: Sequence[str]
+) -> Iterator[str]:
+    """Yield the warning that many responses are unparsed, with samples and what would help."""
+    n, unparsed = counts["responses"], counts["unparsed"]
+    if unparsed <= UNPARSED_SHARE * n:
+        return
+    helps = []
+    if counts["cut_off"] > unparsed / 2:
+        helps.append("a higher token limit, for most of them were cut at it (--max-tokens, in a recipe bench_tokens)")
+    if protocol.judge is None and definition.asks_judge(items[0].example):
+        helps.append("a judge (--judge)")
+    if protocol.extraction in ("tag", "phrase"):
+        helps.append("another reading (--reading anywhere, in a recipe the benchmark's option reading)")
+    shown = "; ".join(f'"{sample}"' for sample in samples)
+    yield (
+        f"{unparsed:,} of {n:,} responses ({unparsed / n:.0%}) are unparsed and count as wrong, such as {shown}"
+        + (f"; what may help: {', or '.join(helps)}" if helps else "")
+    )
+
+
+def _sample(text: str) -> str:
+    """The end of a response, where its answer should be, on one line."""
+    line = escape(" ".join(text.split()))
+    return line if len(line) <= SAMPLE_LENGTH else f"... {line[-SAMPLE_LENGTH:]}"
 
 
 def _about(benchmark: Benchmark) -> dict[str, str]:

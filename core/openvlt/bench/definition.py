@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from openvlt.errors import DataError, UsageError
+from openvlt.extraction import Reading
 from openvlt.interfaces import Benchmark, Verifier
 from openvlt.recipe import read_yaml
 from openvlt.records import Example, Format
@@ -28,12 +29,14 @@ class Definition:
         benchmark: the component.
         verifiers: by scoring; the first is the headline.
         is_file: True if a YAML file of the user's defines it.
+        reading: how to find answers, in place of the benchmark's own reading.
     """
 
     name: str
     benchmark: Built[Benchmark]
     verifiers: Mapping[str, Built[Verifier]]
     is_file: bool = False
+    reading: Reading | None = None
 
     @property
     def baselines(self) -> dict[str, Callable[[Example], str]]:

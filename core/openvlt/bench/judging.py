@@ -62,7 +62,7 @@ def ask_judge(workspace: Workspace, definition: Definition, responses: Responses
         return benchmark.judge_extraction(row.example, trace.raw) if trace.answer is None else None
 
     def scoring(row: Row, trace: Trace) -> list[Message] | None:
-        return benchmark.judge_score(row.example, read(trace, workspace.format, reading).answer or "")
+        return benchmark.judge_score(row.example, read(trace, workspace.format, reading, row.example).answer or "")
 
     responses, missing = judge.ask(responses, "extract", extraction, _attach_answer)
     failed = {id: _failure(each) for id, each in missing.items()}

@@ -9,15 +9,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Literal, TypeAlias
 
 from openvlt.bench.aggregate import summarise
 from openvlt.bench.compare import versus
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
 from openvlt.errors import RemoteError
-from openvlt.extraction import after_thinking, extract, parse
-from openvlt.records import BenchResult, Claim, Completion, Format, Judged, Rejected, Row, Trace, Verdict
+from openvlt.extraction import Reading, after_thinking, extract, parse
+from openvlt.records import BenchResult, Claim, Completion, Example, Format, Judged, Rejected, Row, Trace, Verdict
 from openvlt.records.bench import AskedAs
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.verification import VerifierRunner
@@ -29,9 +28,6 @@ CHUNK = 256
 """Responses verified together."""
 
 UNANSWERED = "no response"
-
-Reading: TypeAlias = Literal["tag", "phrase", "whole"]
-"""How the answer is found: the tag or box; also a phrase or a bare line; or else the whole response."""
 
 
 def score(
@@ -77,9 +73,10 @@ def score(
 
 def reading_of(definition: Definition, asked: AskedAs) -> Reading:
     """How answers are found in responses, unless they are extracted already."""
-    if definition.benchmark.component.accept_phrases:
-        return "phrase"
-    return "tag" if asked == "trained" else "whole"
+    if definition.reading is not None:
+        return definition.reading
+    reading = definition.benchmark.component.reading
+    return "whole" if reading == "tag" and asked != "trained" else reading
 
 
 def trace_of(row: Row) -> Trace | None:
@@ -88,30 +85,25 @@ def trace_of(row: Row) -> Trace | None:
     return traces[0] if traces else None
 
 
-def read(trace: Trace, format: Format, reading: Reading) -> Trace:
+def read(trace: Trace, format: Format, reading: Reading, example: Example | None = None) -> Trace:
     """Split a raw response into reasoning, explanation and answer; an answer that was extracted already is kept."""
     found = parse(Completion(text=trace.raw), format)
-    answer = found.answer if trace.answer is None else trace.answer
-    if answer is None and reading != "tag":
-        answer = answer_in(trace.raw, format, reading, cut=trace.finish_reason == "length")
+    answer = trace.answer
+    if answer is None:
+        answer = answer_in(trace.raw, format, reading, example, cut=trace.finish_reason == "length")
     return replace(trace, think=found.think, explanation=found.explanation, answer=answer)
 
 
-def answer_in(text: str, format: Format, reading: Reading, *, cut: bool = False) -> str | None:
-    """The answer in a response.
-
-    Args:
-        text: all of it.
-        format: names the answer tag.
-        reading: ``tag``: the embedded rule (last answer tag, else last box); ``phrase``: else what follows "the answer
-            is", else a response of one line of at most `BARE` characters; ``whole``: else all of the response.
-        cut: the token limit ended the response, so it is never nothing but the answer.
+def answer_in(
+    text: str, format: Format, reading: Reading, example: Example | None = None, *, cut: bool = False
+) -> str | None:
+    """The answer in a response, as `extract` finds it; with ``phrase`` and ``anywhere``, else a response of one line of
+    at most `BARE` characters, unless it was cut.
     """
-    found = extract(text, format, accept_phrases=reading == "phrase")
+    found = extract(text, format, reading=reading, example=example, cut=cut)
     line = after_thinking(text, format).strip()
-    if found.answer is not None or found.start >= 0 or cut or not line or reading == "tag":
-        return found.answer
-    return line if reading == "whole" or (len(line) <= BARE and "\n" not in line) else None
+    bare = reading in ("phrase", "anywhere") and not cut and 0 < len(line) <= BARE and "\n" not in line
+    return line if bare and found.answer is None and found.start < 0 else found.answer
 
 
 def _judged(
@@ -153,7 +145,7 @@ def _judged(
 
 def _scorable(row: Row, responses: Responses, format: Format, reading: Reading) -> Trace | None:
     trace = trace_of(row)
-    return None if trace is None or row.example.id in responses.failed else read(trace, format, reading)
+    return None if trace is None or row.example.id in responses.failed else read(trace, format, reading, row.example)
 
 
 def _missing(row: Row, definition: Definition, responses: Responses) -> dict[str, Verdict]:

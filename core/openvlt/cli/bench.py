@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from openvlt.cli import registry
 from openvlt.cli.preparation import endpoint_options
+from openvlt.cli.verify import READINGS
 from openvlt.errors import UsageError
 from openvlt.keys import endpoint_key
 
@@ -40,6 +41,7 @@ USED_WITH = {
 @click.option("--split", help="Use another split than the benchmark's.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of questions.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=2048, show_default=True, help="Longest response.")
+@click.option("--reading", type=click.Choice(READINGS), help="Find answers by this reading, not by the benchmark's.")
 @click.option("--judge", metavar="MODEL", help="Judge model, where the official scoring asks one.")
 @click.option("--judge-url", multiple=True, help="URL of an endpoint that serves the judge; repeatable.")
 @endpoint_options
@@ -133,6 +135,13 @@ def _score(
     else:
         where = {key: options[key] for key in ("data", "split", "limit")}
         definition, responses = read_file(workspace, name, options["responses"], **where)
+    if options["reading"]:
+        if options["judge"] or responses.extracted:
+            raise UsageError(
+                "--reading has no effect: the answers are extracted by a judge or came with the responses.",
+                "Omit --reading.",
+            )
+        definition = replace(definition, reading=options["reading"])
     if options["judge"]:
         judge = Model(id=options["judge"], url=options["judge_url"])
         responses = ask_judge(workspace, definition, responses, judge)

@@ -32,10 +32,14 @@ def compare(a: str, b: str, scoring: str | None, force: bool, as_json: bool) -> 
     from openvlt.store import open_home
 
     home = open_home()
-    found = comparing.compare(read_result(home, a), read_result(home, b), scoring, force=force)
+    results = read_result(home, a), read_result(home, b)
+    found = comparing.compare(*results, scoring, force=force)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
         return
+    for letter, result in zip("AB", results, strict=True):
+        for warning in result.record.warnings:
+            click.echo(f"Warning: {letter}: {warning}.", err=True)
     for difference in found.protocol_differences:
         click.echo(f"Note: the protocols differ: {difference}.", err=True)
     (before, after), (low, high) = found.accuracy, found.ci95

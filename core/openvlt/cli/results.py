@@ -24,8 +24,10 @@ def show_results(results: Sequence[BenchResult]) -> None:
 
 
 def show_notes(results: Sequence[BenchResult]) -> None:
-    """Print the notes on the scores to standard error."""
-    from openvlt.report.results import notes
+    """Print the warnings about the scores, and the notes on them, to standard error."""
+    from openvlt.report.results import notes, warnings
 
+    for warning in warnings(results):
+        click.echo(f"Warning: {warning}.", err=True)
     for note in notes(results):
         click.echo(f"Note: {note}.", err=True)

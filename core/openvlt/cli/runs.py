@@ -46,7 +46,7 @@ def runs(context: click.Context, as_json: bool) -> None:
 def show(name: str) -> None:
     """Show the stages and scores of a run."""
     from openvlt.cli.results import show_results
-    from openvlt.report.results import notes
+    from openvlt.report.results import notes, warnings
     from openvlt.report.table import Table, print_table
     from openvlt.store import open_home, read_run
 
@@ -63,7 +63,7 @@ def show(name: str) -> None:
     print_table(Table(("stage", "in", "out", "rejected", "seconds"), rows, labels=1))
     click.echo()
     show_results(run.scores)
-    for line in dict.fromkeys([*notes(run.scores), *run.notes]):
+    for line in dict.fromkeys([*warnings(run.scores), *notes(run.scores), *run.notes]):
         click.echo(line)
 
 

@@ -132,7 +132,7 @@ class Trial:
             for example in examples:
                 self._head(example)
                 reply = chat(benchmark.messages(example, format))
-                trace = read(replace(parse(reply, format), answer=None), format, reading)
+                trace = read(replace(parse(reply, format), answer=None), format, reading, example)
                 self._result(trace)
                 self._verdicts(runner.verdicts([Claim(trace=trace, example=example)])[0])
 

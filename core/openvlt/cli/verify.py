@@ -19,10 +19,12 @@ from openvlt.errors import DataError, UsageError
 from openvlt.terminal import raw
 
 if TYPE_CHECKING:
+    from openvlt.extraction import Reading
     from openvlt.records import AnswerType, Claim, Verdict
     from openvlt.verification import VerifierRunner
 
 TYPES = ("choice", "integer", "float", "list", "expression", "text", "yes_no", "box", "point", "relaxed", "ocr")
+READINGS = ("tag", "phrase", "anywhere", "whole")
 _CHUNK = 256
 _MOST_DECIMALS = 300
 
@@ -35,7 +37,14 @@ _MOST_DECIMALS = 300
 @click.option("--precision", type=click.IntRange(0, _MOST_DECIMALS), help="Decimals a numeric answer is rounded to.")
 @click.option("--unit", help="Unit of the answer.")
 @click.option("--verifier", default="answer", show_default=True, metavar="NAME", help="The verifier.")
-@click.option("--bare", is_flag=True, help="Take the whole response as the answer.")
+@click.option("--bare", is_flag=True, help="Take the whole response as the answer, tags and all.")
+@click.option(
+    "--reading",
+    type=click.Choice(READINGS),
+    default="tag",
+    show_default=True,
+    help="Where the answer may be if there is neither tag nor box.",
+)
 @click.option(
     "--file",
     "file",
@@ -52,13 +61,14 @@ def verify(
     unit: str | None,
     verifier: str,
     bare: bool,
+    reading: Reading,
     file: Path | None,
     workers: int | None,
 ) -> None:
     """Verify RESPONSE against GOLD: verdict, extracted answer, deciding tier, and reason.
 
     The answer is extracted from the last <answer> tag, else from the last \\boxed{}. A response with neither is
-    unparsed, unless --bare takes it as a whole.
+    unparsed, unless --reading allows more: an answer stated in a phrase, the last one anywhere in prose, or the whole.
     """
     from openvlt.interfaces import AnswerVerifier, Verifier
     from openvlt.records import Format
@@ -77,12 +87,12 @@ def verify(
                     "--choices, --type, --precision and --unit have no effect with --file.",
                     "Write choices, answer_type, precision and unit into its lines.",
                 )
-            _many(runner, file, bare=bare, threads=workers or 4)
+            _many(runner, file, None if bare else reading, threads=workers or 4)
         elif gold is None or response is None:
             raise UsageError("GOLD and RESPONSE are not both given.", "Give both, or --file FILE.jsonl.")
         else:
             row = {"gold": gold, "response": response, "choices": _split(choices), "answer_type": answer_type}
-            _one(runner, _claim({**row, "precision": precision, "unit": unit}, bare=bare), bare=bare)
+            _one(runner, _claim({**row, "precision": precision, "unit": unit}, None if bare else reading))
 
 
 def _split(choices: tuple[str, ...]) -> list[str]:
@@ -97,7 +107,7 @@ def _split(choices: tuple[str, ...]) -> list[str]:
     return list(choices)
 
 
-def _one(runner: VerifierRunner, claim: Claim, *, bare: bool) -> None:
+def _one(runner: VerifierRunner, claim: Claim) -> None:
     verdict = runner.verdicts([claim])[0]["verdict"]
     score = "none" if verdict.score is None else f"{verdict.score:g}"
     lines = {
@@ -108,8 +118,8 @@ def _one(runner: VerifierRunner, claim: Claim, *, bare: bool) -> None:
     }
     for name, text in lines.items():
         click.echo(f"{name:<10} {text}")
-    if claim.answer is None and not bare:
-        click.echo("The response has neither <answer> nor \\boxed{}; --bare takes it as a whole.", err=True)
+    if claim.answer is None and claim.response.strip():
+        click.echo("No answer was found; --reading says where else it may be, --bare takes the whole.", err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,7 @@ class _Line:
     claim: Claim
 
 
-def _many(runner: VerifierRunner, file: Path, *, bare: bool, threads: int) -> None:
+def _many(runner: VerifierRunner, file: Path, reading: Reading | None, *, threads: int) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -127,7 +137,7 @@ def _many(runner: VerifierRunner, file: Path, *, bare: bool, threads: int) -> No
         total = sum(1 for line in file.open("rb") if line.strip())
     except OSError as error:
         raise DataError(f"'{file}' cannot be read: {error.strerror}.", "Name a file of JSON Lines.") from error
-    lines = _lines(file, bare=bare)
+    lines = _lines(file, reading)
     with (
         Progress(console=Console(file=raw(sys.stderr)), transient=True, disable=not sys.stderr.isatty()) as progress,
         ThreadPoolExecutor(threads) as pool,
@@ -143,7 +153,7 @@ def _many(runner: VerifierRunner, file: Path, *, bare: bool, threads: int) -> No
         click.echo(f"Warning: {concern}.", err=True)
 
 
-def _lines(file: Path, *, bare: bool) -> Iterator[_Line]:
+def _lines(file: Path, reading: Reading | None) -> Iterator[_Line]:
     """Yield the valid lines; report the others on standard error."""
     with file.open("rb") as content:
         for number, text in enumerate(content, start=1):
@@ -153,21 +163,21 @@ def _lines(file: Path, *, bare: bool) -> Iterator[_Line]:
                 row = json.loads(text)
                 if not isinstance(row, dict):
                     raise TypeError("it is not an object")
-                yield _Line(number, row.get("id", number), _claim(row, bare=bare))
+                yield _Line(number, row.get("id", number), _claim(row, reading))
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
                 click.echo(f"{file}:{number}: skipped: {what}", err=True)
 
 
-def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
-    """The claim of a row.
+def _claim(row: dict[str, Any], reading: Reading | None) -> Claim:
+    """The claim of a row; without a reading the whole response is the answer.
 
     Raises:
         KeyError: a key is missing.
         TypeError, ValueError: a value is invalid.
     """
-    from openvlt.extraction import parse
-    from openvlt.records import Claim, Completion, Example, Format, Trace
+    from openvlt.bench.score import read
+    from openvlt.records import Claim, Example, Format, Trace
 
     gold, response, answer_type = row["gold"], row["response"], row.get("answer_type")
     if not isinstance(response, str) or not isinstance(gold, str | int | float | list | dict):
@@ -191,8 +201,8 @@ def _claim(row: dict[str, Any], *, bare: bool) -> Claim:
         precision=None if precision is None else int(precision),
         unit=unit or None,
     )
-    trace = Trace(think="", answer=response.strip() or None, raw=response)
-    return Claim(trace=trace if bare else parse(Completion(text=response), Format()), example=example)
+    trace = Trace(think="", answer=None if reading else response.strip() or None, raw=response)
+    return Claim(trace=read(trace, Format(), reading, example) if reading else trace, example=example)
 
 
 def _timed(runner: VerifierRunner, claim: Claim) -> tuple[Verdict, float]:

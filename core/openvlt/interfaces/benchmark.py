@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from openvlt.extraction import Reading
 from openvlt.interfaces.component import Component
 from openvlt.interfaces.data import Source
 from openvlt.records import Example, Format, Message, Verdict
@@ -20,7 +21,9 @@ class Benchmark(Component, ABC):
         scorings: verifier name by scoring name; the first is the headline.
         breakdown: metadata keys to break the score down by.
         clusters: metadata key of the image or problem that questions share, empty if they are independent.
-        accept_phrases: True if a response without tag or box may give its answer in a phrase, or be the bare answer.
+        reading: what counts as the answer where there is neither tag nor box: with ``phrase`` a stated or a bare
+            answer, with ``anywhere`` also the last readable one in prose, with ``whole`` all of the response. With
+            ``tag`` nothing, but all of the response of a model that was not trained to answer in the format.
         excluded_from_score: value by metadata key; matching questions are reported in the breakdown but not scored.
         contamination: known overlap with training sets.
     """
@@ -30,7 +33,7 @@ class Benchmark(Component, ABC):
     scorings: Mapping[str, str]
     breakdown: tuple[str, ...] = ()
     clusters: str = ""
-    accept_phrases: bool = False
+    reading: Reading = "tag"
     excluded_from_score: Mapping[str, str] = MappingProxyType({})
     contamination: str = ""
 

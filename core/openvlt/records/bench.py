@@ -119,8 +119,8 @@ class Protocol:
     """Everything a score depends on.
 
     Attributes:
-        extraction: how answers were extracted: ``tag``, ``phrase`` or ``whole``, by a ``judge``, or ``stored`` with
-            the responses.
+        extraction: how answers were extracted: by the reading ``tag``, ``phrase``, ``anywhere`` or ``whole``, by a
+            ``judge``, or ``stored`` with the responses.
         decoding: None for responses made elsewhere.
         scoring: verifier by scoring, except scorings of a judge.
         judge: None if rules decided.
@@ -155,6 +155,7 @@ class BenchResult:
         seconds: wall time of generation.
         clusters: metadata key of what questions share, empty if they are independent.
         excluded_from_score: value by metadata key; matching questions are in the breakdown only.
+        warnings: why the score may say little about the model.
         notes: what a reader of the score should know.
         about: facts about the data: licence, note, contamination.
     """
@@ -175,6 +176,7 @@ class BenchResult:
     seconds: float = 0.0
     clusters: str = ""
     excluded_from_score: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from itertools import islice
 from openvlt import terminal
 from openvlt.errors import DataError
 from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
-from openvlt.report.results import gains, notes, tables
+from openvlt.report.results import gains, notes, tables, warnings
 from openvlt.store import Home, ImageStore, StageFolder
 
 MARK = '<meta name="generator" content="openvlt">'
@@ -63,7 +63,7 @@ def _scores(results: Sequence[BenchResult]) -> str:
         (f"<h3>{escape(table.title)}</h3>" if table.title else "") + _table(table.columns, table.rows)
         for table in tables(results)
     )
-    lines = "".join(f"<p>{escape(line)}</p>" for line in [*gains(results), *notes(results)])
+    lines = "".join(f"<p>{escape(line)}</p>" for line in [*gains(results), *warnings(results), *notes(results)])
     return f"<h2>Scores</h2>{shown}{lines}"
 
 

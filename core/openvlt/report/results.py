@@ -27,13 +27,22 @@ def gains(results: Sequence[BenchResult]) -> list[str]:
 
 def notes(results: Sequence[BenchResult]) -> list[str]:
     """The notes on the scores, each once, with the models it concerns."""
+    return _once([(result, result.notes) for result in results])
+
+
+def warnings(results: Sequence[BenchResult]) -> list[str]:
+    """The warnings about the scores, with the models they concern."""
+    return _once([(result, result.warnings) for result in results])
+
+
+def _once(noted: Sequence[tuple[BenchResult, Sequence[str]]]) -> list[str]:
     models: dict[tuple[str, str], list[str]] = {}
-    for result in results:
-        for note in result.notes:
-            models.setdefault((result.benchmark, note), []).append(result.stage)
-    if len(results) == 1:
-        return [note for _, note in models]
-    return [f"{benchmark} ({', '.join(of)}): {note}" for (benchmark, note), of in models.items()]
+    for result, texts in noted:
+        for text in texts:
+            models.setdefault((result.benchmark, text), []).append(result.stage)
+    if len(noted) == 1:
+        return [text for _, text in models]
+    return [f"{benchmark} ({', '.join(of)}): {text}" for (benchmark, text), of in models.items()]
 
 
 def accuracy(rate: Rate) -> str:

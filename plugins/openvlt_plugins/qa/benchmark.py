@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, Verdict
 
@@ -37,7 +37,10 @@ class Qa(Benchmark):
     groups: Annotated[
         Mapping[str, tuple[str, ...]], Option("additional figure to the keys of its groups", affects_output=False)
     ] = field(default_factory=dict)
-    accept_phrases: Annotated[bool, Option("accept a phrase or a bare reply as the answer")] = True
+    reading: Annotated[
+        Literal["tag", "phrase", "anywhere", "whole"],
+        Option("where an answer may be if there is neither tag nor box", affects_output=False),
+    ] = "phrase"
     extract_prompt: Annotated[str, Option("prompt that asks a judge for the answer: {prompt}, {response}")] = ""
     score_prompt: Annotated[str, Option("prompt that asks a judge for 1 or 0: {question}, {gold}, {answer}")] = ""
     contamination: Annotated[str, Option("known overlap with training sets", affects_output=False)] = ""

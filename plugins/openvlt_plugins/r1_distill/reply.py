@@ -34,7 +34,7 @@ def read(completion: Completion) -> Trace:
     think, closing, rest = completion.text.rpartition(CLOSING)
     if not closing or OPENING in rest:
         raise Reject("the think block is never closed")
-    found = extract(rest, _FORMAT, accept_phrases=True)
+    found = extract(rest, _FORMAT, reading="phrase")
     explanation = rest
     if found.answer is not None and found.rule == "tag":
         explanation = rest[: found.start]
