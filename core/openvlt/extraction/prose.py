@@ -25,9 +25,9 @@ Candidates: TypeAlias = tuple[list[str], str]
 """The answers that a sentence may give, and what it says around them, where a hedge counts."""
 
 NONE: Candidates = ([], "")
-LONGEST = 20_000
+LONGEST = 4_000
 """Characters of prose that are read, the last ones."""
-_SENTENCES = 200
+_SENTENCES = 100
 
 _END = re.compile(r"(?<=[.!?])\s+(?![a-z])|\n+|(?<=[。！？])")
 _MARKUP = re.compile(
@@ -42,25 +42,28 @@ _GIVES_UP = re.compile(
     re.IGNORECASE,
 )
 _HEDGE = re.compile(
-    r"\b(?:or|either|neither|nor|not|cannot|never|wrong|incorrect|eliminat\w{1,5}|exclud\w{1,5}|\w{1,9}n['’]t"
+    r"\b(?:or|either|neither|nor|not|cannot|never|wrong|incorrect|see|compare|rules? out"
+    r"|eliminat\w{1,5}|exclud\w{1,5}|\w{1,9}n['’]t"
     r"|at (?:least|most)|(?:more|less|fewer|greater|larger|smaller) than|(?:between|over|under|up to) [$(]?\d)\b"
-    r"|[<>≠≤≥]|\\(?:ne|le|ge|lt|gt|neq|leq|geq)(?![a-z])|或|不是|不选|排除",
+    r"|[<>≠≤≥]|\\(?:ne|le|ge|lt|gt|neq|leq|geq)(?![a-z])|或|不是|不选|不[正对]|错误|排除",
     re.IGNORECASE,
 )
 _REMARK = re.compile(
-    r"(?<=\w)(?:,? (?:because|since|whereas|while|than|compared)\b|, (?:which|where|who|as|with|meaning|since|not)\b).*"
-    r"|(?<=\w),? (?:out of|(?:after|by|when|from) \w{1,20}ing)\b.*|(?<=[\w%°]) ?\([^()]*\)"
+    r"(?<=\w)(?:,? (?:because|since|whereas|while|than|compared)\b|, (?:where|who|as|with|meaning|since|not)\b"
+    r"|, which (?!gives|leaves|makes|equals|means)).*"
+    r"|(?<=\w),? (?:out of|(?:after|by|when|from) \w{1,20}ing)\b.*|(?<=[\w%°]) ?\((?![A-J]\))[^()]*\)"
     r"|^(?:since|because|as|if|when|given)\b[^,]*,|^\(?(?:note|hint|i hope|feel free|let me know)\b.*|^\([^()]{12,}\)$",
     re.IGNORECASE,
 )
 _VERB = re.compile(
-    r"\b(?:is|are|was|were|be|has|have|had|equals?|gives?|leaves?|leaving|gets?|makes?|totals?|totall?ing|yields?"
+    r"\b(?:is|are|was|were|be|has|have|had|equals?|gives?|leaves?|leaving|g[eo]ts?|makes?|totals?|totall?ing|yields?"
     r"|becomes?|obtain|needs?|costs?|reach(?:es)?|shows?|remain(?:s|ing)?)(?: (?:equal )?to)?\b"
-    r"|[:：≈为是有]|\\approx|(?<![<>=!])=",
+    r"|[≈为是有个]|[:：](?!\d)|\\approx|(?<![<>=!])=",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"(?<![\w.])[-\u2212+]?(?:\\d?frac\{[^{}]{1,20}\}\{[^{}]{1,20}\}|\d*\\?sqrt\{[^{}]{1,20}\}|\d[\d,]*(?:\.\d+)?|\.\d+)"
+    r"[(\[] ?[-\u2212\d][-\u2212\d., ]{1,60}[)\]]"
+    r"|(?<![A-Za-z0-9_.])[-\u2212+]?(?:\\d?frac\{[^{}]{1,20}\}\{[^{}]{1,20}\}|\d*\\?sqrt\{[^{}]{1,20}\}|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+|:\d{1,4})?|\.\d+)"
     r"(?:\\?sqrt\{[^{}]{1,20}\}|\\?pi|/\d+)?(?: ?%| ?\\%| ?°|\^\{?\\circ\}?)?"
     r"(?: (?:thousand|million|billion|trillion|dozen|hundred)s?\b)?"
 )
@@ -69,16 +72,19 @@ _WORD = re.compile(
     r"|ten|eleven|twelve)\b",
     re.IGNORECASE,
 )
+_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _LABEL = re.compile(
     r"\b(?:step|fig(?:ure|\.)?|table|image|page|question|hint|equation|case|line|row|column|part|model|no\.)[ #]*$",
     re.IGNORECASE,
 )
 _LETTER = re.compile(
     r"\(([A-J])\)|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ll]etter) ?\(?([A-J])\b"
-    r"|(?<![\w'’])([A-J])(?:[):：]|[.]?$|项|选项|(?=正确))"
+    r"|(?<![A-Za-z0-9_'’])([A-J])(?:[):：]|[.]?$|项|选项|(?=正确|是正确))"
 )
 _LIST = re.compile(r"\[[^\[\]\n]{1,200}\]")
-_JOINTS = frozenset(("or", "and", "to", ",", "-", "–", "+", "*", "x", "×", "/", "\\times", "\\cdot", "÷"))
+_JOINT = re.compile(
+    r"\s*(?:or|and|to|[-,+*x/\u2013×÷]|\\times|\\cdot|(?:feet|foot|ft|hours?|h|minutes?|years?|pounds?)(?: and|,)?)\s*"
+)
 _YES = re.compile(r"^\W*(yes|no|true|false)\b", re.IGNORECASE)
 
 
@@ -109,7 +115,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 def _candidates(example: Example | None) -> Callable[[str], Candidates]:
     if example is None or not (example.choices or example.answer_type):
-        return lambda part: _first(part, _letters, _yes_no, _numbers)
+        return lambda part: _first(part, _letters, _yes_no, _value, _numbers)
     if choices := example.choices:
         return lambda part: _of_choices(part, choices)
     by_type = {"yes_no": _yes_no, "list": _lists, "choice": _letters}
@@ -133,7 +139,7 @@ def _lists(part: str) -> Candidates:
 
 def _yes_no(part: str) -> Candidates:
     found = _YES.match(part)
-    return ([found[1].lower()], found.group()) if found else NONE
+    return ([found[1]], found.group()) if found else NONE
 
 
 def _of_choices(part: str, choices: tuple[str, ...]) -> Candidates:
@@ -142,7 +148,7 @@ def _of_choices(part: str, choices: tuple[str, ...]) -> Candidates:
     if known := [letter for letter in letters if ord(letter) - ord("A") < len(choices)]:
         return known, said
     folded = {choice.lower() for choice in choices}
-    if (agreed := _yes_no(part))[0] and agreed[0][0] in folded:
+    if (agreed := _yes_no(part))[0] and agreed[0][0].lower() in folded:
         return agreed
     tail = part[max((verb.start() for verb in _VERB.finditer(part)), default=0) :]
     for said in (tail, part):
@@ -164,6 +170,12 @@ def _contents(part: str, choices: tuple[str, ...]) -> list[str]:
     return found
 
 
+def _value(part: str) -> Candidates:
+    """What follows the last equals sign, if that is a formula without words."""
+    value = part.rpartition("=")[2].strip(" .,") if "=" in part else ""
+    return ([value], part) if value and not _WORDS.search(value) else NONE
+
+
 def _numbers(part: str) -> Candidates:
     """The number behind the last verb or equals sign that has one, else all numbers."""
     for pattern in (_NUMBER, _WORD):
@@ -176,6 +188,6 @@ def _numbers(part: str) -> Candidates:
         if not verbs:
             return [each.group().strip() for each in spans], part
         behind = [each for each in spans if each.start() >= verbs[-1].end()]
-        joined = len(behind) > 1 and part[behind[0].end() : behind[1].start()].strip() in _JOINTS
+        joined = len(behind) > 1 and _JOINT.fullmatch(part, behind[0].end(), behind[1].start())
         return [each.group().strip() for each in behind[: 2 if joined else 1]], part[max(0, verbs[-1].start() - 12) :]
     return NONE
