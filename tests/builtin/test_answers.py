@@ -12,6 +12,7 @@ import pytest
 from answer_areas import AREAS
 from answer_pairs import DIFFERENT, SAME
 
+import openvlt
 from openvlt import AnswerVerifier, Claim, Example, Trace, Verdict
 from openvlt_plugins.answers.answer import Answer
 from openvlt_plugins.answers.clock import Time
@@ -246,6 +247,27 @@ def _golds() -> list[tuple[str, dict[str, Any]]]:
     found = [(row["answer"], {}) for row in verse]
     found += [(row["answer"], {"choices": tuple(row["options"])}) for row in map(json.loads, vision)]
     return found + [(row["answer"], {"choices": tuple(row["choices"] or ())}) for row in vista]
+
+
+def _columns() -> list[dict[str, Any]]:
+    """Every gold of the data, with what is known beside it, as the columns of a reward."""
+    vista = json.loads((DATA / "mathvista/testmini.json").read_text(encoding="utf-8")).values()
+    tables = json.loads((DATA / "tabmwp/problems_dev400.json").read_text(encoding="utf-8")).values()
+    cases = map(json.loads, (DATA / "verifier/cases.jsonl").read_text(encoding="utf-8").splitlines())
+    rows = [{"answer": gold, **known} for gold, known in _golds()] + [*vista, *tables]
+    rows += [{**case, "answer": case["gold"]} for case in cases if case["gold"]]
+    keys = ("answer", "choices", "answer_type", "precision", "unit")
+    return [*{str(row): row for row in ({key: row.get(key) for key in keys} for row in rows)}.values()]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+@pytest.mark.parametrize("marked", ["<answer>{}</answer>", "\\boxed{{{}}}"])
+def test_the_reward_of_every_real_gold_is_one(marked: str) -> None:
+    rows = _columns()
+    said = [marked.format(row["answer"]) for row in rows]
+    known = {key: [row[key] for row in rows] for key in rows[0]}
+    scores = openvlt.reward({"answer": 1.0})(prompts=["?"] * len(rows), completions=said, **known)
+    assert [row for row, score in zip(rows, scores, strict=True) if score != 1.0] == []
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the benchmarks' annotations are not here")

@@ -277,6 +277,26 @@ def test_mathvistas_refusals_earn_what_is_known_of_them(
     assert bench("mathvista", "--responses", path)["scores"]["official"]["correct"] == correct
 
 
+@pytest.mark.parametrize(
+    ("published", "gold"),
+    [
+        (r"$\boxed{\frac{16}{7}}$", r"\frac{16}{7}"), (r"\boxed{\frac{16}{7}}", r"\frac{16}{7}"),
+        (r"$\boxed{\boxed{\sqrt{3}}}$", r"\sqrt{3}"), (r"\boxed{$5$}", "5"), (r"$\frac{1}{2}$", r"\frac{1}{2}"),
+        ("\x0crac{1}{2}", r"\frac{1}{2}"), (r"\frac{360}7", r"\frac{360}7"), ("69{degrees}", "69"), ("11 ", "11"),
+        ("12squareinches", "12"), ("1:2", "1:2"), ("(3,-4)", "(3,-4)"), ("C", "C"), (r"$$\boxed{2}$$", "2"),
+    ],
+)  # fmt: skip
+def test_golds_in_the_shapes_of_mathvisions_test_split(
+    bench: Bench, tmp_path: Path, home: Path, published: str, gold: str
+) -> None:
+    row = {"id": "1", "question": "?", "options": [], "answer": published, "subject": "algebra", "level": 1}
+    said = write(tmp_path / "said.jsonl", [{"id": "1", "response": f"\\boxed{{{gold}}}"}])
+    told = bench("mathvision", "--responses", said, "--data", write(tmp_path / "data.jsonl", [row]))
+    (rows,) = home.glob("runs/*/rows.jsonl")
+    assert [row["example"]["answer"] for row in read_rows(rows)] == [gold]
+    assert told["scores"]["strict"]["correct"] == 1
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 @pytest.mark.parametrize(
     ("name", "data", "wrong"),
