@@ -188,6 +188,47 @@ def test_a_run_can_be_scored_again(bench: Bench, official: Path, home: Path) -> 
     assert again["protocol_hash"] == first["protocol_hash"]
 
 
+def test_a_reading_is_asked_for_and_in_the_protocol(
+    bench: Bench, tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prose = "I compare the two animals in the picture with each other. I see that it is a dog."
+    said = write(tmp_path / "said.jsonl", [{"id": row["pid"], "response": prose} for row in VISTA[:1]])
+    data = write(tmp_path / "data.jsonl", VISTA[:1])
+    asked = ("mathvista", "--responses", said, "--data", data)
+    found = {reading: bench(*asked, "--reading", reading) for reading in ("tag", "phrase", "anywhere", "whole")}
+    assert {reading: told["protocol"]["extraction"] for reading, told in found.items()} == {
+        name: name for name in found
+    }
+    assert {reading: told["unparsed"] for reading, told in found.items()} == {
+        "tag": 1, "phrase": 1, "anywhere": 0, "whole": 0
+    }  # fmt: skip
+    assert bench(*asked)["protocol"]["extraction"] == "anywhere"
+    assert run(["bench", *map(str, asked), "--reading", "phrase"]) == 0
+    assert "Warning: 1 of 1 responses (100%) are unparsed" in capsys.readouterr().err
+    names = [f"mathvista-said-{found[reading]['protocol_hash'][:8]}" for reading in ("phrase", "anywhere")]
+    assert run(["compare", *names]) == 2
+    assert "extraction: phrase and anywhere" in capsys.readouterr().err
+    assert run(["compare", *names, "--force"]) == 0
+    assert "Warning: A: 1 of 1 responses" in capsys.readouterr().err
+
+
+def test_a_reading_of_extracted_answers_is_refused(bench: Bench, official: Path) -> None:
+    code, error = bench("mathvista", "--responses", official, "--reading", "anywhere")
+    assert code == 2 and "--reading has no effect" in error
+
+
+def test_a_benchmark_names_its_reading(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "use: qa\nsplit: test\nreading: anywhere\nscorings: {strict: answer}\nprompts: {default: '{question}'}\n"
+        "source: {use: table, path: d.jsonl, columns: {id: id, question: question, answer: answer}}\n"
+    )
+    data = write(tmp_path / "d.jsonl", [{"id": "1", "question": "?", "answer": "7"}])
+    prose = "First I count the red ones and then the blue ones. Together there are 7 of them."
+    said = write(tmp_path / "said.jsonl", [{"id": "1", "response": prose}])
+    told = bench(tmp_path / "mine.yaml", "--responses", said, "--data", data)
+    assert (told["protocol"]["extraction"], told["correct"]) == ("anywhere", 1)
+
+
 def test_a_run_can_be_scored_by_another_protocol(bench: Bench, official: Path, home: Path, tmp_path: Path) -> None:
     bench("mathvista", "--responses", official)
     (folder,) = (home / "runs").glob("mathvista-*")

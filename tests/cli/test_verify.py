@@ -30,6 +30,13 @@ def test_a_response_without_tag_or_box_needs_bare() -> None:
     assert "correct" in run("1/2", "0.5", "--bare").stdout
 
 
+def test_a_reading_finds_more() -> None:
+    said = {"phrase": "So the answer is 7.", "anywhere": "Both together are 7.", "whole": "seven"}
+    for reading, response in said.items():
+        assert "unparsed" in run("7", response).stdout
+        assert "verdict    correct" in run("7", response, "--reading", reading).stdout
+
+
 @pytest.mark.parametrize(
     "choices", [["--choices", "red", "--choices", "blue"], ["--choices", '["red", "blue"]'], ["--choices", "red,blue"]]
 )

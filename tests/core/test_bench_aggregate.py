@@ -141,6 +141,22 @@ def test_truncated_answers_are_a_warning_above_five_percent(result: Make) -> Non
     assert "6 of 100 responses were cut at the token limit" in many.record.notes[0]
 
 
+def test_unparsed_responses_are_a_warning_with_samples_above_five_percent(result: Make) -> None:
+    def unread(id: str, text: str = "", cut: bool = False) -> Row:
+        made = row(id, WRONG, None, cut)
+        (judged,) = made.judged
+        return replace(made, judged=(replace(judged, trace=replace(judged.trace, raw=text)),))
+
+    read = [row(str(i), WRONG) for i in range(94)]
+    assert result([*read, *(unread(str(i)) for i in range(94, 98))]).record.warnings == ()
+    long = "so \x1b[2J\n\n" + "on and on " * 30
+    (warning,) = result([*read, *(unread(str(i), long) for i in range(94, 100))]).record.warnings
+    assert warning.startswith('6 of 100 responses (6%) are unparsed and count as wrong, such as "... ')
+    assert warning.count("on and on") == 3 * 10 and "\n" not in warning and "--reading anywhere" in warning
+    (warning,) = result([*read, *(unread(str(i), "\x1b[2J", cut=i > 95) for i in range(94, 100))]).record.warnings
+    assert "\x1b" not in warning and '"\\u001b[2J"' in warning and "higher token limit" in warning
+
+
 def test_a_comparison_pairs_by_id_and_lists_the_flips(result: Make) -> None:
     a = result([row("1", RIGHT, "p", task="t"), row("2", WRONG, "q", task="t"), row("3", WRONG), row("4", OURS)])
     b = result([row("4", RIGHT), row("2", RIGHT, "r"), row("1", WRONG, None), row("5", RIGHT)])
