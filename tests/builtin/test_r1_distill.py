@@ -22,6 +22,14 @@ def rejected(text: str, **fields: object) -> str:
     return caught.value.reason
 
 
+@pytest.mark.parametrize(
+    "box", ["\\boxed{7}", "\\boxed {7}", "\\fbox{ 7 }", "<|begin_of_box|>7<|end_of_box|>", "<CONCLUSION>7</CONCLUSION>"]
+)
+def test_every_box_is_replaced_by_its_content(box: str) -> None:
+    trace = read(Completion(text=f"<think>a</think>So it is {box}. {{b}}"))
+    assert (trace.explanation, trace.answer) == ("So it is 7. {b}", "7")
+
+
 def test_the_default_is_the_14b_distillation_as_its_authors_advise() -> None:
     teacher = R1Distill()
     assert teacher.model == Model(id="deepseek-ai/DeepSeek-R1-Distill-Qwen-14B")

@@ -41,6 +41,7 @@ class Extraction:
         answer: the text, trimmed; None if there is none.
         rule: the rule that found it.
         start: offset in the response of the answer's tag, box or phrase.
+        end: offset behind its tag or box.
         reason: why there is no answer.
     """
 
@@ -48,6 +49,7 @@ class Extraction:
     rule: Rule
     start: int = -1
     reason: str = ""
+    end: int = -1
 
 
 def extract(
@@ -76,12 +78,12 @@ def extract(
         end = closing.search(response, tag.end())
         if end is None:
             return Extraction(None, "none", tag.start(), f"<{format.answer}> is never closed")
-        return _found(response[tag.end() : end.start()], "tag", tag.start())
+        return _found(response[tag.end() : end.start()], "tag", tag.start(), end.end())
     if (box := last_match(_BOX, response, begin)) is not None:
-        content = _boxed(response, box)
-        if content is None:
+        closed = _closing(response, box)
+        if closed is None:
             return Extraction(None, "none", box.start(), f"{box.group()} is never closed")
-        return _found(content, "boxed", box.start())
+        return _found(response[box.end() : closed[0]], "boxed", box.start(), closed[1])
     if reading in ("phrase", "anywhere") and (stated := statement(response, begin)) is not None:
         return _found(stated[0], "phrase", stated[1])
     if reading == "anywhere" and not cut and (found := last_answer(response[begin:], example)) is not None:
@@ -134,19 +136,21 @@ def _tags(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     )
 
 
-def _found(text: str, rule: Rule, start: int) -> Extraction:
+def _found(text: str, rule: Rule, start: int, end: int = -1) -> Extraction:
     answer = text.strip()
-    return Extraction(answer, rule, start) if answer else Extraction(None, "none", start, "the answer is empty")
+    return (
+        Extraction(answer, rule, start, end=end) if answer else Extraction(None, "none", start, "the answer is empty")
+    )
 
 
-def _boxed(text: str, box: re.Match[str]) -> str | None:
-    """The content of a box, None if it is never closed; escaped braces do not count."""
+def _closing(text: str, box: re.Match[str]) -> tuple[int, int] | None:
+    """Where the content of a box and the box end, None if it is never closed; escaped braces do not count."""
     if closing := _CLOSINGS.get(box.group()):
         end = text.find(closing, box.end())
-        return None if end < 0 else text[box.end() : end]
+        return None if end < 0 else (end, end + len(closing))
     depth = 1
     for brace in _BRACE.finditer(text, box.end()):
         depth += {"{": 1, "}": -1}.get(brace.group(), 0)
         if depth == 0:
-            return text[box.end() : brace.start()]
+            return brace.span()
     return None

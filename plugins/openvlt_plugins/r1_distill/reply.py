@@ -39,7 +39,7 @@ def read(completion: Completion) -> Trace:
     if found.answer is not None and found.rule == "tag":
         explanation = rest[: found.start]
     elif found.answer is not None and found.rule == "boxed":
-        explanation = _unboxed(rest, found.start, found.answer)
+        explanation = rest[: found.start] + found.answer + rest[found.end :]
     return Trace(
         think=_TAGS.sub("", think).strip(),
         explanation=explanation.strip(),
@@ -49,12 +49,6 @@ def read(completion: Completion) -> Trace:
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
     )
-
-
-def _unboxed(text: str, start: int, content: str) -> str:
-    """Replace the box that begins at `start` by its content."""
-    end = text.index("}", text.index(content, start + len("\\boxed{")) + len(content))
-    return text[:start] + content + text[end + 1 :]
 
 
 def _unwrapped(answer: str) -> str:
