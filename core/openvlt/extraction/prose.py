@@ -144,30 +144,29 @@ def _yes_no(part: str) -> Candidates:
 
 def _of_choices(part: str, choices: tuple[str, ...]) -> Candidates:
     """The letters of the choices that a sentence names, by letter, else by content; else the value of one."""
-    letters, said = _letters(part)
-    if known := [letter for letter in letters if ord(letter) - ord("A") < len(choices)]:
-        return known, said
-    folded = {choice.lower() for choice in choices}
-    if (agreed := _yes_no(part))[0] and agreed[0][0].lower() in folded:
+    rest = _contents(part, choices, shortest=2)[1]  # "sample A" is no letter
+    if known := [letter for letter in _letters(rest)[0] if ord(letter) - ord("A") < len(choices)]:
+        return known, rest
+    if (agreed := _yes_no(part))[0] and agreed[0][0].lower() in {choice.lower() for choice in choices}:
         return agreed
     tail = part[max((verb.start() for verb in _VERB.finditer(part)), default=0) :]
     for said in (tail, part):
-        if contents := _contents(said, choices):
-            return contents, said
+        if (named := _contents(said, choices))[0]:
+            return named
     numbers, said = _numbers(part)
     values = {value.group().strip() for choice in choices for value in _NUMBER.finditer(choice)}
     return [number for number in numbers if number in values], said
 
 
-def _contents(part: str, choices: tuple[str, ...]) -> list[str]:
-    """The letters of the choices whose contents are in a text; one within a longer one does not count."""
+def _contents(part: str, choices: tuple[str, ...], shortest: int = 1) -> Candidates:
+    """The letters of the choices whose contents are in a text, and its rest; one within a longer one does not count."""
     found = []
-    for choice in sorted(filter(str.strip, choices), key=len, reverse=True):
-        content = re.compile(rf"(?<![\w.]){re.escape(choice.strip())}(?!\w|\.\d)", re.IGNORECASE)
-        part, times = content.subn(" ", part)
-        if times:
-            found.append(chr(ord("A") + choices.index(choice)))
-    return found
+    for choice in sorted(choices, key=len, reverse=True):
+        if len(content := choice.strip(" .")) >= shortest:
+            flags = re.IGNORECASE if len(content) > 1 else re.NOFLAG
+            part, times = re.subn(rf"(?<![\w.]){re.escape(content)}(?!\w|\.\d)", " ", part, flags=flags)
+            found += [chr(ord("A") + choices.index(choice))] if times else []
+    return found, part
 
 
 def _value(part: str) -> Candidates:
