@@ -20,6 +20,7 @@ from openvlt.records import Example, Format, Judged, Message, Row, Sampling, Sco
 from openvlt.records.bench import UsedData, UsedModel
 from openvlt.registry import Built
 from openvlt.registry.entries import Entry
+from openvlt.report.results import warnings
 from openvlt.stages.workspace import Output
 from openvlt.store import StageFolder, StageWriter
 
@@ -155,6 +156,15 @@ def test_unparsed_responses_are_a_warning_with_samples_above_five_percent(result
     assert warning.count("on and on") == 3 * 10 and "\n" not in warning and "--reading anywhere" in warning
     (warning,) = result([*read, *(unread(str(i), "\x1b[2J", cut=i > 95) for i in range(94, 100))]).record.warnings
     assert "\x1b" not in warning and '"\\u001b[2J"' in warning and "higher token limit" in warning
+
+
+def test_a_run_warns_once_of_a_benchmark(result: Make) -> None:
+    records = [result([row("1", RIGHT)], model="base").record]
+    records += [result([row("1", WRONG, None)], model=model).record for model in ("sft-1", "grpo-1")]
+    (warning,) = warnings(records)
+    assert warning.startswith("small (grpo-1, and likewise sft-1): 1 of 1 responses (100%) are unparsed")
+    assert warnings(records[:2]) == [f"small (sft-1): {records[1].warnings[0]}"]
+    assert warnings(records[1:2]) == [*records[1].warnings] and warnings(records[:1]) == []
 
 
 def test_a_comparison_pairs_by_id_and_lists_the_flips(result: Make) -> None:

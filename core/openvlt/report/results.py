@@ -27,22 +27,27 @@ def gains(results: Sequence[BenchResult]) -> list[str]:
 
 def notes(results: Sequence[BenchResult]) -> list[str]:
     """The notes on the scores, each once, with the models it concerns."""
-    return _once([(result, result.notes) for result in results])
+    models: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            models.setdefault((result.benchmark, note), []).append(result.stage)
+    if len(results) == 1:
+        return [note for _, note in models]
+    return [f"{benchmark} ({', '.join(of)}): {note}" for (benchmark, note), of in models.items()]
 
 
 def warnings(results: Sequence[BenchResult]) -> list[str]:
-    """The warnings about the scores, with the models they concern."""
-    return _once([(result, result.warnings) for result in results])
-
-
-def _once(noted: Sequence[tuple[BenchResult, Sequence[str]]]) -> list[str]:
-    models: dict[tuple[str, str], list[str]] = {}
-    for result, texts in noted:
-        for text in texts:
-            models.setdefault((result.benchmark, text), []).append(result.stage)
-    if len(noted) == 1:
-        return [text for _, text in models]
-    return [f"{benchmark} ({', '.join(of)}): {text}" for (benchmark, text), of in models.items()]
+    """The warning about each benchmark, once: that of its last model that has one, with the others named."""
+    if len(results) == 1:
+        return list(results[0].warnings)
+    warned: dict[str, list[tuple[str, str]]] = {}
+    for result in results:
+        for text in result.warnings:
+            warned.setdefault(result.benchmark, []).append((result.stage, text))
+    named = {
+        benchmark: ", and likewise ".join(stage for stage, _ in found[::-1]) for benchmark, found in warned.items()
+    }
+    return [f"{benchmark} ({named[benchmark]}): {found[-1][1]}" for benchmark, found in warned.items()]
 
 
 def accuracy(rate: Rate) -> str:
