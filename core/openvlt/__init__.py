@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from openvlt.plain_text import PlainText as PlainText
     from openvlt.records import (
+        PLACEHOLDER as PLACEHOLDER,
         AnswerType as AnswerType,
         Claim as Claim,
         Completion as Completion,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         Sampling as Sampling,
         Trace as Trace,
         Verdict as Verdict,
+        with_images as with_images,
     )
     from openvlt.sampling import (
         choose_tokens as choose_tokens,
@@ -100,7 +102,7 @@ _HOMES = {
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),
     "openvlt.records": (
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
-        "Sampling", "Trace", "Verdict",
+        "PLACEHOLDER", "Sampling", "Trace", "Verdict", "with_images",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
 }  # fmt: skip

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from openvlt.integrations.parquet import Column, pictures, write_shards
-from openvlt.records import Format, Image, Message, Row
+from openvlt.records import PLACEHOLDER, Format, Image, Message, Row
 from openvlt.stages.training_rows import training_rows
 from openvlt.store import ImageStore, image_format
-
-PLACEHOLDER = "<image>"
 
 MESSAGES: Column = [{"role": "string", "content": "string"}]
 TRL: Mapping[str, Column] = {"prompt": MESSAGES, "completion": MESSAGES, "images": ["image"]}

@@ -1,15 +1,16 @@
 """The records that travel between stages: frozen, typed, and each one line of JSON."""
 
 from openvlt.records.bench import BenchResult, Paired, Protocol, Rate, Score
-from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling
+from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling, with_images
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
-from openvlt.records.example import MOST_DECIMALS, AnswerType, Example, Image, NewImage, Rejected
+from openvlt.records.example import MOST_DECIMALS, PLACEHOLDER, AnswerType, Example, Image, NewImage, Rejected
 from openvlt.records.format import Format
 from openvlt.records.row import Row
 from openvlt.records.run import Run, RunStatus, StageRecord
 
 __all__ = [
     "MOST_DECIMALS",
+    "PLACEHOLDER",
     "AnswerType",
     "BenchResult",
     "Cause",
@@ -37,4 +38,5 @@ __all__ = [
     "Status",
     "Trace",
     "Verdict",
+    "with_images",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from openvlt.records.example import Image
+from openvlt.records.example import PLACEHOLDER, Image
 
 FinishReason: TypeAlias = Literal["stop", "length"]
 
@@ -62,6 +62,17 @@ class Sampling:
 
 
 Part: TypeAlias = str | Image
+
+
+def with_images(text: str, images: Sequence[Image]) -> tuple[Part, ...]:
+    """A text with images in the places of its placeholders; before it, if there are not as many as images."""
+    texts = text.split(PLACEHOLDER)
+    if len(texts) != len(images) + 1:
+        return (*images, text)
+    parts: list[Part] = [texts[0]]
+    for image, after in zip(images, texts[1:], strict=True):
+        parts += [image, after]
+    return tuple(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

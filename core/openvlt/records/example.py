@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 AnswerType: TypeAlias = Literal[
     "choice", "integer", "float", "list", "expression", "text", "yes_no", "box", "point", "relaxed", "ocr"
 ]
+PLACEHOLDER = "<image>"
+"""Marks the place of an image in a question or a choice."""
 MOST_DECIMALS = 300
 """Decimals that the verifiers compute with."""
 
@@ -55,7 +57,8 @@ class Example:
 
     Attributes:
         id: unique within its source.
-        question: the text, without choices or instructions how to answer.
+        question: the text, without choices or instructions how to answer. If question and choices have `PLACEHOLDER` as
+            often as there are images, it marks their places, in order; else the images come first.
         answer: the gold answer; for a choice, its letter or its content; for boxes, points and several golds, JSON.
         images: in the order the question refers to them.
         choices: the contents of the options, A first; empty for an open question.
@@ -76,6 +79,14 @@ class Example:
     unit: str | None = None
     source: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def in_words(self) -> Example:
+        """The example for a reader of text: ``[image]`` is in the places of the images."""
+        texts = (self.question, *self.choices)
+        if not self.images or not any(PLACEHOLDER in text for text in texts):
+            return self
+        question, *choices = (text.replace(PLACEHOLDER, "[image]") for text in texts)
+        return replace(self, question=question, choices=tuple(choices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

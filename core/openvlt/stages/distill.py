@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from openvlt.engines import Resolved
 from openvlt.interfaces import Teacher
-from openvlt.records import Rejected, Row, Trace
+from openvlt.records import Example, Rejected, Row, Trace
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
 from openvlt.stages.filling import Value
@@ -20,16 +20,20 @@ def distill(
     """Sample k chains per example; samples that are not traces are counted, examples without a trace rejected."""
     component = teacher.component
     converses = type(component).run is not Teacher.run
+
+    def shown(row: Row) -> Example:
+        return row.example.in_words() if component.uses_caption else row.example
+
     work = Ask(
         workspace,
         teacher,
         teacher.identity,
         model,
         component.sampling,
-        messages=lambda row: component.messages(row.example, row.caption),
+        messages=lambda row: component.messages(shown(row), row.caption),
         parse=component.parse,
         value_type=Trace,
-        run=(lambda row, chat: component.run(row.example, row.caption, chat)) if converses else None,
+        run=(lambda row, chat: component.run(shown(row), row.caption, chat)) if converses else None,
         given=(lambda row: (row.example, row.caption)) if converses else None,
     )
     step = Step("distill", name, iteration, (work.identity, component.sampling.n, inputs.digest))

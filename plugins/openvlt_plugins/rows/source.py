@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.rows import values
+from openvlt_plugins.rows.placeholders import placed
 
 ALIASES = {
     "id": ("id", "pid", "question_id", "problem_id", "sample_index"),
@@ -26,17 +27,15 @@ ALIASES = {
 }  # fmt: skip
 """The columns tried if an option names none; the first that is not empty counts."""
 
-_PLACEHOLDER = "<image>"
-
 
 @dataclass(frozen=True)
 class Rows(Source):
     """Reads JSON Lines, JSON (a list, or an object whose keys are ids), Parquet, TSV, CSV and Excel, row by row.
 
     Unused columns become metadata; one that has an image is not overlooked but named in the reason of the rejected
-    row. `<image>` placeholders are removed from the question; if there are any, there
-    must be one per image. An invalid row is rejected with its line number. The revision is a digest of the files with
-    the rows, not of separate image files.
+    row. Images keep their places in questions and choices, which `<image>`, `<image_2>`, `<|image_pad|>` and the like
+    mark; there must be one `<image>` per image, if any. An invalid row is rejected with its line number. The revision
+    is a digest of the files with the rows, not of separate image files.
     """
 
     path: Annotated[str, Option("a file or a folder of files; {split} is replaced by the name of the split")]
@@ -104,12 +103,13 @@ class Rows(Source):
             _require_no_image(unused)
         images = tables.images_of(cell("images"), *folders)
         choices = tables.choices_of(cell("choices"))
+        (question, *shown), images = placed((_question(cell("question")), *choices), images)
         return Example(
             id=tables.text_of(cell("id")) or id,
-            question=_question(cell("question"), len(images)),
+            question=question,
             answer=values.answer(cell("answer"), choices, index=self.answer_is_index),
             images=images,
-            choices=choices,
+            choices=tuple(shown),
             answer_type=values.answer_type(cell("answer_type")),
             precision=tables.whole_number_of(cell("precision"), "precision"),
             unit=tables.text_of(cell("unit")) or None,
@@ -139,9 +139,7 @@ def _require_no_image(unused: Mapping[str, Any]) -> None:
             raise Reject(f"the column '{name}' has {what}, which nothing reads; set images to its name, or to ''")
 
 
-def _question(value: Any, images: int) -> str:
+def _question(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise Reject("there is no question")
-    if (count := value.count(_PLACEHOLDER)) not in (0, images):
-        raise Reject(f"{count} image placeholders, {images} images")
-    return value.replace(_PLACEHOLDER, "").strip()
+    return value.strip()
