@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from openvlt import Completion, Example, Image, Message, Model, Reject, UsageError
@@ -39,6 +41,14 @@ def test_a_template_without_its_parts_is_refused(prompt: str, missing: str) -> N
 )
 def test_without_images_the_prompt_has_no_caption(prompt: str, asked: str) -> None:
     assert Chat(model=MODEL, prompt=prompt).messages(EXAMPLE, None) == [Message.user(asked)]
+
+
+def test_a_prompt_may_use_other_columns() -> None:
+    teacher = Chat(model=MODEL, prompt="{metadata.table}\n{caption}{question}")
+    example = replace(EXAMPLE, question="Sum?", metadata={"table": "1 {question} 2"})
+    assert teacher.messages(example, "") == [Message.user("1 {question} 2\nSum?")]
+    with pytest.raises(Reject, match="no metadata 'table'"):
+        teacher.messages(EXAMPLE, "")
 
 
 def test_the_vision_teacher_is_shown_the_images_and_needs_no_caption() -> None:

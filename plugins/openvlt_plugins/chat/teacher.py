@@ -22,7 +22,7 @@ from openvlt import (
     with_images,
 )
 
-_PLACEHOLDER = re.compile(r"\{(caption|question|choices)\}")
+_PLACEHOLDER = re.compile(r"\{(caption|question|choices|metadata\.[\w. -]+)\}")
 
 ANSWER = "Think step by step between <think> and </think>, then give the final answer between <answer> and </answer>."
 
@@ -31,13 +31,14 @@ ANSWER = "Think step by step between <think> and </think>, then give the final a
 class Chat(Teacher):
     """Prompts any text model with one user turn, rendered from a template.
 
-    `{caption}`, `{question}` and `{choices}` (one lettered line each) are replaced; other braces, such as those of
-    \\boxed{}, are kept. For an example without images, the paragraph with `{caption}` is omitted, or only its line if
+    `{caption}`, `{question}`, `{choices}` (one lettered line each) and `{metadata.NAME}` (a column of the data that is
+    used for nothing else, such as a table or a transcript) are replaced; other braces, such as those of \\boxed{}, are
+    kept. For an example without images, the paragraph with `{caption}` is omitted, or only its line if
     the question is in the same paragraph. The reply is parsed like the policy's: last answer tag, else last box.
     """
 
     model: Annotated[Model, Option("the model: a hub id, a folder, or an id that an endpoint serves")]
-    prompt: Annotated[str, Option("the user turn, with {caption}, {question} and {choices}")] = (
+    prompt: Annotated[str, Option("the user turn, with {caption}, {question}, {choices}, {metadata.NAME}")] = (
         "Image description:\n{caption}\n\n{question}\n{choices}\n\n" + ANSWER
     )
     system: Annotated[str, Option("the system turn; empty for none")] = ""
@@ -82,7 +83,16 @@ class Chat(Teacher):
             "question": example.question,
             "choices": "\n".join(f"({chr(65 + index)}) {choice}" for index, choice in enumerate(example.choices)),
         }
-        return _PLACEHOLDER.sub(lambda found: values[found.group(1)], prompt)
+
+        def value(found: re.Match[str]) -> str:
+            kind, _, name = found[1].partition(".")
+            if not name:
+                return values[kind]
+            if name not in example.metadata:
+                raise Reject(f"there is no metadata '{name}'")
+            return str(example.metadata[name])
+
+        return _PLACEHOLDER.sub(value, prompt)
 
 
 def _without_caption(prompt: str) -> str:
