@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from entrance import attempt, command, fuzzed
 from hypothesis import strategies as st
 from odd import damaged, mutated
@@ -30,6 +31,12 @@ COMMANDS = [
     ("bench", "--rescore", "RUN"), ("bench", "made", "--model", "run:sums/sft-1", "--limit", "1"),
     ("train", "RECIPE", "--plan"),
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """A record that has lost its backend makes a command load the model with transformers; that import is no fault."""
+    import transformers.models.qwen2_5_vl.modeling_qwen2_5_vl  # noqa: F401
 
 
 @fuzzed(60, data=st.data(), record=st.sampled_from(RECORDS), arguments=st.sampled_from(COMMANDS))
