@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.clock import BARE_CLOCK, Time, is_moment, read_clock
-from openvlt_plugins.answers.comparison.policy import Order, Percent, RoundedGold, Units
+from openvlt_plugins.answers.comparison.policy import Braces, Order
 from openvlt_plugins.answers.formulas import formula
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable
 from openvlt_plugins.answers.grammar.tree import Words
@@ -38,10 +38,8 @@ class Answer(TieredVerifier):
     a time if the answer is one, else a ratio.
     """
 
-    units: Units = "convert"
-    percent: Percent = "lenient"
     order: Order = "fixed"
-    rounded_gold: RoundedGold = False
+    braces: Braces = "free"
 
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
         verifier = self.route(answer, claim)
@@ -52,13 +50,13 @@ class Answer(TieredVerifier):
         example = claim.example
         match example.answer_type:
             case "choice":
-                return Choice()
+                return Choice(**self.shared)
             case "yes_no":
                 return YesNo()
             case "integer" | "float":
-                return Number(units=self.units, percent=self.percent, rounded_gold=self.rounded_gold)
+                return Number(**self.shared)
             case "list":
-                return List(order=self.order)
+                return List(**self.shared, order=self.order)
             case "text":
                 return Time() if is_moment(example.answer) else Text()
             case "expression":
@@ -71,12 +69,12 @@ class Answer(TieredVerifier):
                 return Relaxed()
             case "ocr":
                 return Anls()
-        return Choice() if example.choices else self._by_gold(example.answer, answer)
+        return Choice(**self.shared) if example.choices else self._by_gold(example.answer, answer)
 
     def _by_gold(self, gold: str, answer: str) -> AnswerVerifier:
         letters = letters_of(gold)
         if letters and letters[-1] <= "J" and gold.isupper():
-            return Choice()
+            return Choice(**self.shared)
         if folded(gold) in {"yes", "no", "true", "false"}:
             return YesNo()
         if is_moment(gold):
@@ -91,4 +89,4 @@ class Answer(TieredVerifier):
             return self._math()
 
     def _math(self) -> Math:
-        return Math(units=self.units, percent=self.percent, order=self.order, rounded_gold=self.rounded_gold)
+        return Math(**self.shared, order=self.order, braces=self.braces)

@@ -16,6 +16,7 @@ _CHINESE = re.compile(
 _TRAILER = re.compile(
     r"\s+(?:is|would be) (?:the )?(?:correct|right|best|final)?\s?(?:answer|option|choice|one)?\.?$", re.IGNORECASE
 )
+_CHINESE_TRAILER = re.compile(r"(?<=[A-J)）])\s?(?:选?[项項])?(?:[是为]?正确(?:的|答案|选项)?)?$")
 ONLY_LETTERS = re.compile(
     r"[\s(\[{]*([A-Za-z])[\s)\]}.]*(?:(?:,|;|/|&|\band\b|\bor\b|和|与|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
 )
@@ -49,7 +50,7 @@ TURN = re.compile(
 
 def without_lead_in(text: str) -> str:
     """The text without "The answer is" before a choice and "is the correct answer" behind it."""
-    return _TRAILER.sub("", _LEAD_IN.sub("", _CHINESE.sub("", text))).strip() or text
+    return _TRAILER.sub("", _LEAD_IN.sub("", _CHINESE_TRAILER.sub("", _CHINESE.sub("", text)))).strip() or text
 
 
 def marked(text: str) -> tuple[str, str] | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from openvlt import Claim, Verdict
-from openvlt_plugins.answers.comparison import Policy
 from openvlt_plugins.answers.comparison.compare import all_matched, every
 from openvlt_plugins.answers.comparison.policy import Order
 from openvlt_plugins.answers.grammar.limits import ITEMS
@@ -36,15 +35,20 @@ class List(TieredVerifier):
         if len(givens) != len(golds):
             return Verdict.incorrect(f"{len(givens)} items, not {len(golds)}", tier="structure")
         if self.order == "free" and len(golds) <= ITEMS:
-            truth = all_matched([[_same(gold, given, claim, deep=deep) for given in givens] for gold in golds])
+            truth = all_matched([[self._same(gold, given, claim, deep=deep) for given in givens] for gold in golds])
         else:
             pairs = zip(golds, givens, strict=True)
-            truth = every(_same(gold, given, claim, deep=deep) for gold, given in pairs)
+            truth = every(self._same(gold, given, claim, deep=deep) for gold, given in pairs)
         if truth is None:
             return None
         if truth:
             return Verdict.correct("the same items", tier="structure")
         return Verdict.incorrect("other items", tier="structure")
+
+    def _same(self, gold: str, given: str, claim: Claim, *, deep: bool) -> bool | None:
+        item = replace(claim, example=replace(claim.example, answer=gold))
+        verdict = decide(given, item, self.policy(claim), deep=deep)
+        return None if verdict is None else verdict.status == "correct"
 
 
 def items(text: str) -> Sequence[str]:
@@ -60,9 +64,3 @@ def items(text: str) -> Sequence[str]:
             start = found.end()
     parts.append(text[start:])
     return [part.strip().strip("'\"").strip() for part in parts if part.strip()]
-
-
-def _same(gold: str, given: str, claim: Claim, *, deep: bool) -> bool | None:
-    item = replace(claim, example=replace(claim.example, answer=gold))
-    verdict = decide(given, item, Policy(precision=claim.example.precision), deep=deep)
-    return None if verdict is None else verdict.status == "correct"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openvlt import Claim, Verdict
-from openvlt_plugins.answers.comparison import Policy
-from openvlt_plugins.answers.comparison.policy import Brackets, Digits, Order, Percent, Reduced, RoundedGold, Units
+from openvlt_plugins.answers.comparison.policy import Braces, Brackets, Digits, Order, Reduced
 from openvlt_plugins.answers.reading import TieredVerifier, decide
 
 
@@ -24,23 +23,19 @@ class Math(TieredVerifier):
     never read as products of variables. Numbers, lengths and depths beyond the limits of the grammar are refused.
     """
 
-    units: Units = "convert"
-    percent: Percent = "lenient"
     order: Order = "fixed"
+    braces: Braces = "free"
     brackets: Brackets = "strict"
     digits: Digits = 6
-    rounded_gold: RoundedGold = False
     reduced: Reduced = False
 
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
-        policy = Policy(
-            units=self.units,
-            percent=self.percent,
+        policy = self.policy(
+            claim,
             order=self.order,
+            braces=self.braces,
             brackets=self.brackets,
             digits=self.digits,
-            precision=claim.example.precision,
-            rounded_gold=self.rounded_gold,
             reduced=self.reduced,
         )
         return decide(answer, claim, policy, deep=deep, lowest=self.range[0])

@@ -57,7 +57,7 @@ class Choice(TieredVerifier):
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
         if len(gold) > 1 and RUN.fullmatch(without_markup(answer)):
             answer = ", ".join(without_markup(answer))
-        reader = _Reader(claim, deep=deep)
+        reader = _Reader(claim, self.policy(claim, precision=None, brackets="exact"), deep)
         given = reader.letters(answer)
         if given == "":
             given = next(
@@ -80,6 +80,7 @@ class _Reader:
     """Finds the choices that an answer names."""
 
     claim: Claim
+    policy: Policy
     deep: bool
 
     @property
@@ -165,7 +166,7 @@ class _Reader:
         for index, choice in enumerate(self.choices):
             item = replace(self.claim, example=replace(self.claim.example, answer=choice, unit=None))
             verdict = (
-                Time().check(answer, item) if is_moment(choice) else decide(answer, item, Policy(), deep=self.deep)
+                Time().check(answer, item) if is_moment(choice) else decide(answer, item, self.policy, deep=self.deep)
             )
             if verdict is None:
                 undecided = True

@@ -8,8 +8,7 @@ from math import trunc
 from typing import Annotated
 
 from openvlt import Claim, Option, Verdict
-from openvlt_plugins.answers.comparison import Policy
-from openvlt_plugins.answers.comparison.policy import Digits, Percent, RoundedGold, Tolerance, Units
+from openvlt_plugins.answers.comparison.policy import Digits, Tolerance
 from openvlt_plugins.answers.comparison.shapes import labelled
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Node, Quantity, symbols
@@ -27,12 +26,9 @@ class Number(TieredVerifier):
     is the example's precision with ``truncate``.
     """
 
-    units: Units = "convert"
-    percent: Percent = "lenient"
     precision: Annotated[int | None, Option("decimals both sides are rounded to if the example states none")] = None
     tolerance: Tolerance = 0.0
     digits: Digits = 6
-    rounded_gold: RoundedGold = False
     truncate: Annotated[bool, Option("compare integer golds with the integer part of the answer")] = False
 
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
@@ -44,11 +40,9 @@ class Number(TieredVerifier):
             if given is not None:
                 answer = str(trunc(given))
         stated = claim.example.precision
-        policy = Policy(
-            units=self.units,
-            percent=self.percent,
+        policy = self.policy(
+            claim,
             digits=self.digits,
-            rounded_gold=self.rounded_gold,
             precision=self.precision if stated is None else stated,
             tolerance=self.tolerance,
         )

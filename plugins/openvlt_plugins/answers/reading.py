@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.comparison import Comparison, Policy
 from openvlt_plugins.answers.comparison.compare import any_of, every
+from openvlt_plugins.answers.comparison.policy import Nouns, Percent, RoundedGold, Unevaluated, Units
+from openvlt_plugins.answers.comparison.shapes import is_unevaluated
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable, parse
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
 from openvlt_plugins.answers.grammar.tree import Node, Num, Quantity
@@ -17,17 +20,43 @@ from openvlt_plugins.answers.remarks import cores
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.wording import without_lead_in, without_markup
 
+_WORD = re.compile(r"[^\W\d_]+")
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)")
 _SPACED_GROUPS = re.compile(r"[-\u2212]?[1-9]\d{0,2}(?:[,;] ?\d{3})+")
 
 
+@dataclass(frozen=True)
 class TieredVerifier(AnswerVerifier):
-    """An answer verifier with one rule for both of its steps: only `check` may use the symbolic tier."""
+    """An answer verifier with one rule for both of its steps: only `check` may use the symbolic tier.
 
-    version: ClassVar[str] = "3"
+    Its options are those of every comparison, so that a verifier passes them all on to those it relies on.
+    """
+
+    version: ClassVar[str] = "4"
     inline: ClassVar[bool] = True
-    context_free: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = ("mpmath",)
+
+    units: Units = "convert"
+    percent: Percent = "lenient"
+    rounded_gold: RoundedGold = False
+    unevaluated: Unevaluated = "accept"
+    nouns: Nouns = "any"
+
+    @property
+    def context_free(self) -> bool:  # type: ignore[override]  # nouns may be those of the question
+        return self.nouns == "any"
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """The options of every comparison."""
+        return {option.name: getattr(self, option.name) for option in fields(TieredVerifier)}
+
+    def policy(self, claim: Claim, **own: Any) -> Policy:
+        """How strict a comparison is, by the shared options and those of this verifier."""
+        example = claim.example
+        texts = (example.answer, example.unit or "", example.question) if self.nouns == "known" else ()
+        known = frozenset(word.removesuffix("s") for text in texts for word in _WORD.findall(text.casefold()))
+        return Policy(**{"precision": example.precision, "known": known, **self.shared, **own})
 
     @abstractmethod
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
@@ -131,6 +160,8 @@ def _any_reading(comparison: Comparison, gold: Node, gold_text: str, answer: str
 def _any_commas(comparison: Comparison, gold: Node, gold_text: str, answer: str, unit: str | None) -> bool | None:
     """True if the answer is right in any reading of the commas between digits, None if that is undecided."""
     tree = read(answer)
+    if comparison.policy.unevaluated == "refuse" and tree != gold and is_unevaluated(tree):
+        return False
     truths = [comparison.same(gold, tree)]
     if truths[0] is not True and (_AMBIGUOUS.search(gold_text) or _AMBIGUOUS.search(answer)):
         truths.append(comparison.same(with_unit(read(gold_text, thousands=False), unit), read(answer, thousands=False)))

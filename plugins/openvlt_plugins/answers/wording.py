@@ -28,17 +28,18 @@ _LEAD_IN = re.compile(
     r"(?:(?:a|the) (?:total|sum) of )?",
     re.IGNORECASE,
 )
+_TRAILER = re.compile(r"(?<=\w),? (?:in (?:all|total)|altogether)\.?$", re.IGNORECASE)
 _CHINESE = re.compile(r"^(?:因此|所以|故)?[,，\s]*(?:最终)?(?:答案|结果)(?:是|为)?\s*[:：]?\s*|^(?:一共|总共|共)有?")
 _NAMES = re.compile(r"^(?:the|its|their) ((?:[a-z'-]+ ){1,4})(?:is|are|was|were) (?=\S)")
 """The words before a value that is said of something: the colour is red."""
 
 
 def without_lead_in(text: str) -> str:
-    """The text without a lead-in such as "The answer is"."""
+    """The text without a lead-in such as "The answer is", and without "in all" behind it."""
     bare = (_BOLD.sub(r"\1", text) if "**" in text else text).strip(" \n")
     if not bare.isascii():
         bare = _CHINESE.sub("", bare)
-    return _LEAD_IN.sub("", bare) or text
+    return _TRAILER.sub("", _LEAD_IN.sub("", bare)) or text
 
 
 def without_subject(text: str) -> str:

@@ -178,6 +178,8 @@ class Comparison(Expressions):
         if len(gold.items) != len(given.items) and "{" not in {gold.opening, given.opening}:
             return False
         if {gold.opening, given.opening} <= {"{", ""} and "{" in {gold.opening, given.opening}:
+            if gold.opening == "" and self.policy.braces == "fixed":
+                return self._ordered(gold.items, given.items)
             return self._matched(gold.items, given.items)
         if not self._same_brackets(gold, given):
             return False
@@ -188,7 +190,8 @@ class Comparison(Expressions):
     def _same_brackets(self, gold: Group, given: Group) -> bool:
         """Brackets distinguish intervals from sets; a list without brackets may also be a tuple."""
         brackets = {gold.opening + gold.closing, given.opening + given.closing}
-        return len(brackets) == 1 or self.policy.brackets == "loose" or brackets == {"", "()"}
+        allowed = self.policy.brackets
+        return len(brackets) == 1 or allowed == "loose" or (allowed == "strict" and brackets == {"", "()"})
 
     def _ordered(self, golds: Sequence[Node], givens: Sequence[Node]) -> Truth:
         if len(golds) != len(givens):

@@ -9,12 +9,14 @@ from openvlt_plugins.answers.comparison.policy import Policy
 from openvlt_plugins.answers.comparison.units import agree, conversion
 from openvlt_plugins.answers.grammar.limits import DIGITS
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Relation, Unit, symbols
+from openvlt_plugins.answers.grammar.vocabulary import UNITS
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
 from openvlt_plugins.answers.values.probe import NO_VALUE, differ, value
 
 _DEGREE: Unit = (("degree", 1),)
 _RADIAN: Unit = (("radian", 1),)
+_MEASUREMENTS = frozenset(UNITS.values()) - {"unit"} | {"degC", "degF"}
 TIERS = ("text", "number", "structure", "algebra", "symbolic")
 
 
@@ -44,6 +46,8 @@ class Expressions:
             return self.expressions(*(Call("deg", (value,)) if unit == _DEGREE else value for value, unit in pairs))
         if _is_percent(gold) or _is_percent(given):
             return False
+        if not gold_unit and self.policy.nouns == "known" and not self._is_known(given_unit):
+            return False
         if (agreed := agree(gold_unit, given_unit)) is not None:
             if not agreed or (self.policy.units == "require" and gold_unit):
                 return False
@@ -52,6 +56,11 @@ class Expressions:
         if factor is None or (self.policy.units == "require" and factor != 1):
             return False
         return self.expressions(gold, Call("*", (Num(factor), given)))
+
+    def _is_known(self, unit: Unit) -> bool:
+        """True for a unit of measurement, or a noun that the gold, its unit or the question has."""
+        known = (name in _MEASUREMENTS or not self.policy.known.isdisjoint(name.split()) for name, _ in unit)
+        return all(known)
 
     def exact(self, node: Node) -> Node:
         """A value followed by its approximation as the value; a variable that approximates a number as equal to it.
@@ -79,9 +88,10 @@ class Expressions:
         if not (isinstance(gold, EXPRESSIONS) and isinstance(given, EXPRESSIONS)):
             return False
         self.reached("number")
-        if self.policy.percent == "lenient" and _is_percent(gold) != _is_percent(given) and not _is_share(gold):
+        if self.policy.percent != "strict" and _is_percent(gold) != _is_percent(given) and not _is_share(gold):
             bare = [node.args[0] if isinstance(node, Call) and node.op == "%" else node for node in (gold, given)]
-            if self._values(bare[0], bare[1]):
+            small = self.policy.percent == "whole" and any(map(_is_share, bare))
+            if not small and self._values(bare[0], bare[1]):
                 return True
         return self._values(gold, given)
 

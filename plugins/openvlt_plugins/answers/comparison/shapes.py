@@ -10,12 +10,14 @@ from openvlt_plugins.answers.grammar.tree import (
     Group,
     Join,
     Node,
+    Num,
     Phrase,
     Quantity,
     Ratio,
     Relation,
     Sym,
     Words,
+    children,
     symbols,
 )
 from openvlt_plugins.answers.values.exact import rational
@@ -51,6 +53,30 @@ def labelled(node: Node) -> Labelled:
     if is_name(sides[0]) or (len(numbers) == 1 and not any(symbols(side) for side in sides)):
         return Labelled(sides[0] if is_name(sides[0]) else None, sides[-1])
     return Labelled(None, node)
+
+
+def is_unevaluated(node: Node) -> bool:
+    """True if arithmetic of numbers is left to be done: 12 x 34, 5!, the root of 16; not 3/4, 2.5 x 10^6 or 12 pi."""
+    node = labelled(node).value
+    if isinstance(node, Call) and rational(node) is not None:
+        return not _is_written(node)
+    return any(map(is_unevaluated, children(node)))
+
+
+def _is_written(node: Node) -> bool:
+    """True for a number as it is written: with a sign, a percent sign, as a fraction or with a power of ten."""
+    match node:
+        case Num():
+            return True
+        case Call(op="neg" | "%", args=(inner,)):
+            return _is_written(inner)
+        case Call(op="/", args=args):
+            return all(isinstance(arg, Num) for arg in args)
+        case Call(op="*", args=(Num(), Call(op="^", args=(Num(value=ten), power)))):
+            return ten == 10 and _is_written(power)
+        case Call(op="^", args=(Num(value=ten), power)):
+            return ten == 10 and _is_written(power)
+    return False
 
 
 def is_name(node: Node) -> bool:

@@ -8,13 +8,18 @@ from openvlt_plugins.answers.comparison.measures import MEASURES, Dimension
 from openvlt_plugins.answers.grammar.tree import Unit
 from openvlt_plugins.answers.values.exact import power
 
+_MULTIPLES = frozenset({"decade", "century", "millennium"})
 
-def agree(one: Unit, other: Unit) -> bool | None:
-    """True if one unit is missing; for a generic one such as ``square units``, whether the powers agree; else None."""
-    if not one or not other:
-        return True
-    if any({name for name, _ in unit} == {"unit"} for unit in (one, other)):
-        return max(power for _, power in one) == max(power for _, power in other)
+
+def agree(gold: Unit, given: Unit) -> bool | None:
+    """True if one unit is missing; for a generic one such as ``square units``, whether the powers agree; else None.
+
+    6 decades are not 6 of what the gold counts without a unit: they are a number of years.
+    """
+    if not gold or not given:
+        return bool(gold) or _MULTIPLES.isdisjoint(name for name, _ in given)
+    if any({name for name, _ in unit} == {"unit"} for unit in (gold, given)):
+        return max(power for _, power in gold) == max(power for _, power in given)
     return None
 
 

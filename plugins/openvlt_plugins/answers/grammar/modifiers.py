@@ -15,7 +15,7 @@ _split = str.split
 _SCALES = _split(
     """
     dozen score gross grand hundred thousand mil million mln milliard billion bn trillion quadrillion lakh lac
-    mill thou mega giga tera crore myriad pair couple trio fold permille ppm
+    mill thou kilo mega giga tera milli micro nano crore myriad pair couple trio fold permille ppm
     """
 )
 _NUMBERS = "|".join(sorted(map(re.escape, {*NUMBER_WORDS, "fif", "eigh", "nin", "twelf", *_SCALES}), key=len)[::-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from openvlt_plugins.answers.grammar import limits
-from openvlt_plugins.answers.grammar.literals import number
+from openvlt_plugins.answers.grammar.literals import in_digits, number
 from openvlt_plugins.answers.grammar.modifiers import labels
 from openvlt_plugins.answers.grammar.phrases import COMPASS, is_prose, phrase
 from openvlt_plugins.answers.grammar.quantities import Quantities
@@ -41,7 +41,7 @@ def parse(text: str, *, thousands: bool = True) -> Node:
         # The fast path, since most answers are plain numbers.
         value = number(plain.group(2))
         return Num(-value.value, value.decimals) if plain.group(1) else value
-    cleaned = clean(text)
+    cleaned = clean(in_digits(text) if not text.isascii() else text)
     if (ends := _RANGE.fullmatch(cleaned)) and (found := _range(*ends.groups()[1:])):
         return found
     tokens = tokenize(joined_thousands(cleaned, commas=thousands))

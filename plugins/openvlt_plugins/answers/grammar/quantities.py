@@ -129,7 +129,10 @@ class Quantities(Expressions, ABC):
         while self.peek().kind == "word" and self.peek().text.lower() in SCALES:
             value = Call("*", (value, Num(Fraction(SCALES[self.next().text.lower()]))))
         hyphen = self.at("-")
-        if isinstance(value, Num) and self.peek(hyphen).text in PARTS:
+        name = self.peek(hyphen).text
+        # Two third parties are not two thirds.
+        adjective = not (hyphen or name.endswith("s")) and self.peek(1).kind == "word" and value != Num(Fraction(1))
+        if isinstance(value, Num) and name in PARTS and not adjective:
             self._position += hyphen
             value = Call("/", (value, Num(Fraction(PARTS[self.next().text]))))
         return value

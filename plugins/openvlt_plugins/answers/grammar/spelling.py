@@ -21,7 +21,7 @@ _PLAIN = str.maketrans({
     "\u2205": " \\emptyset ", "\u2234": "",
     "\u2044": "/", "\u200b": "", "\ufeff": "", "\u2018": "'", "\u2019": "'", "\u20ac": " \\euro ",
     "\u00a3": " \\pounds ",
-    "\u00a5": " \\yen ", "\u00a2": " cents ", "\u27e8": "(", "\u27e9": ")", "\u3002": ".",
+    "\u00a5": " \\yensign ", "\u00a2": " cents ", "\u27e8": "(", "\u27e9": ")", "\u3002": ".",
     "\u211d": " (-\\infty,\\infty) ",
     "\u2103": " \\degree C", "\u2109": " \\degree F", "\u2223": "|",
 })  # fmt: skip
@@ -53,7 +53,10 @@ _THIN_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,\\! ?|[\u2009\u202f'])+(?
 _PLAIN_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/])(?! ?/)")
 _COMMA_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d])(?!,\d)")
 _REPEATING = re.compile(r"(\d{1,50})\.(\d{0,50})\\(?:overline|bar)\s*(?:\{(\d{1,50})\}|(\d))")
-_ELLIPSIS = re.compile(r"(\d{1,50}\.)(\d{0,9}?)(\d{1,6}?)\3{1,30}\d{0,5}(?:\.{3}|\u2026|\\[lc]?dots(?![A-Za-z]))")
+_ELLIPSIS = re.compile(r"(=\s{0,9})?(\d{1,50}\.)(\d{1,60})(?:\.{3}|\u2026|\\[lc]?dots(?![A-Za-z]))")
+_CYCLE = re.compile(r"(\d{0,9}?)((\d{1,6}?)\3{1,60})(\d{0,5})")
+_APPROXIMATE = 5
+"""decimals from which on those of an irrational number may end in dots"""
 _DOTTED = re.compile(r"\\dot\s*\{?(\d)\}?(?:(\d{0,50})\\dot\s*\{?(\d)\}?)?")
 _FRACTION_OF_UNITS = re.compile(
     r"\\[dt]?frac\s*\{\s*(?:\\(?:text|mathrm)\s*\{)?~?\s*([A-Za-z]+)\s*\}?\s*\}"
@@ -122,7 +125,7 @@ def clean(text: str) -> str:
     if "\\dot" in text:
         text = _DOTTED.sub(lambda m: "\\overline{" + "".join(filter(None, m.groups())) + "}", text)
     if "dots" in text or "..." in text or "\u2026" in text:
-        text = _ELLIPSIS.sub(r"\1\2\\overline{\3}", text)
+        text = _ELLIPSIS.sub(_continued, text)
     text = _REPEATING.sub(_repeating, text.replace("\\,", " ").replace("\\!", ""))
     text = re.sub(r"\\circ(?=[A-Z])", r"\\circ ", text)
     text = _UNIT_POWER.sub(r"\\mathrm{\1}^{\2}", text) if "mathrm" in text or "\\text" in text else text
@@ -152,6 +155,17 @@ def _repeating(found: re.Match[str]) -> str:
     whole, fixed, cycle = found[1], found[2], found[3] or found[4]
     value = int(whole + fixed + cycle) - int(whole + fixed)
     return f"\\frac{{{value}}}{{{'9' * len(cycle)}{'0' * len(fixed)}}}"
+
+
+def _continued(found: re.Match[str]) -> str:
+    """A decimal with dots behind it: one that repeats more than it has other digits, else the approximation it is."""
+    equals, whole, digits = found.groups()
+    cycle = _CYCLE.fullmatch(digits)
+    if cycle and cycle[3].startswith(cycle[4]) and len(cycle[2]) > len(cycle[1]):
+        return f"{equals or ''}{whole}{cycle[1]}\\overline{{{cycle[3]}}}"
+    if equals:
+        return f" \\approx {whole}{digits}"
+    return whole + digits if len(digits) > _APPROXIMATE else found.group()
 
 
 def _slashed_units(found: re.Match[str]) -> str:

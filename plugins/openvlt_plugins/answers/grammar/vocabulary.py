@@ -45,7 +45,7 @@ _UNITS = {
     "mile": "mi mile miles",
     "mg": "mg milligram milligrams",
     "g": "g gram grams gm gms",
-    "kg": "kg kgs kilogram kilograms kilo kilos",
+    "kg": "kg kgs kilogram kilograms kilos",
     "pound": "lb lbs",
     "ounce": "oz ounce ounces",
     "ton": "ton tons",
@@ -58,6 +58,9 @@ _UNITS = {
     "week": "week weeks",
     "month": "month months",
     "year": "yr yrs year years",
+    "decade": "decade decades",
+    "century": "century centuries",
+    "millennium": "millennium millennia millenniums",
     "liter": "l L liter liters litre litres",
     "mL": "mL ml milliliter milliliters millilitre millilitres",
     "gallon": "gal gallon gallons",
@@ -133,7 +136,7 @@ GLUED_UNITS = {
 LETTER_UNITS = frozenset("mgshlLNJWVAK")
 CURRENCIES = {
     "$": "dollar", "USD": "dollar", "euro": "euro", "EUR": "euro", "pounds": "sterling", "GBP": "sterling",
-    "yen": "yen",
+    "yen": "yen", "yensign": "yen or yuan",
 }  # fmt: skip
 # A unit, the smaller unit that may continue it, and the number of smaller ones in it.
 SMALLER = {
