@@ -26,6 +26,8 @@ from openvlt_plugins.answers.words import Text, YesNo
 
 _BASED = re.compile(r"\d[\dA-F]{0,30}_\d{1,2}")
 """A number in another base, such as 2516_8, whose digits are compared as they are."""
+_PROSE = re.compile(r"[^\W\d_]{1,40}(?:[-' ][^\W\d_]{1,40}){1,20}")
+"""Words that mathematics cannot read, such as north-east."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Answer(TieredVerifier):
         try:
             return Text() if isinstance(read(gold), Words) else self._math()
         except (TooLarge, Unreadable):
-            return self._math()
+            return Text() if _PROSE.fullmatch(without_markup(gold)) else self._math()
 
     def _math(self) -> Math:
         return Math(**self.shared, order=self.order, braces=self.braces)

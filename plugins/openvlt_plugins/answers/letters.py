@@ -18,7 +18,7 @@ _TRAILER = re.compile(
 )
 _CHINESE_TRAILER = re.compile(r"(?<=[A-J)）])\s?(?:选?[项項])?(?:[是为]?正确(?:的|答案|选项)?)?$")
 ONLY_LETTERS = re.compile(
-    r"[\s(\[{]*([A-Za-z])[\s)\]}.]*(?:(?:,|;|/|&|\band\b|\bor\b|和|与|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
+    r"[\s(\[{]*([A-Za-z])(?:!|[\s)\]}.]*)(?:(?:,|;|/|&|\band\b|\bor\b|和|与|\s)[\s(\[]*([A-Za-z])(?![A-Za-z])[\s)\].]*)*"
 )
 RUN = re.compile(r"(?=[A-J]{2,10}$)A?B?C?D?E?F?G?H?I?J?")
 """Letters of several choices, written in order without separators."""

@@ -11,7 +11,7 @@ from openvlt_plugins.answers.comparison.compare import all_matched, every
 from openvlt_plugins.answers.comparison.policy import Order
 from openvlt_plugins.answers.grammar.limits import ITEMS
 from openvlt_plugins.answers.reading import TieredVerifier, decide
-from openvlt_plugins.answers.wording import closes_at_end, without_markup
+from openvlt_plugins.answers.wording import closes_at_end, without_lead_in, without_markup
 
 _AND = re.compile(r"\s*(?:;|\n|,?\s+and\s+|,\s+(?=\d{3}\b)|,(?!\d{3}(?:\D|$))|,(?=\d{3},))\s*")
 _OPENING, _CLOSING = "([{", ")]}"
@@ -53,7 +53,13 @@ class List(TieredVerifier):
 
 def items(text: str) -> Sequence[str]:
     """The items of a list however it is written; brackets within an item hold it together."""
-    text = without_markup(text).replace("\\{", "{").replace("\\}", "}").strip().rstrip(".")
+    text = (
+        without_markup(without_lead_in(text).strip().replace("\n", "; "))
+        .replace("\\{", "{")
+        .replace("\\}", "}")
+        .strip()
+        .rstrip(".")
+    )
     if text and text[0] in _OPENING and text[-1] in _CLOSING and closes_at_end(text, _OPENING, _CLOSING):
         text = text[1:-1]
     parts, depth, start = [], 0, 0

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt_plugins.answers.budget import QUICK, Exhausted, at_most, spend
 from openvlt_plugins.answers.comparison import Comparison, Policy
 from openvlt_plugins.answers.comparison.compare import any_of, every
 from openvlt_plugins.answers.comparison.policy import Nouns, Percent, RoundedGold, Unevaluated, Units
@@ -64,7 +65,13 @@ class TieredVerifier(AnswerVerifier):
 
     def quick(self, answer: str, claim: Claim) -> Verdict | None:
         # Before anything looks at the answer: what is linear in its length is bounded with it.
-        return self.decide(answer, claim, deep=False) if len(answer) <= CHARACTERS else self.too_long()
+        if len(answer) > CHARACTERS:
+            return self.too_long()
+        try:
+            with at_most(QUICK):
+                return self.decide(answer, claim, deep=False)
+        except Exhausted:
+            return None
 
     def check(self, answer: str, claim: Claim) -> Verdict:
         verdict = self.decide(answer, claim, deep=True) if len(answer) <= CHARACTERS else self.too_long()
@@ -77,6 +84,7 @@ class TieredVerifier(AnswerVerifier):
 
 @lru_cache(maxsize=8192)
 def _read(text: str, thousands: bool) -> Node | TooLarge | Unreadable:
+    spend(len(text))
     try:
         return parse(text, thousands=thousands)
     except (TooLarge, Unreadable) as error:
@@ -109,6 +117,7 @@ def decide(answer: str, claim: Claim, policy: Policy, *, deep: bool, lowest: flo
         The verdict; None if only the symbolic tier could tell and `deep` is False.
     """
     gold_text = claim.example.answer
+    spend(10 + len(answer) // 4)
     if not gold_text.strip():
         return Verdict.bad_gold("the gold is empty")
     if len(gold_text) + len(answer) < CHARACTERS and without_markup(answer) == without_markup(gold_text):

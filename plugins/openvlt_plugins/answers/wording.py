@@ -15,6 +15,7 @@ _SPACING = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|left|right|displaystyle|limits
 _SUBSCRIPT = re.compile(r"_\{\s?(\w{1,2})\s?\}")
 _DOLLARS = re.compile(r"\$+|\\[()\[\]]")
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)([^*\n]+)\*\*(?!\w)")
+_TAGGED = re.compile(r"<(b|i|strong|em)>([^<>]{1,500})</\1>", re.IGNORECASE)
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*)(.+)\1", re.DOTALL)
 _PUNCTUATION = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2013\u2010\u3001\u3002", "''\"\"---,.")
 _OPENED = re.compile(r"\\(?:boxed|fbox|text) ?\{")
@@ -28,18 +29,17 @@ _LEAD_IN = re.compile(
     r"(?:(?:a|the) (?:total|sum) of )?",
     re.IGNORECASE,
 )
-_TRAILER = re.compile(r"(?<=\w),? (?:in (?:all|total)|altogether)\.?$", re.IGNORECASE)
 _CHINESE = re.compile(r"^(?:因此|所以|故)?[,，\s]*(?:最终)?(?:答案|结果)(?:是|为)?\s*[:：]?\s*|^(?:一共|总共|共)有?")
 _NAMES = re.compile(r"^(?:the|its|their) ((?:[a-z'-]+ ){1,4})(?:is|are|was|were) (?=\S)")
 """The words before a value that is said of something: the colour is red."""
 
 
 def without_lead_in(text: str) -> str:
-    """The text without a lead-in such as "The answer is", and without "in all" behind it."""
+    """The text without a lead-in such as "The answer is"."""
     bare = (_BOLD.sub(r"\1", text) if "**" in text else text).strip(" \n")
     if not bare.isascii():
         bare = _CHINESE.sub("", bare)
-    return _TRAILER.sub("", _LEAD_IN.sub("", bare)) or text
+    return _LEAD_IN.sub("", bare) or text
 
 
 def without_subject(text: str) -> str:
@@ -54,6 +54,7 @@ def without_markup(text: str) -> str:
         return " ".join(text.split())
     if not text.isascii():
         text = unicodedata.normalize("NFKC", scripts(text)).translate(_PUNCTUATION)
+    text = _TAGGED.sub(r"\2", text) if "</" in text else text
     text = _BOLD.sub(r"\1", _SPACING.sub(" ", _DOLLARS.sub(" ", text))).strip()
     if emphasis := _EMPHASIS.fullmatch(text):
         text = emphasis.group(2)

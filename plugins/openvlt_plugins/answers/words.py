@@ -14,9 +14,9 @@ from openvlt_plugins.answers.wording import folded, without_lead_in, without_sub
 
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _FIRST = re.compile(r"(yes|no|true|false)(?![\w'])(.*)", re.DOTALL)
-# What may follow the word without a pause: "no idea" and "no solution" are not answers.
+# What may follow the word without a pause: "no idea" and "no solution" are not answers, nor is "Yes? I doubt it".
 _GOES_ON = re.compile(
-    r"\s*$|\s*[^\w\s/&]|\s+(?:because|since|as|for|it|they|he|she|we|you|i|this|that|these|those|there|the|not)(?!\w)"
+    r"\s*\??$|\s*[^\w\s/&?]|\s+(?:because|since|as|for|it|they|he|she|we|you|i|this|that|these|those|there|the|not)(?!\w)"
 )
 _OPPOSITE = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 _SECOND = re.compile(r"[\s,/;.:-]*(?:or|and|&|/|,)?[\s,]*(yes|no|true|false)(?![\w'-])")

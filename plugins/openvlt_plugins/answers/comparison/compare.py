@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from openvlt_plugins.answers.budget import spend
 from openvlt_plugins.answers.comparison.equations import same_equation, zero_side
 from openvlt_plugins.answers.comparison.expressions import Expressions
 from openvlt_plugins.answers.comparison.shapes import (
@@ -52,6 +53,7 @@ class Comparison(Expressions):
         Raises:
             TooLarge: a value passes a limit.
         """
+        spend(10)
         if gold == given and not self.policy.reduced:
             plain = "text" if isinstance(gold, Words) else "number"
             self.reached("structure" if isinstance(gold, Group | Join | Relation) else plain)

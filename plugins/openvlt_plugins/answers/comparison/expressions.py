@@ -8,7 +8,7 @@ from math import floor
 from openvlt_plugins.answers.comparison.policy import Policy
 from openvlt_plugins.answers.comparison.units import agree, conversion
 from openvlt_plugins.answers.grammar.limits import DIGITS
-from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Relation, Unit, symbols
+from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Relation, Sym, Unit, symbols
 from openvlt_plugins.answers.grammar.vocabulary import UNITS
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
@@ -38,6 +38,8 @@ class Expressions:
         """Compares values of which one or both have a unit."""
         self.reached("number")
         gold_unit, given_unit = (node.unit if isinstance(node, Quantity) else () for node in (gold, given))
+        if not (gold_unit and given_unit):
+            gold, given = _without_letter(gold, given_unit), _without_letter(given, gold_unit)
         gold, given = (node.value if isinstance(node, Quantity) else node for node in (gold, given))
         if self.policy.units == "ignore" or gold_unit == given_unit:
             return self.expressions(gold, given)
@@ -154,6 +156,14 @@ class Expressions:
             return False
         digits = str(abs(given.value.numerator) * 10**given.decimals // given.value.denominator)
         return len(digits) >= self.policy.digits
+
+
+def _without_letter(node: Node, unit: Unit) -> Node:
+    """A number times a letter as a quantity, where the other side has the unit of that letter: 20N for 20 N."""
+    match node:
+        case Call(op="*", args=(Num() as number, Sym(name=name))) if unit == ((UNITS.get(name, ""), 1),):
+            return number
+    return node
 
 
 def _is_percent(node: Node) -> bool:

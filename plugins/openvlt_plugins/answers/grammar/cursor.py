@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from openvlt_plugins.answers.budget import spend
 from openvlt_plugins.answers.grammar import limits
 from openvlt_plugins.answers.grammar.limits import TooLarge
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
@@ -35,6 +36,7 @@ class Cursor:
         token = self.peek()
         self._position += 1
         self.steps += 1
+        spend()
         if self.steps > limits.STEPS:
             raise TooLarge(f"more than {limits.STEPS} steps to read")
         return token

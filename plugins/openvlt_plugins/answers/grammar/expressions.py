@@ -296,7 +296,7 @@ class Expressions(Cursor, ABC):
             return _choose(self.argument(split=True), self.argument(split=True))
         if name in GREEK:
             return self._symbol("lambda" if name == "lamda" else name)
-        if name in {"angle", "triangle"} and self.peek().kind == "word":
+        if name in {"angle", "triangle"} and self.peek().kind in {"word", "number"}:
             return self._symbol(f"{name} {self.next().text}")
         if name in {"emptyset", "varnothing"}:
             return self.empty()

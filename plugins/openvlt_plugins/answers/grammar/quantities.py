@@ -155,7 +155,7 @@ class Quantities(Expressions, ABC):
         if token.kind == "command":
             return name == "Omega" and self._ends_value(1) and self._tokens[self._position - 1].kind == "number"
         if name in UNITS and (len(name) > 1 or not name.isascii()):
-            return True
+            return not self._at_total()
         if name in GLUED_UNITS or (name.lower() in SQUARED and self.peek(1).kind == "word"):
             return True
         if name not in LETTER_UNITS:
@@ -216,7 +216,15 @@ class Quantities(Expressions, ABC):
             return self._noun(value)
         if self._is_word("old", "long", "wide", "high", "tall", "deep"):
             self.next()
+        self._skip_total()
         return tuple(sorted((name, power) for name, power in powers.items() if power))
+
+    def _skip_total(self) -> None:
+        """Skip the words of a total, as in 18 in all."""
+        self._position += 2 if self._at_total() else int(self._is_word("altogether", "overall"))
+
+    def _at_total(self) -> bool:
+        return self._is_word("in") and self._is_word("all", "total", ahead=1)
 
     def _unit_name(self) -> tuple[str, int]:
         token = self.next()
@@ -240,6 +248,7 @@ class Quantities(Expressions, ABC):
 
     def _noun(self, value: Node) -> Unit:
         """A counted noun, as in ``15 apples``: the words that end the item are the unit."""
+        self._skip_total()
         if not isinstance(value, Num) and not (isinstance(value, Call) and value.op in {"/", "neg"}):
             return ()
         words: list[str] = []

@@ -53,7 +53,7 @@ _THIN_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,\\! ?|[\u2009\u202f'])+(?
 _PLAIN_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/])(?! ?/)")
 _COMMA_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d])(?!,\d)")
 _REPEATING = re.compile(r"(\d{1,50})\.(\d{0,50})\\(?:overline|bar)\s*(?:\{(\d{1,50})\}|(\d))")
-_ELLIPSIS = re.compile(r"(=\s{0,9})?(\d{1,50}\.)(\d{1,60})(?:\.{3}|\u2026|\\[lc]?dots(?![A-Za-z]))")
+_ELLIPSIS = re.compile(r"((?<=[\d})])\s{0,9}=\s{0,9})?(\d{1,50}\.)(\d{1,60})(?:\.{3}|\u2026|\\[lc]?dots(?![A-Za-z]))")
 _CYCLE = re.compile(r"(\d{0,9}?)((\d{1,6}?)\3{1,60})(\d{0,5})")
 _APPROXIMATE = 5
 """decimals from which on those of an irrational number may end in dots"""
@@ -72,6 +72,7 @@ _SPELLINGS = tuple(
         ("\\rbrace", r"\\rbrace(?![A-Za-z])", r"\\}"),
         ("\\langle", r"\\langle(?![A-Za-z])", "("),
         ("\\rangle", r"\\rangle(?![A-Za-z])", ")"),
+        ("</", r"<(b|i|strong|em)>([^<>]{1,500})</\1>", r"\2"),
         ("<", r"^<([^<>]*,[^<>]*)>$", r"(\1)"),
         ("\\colon", r"\\colon(?![A-Za-z])", ":"),
         ("\\det", r"\\det\s*\\begin\{[a-z]+\}", r"\\begin{vmatrix}"),
@@ -158,13 +159,13 @@ def _repeating(found: re.Match[str]) -> str:
 
 
 def _continued(found: re.Match[str]) -> str:
-    """A decimal with dots behind it: one that repeats more than it has other digits, else the approximation it is."""
+    """A decimal with dots behind it: an approximation of the number before it, or one that repeats its last digits."""
     equals, whole, digits = found.groups()
-    cycle = _CYCLE.fullmatch(digits)
-    if cycle and cycle[3].startswith(cycle[4]) and len(cycle[2]) > len(cycle[1]):
-        return f"{equals or ''}{whole}{cycle[1]}\\overline{{{cycle[3]}}}"
     if equals:
         return f" \\approx {whole}{digits}"
+    cycle = _CYCLE.fullmatch(digits)
+    if cycle and cycle[3].startswith(cycle[4]) and len(cycle[2]) > len(cycle[1]):
+        return f"{whole}{cycle[1]}\\overline{{{cycle[3]}}}"
     return whole + digits if len(digits) > _APPROXIMATE else found.group()
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from math import factorial, prod
 
+from openvlt_plugins.answers.budget import spend
 from openvlt_plugins.answers.grammar.limits import BITS, EXPONENT, FACTORIAL, TooLarge
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num
+
+_SMALL = 256
+"""bits of a number that one step is enough for"""
 
 
 def rational(node: Node) -> Fraction | None:
@@ -54,8 +58,11 @@ def _apply(op: str, values: list[Fraction]) -> Fraction | None:
 
 def bounded(value: Fraction) -> Fraction:
     """The value, if its numerator and denominator are within the limit."""
-    if max(value.numerator.bit_length(), value.denominator.bit_length()) > BITS:
+    bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+    if bits > BITS:
         raise TooLarge(f"a number of more than {BITS} bits")
+    if bits > _SMALL:
+        spend(bits // _SMALL)
     return value
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
 
+from openvlt_plugins.answers.budget import spend
 from openvlt_plugins.answers.grammar.limits import BITS, PRODUCTS, TERMS, TooLarge
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
 from openvlt_plugins.answers.values.exact import bounded, factorial_of, power
@@ -181,6 +182,7 @@ def _scaled(poly: Poly, factor: Fraction) -> Poly:
 
 def _mul(one: Poly, other: Poly) -> Poly:
     _WORK.products = getattr(_WORK, "products", 0) + len(one) * len(other)
+    spend(4 * len(one) * len(other))
     if _WORK.products > PRODUCTS:
         raise TooLarge(f"more than {PRODUCTS} products of terms")
     total: Poly = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from openvlt_plugins.answers.budget import spend
 from openvlt_plugins.answers.grammar.limits import FACTORIAL, MAGNITUDE
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym, symbols
 
@@ -100,6 +101,7 @@ def value(node: Node, point: Point, arithmetic: Arithmetic = DOUBLE) -> Value:
     Raises:
         Undefined, OverflowError, ZeroDivisionError, ValueError: it has none that this module can compute.
     """
+    spend()
     if isinstance(node, Num):
         number = arithmetic.number(node.value)
         return Value(number, abs(number) * arithmetic.eps)
