@@ -271,6 +271,10 @@ def fractions(rng: Random) -> Made:
         yield gold, f"{a // b} {a % b}/{b}", True
         yield gold, f"{a // b}\\frac{{{a % b}}}{{{b}}}", True
         yield gold, f"{a // b} {a % b + b}/{b}", False
+    for whole, name in ((n, part) for n in (2, 17) for part in ("and a half", "and one half")):
+        yield f"{whole}.5", f"{whole} {name}", True
+        yield f"{whole}.5", f"{spelled(whole)} {name}", True
+        yield f"{whole}", f"{whole} {name}", False
     for other in (f"{b}/{a}" if a != 1 else f"{a}/{b + 1}", f"-{a}/{b}", f"{a + b}/{b}", f"{a}", f"{b}", f"{a}{b}", f"{a}, {b}", f"{a}/{b}/2",
                   f"{a / b + 0.01:.4f}", f"\\frac{{{a}}}{{{b}}}\\pi", f"({a}, {b})", f"{a}/{b} or {b}/{a}", f"{a}/{b}%", f"{a}-{b}",
                   f"\\frac{{{a}}}{{{b}}} \\approx {a / b + 1:.2f}", f"\\sqrt{{{a}/{b}}}" if a != b else "0"):  # fmt: skip

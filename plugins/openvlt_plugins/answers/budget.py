@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-QUICK = 60_000
+QUICK = 30_000
 """steps of a verdict in the calling process; what takes more is decided by a worker"""
 
 

@@ -11,7 +11,7 @@ from openvlt_plugins.answers.comparison.compare import all_matched, every
 from openvlt_plugins.answers.comparison.policy import Order
 from openvlt_plugins.answers.grammar.limits import ITEMS
 from openvlt_plugins.answers.reading import TieredVerifier, decide
-from openvlt_plugins.answers.wording import closes_at_end, without_lead_in, without_markup
+from openvlt_plugins.answers.wording import closes_at_end, without_lead_in, without_markup, without_subject
 
 _AND = re.compile(r"\s*(?:;|\n|,?\s+and\s+|,\s+(?=\d{3}\b)|,(?!\d{3}(?:\D|$))|,(?=\d{3},))\s*")
 _OPENING, _CLOSING = "([{", ")]}"
@@ -54,7 +54,7 @@ class List(TieredVerifier):
 def items(text: str) -> Sequence[str]:
     """The items of a list however it is written; brackets within an item hold it together."""
     text = (
-        without_markup(without_lead_in(text).strip().replace("\n", "; "))
+        without_markup(without_subject(without_lead_in(text)).strip().replace("\n", "; "))
         .replace("\\{", "{")
         .replace("\\}", "}")
         .strip()

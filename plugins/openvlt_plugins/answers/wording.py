@@ -30,7 +30,7 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _CHINESE = re.compile(r"^(?:因此|所以|故)?[,，\s]*(?:最终)?(?:答案|结果)(?:是|为)?\s*[:：]?\s*|^(?:一共|总共|共)有?")
-_NAMES = re.compile(r"^(?:the|its|their) ((?:[a-z'-]+ ){1,4})(?:is|are|was|were) (?=\S)")
+_NAMES = re.compile(r"^(?:the|its|their) ((?:[a-z'-]+ ){1,4})(?:is|are|was|were) (?=\S)", re.IGNORECASE)
 """The words before a value that is said of something: the colour is red."""
 
 
@@ -43,9 +43,9 @@ def without_lead_in(text: str) -> str:
 
 
 def without_subject(text: str) -> str:
-    """A folded text without the words that name what it is said of, as in "the colour is red"."""
+    """The text without the words that name what it is said of, as in "the colour is red"."""
     found = _NAMES.match(text)
-    return text[found.end() :] if found and labels(found.group(1).split()) else text
+    return text[found.end() :] if found and labels(found.group(1).casefold().split()) else text
 
 
 def without_markup(text: str) -> str:

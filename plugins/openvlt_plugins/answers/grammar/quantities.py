@@ -52,7 +52,7 @@ class Quantities(Expressions, ABC):
                 if self._is_word(sign):
                     self.next()
                 return Quantity(Call("neg", (value,)) if negative else value, ((currency, 1),))
-        value = self._scaled(self._spelled() or self.sum())
+        value = self._with_part(self._scaled(self._spelled() or self.sum()))
         for sign, currency in CURRENCIES.items():
             if isinstance(value, EXPRESSIONS) and self.take(sign):
                 return Quantity(value, ((currency, 1),))
@@ -136,6 +136,17 @@ class Quantities(Expressions, ABC):
             self._position += hyphen
             value = Call("/", (value, Num(Fraction(PARTS[self.next().text]))))
         return value
+
+    def _with_part(self, value: Node) -> Node:
+        """The value and a part after it: two and a half, one and three quarters."""
+        if not (isinstance(value, Num) and self._is_word("and")):
+            return value
+        count, part = self.peek(1).text.lower(), PARTS.get(self.peek(2).text)
+        times = 1 if count in {"a", "an"} else NUMBER_WORDS.get(count)
+        if not (times and part):
+            return value
+        self._position += 3
+        return Num(value.value + Fraction(times, part))
 
     # Units.
 
