@@ -976,10 +976,426 @@ def matrices(rng: Random) -> Made:
         yield gold, other, False
 
 
+def negatives(rng: Random) -> Made:
+    n = rng.randint(2, 999)
+    gold = rng.choice([f"-{n}", f"−{n}", f"$-{n}$"])
+    for same in (
+        f"-{n}",
+        f"− {n}",
+        f"minus {n}",
+        f"negative {n}",
+        f"–{n}",
+        f"-{n}.0",
+        f"\\(-{n}\\)",
+        f"x = -{n}",
+        f"-({n})",
+        f"(-{n})",
+        f"{{-{n}}}",
+        f"负{n}",
+    ):
+        yield gold, same, True
+    for other in (str(n), f"--{n}", f"-(-{n})", f"|-{n}|", f"\\pm {n}", f"-{n + 1}", f"not -{n}", f"-{n}^2" if n > 1 else "0", f"1-{n}", f"-1/{n}", f"-{n}!", f"(-{n})^2", f"- -{n}", f"-{n} or {n}",
+                  f"+{n}", f"-{n}i", f"-{n} thousand", f"minus minus {n}", f"-{n},{n}", f"non-{n}"):  # fmt: skip
+        yield gold, other, False
+
+
+def mixed_numbers(rng: Random) -> Made:
+    whole, b = rng.randint(1, 20), rng.randint(3, 15)
+    a = rng.randint(1, b - 1)
+    gold = rng.choice([f"{whole} {a}/{b}", f"{whole}\\frac{{{a}}}{{{b}}}", f"${whole} \\frac{{{a}}}{{{b}}}$"])
+    for same in (
+        f"{whole} {a}/{b}",
+        f"{whole}\\dfrac{{{a}}}{{{b}}}",
+        f"\\frac{{{whole * b + a}}}{{{b}}}",
+        f"{whole * b + a}/{b}",
+        f"{whole} + {a}/{b}",
+        f"{whole} \\tfrac{{{a}}}{{{b}}}",
+    ):
+        yield gold, same, True
+    for other in (f"{whole}{a}/{b}", f"{whole} {a + b}/{b}", f"{whole}", f"{a}/{b}", f"{whole} - {a}/{b}", f"{whole}, {a}/{b}", f"-{whole} {a}/{b}", f"{whole} {b}/{a}" if a > 1 else f"{whole + 1}", f"{whole} \\cdot \\frac{{{a}}}{{{b}}}",
+                  f"{whole + 1} {a}/{b}", f"{whole}.{a}/{b}", f"{whole} or {a}/{b}", f"{whole} and not {a}/{b}"):  # fmt: skip
+        yield gold, other, False
+
+
+def plus_minus(rng: Random) -> Made:
+    n, c = rng.randint(2, 60), rng.choice([2, 3, 5, 7])
+    gold = rng.choice([f"\\pm {n}", f"±{n}", f"x = \\pm {n}", f"{n}, -{n}" if rng.random() < 0 else f"\\pm{n}"])
+    for same in (
+        f"±{n}",
+        f"\\pm{n}",
+        f"x = \\pm {n}",
+        f"x = {n} or x = -{n}",
+        f"\\{{{n}, -{n}\\}}",
+        f"{n} or -{n}",
+        f"x = -{n}, x = {n}",
+        f"{n} and -{n}",
+    ):
+        yield gold, same, True
+    for other in (
+        str(n),
+        f"-{n}",
+        f"±{n + 1}",
+        f"\\pm {n}^2",
+        f"{n} \\pm 1",
+        f"({n}, -{n})" if gold.startswith("x") else f"{n}-{n}",
+        f"\\{{{n}\\}}",
+        f"x = {n}",
+        f"\\pm \\sqrt{{{n}}}",
+        f"not ±{n}",
+    ):
+        yield gold, other, False
+    gold = f"{n} \\pm \\sqrt{{{c}}}"
+    for same in (
+        f"{n}±√{c}",
+        f"{n}+\\sqrt{{{c}}}, {n}-\\sqrt{{{c}}}",
+        f"\\{{{n}-\\sqrt{{{c}}}, {n}+\\sqrt{{{c}}}\\}}",
+        f"x = {n} \\pm \\sqrt{{{c}}}",
+    ):
+        yield gold, same, True
+    for other in (
+        f"{n}+\\sqrt{{{c}}}",
+        f"-{n} \\pm \\sqrt{{{c}}}",
+        f"{n} \\pm {c}",
+        f"\\pm({n} + \\sqrt{{{c}}})",
+        f"{n} - \\sqrt{{{c}}}",
+    ):
+        yield gold, other, False
+
+
+def several(rng: Random) -> Made:
+    a, b = rng.sample(range(2, 60, 2), 2)
+    gold = f"{a} or {b}"
+    for same in (
+        f"{b} or {a}",
+        f"{a} or {b}",
+        f"x = {a} or x = {b}",
+        f"\\{{{a}, {b}\\}}",
+        f"{a}, {b}",
+        f"{a} \\text{{ or }} {b}",
+    ):
+        yield gold, same, True
+    for other in (
+        f"{a}",
+        f"{b}",
+        f"{a} or {b + 1}",
+        f"{a} or {b} or {b + 1}",
+        f"{a}{b}",
+        f"neither {a} nor {b}",
+        f"not {a} or {b}",
+        f"{a}/{b}",
+        f"either {a} or {a + 1}",
+    ):
+        yield gold, other, False
+    gold = f"x = {a}, y = {b}"
+    for same in (
+        f"x={a}, y={b}",
+        f"y = {b}, x = {a}",
+        f"x = {a} and y = {b}",
+        f"({a}, {b})",
+        f"(x, y) = ({a}, {b})",
+        f"x={a}; y={b}",
+    ):
+        yield gold, same, True
+    for other in (
+        f"x = {b}, y = {a}",
+        f"x = {a}",
+        f"x = {a}, y = {b + 1}",
+        f"({b}, {a})",
+        f"x = {a}, y = {b}, z = 1",
+        f"x = {a}, z = {b}",
+        f"x = {a} + y = {b}",
+        f"x ≠ {a}, y = {b}",
+    ):
+        yield gold, other, False
+
+
+def durations(rng: Random) -> Made:
+    hours, minutes = rng.randint(1, 11), rng.randint(1, 59)
+    gold = f"{hours} hours {minutes} minutes"
+    for same in (
+        f"{hours} h {minutes} min",
+        f"{hours}h {minutes}m",
+        f"{hours} hours and {minutes} minutes",
+        f"{60 * hours + minutes} minutes",
+        f"{hours} hr {minutes} min",
+        f"{3600 * hours + 60 * minutes} seconds",
+    ):
+        yield gold, same, True
+    for other in (f"{hours} hours", f"{minutes} minutes", f"{hours} hours {minutes + 1} minutes", f"{minutes} hours {hours} minutes" if hours != minutes else "1 s", f"{hours} minutes {minutes} seconds", f"{60 * hours + minutes} hours",
+                  f"{60 * hours + minutes + 1} minutes", f"over {hours} hours {minutes} minutes", f"{hours} hours or {minutes} minutes", f"{hours} hours ago"):  # fmt: skip
+        yield gold, other, False
+
+
+def temperatures(rng: Random) -> Made:
+    n = rng.randint(2, 98)
+    gold = rng.choice([f"{n}°C", f"{n}^\\circ C", f"{n} \\degree C"])
+    for same in (
+        f"{n}°C",
+        f"{n} °C",
+        f"{n}^\\circ\\text{{C}}",
+        f"{n} degrees Celsius",
+        f"{n}℃",
+        f"{n}",
+        f"{n}^{{\\circ}}\\mathrm{{C}}",
+    ):
+        yield gold, same, True
+    for other in (
+        f"{n}°F",
+        f"{n} K",
+        f"-{n}°C",
+        f"{n + 1}°C",
+        f"{n} degrees Fahrenheit",
+        f"{n} cm",
+        f"{n}℉",
+        f"above {n}°C",
+        f"{n}°C colder",
+        f"{n}°C or {n + 1}°C",
+    ):
+        yield gold, other, False
+
+
+def stated(rng: Random) -> Made:
+    """Numbers whose unit, type or precision the example states."""
+    n, m = rng.randint(2, 500), rng.randint(2, 9)
+    unit, long, small, factor = rng.choice(UNITS)
+    known = {"unit": unit, **rng.choice([{}, {"answer_type": "integer"}])}
+    gold = str(n)
+    for same in (gold, f"{n} {unit}", f"{n} {long}", f"The answer is {n} {unit}.", f"{n}.0", f"x = {n}"):
+        yield gold, same, True, known
+    for other in (
+        f"{n} dollars",
+        f"{n} {unit}^2",
+        f"{n + 1} {unit}",
+        f"{n} million {unit}",
+        f"{n} apples",
+        f"not {n}",
+        f"{n} degrees",
+        *([f"{n} {small}"] if factor else []),
+    ):
+        yield gold, other, False, known
+    if factor:
+        yield gold, f"{n * factor} {small}", True, known
+    for kind, value in (
+        ("integer", f"{n}"),
+        ("float", f"{n}.{m}"),
+        ("expression", f"{n}\\sqrt{{{m}}}"),
+        ("text", "copper wire"),
+        ("list", f"{n}, {m}"),
+        ("yes_no", "yes"),
+    ):
+        yield value, value, True, {"answer_type": kind}
+        yield value, f"The answer is {value}.", True, {"answer_type": kind}
+        yield value, f"not {value}", False, {"answer_type": kind}
+        yield value, f"{value} is wrong", False, {"answer_type": kind}
+        yield value, "", False, {"answer_type": kind}
+        yield value, "I do not know", False, {"answer_type": kind}
+        yield value, "...", False, {"answer_type": kind}
+        yield value, "0", False, {"answer_type": kind}
+
+
+def functions(rng: Random) -> Made:
+    a, b = rng.randint(2, 9), rng.randint(10, 40)
+    gold = rng.choice([f"f(x) = {a}x^2 - {b}", f"f(x)={a}x^{{2}}-{b}"])
+    for same in (
+        f"{a}x^2-{b}",
+        f"f(x)=-{b}+{a}x^2",
+        f"y = {a}x^2 - {b}",
+        f"f(x) = {a}x² − {b}",
+        f"$f(x) = {a}x^{{2}} - {b}$",
+        f"f(x) = {a}(x^2) - {b}",
+    ):
+        yield gold, same, True
+    for other in (
+        f"{a}x^2+{b}",
+        f"f(x) = {a}x - {b}",
+        f"g(x) = {a}x^2 - {b}",
+        f"f(y) = {a}x^2",
+        f"{a}x^3-{b}",
+        f"({a}x)^2-{b}",
+        f"f'(x) = {a}x^2 - {b}",
+        f"f(x) = {b}x^2 - {a}",
+        f"f(x) > {a}x^2 - {b}",
+        f"1/({a}x^2-{b})",
+    ):
+        yield gold, other, False
+    gold = f"\\sin({a}x) + {b}"
+    for same in (
+        f"{b} + \\sin {a}x",
+        f"\\sin {a}x+{b}",
+        f"sin({a}x) + {b}",
+        f"\\sin\\left({a}x\\right)+{b}",
+        f"\\cos({a}x - \\frac{{\\pi}}{{2}}) + {b}",
+    ):
+        yield gold, same, True
+    for other in (
+        f"\\cos({a}x) + {b}",
+        f"\\sin({a}x + {b})",
+        f"{a}\\sin x + {b}",
+        f"\\sin({a}x) - {b}",
+        f"\\sin({b}x) + {a}",
+        f"\\sin({a}y) + {b}",
+        f"\\arcsin({a}x)+{b}",
+    ):
+        yield gold, other, False
+    gold = f"{a} + {b}i"
+    for same in (
+        f"{b}i + {a}",
+        f"{a}+{b}i",
+        f"z = {a} + {b}i",
+        f"${a}+{b}i$",
+        f"{a} + i{b}" if rng.random() < 0 else f"{a}+ {b} i",
+    ):
+        yield gold, same, True
+    for other in (
+        f"{a} - {b}i",
+        f"{b} + {a}i",
+        f"{a} + {b}",
+        f"{a + b}i",
+        f"({a}, {b})",
+        f"{a}{b}i",
+        f"-{a} - {b}i",
+        f"{a}",
+        f"{a} + {b}j^2",
+    ):
+        yield gold, other, False
+
+
+FORMULAS = ["H2O", "CO2", "NaHCO3", "Fe2O3", "C6H12O6", "H2SO4", "CaCO3", "NH3", "CH4", "Mg(OH)2"]
+
+
+def formulas(rng: Random) -> Made:
+    gold, other = rng.sample(FORMULAS, 2)
+    low = "".join(
+        f"_{character}" if character.isdigit() and before.isalpha() | (before == ")") else character
+        for before, character in zip(" " + gold, gold, strict=False)
+    )
+    for same in (
+        gold,
+        f"\\ce{{{gold}}}",
+        f"\\text{{{gold}}}",
+        gold.translate(str.maketrans("23456", "₂₃₄₅₆")) if not any(c in gold for c in "1") else gold,
+        f"The answer is {gold}.",
+    ):
+        yield gold, same, True
+    if "1" not in gold:
+        yield gold, low, True
+    for said in (
+        other,
+        gold.lower(),
+        gold.upper() if gold.upper() != gold else "HO",
+        f"2{gold}",
+        gold[:-1],
+        f"{gold} or {other}",
+        f"not {gold}",
+        f"{gold}, {other}",
+        f"{gold}+",
+        gold[::-1],
+    ):
+        yield gold, said, False
+
+
+def bases(rng: Random) -> Made:
+    base = rng.choice([2, 5, 7, 8])
+    digits = "1" + "".join(str(rng.randrange(base)) for _ in range(rng.randint(2, 5)))
+    gold = f"{digits}_{base}"
+    for same in (f"{digits}_{{{base}}}", f"{digits}_{base}", f"${digits}_{{{base}}}$", f"{digits}{'₀₁₂₃₄₅₆₇₈'[base]}"):
+        yield gold, same, True
+    for other in (
+        digits,
+        f"{digits}_{base + 1}",
+        f"{digits}{base}",
+        f"{digits}^{base}",
+        f"1{digits}_{base}",
+        f"{digits[::-1]}1_{base}",
+        f"-{digits}_{base}",
+        f"{digits}_",
+        f"_{base}",
+    ):
+        yield gold, other, False
+
+
+CHANGING = [
+    "million",
+    "dozen",
+    "thousandths",
+    "halves",
+    "is wrong",
+    "isn't it",
+    "excluded",
+    "times two",
+    "not",
+    "minus 1",
+    "doubled",
+    "or more",
+    "and a half",
+    "is false",
+    "percent less",
+    "billions",
+    "factorial",
+]
+DRESSES = ["{n} \\text{{ {w}}}", "{n}\\,\\mathrm{{{w}}}", "{n}~\\text{{{w}}}", "{n} **{w}**", "{n} *{w}*", "{n} `{w}`", "{n}-{w}", "{n}\n{w}", "{n} ({w})", "{n}, {w}", "{n}: {w}", "{n} — {w}", "{n} – {w}", "{n}; {w}",
+           "{n}. {w}", "${n}$ {w}", "$${n}$$ {w}", "\\boxed{{{n}}} {w}", "\\boxed{{{n} \\text{{ {w}}}}}", "\\textbf{{{n}}} {w}", "{n} \\quad {w}", "**{n}** {w}", "**{n} {w}**", "{n}\t{w}", "{n}\u00a0{w}", "{n}\u200b {w}", "{n} <b>{w}</b>",
+           "<b>{n}</b> {w}", "{n} [{w}]", "{n} {{{w}}}", "{n} \"{w}\"", "{n} {W}", "{n} {C}", "The answer is {n} {w}.", "x = {n} {w}", "{n} {w} apples", "{n} {w}.", "{n} cm {w}", "{n} {w} cm", "{n}cm {w}", "{n}.0 {w}", "({n}) {w}", "({n} {w})"]  # fmt: skip
+BEFORE = [
+    "not",
+    "less than",
+    "minus",
+    "half of",
+    "anything but",
+    "never",
+    "twice",
+    "the negative of",
+    "no more than",
+    "at least",
+    "excluding",
+    "other than",
+    "the square of",
+    "wrong:",
+    "log of",
+    "one over",
+    "ten times",
+    "all but",
+    "unlike",
+]
+DRESSED = ["\\text{{{w} }}{n}", "\\text{{{w}}} {n}", "\\mathrm{{{w}}}~{n}", "**{w}** {n}", "*{w}* {n}", "{w}\n{n}", "{w}: {n}", "{w}, {n}", "{w} — {n}", "({w}) {n}", "[{w}] {n}", "{w} ${n}$", "{w} \\boxed{{{n}}}", "{W} {n}", "{C} {n}", "The answer is {w} {n}.",
+           "x = {w} {n}", "x is {w} {n}", "{w} **{n}**", "{w} ({n})", "{w}\u00a0{n}", "{w}  {n} cm", "The area is {w} {n}", "$\\text{{{w} }}{n}$", "\\boxed{{\\text{{{w} }}{n}}}", "{w} {n} apples", "<b>{w}</b> {n}", "`{w}` {n}", "\"{w}\" {n}"]  # fmt: skip
+
+
+def dressed(rng: Random) -> Made:
+    """Words that change a number, in every notation of words."""
+    n = rng.choice([str(rng.randint(2, 9_999)), f"{rng.randint(11, 999) / 10}", f"{rng.randint(2, 30)}\\sqrt{{7}}"])
+    for words, dresses in ((CHANGING, DRESSES), (BEFORE, DRESSED)):
+        for dress in rng.sample(dresses, 14):
+            w = rng.choice(words)
+            yield n, dress.format(n=n, w=w, W=w.upper(), C=w.capitalize()), False
+
+
+LABELS = ["the area", "Surface area", "the total", "value", "x", "The radius", "the number of apples", "maximum value", "the remainder", "slope", "the old man's age", "result", "the final answer",
+          "absolute value", "the perimeter of the square", "side length", "the median"]  # fmt: skip
+OTHERS = ["old value", "previous value", "twice the area", "half the total", "the overestimate", "mirrored", "sign flipped", "tenfold", "save for", "barring", "besides", "apart from", "contrary to", "versus",
+          "instead of", "in place of", "unlike", "neg", "mod", "the answer isn't", "the answer would have been", "the answer used to be", "misread as", "placeholder", "unacceptable", "forbidden", "before squaring", "a wrong value",
+          "the answer is not", "the answer cannot be", "naive answer", "first guess", "upper limit", "less than", "the answer times two", "one less than the answer", "decoy", "extraneous root", "spurious solution"]  # fmt: skip
+NO_NOUNS = ["initially", "hypothetically", "supposedly", "barring", "besides", "apart from", "instead of", "naive answer", "fake answer", "first guess", "could be", "unattainable", "forbidden", "flipped", "tenfold",
+            "mirrored", "misread", "overestimated", "wrongly", "as a lower bound", "at most", "to be doubled", "isn't", "ain't it", "no", "never", "upside down", "short", "too few", "minus one", "hundredths"]  # fmt: skip
+
+
+def labels(rng: Random) -> Made:
+    """Words before a number that name it, or name another, and words behind it that are no counted noun."""
+    n = str(rng.randint(11, 9_999))
+    for label in rng.sample(LABELS, 6):
+        for form in rng.sample(["{} = ", "{}: ", "{} is ", "**{}:** ", "{} is equal to ", "{} equals "], 2):
+            yield n, form.format(label) + n, True
+    for label in rng.sample(OTHERS, 12):
+        yield n, rng.choice(["{} = ", "{}: ", "{} is ", "{} "]).format(label) + n, False
+    for words in rng.sample(NO_NOUNS, 8):
+        yield n, f"{n} {words}", False
+
+
 FAMILIES: dict[str, Callable[[Random], Made]] = {
     make.__name__.replace("_", " "): make
-    for make in (integers, signs, words_of_numbers, decimals, rounded, fractions, roots, algebra, quantities, percents, money, degrees, times,
-                 dates, ranges, sets_and_tuples, intervals, lists, ratios, science, choices, letters, yes_no, texts, ordinals, chinese, matrices)
+    for make in (integers, labels, signs, dressed, words_of_numbers, decimals, rounded, fractions, roots, algebra, quantities, percents, money, degrees, times,
+                 dates, ranges, sets_and_tuples, intervals, lists, ratios, science, choices, letters, yes_no, texts, ordinals, chinese, matrices,
+                 negatives, mixed_numbers, plus_minus, several, durations, temperatures, stated, functions, formulas, bases)
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ _LAST_MARKS = re.compile(r"\.+$|(?<![\d)])[!.]+$")
 _BETWEEN = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
 _LEAD_IN = re.compile(
     r"^(?:(?:so|therefore|thus|hence),? )?"
-    r"(?:(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)(?: (?:is|would be)|:):? ?"
+    r"(?:(?:(?:the|my) )?(?:(?:final|correct) )?(?:answer|result)(?: (?:is|would be)(?![\w'\u2019])|:):? ?"
     r"|(?:it|that|this) (?:is|equals) |there (?:is|are) |we (?:get|have|find) |exactly )?"
     r"(?:(?:a|the) (?:total|sum) of )?",
     re.IGNORECASE,

@@ -83,7 +83,7 @@ class Text(AnswerVerifier):
             same = ordinal(answer) == number or answer.strip(" .") == str(number)
             return Verdict.correct("the same rank", tier="text") if same else Verdict.incorrect("another", tier="text")
         if (wanted := formula(claim.example.answer)) is not None:
-            same = formula(answer) == wanted
+            same = formula(without_lead_in(answer)) == wanted
             return (
                 Verdict.correct("the same formula", tier="text") if same else Verdict.incorrect("another", tier="text")
             )

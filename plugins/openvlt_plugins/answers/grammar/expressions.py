@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from openvlt_plugins.answers.grammar.cursor import Cursor
 from openvlt_plugins.answers.grammar.literals import number
+from openvlt_plugins.answers.grammar.modifiers import denies
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
 from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
 from openvlt_plugins.answers.grammar.vocabulary import (
@@ -213,7 +214,8 @@ class Expressions(Cursor, ABC):
         if len(text) <= 4 and text.isupper():
             return True
         attached = not token.spaced or (not self.peek(1).spaced and self.peek(1).kind == "op")
-        return len(text) <= 3 and not token.roman and attached and text.lower() not in SHORT_WORDS
+        letters = text.lower() not in SHORT_WORDS and not denies(text.lower())
+        return len(text) <= 3 and not token.roman and attached and letters
 
     def _word(self) -> Node:
         token = self.next()

@@ -30,13 +30,20 @@ _CONTRACTION = re.compile(
 _CHANGE = re.compile(
     r"(?:exclu[ds]|eliminat|reject|remov|omit|discard|ignor|negat|invers|invert|doubl|tripl|quadrupl|halv|divid"
     r"|multiplied|multiply|squared|cubed|subtract|deduct|truncat|reciproc|opposit|revers|contradict|refut|disprov"
-    r"|cancel|incorrect|invalid|untru|impossib|improbab|unlikel|inaccura|inexact|erroneous|disagree|fail)[a-z]*"
+    r"|cancel|flipp|mirror|misread|mistook|squaring|cubing|forbid|prohibit|banned|disallow|supposed|incorrect|invalid|untru|impossib|improbab|unlikel|inaccura|inexact|erroneous|disagree|fail|(?:over|under)(?:estimat|stat|count))[a-z]*"
+    r"|(?:un|in|im)[a-z]{3,}[ai]ble|[a-z]*fold"
 )
 _DENIAL = re.compile(
-    r"not|no|nor|never|neither|none|nothing|nope|nah|cannot|wrong(?:ly)?|false(?:ly)?|non|nil|void|null|except|excluding|without|minus|negative"
-    r"|anything|plus|itself|twice|thrice|factorial|root|mod(?:ulo)?|ruled|crossed|denied|than|less|more"
+    r"not|no|nor|never|neither|none|nothing|nope|nah|neg|cannot|wrong(?:ly)?|false(?:ly)?|non|nil|void|null|except|excluding|without|minus|negative"
+    r"|unlike|barring|besides?|apart|contrast|contrary|versus|vs|instead|anything|plus|itself|twice|thrice|factorial|root|mod(?:ulo)?|ruled|crossed|denied|than|less|more"
     r"|fewer|greater|smaller|larger|over|under|below|above|point"
 )
+_NO_NOUN = re.compile(
+    r"(?!(?:butter|dragon)?fly|famil|assembl|jelly|lily|belly|rally|bully|supply|anomaly|monopoly)[a-z]{3,}ly"
+    r"|for|from|to|of|as|at|by|with|on|be|been|is|was|are|were|answer|guess|solution|value|result"
+)
+"""Adverbs, prepositions and verbs, and what a number would be and not count."""
+_CONNECTIVES = frozenset(_split("as by from but like after before"))
 _NOUN_IN_ED = re.compile(r"[a-z]*eed|[a-z]?[bhl]ed|hundred|shed|sled")
 _BOUND = frozenset(_split("least most upper lower bound beyond exceeds"))
 _SHAPE = re.compile(r"(?:square|cube)s?")
@@ -47,7 +54,7 @@ _AROUND = re.compile(
 )
 """Begins or ends what is behind a number and changes it: 5 too many, 5 marks off, but not 5 short sticks."""
 _UNTRUE = re.compile(
-    r"fake|decoy|trap|typo|guess|bogus|extraneous|supremum|infimum|predecessor|successor"
+    r"fake|decoy|trap|typo|guess|bogus|placeholder|dummy|extraneous|supremum|infimum|predecessor|successor"
     r"|(?:distract|mistak|tempt|hypothe|decept|mislead|spurious)[a-z]*"
 )
 _OWN = frozenset(
@@ -64,6 +71,11 @@ _CHINESE = re.compile(
     "|的[平立]方|[平立]方(?:根|$)|相反|倒数|分之|^[百千万亿]"
 )
 """What changes a number in Chinese, where words are not separated."""
+_PAST = re.compile(
+    r"\b(?:old|previous|former|naive) (?:value|result|number)\b|\b(?:(?:would|should|could) have been|used to be)\b"
+    r"|save for|in place of"
+)
+"""What is said of another value than the one asked for."""
 _TAKEN = re.compile(r"(?<!of )\b(?:square|cube)s?\b(?: root)?(?= of|$)|\b(?:square|cube) root|\banswer s\b")
 
 
@@ -77,8 +89,8 @@ def denies(word: str) -> bool:
 def counts(words: list[str]) -> bool:
     """True if words behind a number may be a counted noun: none changes the number, and the last is no participle."""
     participle = words[-1].endswith("ed") and not _NOUN_IN_ED.fullmatch(words[-1])
-    changed = any(denies(word) or _SHAPE.fullmatch(word) for word in words)
-    return not (participle or changed or _AROUND.match(" ".join(words)))
+    changed = words[0] in _CONNECTIVES or any(denies(word) or _SHAPE.fullmatch(word) for word in words)
+    return not (participle or changed or _NO_NOUN.fullmatch(words[-1]) or _AROUND.match(" ".join(words)))
 
 
 def labels(words: list[str]) -> bool:
@@ -89,5 +101,6 @@ def labels(words: list[str]) -> bool:
     content = [word for word in words if word not in {"a", "an", "the", "its"}]
     before = content[: content.index("answer")] if "answer" in content else []
     changed = any(denies(word) or _UNTRUE.fullmatch(word) for word in content)
-    bounded = changed or not _BOUND.isdisjoint(content) or _TAKEN.search(" ".join(content))
+    text = " ".join(content)
+    bounded = changed or not _BOUND.isdisjoint(content) or _TAKEN.search(text) or _PAST.search(text)
     return _OWN.issuperset(before) and not bounded
