@@ -43,19 +43,18 @@ class Quantities(Expressions, ABC):
             if isinstance(value, Quantity):
                 return Quantity(Call("neg", (value.value,)), value.unit)
             return Call("neg", (value,))
-        for sign, currency in CURRENCIES.items():
-            negative = self.at("-") and self.peek(1).text == sign and self.peek(1).kind != "word"
-            before = self.at(sign) or negative or self._is_word(sign)
-            if before and self.peek(1 + negative).kind in {"number", "op"}:
-                self._position += 1 + negative
-                value = self._scaled(self.sum())
-                if self._is_word(sign):
-                    self.next()
-                return Quantity(Call("neg", (value,)) if negative else value, ((currency, 1),))
+        negative = self.at("-") and self.peek(1).kind != "word"
+        sign = self.peek(int(negative)).text
+        if sign in CURRENCIES and self.peek(1 + negative).kind in {"number", "op"}:
+            self._position += 1 + negative
+            value = self._scaled(self.sum())
+            if self._is_word(sign):
+                self.next()
+            return Quantity(Call("neg", (value,)) if negative else value, ((CURRENCIES[sign], 1),))
         value = self._with_part(self._scaled(self._spelled() or self.sum()))
-        for sign, currency in CURRENCIES.items():
-            if isinstance(value, EXPRESSIONS) and self.take(sign):
-                return Quantity(value, ((currency, 1),))
+        sign = self.peek().text
+        if sign in CURRENCIES and isinstance(value, EXPRESSIONS) and self.take(sign):
+            return Quantity(value, ((CURRENCIES[sign], 1),))
         return self._with_unit(value)
 
     def _with_unit(self, value: Node) -> Node:
