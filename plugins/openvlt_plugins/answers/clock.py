@@ -116,7 +116,7 @@ class Time(AnswerVerifier):
     ambiguous dates, in which either the day or the month may come first.
     """
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     inline: ClassVar[bool] = True
     context_free: ClassVar[bool] = True
 

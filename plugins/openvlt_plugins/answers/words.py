@@ -48,7 +48,7 @@ class YesNo(AnswerVerifier):
     both ("yes or no", "Yes. No.").
     """
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     inline: ClassVar[bool] = True
     context_free: ClassVar[bool] = True
 
@@ -72,7 +72,7 @@ class Text(AnswerVerifier):
     everything else: there is no partial credit and a part of the gold is not the gold ("mon" is not "monday").
     """
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     inline: ClassVar[bool] = True
     context_free: ClassVar[bool] = True
 
