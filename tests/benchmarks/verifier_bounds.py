@@ -44,17 +44,22 @@ MODULES = (
     "r1v",
 )
 
-NESTS = [  # every production that contains itself
-    "({})", "[{}]", "{{{}}}", "\\{{{}\\}}", "|{}|", "\\left({}\\right)", "\\frac{{{}}}{{2}}", "\\frac{{1}}{{{}}}",
-    "\\sqrt{{{}}}", "\\sqrt[3]{{{}}}", "\\sqrt[{}]{{2}}", "2^{{{}}}", "x_{{{}}}", "\\sin({})", "\\sin {}", "\\log_{{{}}}2",
-    "\\binom{{{}}}{{2}}", "-{}", "+{}", "\\pm {}", "{}!", "{}%", "{}^\\circ", "{}^2", "A({})", "P({}, 1)", "f({})",
-    "\\text{{{}}}", "\\boxed{{{}}}", "\\mathrm{{{}}}", "\\begin{{pmatrix}}{}&1\\\\2&3\\end{{pmatrix}}", "x = {}", "Area = {}",
-    "the area is {}", "{} cm", "{}/2", "2/{}", "{}*2", "{}x", "x{}", "{} + 1", "{}, 1", "{} and 1", "{} or 1", "{}:2",
-    "{} < x", "x \\in {}", "{} \\cup (1,2)", "{} \\approx 2", "\\overline{{{}}}", "${}$", "**{}**", "`{}`", "\"{}\"",
-    "({} (see it))", "{}, because it is", "minus {}", "two {}", "{} apples", "half {}", "5 ft {}", "{} per {}", "{} = {}",
-    "({}{})", "<sup>{}</sup>", "\\ce{{{}}}", "]{}, 1[", "\\{{x \\mid {}\\}}", "|{}", "{}|", "({}", "{})", "\\frac{}", "{}^",
+NESTS = [  # every production that contains itself, at @
+    "(@)", "[@]", "{@}", "\\{@\\}", "|@|", "\\left(@\\right)", "\\frac{@}{2}", "\\frac{1}{@}",
+    "\\sqrt{@}", "\\sqrt[3]{@}", "\\sqrt[@]{2}", "2^{@}", "x_{@}", "\\sin(@)", "\\sin @", "\\log_{@}2",
+    "\\binom{@}{2}", "-@", "+@", "\\pm @", "@!", "@%", "@^\\circ", "@^2", "A(@)", "P(@, 1)", "f(@)",
+    "\\text{@}", "\\boxed{@}", "\\mathrm{@}", "\\begin{pmatrix}@&1\\\\2&3\\end{pmatrix}", "x = @", "Area = @",
+    "the area is @", "@ cm", "@/2", "2/@", "@*2", "@x", "x@", "@ + 1", "@, 1", "@ and 1", "@ or 1", "@:2",
+    "@ < x", "x \\in @", "@ \\cup (1,2)", "@ \\approx 2", "\\overline{@}", "$@$", "**@**", "`@`", "\"@\"",
+    "(@ (see it))", "@, because it is", "minus @", "two @", "@ apples", "half @", "5 ft @", "@ per @", "@ = @",
+    "(@@)", "<sup>@</sup>", "\\ce{@}", "]@, 1[", "\\{x \\mid @\\}", "|@", "@|", "(@", "@)", "\\frac@", "@^",
+    "$@", "-$@", "\\$@", "@ dollars", "@ hundred", "two hundred and @", "twenty-@", "@ and a half", "1 @/2", "1\\frac12 @", "@ in all",
+    "@ h 5 min", "@ degrees C", "@ m s^{-1}", "@^{-1}", "@''", "1.\\overline{@}", "@ squared", "square @", "@ million", "@ thirds",
+    "\\left[\\begin{array}{c}@\\\\1\\end{array}\\right]", "\\sin^{-1}@", "\\sin^2 @", "x_@", "@_{1}", "@!=1", "N @^\\circ W", "@\\cup@",
+    "\\{@:x\\}", "(@, @)", "@;@", "\\angle @", "a@b", "ab@", "\\mp @", "e^{@}", "@\\\\@", "@&@", "is @", "\\frac@2", "\\frac1@", "not @",
 ]  # fmt: skip
-CORES = ["", "1", "x", "5 cm", "\\pi", "1,2", "A", "x>1", "abc", "-", "0.5", "9" * 290, "2500!", "(x+1)^{16}", "一"]
+CORES = ["", "1", "x", "5 cm", "\\pi", "1,2", "A", "x>1", "abc", "-", "0.5", "9" * 290, "2500!", "(x+1)^{16}", "一", "two hundred and five",
+         "1 3/4", "3\\frac12", "$5", "5°30'", "2 h 30 min", "0.1666...", "1,234", "3.\\overline{3}", "∞", "\\emptyset", "N", "θ²"]  # fmt: skip
 PIECES = [
     "^", "**", " **a", "{", "}", "(", ")", "A(", "9", "!", "\\frac", "\\sqrt", "x", "=", ",", "%", "e", ":", " ", "\n", "\\", "|",
     "1 and ", "\\text{", "\\{", "[", "]", "~", "\t", ".", "1.", "1,234", "-", "\\pm", "5 ft ", "$", "# ", "is ", "the answer is ",
@@ -171,9 +176,7 @@ def nested(rng: random.Random, size: int) -> str:
     text = rng.choice(CORES)
     depth = rng.choice([3, 8, 19, 25, 38, 39, 41, 80, 400, 4_000])
     for level in range(depth):
-        grown = (
-            forms[level % len(forms)].replace("{}", text, 1).replace("{}", "1").replace("{{", "{").replace("}}", "}")
-        )
+        grown = forms[level % len(forms)].replace("@", text, 1).replace("@", "1")
         if len(grown) > size:
             break
         text = grown
