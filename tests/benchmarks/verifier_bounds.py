@@ -153,7 +153,7 @@ class Pump:
             low, high, body = argument
             times = self._long if high > 20 and rng.random() < 0.7 else min(int(high), int(low) + rng.randrange(3))
             one = self.text(body)
-            return one * times if rng.random() < 0.7 else "".join(self.text(body) for _ in range(min(times, 200)))
+            return one * min(times, max(1, LONGEST // (len(one) + 1)))
         return ""
 
     def _in(self, options: Any) -> str:
@@ -239,19 +239,18 @@ class Caller:
 
     def __init__(self) -> None:
         registry = Registry.discover()
-        self._runners: dict[str, VerifierRunner] = {}
+        self._verifiers: dict[str, Built[Verifier]] = {}
         for entry in registry.entries("verifier"):
             try:
                 built: Built[Verifier] = registry.build("verifier", entry.name, format=Format())
             except Exception:  # noqa: BLE001 (it has no defaults, or its dependencies are not here)
                 continue
             if built.component.inline:
-                self._runners[entry.name] = runner = VerifierRunner({entry.name: built}, format=Format())
-                runner._isolation = NoWorkers()  # type: ignore[assignment]
+                self._verifiers[entry.name] = built
 
     @property
     def names(self) -> list[str]:
-        return [*self._runners]
+        return [*self._verifiers]
 
     def seconds(self, claim: Claim) -> dict[str, float]:
         """CPU seconds of this thread for the extraction and for each verifier: of the answer, and of the response."""
@@ -259,7 +258,9 @@ class Caller:
                                             extract(claim.response, Format(), accept_phrases=True)))}  # fmt: skip
         read = extract(claim.response, Format(), accept_phrases=True).answer
         whole = replace(claim, trace=replace(claim.trace, answer=read))
-        for name, runner in self._runners.items():
+        for name, built in self._verifiers.items():
+            runner = VerifierRunner({name: built}, format=Format())  # a new one: it remembers nothing
+            runner._isolation = NoWorkers()  # type: ignore[assignment]
             found[name] = max(_timed(lambda: runner.verdicts([each])) for each in (claim, whole))  # noqa: B023
         return found
 
