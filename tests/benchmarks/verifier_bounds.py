@@ -20,11 +20,12 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from re import _constants as codes, _parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, get_args
 
 import openvlt.extraction
 import openvlt_plugins
 from openvlt import Claim, Completion, Example, Format, Trace, Verdict, Verifier, extract, parse
+from openvlt.extraction import Reading
 from openvlt.registry import Built, Registry
 from openvlt.verification import VerifierRunner
 
@@ -76,6 +77,8 @@ GOLDS = [
     ("B", {"choices": ("12", "x+1", "\\sqrt{2}", "12 cm")}), ("A", {"choices": tuple("choice number " + c for c in "abcdefghij")}),
     ("3.14", {"answer_type": "float", "precision": 2}), ("7", {"answer_type": "integer"}), ("1, 2", {"answer_type": "list"}),
     ("1, x+1", {"answer_type": "list"}), ("red", {"answer_type": "text"}), ("no", {"answer_type": "yes_no"}),
+    ("[10, 20, 30, 40]", {"answer_type": "box"}), ("[10, 20]", {"answer_type": "point"}), ("red car", {"answer_type": "ocr"}),
+    ("100", {"answer_type": "relaxed"}),
 ]  # fmt: skip
 
 
@@ -92,7 +95,10 @@ class NoWorkers:
 def patterns() -> list[str]:
     """Every regular expression that is written in the extraction and in the plugins' verifiers."""
     plugins = Path(next(iter(openvlt_plugins.__path__)))
-    files = [Path(openvlt.extraction.__file__), *(file for name in MODULES for file in (plugins / name).rglob("*.py"))]
+    files = [
+        *Path(openvlt.extraction.__file__).parent.glob("*.py"),
+        *(file for name in MODULES for file in (plugins / name).rglob("*.py")),
+    ]
     found = {value.pattern for file in files for value in _compiled(file)}
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -254,9 +260,14 @@ class Caller:
 
     def seconds(self, claim: Claim) -> dict[str, float]:
         """CPU seconds of this thread for the extraction and for each verifier: of the answer, and of the response."""
-        found = {"extract": _timed(lambda: (parse(Completion(text=claim.response), Format()),
-                                            extract(claim.response, Format(), accept_phrases=True)))}  # fmt: skip
-        read = extract(claim.response, Format(), accept_phrases=True).answer
+        text, example = claim.response, claim.example
+        readings = get_args(Reading)
+        found = {
+            f"extract {reading}": _timed(lambda: extract(text, Format(), reading=reading, example=example))  # noqa: B023
+            for reading in readings
+        }
+        found["parse"] = _timed(lambda: parse(Completion(text=text), Format()))
+        read = extract(text, Format(), reading="anywhere", example=example).answer
         whole = replace(claim, trace=replace(claim.trace, answer=read))
         for name, built in self._verifiers.items():
             runner = VerifierRunner({name: built}, format=Format())  # a new one: it remembers nothing
@@ -285,7 +296,7 @@ def main(count: int, seed: int) -> int:
             slowest.append((seconds, name, claim.example.answer[:30], len(claim.response), claim.answer[:60]))  # type: ignore[index]
         slowest = sorted(slowest, reverse=True)[:10]
     for seconds, name, gold, length, said in slowest:
-        print(f"{seconds:.3f} s  {name:<12} {length:>7} characters  gold {json.dumps(gold)}  {json.dumps(said)}")
+        print(f"{seconds:.3f} s  {name:<18} {length:>7} characters  gold {json.dumps(gold)}  {json.dumps(said)}")
     print(f"{over} over {LIMIT} s")
     return int(over > 0)
 

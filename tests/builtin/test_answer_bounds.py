@@ -16,11 +16,13 @@ from openvlt_plugins.answers.math import Math
 from openvlt_plugins.answers.multiple_choice import Choice
 from openvlt_plugins.answers.number import Number
 from openvlt_plugins.answers.reading import TieredVerifier
+from openvlt_plugins.answers.relaxed import Relaxed
 
 TIERED = [
     (Answer, "x^2-1", "(x+1)(x-1)", {}),
     (Math, "x^2-1", "(x+1)(x-1)", {}),
     (Number, "12", "3+4+5", {}),
+    (Relaxed, "100", "50+50+1", {}),
     (List, "1, x^2-1", "1, (x+1)(x-1)", {}),
     (Choice, "B", "(x+1)(x-1)", {"choices": ("x^2+1", "x^2-1")}),
 ]

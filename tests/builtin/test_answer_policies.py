@@ -75,7 +75,7 @@ def test_every_shared_option_is_part_of_the_identity_and_of_every_verifier() -> 
     for option in fields(TieredVerifier):
         other = next(value for value in (*get_args(hints[option.name]), True) if value != option.default)
         assert registry.build("verifier", {"use": "answer", option.name: other}).identity != plain
-        for answer_type in ("choice", "integer", "float", "list", "expression"):
+        for answer_type in ("choice", "integer", "float", "list", "expression", "relaxed"):
             claim = Claim(trace=Trace(think="", answer="2", raw=""), example=Example(
                 id="1", question="", answer="2", answer_type=answer_type))  # fmt: skip
             routed = Answer(**{option.name: other}).route("2", claim)

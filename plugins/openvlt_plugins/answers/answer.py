@@ -68,7 +68,7 @@ class Answer(TieredVerifier):
             case "point":
                 return Point()
             case "relaxed":
-                return Relaxed()
+                return Relaxed(**self.shared)
             case "ocr":
                 return Anls()
         return Choice(**self.shared) if example.choices else self._by_gold(example.answer, answer)

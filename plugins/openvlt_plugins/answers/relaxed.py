@@ -23,5 +23,5 @@ class Relaxed(TieredVerifier):
 
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
         if is_number(claim.example.answer):
-            return Number(tolerance=self.tolerance).decide(answer, claim, deep=deep)
+            return Number(**self.shared, tolerance=self.tolerance).decide(answer, claim, deep=deep)
         return Text().quick(answer, claim)
