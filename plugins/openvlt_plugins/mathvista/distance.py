@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 
 def levenshtein(a: str, b: str) -> int:
     """The number of insertions, deletions and substitutions that turn `a` into `b`.
@@ -11,9 +14,7 @@ def levenshtein(a: str, b: str) -> int:
     """
     if not a:
         return len(b)
-    masks: dict[str, int] = {}
-    for index, character in enumerate(a):
-        masks[character] = masks.get(character, 0) | 1 << index
+    masks = _masks(a)
     full = (1 << len(a)) - 1
     last = 1 << (len(a) - 1)
     up, down, distance = full, 0, len(a)
@@ -28,3 +29,12 @@ def levenshtein(a: str, b: str) -> int:
         up = (right_down | ~(diagonal | right_up)) & full
         down = right_up & diagonal
     return distance
+
+
+@lru_cache(maxsize=1)
+def _masks(text: str) -> Mapping[str, int]:
+    """Where each character is, as bits; kept for the next choice that the same text is compared with."""
+    masks: dict[str, int] = {}
+    for index, character in enumerate(text):
+        masks[character] = masks.get(character, 0) | 1 << index
+    return masks
