@@ -13,7 +13,7 @@ _BRACKETED = re.compile(r"([^()]{1,200}?)\s*[(\uff08]([^()\uff08\uff09]{1,200})[
 _REASON = re.compile(
     r"(.{1,200}?)[,;.]?\s+(?:because|since|as (?:it|the|this|we|shown|seen|given)|so that)\s+(.+)", re.DOTALL
 )
-_PARAGRAPHS = re.compile(r"\s*([^\n]{1,200}?)\s*\n\s*\n\s*(.+)", re.DOTALL)
+_PARAGRAPHS = re.compile(r"(\S[^\n]{0,199})\n[ \t\r]{0,20}\n\s*(\S.*)", re.DOTALL)
 _NUMERALS = frozenset({*NUMBER_WORDS, *SCALES, "and"})
 _HEDGE = re.compile(r"(?:or|and|also|maybe|perhaps|possibly)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
@@ -25,6 +25,7 @@ def cores(text: str) -> Iterator[tuple[str, ...]]:
     ``5 (see the table)`` and ``5, because ...`` say 5; ``two (2)`` says two and 2, and both must be right. Nothing is
     dropped that denies, scales or chooses anew, and no numbers but those of a reason.
     """
+    text = text.strip()
     if ("(" in text or "\uff08" in text) and (found := _BRACKETED.fullmatch(text)):
         main, remark = found.groups()
         if not _is_prose(remark) or all(word.casefold() in _NUMERALS for word in _WORD.findall(remark)):
