@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from judge_endpoint import Endpoint
 from tiny_models import save_text_model, save_vision_model
 
 # Tests run on all cores already: two threads of torch on one core wait for each other more than they compute.
@@ -58,3 +60,12 @@ def fake_model(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "skill.json").write_text('{"skill": 0.5}')
     return folder
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """A judge that is asked over HTTP; see `judge_endpoint.Endpoint`."""
+    served = Endpoint()
+    yield served
+    served.server.shutdown()
+    served.server.server_close()

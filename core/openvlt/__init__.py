@@ -20,12 +20,15 @@ if TYPE_CHECKING:
         UsageError as UsageError,
         first_line as first_line,
     )
-    from openvlt.extraction import extract as extract, parse as parse
+    from openvlt.extraction import after_thinking as after_thinking, extract as extract, parse as parse
     from openvlt.hookspecs import Register as Register, hookimpl as hookimpl
     from openvlt.integrations.rewards import reward as reward
     from openvlt.integrations.scores import compute_score as compute_score
     from openvlt.interfaces import (
         AnswerVerifier as AnswerVerifier,
+        AskingExampleFilter as AskingExampleFilter,
+        AskingTraceFilter as AskingTraceFilter,
+        AskingVerifier as AskingVerifier,
         Backend as Backend,
         Benchmark as Benchmark,
         Captioner as Captioner,
@@ -89,14 +92,14 @@ for _variable, _off in {
 _HOMES = {
     "openvlt.stratify": ("allocate",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError", "first_line"),
-    "openvlt.extraction": ("extract", "parse"),
+    "openvlt.extraction": ("after_thinking", "extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.integrations.rewards": ("reward",),
     "openvlt.integrations.scores": ("compute_score",),
     "openvlt.interfaces": (
-        "AnswerVerifier", "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine",
-        "ExampleFilter", "ImageReader", "Keep", "Option", "Reads", "Request", "Source", "Teacher", "TraceFilter",
-        "Trainer", "TrainJob", "Verifier",
+        "AnswerVerifier", "AskingExampleFilter", "AskingTraceFilter", "AskingVerifier", "Backend", "Benchmark",
+        "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "ImageReader", "Keep", "Option", "Reads",
+        "Request", "Source", "Teacher", "TraceFilter", "Trainer", "TrainJob", "Verifier",
     ),
     "openvlt.plain_text": ("PlainText",),
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),

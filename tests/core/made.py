@@ -19,6 +19,7 @@ from openvlt.stages.select import select
 from openvlt.stages.train import Rewards, train
 from openvlt.stages.verify import verify
 from openvlt.stages.workspace import Output, Workspace
+from openvlt.verification import Weights
 
 
 @dataclass
@@ -46,20 +47,26 @@ class Bench:
         built = self.build("teacher", teacher, model=self._model(), **options)
         return distill(self.workspace, "distill-1", 1, rows, built, self._resolved())
 
-    def verify(self, rows: Output, **verifiers: Mapping[str, Any]) -> Output:
+    def verify(self, rows: Output, weights: Mapping[str, Any] | None = None, **verifiers: Mapping[str, Any]) -> Output:
         specs = verifiers or {"answer": {"use": "answer"}, "format": {"use": "format"}}
         built = {name: self.workspace.registry.build("verifier", spec) for name, spec in specs.items()}
-        return verify(self.workspace, "verify-1", 1, rows, built)
+        return verify(self.workspace, "verify-1", 1, rows, built, Weights.of(weights or {}, {}))
 
     def select(self, rows: Output, *filters: Mapping[str, Any]) -> Output:
         built = [self.workspace.registry.build("filter", spec) for spec in filters]
         return select(self.workspace, "select-1", 1, rows, built)
 
     def train(
-        self, rows: Output, use: str, start: Path, weights: Mapping[str, float] | None = None, **options: Any
+        self,
+        rows: Output,
+        use: str,
+        start: Path,
+        weights: Mapping[str, Any] | None = None,
+        specs: Mapping[str, Mapping[str, Any]] | None = None,
+        **options: Any,
     ) -> tuple[Output, Path]:
         trainer = self.build("trainer", use, **options)
-        verifiers = {name: self.build("verifier", name) for name in weights or {}}
+        verifiers = {name: self.build("verifier", **(specs or {}).get(name, {"use": name})) for name in weights or {}}
         rewards = Rewards(verifiers, weights or {})
         model = Model(id=str(start), pixels=(32 * 32, 64 * 64))
         return train(self.workspace, f"{use}-1", 1, rows, trainer, model, rewards)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import PIL.Image
 import pytest
@@ -252,9 +253,9 @@ def test_what_the_machine_fails_is_not_stored_and_verified_alone_by_the_next_run
     rows, asked = stages.distill(stages.load(n=12), k=1), list[int]()
     verdicts = VerifierRunner.verdicts
 
-    def counted(runner: VerifierRunner, claims: Sequence[Claim]) -> list[dict[str, Verdict]]:
+    def counted(runner: VerifierRunner, claims: Sequence[Claim], *weights: Any) -> list[dict[str, Verdict]]:
         asked.append(len(claims))
-        return verdicts(runner, claims)
+        return verdicts(runner, claims, *weights)
 
     monkeypatch.setattr(VerifierRunner, "verdicts", counted)
     with monkeypatch.context() as machine, pytest.raises(RemoteError, match="r1v: workers end while they start"):

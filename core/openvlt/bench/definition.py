@@ -15,6 +15,7 @@ from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry
 from openvlt.registry.targets import is_data, read_data
 from openvlt.store.locks import is_name
+from openvlt.verification import asking_among
 
 PROBE = "so it is"
 """A response that is more than a bare answer, so that every benchmark with a judge has a prompt for it."""
@@ -92,6 +93,11 @@ def define(
         scoring: registry.build(Verifier, name, format=format, where=f"{where} scoring '{scoring}'".strip())
         for scoring, name in built.component.scorings.items()
     }
+    if asking := asking_among(verifiers):
+        raise UsageError(
+            f"The scoring '{next(iter(asking))}' of the benchmark {built.entry.name} asks a model.",
+            "Name a verifier that decides by rules; --judge asks the judge of a benchmark's own scoring.",
+        )
     definition = Definition(path.stem if is_file else built.entry.name, built, verifiers, is_file)
     splits, chosen = built.component.source.splits, built.component.split
     if splits and chosen not in splits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from openvlt.extraction import parse
 from openvlt.interfaces import Captioner, Chat, Engine, Kind, Request, Source, Teacher
 from openvlt.records import Claim, Completion, Example, Image, Message, Model, Rejected, Sampling, Trace, Verdict
 from openvlt.registry import Built, Registry
+from openvlt.stages.asker import Asker
 from openvlt.stages.load import load
 from openvlt.stages.workspace import Output, Workspace
 from openvlt.store import Home, digest, encode
@@ -111,8 +112,16 @@ class Trial:
     def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:
         """Verify one response to each example; `answer` runs first, as shaping verifiers may use its verdict."""
         verifiers = {"answer": self.build("verifier", "answer"), verifier.entry.name: verifier}
-        format = self.workspace.format
-        with VerifierRunner(verifiers, format=format) as runner:
+        format, asker = self.workspace.format, Asker(self.workspace)
+
+        def ask(built: Built[Any], prompts: Sequence[Sequence[Message]]) -> list[Completion | Rejected]:
+            replies = asker.ask(built, prompts)
+            for messages, reply in zip(prompts, replies, strict=True):
+                self._asked(messages)
+                self._part("reply", reply.reason if isinstance(reply, Rejected) else reply.text)
+            return replies
+
+        with closing(asker), VerifierRunner(verifiers, format=format, ask=ask) as runner:
             for example in examples:
                 self._head(example)
                 gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
@@ -153,13 +162,16 @@ class Trial:
             yield lambda messages, **changes: self._chat(engine, messages, replace(sampling, n=1, **changes))
 
     def _chat(self, engine: Engine, messages: Sequence[Message], sampling: Sampling) -> Completion:
-        for message in messages:
-            self._part(message.role, " ".join(map(_shown, message.content)))
+        self._asked(messages)
         (reply,) = engine.generate([Request(tuple(messages), digest(messages))], sampling)
         if isinstance(reply, Rejected):
             raise Reject(reply.reason, transient=reply.transient)
         self._part(f"reply ({reply[0].finish_reason}, {reply[0].completion_tokens} tokens)", reply[0].text)
         return reply[0]
+
+    def _asked(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._part(message.role, " ".join(map(_shown, message.content)))
 
     def _head(self, example: Example) -> None:
         self.show(f"\n=== {example.source} {example.id}: {example.question} (gold: {example.answer})")

@@ -14,8 +14,8 @@ from openvlt.errors import UsageError
 from openvlt.integrations.claims import claim_of, is_ids, plain, text_of
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Format
-from openvlt.registry import Registry, Spec
-from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner
+from openvlt.registry import Built, Registry, Spec
+from openvlt.verification import STEP_SECONDS, Ask, Reward, RewardRow, VerifierRunner, Weights, WeightSpec, asking_among
 
 GOLD_COLUMNS = ("answer", "solution", "ground_truth", "gold")
 
@@ -30,7 +30,7 @@ class RewardFunction:
     scores it: give it this one function, with weights, and not several. The fields are the arguments of `reward`.
     """
 
-    weights: Mapping[str, float]
+    weights: Mapping[str, WeightSpec]
     specs: Mapping[str, Spec]
     format: Format
     tokenizer: Any
@@ -93,10 +93,21 @@ class RewardFunction:
         registry = Registry.discover([Path(file) for file in self.plugins])
         built = {
             name: registry.build(Verifier, self.specs.get(name, name), format=self.format, where="openvlt.reward")
-            for name in self.weights
+            for name in Weights.of(self.weights, None).order(self.weights)
         }
-        runner = VerifierRunner(built, format=self.format, workers=self.workers, budget=self.budget)
+        ask = self._asker(registry, built) if asking_among(built) else None
+        runner = VerifierRunner(built, format=self.format, workers=self.workers, budget=self.budget, ask=ask)
         return Reward(runner, self.weights)
+
+    def _asker(self, registry: Registry, verifiers: Mapping[str, Built[Verifier]]) -> Ask:
+        from openvlt.stages.asker import Asker
+        from openvlt.stages.workspace import Workspace
+        from openvlt.store import open_home
+
+        asker = Asker(Workspace(open_home(), registry, self.format), in_step=True)
+        for each in asking_among(verifiers).values():
+            asker.open(each)
+        return asker.ask
 
     def _golds(self, columns: Mapping[str, list[Any]]) -> list[Any]:
         names = (self.gold,) if self.gold else GOLD_COLUMNS
@@ -129,7 +140,7 @@ class RewardFunction:
 
 
 def reward(
-    verifiers: str | Mapping[str, float] = "answer",
+    verifiers: str | Mapping[str, WeightSpec] = "answer",
     *,
     specs: Mapping[str, Spec] | None = None,
     format: Format | None = None,
@@ -142,7 +153,8 @@ def reward(
     """A reward function for any TRL script: ``GRPOTrainer(reward_funcs=openvlt.reward("answer"), ...)``.
 
     Args:
-        verifiers: a verifier's name, or names with their weights: ``{"answer": 1.0, "format": 0.1}``.
+        verifiers: a verifier's name, or names with their weights: ``{"answer": 1.0, "format": 0.1}``. With the weight
+            ``{"weight": 0.3, "when": "answer.unparsed"}`` one runs only where an earlier one has found this status.
         specs: verifier name to its spec, for options: ``{"answer": {"use": "answer", "units": "require"}}``.
         format: names the tags; by default ``<think>`` and ``<answer>``.
         tokenizer: decodes completions that are token ids.
@@ -151,7 +163,7 @@ def reward(
         plugins: one-file plugins to load.
         budget: seconds of one call for what a verifier does in workers; rows not reached get None. None for no limit.
     """
-    weights = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)
+    weights: Mapping[str, WeightSpec] = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)
     return RewardFunction(weights, specs or {}, format or Format(), tokenizer, gold, workers, plugins, budget)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.benchmark import Benchmark
 from openvlt.interfaces.component import KINDS, Component, Kind, Option
 from openvlt.interfaces.data import Captioner, Chat, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
-from openvlt.interfaces.filters import Drop, ExampleFilter, Keep, TraceFilter
+from openvlt.interfaces.filters import AskingExampleFilter, AskingTraceFilter, Drop, ExampleFilter, Keep, TraceFilter
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
-from openvlt.interfaces.verifiers import AnswerVerifier, Verifier
+from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, Verifier
 
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
@@ -39,6 +40,10 @@ __all__ = [
     "INTERFACES",
     "KINDS",
     "AnswerVerifier",
+    "Asking",
+    "AskingExampleFilter",
+    "AskingTraceFilter",
+    "AskingVerifier",
     "Backend",
     "Benchmark",
     "Captioner",

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.component import Component
-from openvlt.records import Example, Judged
+from openvlt.records import Claim, Example, Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,21 @@ class ExampleFilter(Component, ABC):
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
     ) -> Iterator[Keep | tuple[Example, Drop]]:
         """Yield one decision per example, in order; ``facts["pass_rate"][example.id]`` is a fact about an example."""
+
+
+class AskingTraceFilter(Asking[Claim, Drop | None], TraceFilter):
+    """Asks a model which traces to drop, of each as a claim; what has no usable reply is dropped too."""
+
+    def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
+        """Not called: the core asks."""
+        raise NotImplementedError
+
+
+class AskingExampleFilter(Asking[Example, Drop | None], ExampleFilter):
+    """Asks a model which examples to drop; what has no usable reply is dropped too."""
+
+    def decide(
+        self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
+    ) -> Iterator[Keep | tuple[Example, Drop]]:
+        """Not called: the core asks."""
+        raise NotImplementedError

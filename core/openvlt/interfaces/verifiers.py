@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.component import Component
 from openvlt.records import Claim, Verdict
 
@@ -63,3 +64,15 @@ class AnswerVerifier(Verifier):
         if claim.answer is None:
             return Verdict.unparsed("no answer could be extracted", self.range[0])
         return self.quick(claim.answer, claim) or self.check(claim.answer, claim)
+
+
+class AskingVerifier(Asking[Claim, Verdict], Verifier):
+    """Asks a model about each claim. A claim without a usable reply has no score, which is never a score of 0.
+
+    The response is what the policy is rewarded for, so it may try to persuade the model: the prompt must show it as
+    data, and the parser must not take what it repeats for a decision.
+    """
+
+    def verify(self, claim: Claim) -> Verdict:
+        """Not called: the core asks."""
+        raise NotImplementedError

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from openvlt.errors import UsageError
 from openvlt.interfaces import Component, Verifier
 from openvlt.recipe import Recipe
 from openvlt.registry import Built, Registry, Spec
+from openvlt.verification import Weights, WeightSpec, check_weight
 
 C = TypeVar("C", bound=Component)
 
@@ -34,3 +36,22 @@ class Builder:
             name: self.build(Verifier, spec, f"{'verifiers' if name in self.recipe.verifiers else key}.{name}")
             for name, spec in specs.items()
         }
+
+    def weights(
+        self,
+        weights: Mapping[str, WeightSpec],
+        routes: Mapping[str, Mapping[str, WeightSpec]],
+        verifiers: Mapping[str, Built[Verifier]],
+        key: str = "rewards",
+    ) -> tuple[Weights, dict[str, Built[Verifier]]]:
+        """Read the weights at a key of the recipe; returns them with the verifiers in the order they run."""
+        found = Weights.of(weights, routes)
+        order = found.order(verifiers)
+        for source, block in found.blocks:
+            for name, weight in block.items():
+                try:
+                    check_weight(name, weight, order)
+                except UsageError as error:
+                    where = self.recipe.position(f"{f'routes.{source}' if source else key}.{name}")
+                    raise UsageError(f"{where}: {error.problem}", error.remedy) from error
+        return found, {name: verifiers[name] for name in order}

@@ -27,7 +27,9 @@ from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Phase, Recipe, Traces
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
+from openvlt.stages.asker import models_asked
 from openvlt.stages.train import Rewards, model_options
+from openvlt.verification import UNWEIGHTED, Weights, asking_among
 
 S = TypeVar("S", bound=Stage[Any])
 
@@ -70,6 +72,7 @@ class _Compiler:
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     baselines: dict[str, Set[str]] = field(default_factory=dict)
     _verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
+    _weights: Weights = UNWEIGHTED
     _served_roles: set[str] = field(default_factory=set)
 
     @property
@@ -77,7 +80,8 @@ class _Compiler:
         return self.builder.recipe
 
     def compiled(self) -> tuple[Stage[Any], ...]:
-        self._verifiers = self.builder.verifiers(self.recipe.verifier_specs(), "rewards")
+        verifiers = self.builder.verifiers(self.recipe.verifier_specs(), "rewards")
+        self._weights, self._verifiers = self.builder.weights(self.recipe.rewards, self.recipe.routes, verifiers)
         for index, spec in enumerate(self.recipe.bench):
             self._benchmark(index, spec)
         self._bench("base", 0)
@@ -116,7 +120,10 @@ class _Compiler:
                         f"verdicts of '{needed}', which is no verifier of the recipe.",
                         closest(needed, list(self._verifiers)),
                     )
-        return self._add(Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters))
+        trained = self._policy(*models_asked(filters))
+        return self._add(
+            Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters, trained=trained)
+        )
 
     def _sampled(
         self, name: str, verify: str, index: int, rows: RowStage, teacher: Built[Teacher], model: Model, position: str
@@ -132,7 +139,12 @@ class _Compiler:
                 name=name, iteration=index, examples=rows, teacher=teacher, model=model, trained=self._policy(model)
             )
         )
-        return self._add(Verify(name=verify, iteration=index, traces=traces, verifiers=self._verifiers))
+        return self._add(
+            Verify(
+                name=verify, iteration=index, traces=traces, verifiers=self._verifiers, weights=self._weights,
+                trained=self._policy(*models_asked(self._verifiers.values())),
+            )
+        )  # fmt: skip
 
     def _caption(self, index: int, rows: RowStage, position: str) -> Caption:
         if self.recipe.captioner is None:
@@ -167,7 +179,7 @@ class _Compiler:
         return self._add(
             Filter(
                 name=f"filter-{name}", iteration=index, examples=rows, filters=filters, limit=data.limit, rates=rates,
-                questions=questions,
+                questions=questions, trained=self._policy(*models_asked(filters)),
             )
         )  # fmt: skip
 
@@ -230,7 +242,12 @@ class _Compiler:
             )
         missing = {name: {"use": name} for name in weights if name not in self._verifiers}
         verifiers = {**self._verifiers, **self.builder.verifiers(missing, f"{position}.rewards")}
-        return Rewards(verifiers, weights, self.recipe.routes if phase.rewards is None else {})
+        routes = self.recipe.routes if phase.rewards is None else {}
+        key = "rewards" if phase.rewards is None else f"{position}.rewards"
+        used, verifiers = self.builder.weights(weights, routes, verifiers, key)
+        # asking costs: a verifier that asks for the sake of the traces alone is not asked in a training
+        unused = {name for name in asking_among(verifiers) if not used.needed(name)}
+        return Rewards({name: built for name, built in verifiers.items() if name not in unused}, weights, routes)
 
     def _benchmark(self, index: int, spec: Mapping[str, object]) -> None:
         where = self.recipe.position(f"bench.{index}")

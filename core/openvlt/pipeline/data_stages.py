@@ -10,9 +10,10 @@ from typing import ClassVar
 from openvlt.bench.questions import Questions
 from openvlt.errors import UsageError, closest
 from openvlt.interfaces import ExampleFilter, Source
+from openvlt.pipeline.model_checks import check_asked, describe_asked
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
-from openvlt.records import Row
+from openvlt.records import Model, Row
 from openvlt.registry import Built
 from openvlt.stages.filter import Facts, filter_examples
 from openvlt.stages.load import check_split, load
@@ -58,6 +59,7 @@ class Filter(RowStage):
     limit: int | None
     rates: RowStage | None
     questions: tuple[Stage[Questions], ...]
+    trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "filter"
 
@@ -67,10 +69,12 @@ class Filter(RowStage):
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(", ".join(built.entry.name for built in self.filters), self.most)
+        found = Description(", ".join(built.entry.name for built in self.filters), self.most)
+        return describe_asked(found, self.filters, workspace)
 
     def check(self, workspace: Workspace) -> None:
-        for built in self.filters:
+        for index, built in enumerate(self.filters):
+            check_asked(workspace, built, f"data.filters.{index}.model")
             for fact in built.component.needs:
                 if fact not in (PASS_RATE, BENCHMARK_IMAGES):
                     raise UsageError(
@@ -79,6 +83,7 @@ class Filter(RowStage):
                     )
 
     def rows(self, context: Context) -> Output:
+        context.workspace.models["policy"] = context.policy(self.trained)
         rows, facts = context.value(self.examples), self._facts(context)
         made = filter_examples(context.workspace, self.name, self.iteration, rows, self.filters, self.limit, facts)
         return made

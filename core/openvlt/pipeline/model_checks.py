@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from openvlt import system
 from openvlt.engines import check_files, size_in_bytes
@@ -17,6 +19,8 @@ from openvlt.keys import endpoint_key, key_names
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
+from openvlt.registry import Built
+from openvlt.stages.asker import check_served, models_asked
 from openvlt.stages.workspace import Workspace
 
 OVERHEAD = 1.2
@@ -53,6 +57,33 @@ def describe_model(component: str, rows: int | None, model: Model, workspace: Wo
     return Description(component, rows, shown, None if size is None else size * OVERHEAD)
 
 
+def describe_asked(stage: Description, components: Iterable[Built[Any]], workspace: Workspace) -> Description:
+    """What a plan shows of a stage, with the models that its components ask."""
+    asked = [describe_model("", None, model, workspace) for model in models_asked(components)]
+    models = dict.fromkeys(each.model for each in (stage, *asked) if each.model)
+    memory = [each.memory for each in (stage, *asked) if each.memory is not None]
+    return replace(stage, model="; ".join(models), memory=max(memory, default=None))
+
+
+def check_asked(workspace: Workspace, built: Built[Any], key: str, *, in_step: bool = False) -> None:
+    """Refuse a model that a component asks if it cannot run here, or, in a training, if no endpoint serves it.
+
+    Args:
+        workspace: finds the model.
+        built: the component; most ask none.
+        key: of the recipe that names the model, for ``--set``.
+        in_step: True for a training.
+
+    Raises:
+        UsageError: what the model needs, and what to do instead.
+    """
+    who = f"{built.entry.kind} {built.entry.name}"
+    for model in models_asked([built]):
+        if in_step:
+            check_served(model, who, key)
+        check_model(workspace, model, who, key)
+
+
 def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
     """Refuse a model that cannot run here; a served model is its server's concern, but for its address and key.
 
@@ -83,8 +114,10 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
             "Give a folder that exists, or an id such as Qwen/Qwen2.5-VL-3B-Instruct.",
         )
     smaller = f"--set {key}=HUB_ID" if key else "--base FOLDER_OR_HUB_ID"
-    asked = key.endswith(".model")  # a captioner or teacher, which may be served
-    served = f", one that is served (--{who.partition(' ')[0]}-url http://HOST:8000/v1)" if asked else ""
+    role = who.partition(" ")[0]
+    address = "http://HOST:8000/v1"
+    switch = f"--{role}-url {address}" if role in ("captioner", "teacher") else f"--set {key}.url=[{address}]"
+    served = f", one that is served ({switch})" if key.endswith(".model") else ""
     remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     size = parameters(located.id)
     width = 4 if located.dtype == "float32" else 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from openvlt.interfaces import Captioner, Teacher, TraceFilter, Verifier
-from openvlt.pipeline.model_checks import check_model, describe_model
+from openvlt.pipeline.model_checks import check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.records import Model
 from openvlt.registry import Built
@@ -16,6 +16,7 @@ from openvlt.stages.distill import distill
 from openvlt.stages.select import select
 from openvlt.stages.verify import verify
 from openvlt.stages.workspace import Output, Workspace
+from openvlt.verification import Weights
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,15 +77,22 @@ class Verify(RowStage):
 
     traces: Distill
     verifiers: Mapping[str, Built[Verifier]]
+    weights: Weights
+    trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "verify"
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(", ".join(self.verifiers), self.most)
+        return describe_asked(Description(", ".join(self.verifiers), self.most), self.verifiers.values(), workspace)
+
+    def check(self, workspace: Workspace) -> None:
+        for name, built in self.verifiers.items():
+            check_asked(workspace, built, f"verifiers.{name}.model")
 
     def rows(self, context: Context) -> Output:
+        context.workspace.models["policy"] = context.policy(self.trained)
         traces = context.value(self.traces)
-        return verify(context.workspace, self.name, self.iteration, traces, self.verifiers)
+        return verify(context.workspace, self.name, self.iteration, traces, self.verifiers, self.weights)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,12 +101,19 @@ class Select(RowStage):
 
     judged: Verify
     filters: tuple[Built[TraceFilter], ...]
+    trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "select"
 
     def describe(self, workspace: Workspace) -> Description:
-        return Description(", ".join(built.entry.name for built in self.filters), self.most)
+        found = Description(", ".join(built.entry.name for built in self.filters), self.most)
+        return describe_asked(found, self.filters, workspace)
+
+    def check(self, workspace: Workspace) -> None:
+        for index, built in enumerate(self.filters):
+            check_asked(workspace, built, f"traces.select.{index}.model")
 
     def rows(self, context: Context) -> Output:
+        context.workspace.models["policy"] = context.policy(self.trained)
         judged = context.value(self.judged)
         return select(context.workspace, self.name, self.iteration, judged, self.filters)

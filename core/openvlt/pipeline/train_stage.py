@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from openvlt.errors import UsageError
 from openvlt.interfaces import Trainer
-from openvlt.pipeline.model_checks import check_model, describe_model
+from openvlt.pipeline.model_checks import check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
@@ -46,13 +46,16 @@ class Train(Stage[Model]):
         return rows * (samples if reads == "traces" else samples // 2)
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_model(self.trainer.entry.name, self.most, self.start, workspace)
+        found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
+        return describe_asked(found, self.rewards.verifiers.values(), workspace)
 
     def check(self, workspace: Workspace) -> None:
         key = f"train.{self.name.rpartition('-')[0]}"
         check_model(workspace, self.start, f"phase {self.name}", f"{key}.start")
         for option, model in model_options(self.trainer).items():
             check_model(workspace, model, f"{option} of {self.name}", f"{key}.{option}")
+        for name, built in self.rewards.verifiers.items():
+            check_asked(workspace, built, f"verifiers.{name}.model", in_step=True)
         if workspace.locate(self.start).url:
             raise UsageError(
                 f"The phase {self.name} starts from a model at an endpoint, which cannot be trained.",

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from openvlt.errors import UsageError, closest
 from openvlt.recipe.overlaying import ITERATION_KEYS
 from openvlt.recipe.positions import Key, SourcePositions
-from openvlt.recipe.schema import BLOCK, Data, ExecutorSpec, Iteration, Phase, Recipe, Traces
-from openvlt.records import Format, Model
+from openvlt.recipe.schema import BLOCK, NUMBER, Data, ExecutorSpec, Iteration, Phase, Recipe, Traces
+from openvlt.records import Format, Model, Weight
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _LONGEST = 200
@@ -31,7 +31,7 @@ _MOVED = {
 def explain(error: ValidationError, positions: SourcePositions) -> UsageError:
     """Report the first mistake, unknown keys first: a misspelt key is often reported as missing as well."""
     first = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN)
-    key: Key = tuple(step for step in first["loc"] if step != BLOCK)
+    key: Key = tuple(step for step in first["loc"] if step not in (BLOCK, NUMBER))
     at, written = positions.of(key), ".".join(map(str, key))
     if first["type"] in _UNKNOWN:
         if key[-1] in _MOVED and _block(key[:-1]) in (Recipe, Iteration):
@@ -68,6 +68,8 @@ def _block(key: Key) -> type:
         return Recipe
     if isinstance(key[-1], int):
         return Iteration
+    if "rewards" in key[-2:-1] or "routes" in key[-3:-2]:
+        return Weight
     return Phase if key[-2:-1] == ("train",) else _BLOCKS.get(str(key[-1]), Iteration)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,20 +21,32 @@ from pydantic import (
 
 from openvlt.recipe.positions import SourcePositions, split
 from openvlt.recipe.short_forms import ModelSpec, Spec, Specs, written_out
-from openvlt.records import Format
+from openvlt.records import Format, Weight
 
 
 def _executor(value: Any) -> Any:
     return written_out("executor", value)
 
 
-def _weights(weights: dict[str, float]) -> dict[str, float]:
-    if weights and not any(weights.values()):
+NUMBER, BLOCK = "number", "block"
+"""Tags of what a key holds, where that may be a block or something shorter; they are in the location of an error."""
+
+
+def _weights(weights: dict[str, float | Weight]) -> dict[str, float | Weight]:
+    numbers = [each.weight if isinstance(each, Weight) else each for each in weights.values()]
+    if not all(map(isfinite, numbers)):
+        raise ValueError("a weight must be finite")
+    if weights and not any(numbers):
         raise ValueError("at least one weight must differ from 0")
     return weights
 
 
-Weights = Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], AfterValidator(_weights)]
+WeightSpec = Annotated[
+    Annotated[float, Field(allow_inf_nan=False), Tag(NUMBER)] | Annotated[Weight, Tag(BLOCK)],
+    Discriminator(lambda value: BLOCK if isinstance(value, dict | Weight) else NUMBER),
+]
+"""A weight: a number, or ``{weight: ..., when: VERIFIER.STATUS}``."""
+Weights = Annotated[dict[str, WeightSpec], AfterValidator(_weights)]
 """Reward name to weight."""
 
 
@@ -91,8 +104,6 @@ class Traces(_Block):
 
 TRACES = "traces"
 """A phase's data may be this word: the traces that its iteration has selected."""
-BLOCK = "block"
-"""Tag of a data block; pydantic adds it to the location of an error."""
 
 
 class Phase(_Block):
@@ -163,7 +174,8 @@ class Recipe(_Block):
         format: of the policy's prompts and responses.
         captioner: captions the images for teachers that cannot see them.
         verifiers: reward name to verifier; a name that is missing here is that of the verifier.
-        rewards: reward name to weight; reinforcement maximises the weighted sum.
+        rewards: reward name to weight; reinforcement maximises the weighted sum; ``{weight, when}`` runs one on some
+            claims only.
         routes: source name to the weights used for its examples.
         iterations: of the loop; with none, only the base is scored.
         bench: the benchmarks of every model.

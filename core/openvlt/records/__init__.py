@@ -7,6 +7,7 @@ from openvlt.records.example import MOST_DECIMALS, PLACEHOLDER, AnswerType, Exam
 from openvlt.records.format import Format
 from openvlt.records.row import Row
 from openvlt.records.run import Run, RunStatus, StageRecord
+from openvlt.records.weight import Weight
 
 __all__ = [
     "MOST_DECIMALS",
@@ -38,5 +39,6 @@ __all__ = [
     "Status",
     "Trace",
     "Verdict",
+    "Weight",
     "with_images",
 ]

@@ -68,6 +68,10 @@ class Ask:
     def parallel(self) -> int:
         return self.workspace.executor.parallel(self.model)
 
+    @property
+    def replies(self) -> Sequence[str]:
+        return ()
+
     def keys(self, row: Row) -> list[str]:
         base = self._key(row)
         return [numbered(base, sample) for sample in range(self.sampling.n)]

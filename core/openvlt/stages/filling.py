@@ -36,6 +36,7 @@ class Work(Protocol):
         value_type: type of the values.
         chunk: rows computed and stored together; with 1, each value by itself.
         parallel: chunks in flight at the same time.
+        replies: names of the folders of further values that these are made of.
     """
 
     @property
@@ -49,6 +50,9 @@ class Work(Protocol):
 
     @property
     def parallel(self) -> int: ...
+
+    @property
+    def replies(self) -> Sequence[str]: ...
 
     def keys(self, row: Row) -> list[str]:
         """The key of each value of a row."""

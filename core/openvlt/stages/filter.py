@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias
 
 from openvlt.errors import DataError
-from openvlt.interfaces import ExampleFilter
+from openvlt.interfaces import AskingExampleFilter, ExampleFilter
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import printable
+from openvlt.stages.asker import Asker
+from openvlt.stages.filling import READ_TOGETHER
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
 
@@ -32,8 +35,9 @@ def filter_examples(
     Raises:
         DataError: the filters keep no example.
     """
-    started = time.monotonic()
-    identities = [built.identity for built in filters]
+    started, asker = time.monotonic(), Asker(workspace)
+    replies = asker.identities(filters)
+    identities = [*(built.identity for built in filters), *replies]
     step = Step("filter", name, iteration, (identities, limit, inputs.digest, facts))
     with claimed(workspace, step) as (folder, known):
         if known is not None:
@@ -43,7 +47,10 @@ def filter_examples(
         try:
             examples: Iterator[Example] = (row.example for row in inputs.rows())
             for built in filters:
-                examples = _filtered(built, examples, facts, writer)
+                if isinstance(built.component, AskingExampleFilter):
+                    examples = _asked(built, examples, writer, asker, limit)
+                else:
+                    examples = _filtered(built, examples, facts, writer)
             for example in examples:
                 if limit is not None and writer.out >= limit:
                     writer.reject(Rejected(id=example.id, reason="beyond the limit"))
@@ -52,13 +59,29 @@ def filter_examples(
                 workspace.progress.advance(1)
         finally:
             writer.close()
+            asker.close()
         if not writer.out:
             reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
             raise DataError(
                 f"Stage {step.name}: the filters keep no example ({reasons}).",
                 "Loosen the filters in the recipe.",
             )
-        return output(step, folder, writer.finish({"in": inputs.record.out}), cached=False, started=started)
+        summary = writer.finish({"in": inputs.record.out, "counts": asker.counts(), "replies": replies})
+        return output(step, folder, summary, cached=False, started=started)
+
+
+def _asked(
+    built: Built[Any], examples: Iterator[Example], writer: StageWriter, asker: Asker, limit: int | None
+) -> Iterator[Example]:
+    """Ask about many examples at once, and about none once the limit is reached."""
+    while some := list(islice(examples, READ_TOGETHER)):
+        is_full = limit is not None and writer.out >= limit
+        drops = [None] * len(some) if is_full else asker.drops(built, some)
+        for example, drop in zip(some, drops, strict=True):
+            if drop is None:
+                yield example
+            else:
+                writer.reject(Rejected(id=example.id, reason=printable(f"{built.entry.name}: {drop.reason}")))
 
 
 def _filtered(

@@ -55,7 +55,8 @@ def map_stage(
             counts = {key: value for key, value in work.counts().items() if value}
             counts["seconds"] = round(seconds, 3)
             missing = {"transient": writer.transient} if gaps else {}
-            made = writer.finish({"in": taken, "counts": counts, "values": work.identity, **missing})
+            values = {"values": work.identity, "replies": list(work.replies)}
+            made = writer.finish({"in": taken, "counts": counts, **values, **missing})
         return output(step, folder, made, cached=filling.computed == 0, started=started)
 
 

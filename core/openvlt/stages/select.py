@@ -6,12 +6,16 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
+from typing import Any
 
 from openvlt.errors import DataError, PluginError
-from openvlt.interfaces import Drop, TraceFilter
-from openvlt.records import Example, Judged, Rejected, Row
+from openvlt.interfaces import AskingTraceFilter, Drop, TraceFilter
+from openvlt.records import Claim, Example, Judged, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import printable
+from openvlt.stages.asker import Asker
+from openvlt.stages.filling import READ_TOGETHER
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter, decode, encode
 
@@ -24,8 +28,9 @@ def select(
     Raises:
         DataError: the filters keep no trace; the message counts the rows dropped by each filter.
     """
-    started = time.monotonic()
-    step = Step("select", name, iteration, (*(built.identity for built in filters), inputs.digest))
+    started, asker = time.monotonic(), Asker(workspace)
+    replies = asker.identities(filters)
+    step = Step("select", name, iteration, (*(built.identity for built in filters), *replies, inputs.digest))
     with claimed(workspace, step) as (folder, known):
         if known is not None:
             return output(step, folder, known, cached=True, started=started)
@@ -35,7 +40,8 @@ def select(
         try:
             rows: Iterator[Row] = inputs.rows()
             for built in filters:
-                rows = _filtered(built, rows, writer)
+                is_asking = isinstance(built.component, AskingTraceFilter)
+                rows = _asked(built, rows, writer, asker) if is_asking else _filtered(built, rows, writer)
             for row in rows:
                 writer.row(row)
                 traces += len(row.judged)
@@ -43,6 +49,7 @@ def select(
                 workspace.progress.advance(1, traces=traces)
         finally:
             writer.close()
+            asker.close()
         if not traces:
             reasons = "; ".join(f"{reason}: {count}" for reason, count in writer.rejected.most_common())
             raise DataError(
@@ -53,8 +60,28 @@ def select(
             workspace.progress.note(
                 f"Warning: {step.name}: {unanswered} of {traces} traces have no answer; they are not trained on."
             )
-        summary = writer.finish({"in": inputs.record.out, "counts": {"traces": traces, "unanswered": unanswered}})
+        counts = {"traces": traces, "unanswered": unanswered, **asker.counts()}
+        summary = writer.finish({"in": inputs.record.out, "counts": counts, "replies": replies})
         return output(step, folder, summary, cached=False, started=started)
+
+
+def _asked(built: Built[Any], rows: Iterator[Row], writer: StageWriter, asker: Asker) -> Iterator[Row]:
+    """Ask about the traces of many rows at once."""
+    while some := list(islice(rows, READ_TOGETHER)):
+        claims = [
+            Claim(trace=each.trace, example=row.example, group=row.example.id, verdicts=each.verdicts)
+            for row in some
+            for each in row.judged
+        ]
+        drops = iter(asker.drops(built, claims))
+        for row in some:
+            found = [next(drops) for _ in row.judged]
+            kept = tuple(each for each, drop in zip(row.judged, found, strict=True) if drop is None)
+            if kept:
+                yield replace(row, judged=kept)
+            else:
+                reason = found[0].reason if found and found[0] else "kept no trace"
+                writer.reject(Rejected(id=row.example.id, reason=printable(f"{built.entry.name}: {reason}")))
 
 
 def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWriter) -> Iterator[Row]:

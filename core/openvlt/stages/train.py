@@ -21,6 +21,7 @@ from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageFolder, digest, encode, model_digest, read_checked, write_atomically, writing
+from openvlt.verification import WeightSpec, asking_among
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,13 @@ class Rewards:
     """What a rewarded trainer maximises: verifiers in order, their weights, and weights by source."""
 
     verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
-    weights: Mapping[str, float] = field(default_factory=dict)
-    routes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    weights: Mapping[str, WeightSpec] = field(default_factory=dict)
+    routes: Mapping[str, Mapping[str, WeightSpec]] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The models that its verifiers ask, by the verifier's name."""
+        return {name: built.component.model for name, built in asking_among(self.verifiers).items()}
 
     @property
     def identity(self) -> str:
@@ -74,7 +80,10 @@ def train(
     """
     started = time.monotonic()
     models = {option: workspace.locate(model) for option, model in model_options(trainer).items()}
-    used = [(content_digest(each, workspace.home), each.dtype, each.pixels) for each in (start, *models.values())]
+    asked = map(workspace.locate, rewards.models.values())
+    used = [
+        (content_digest(each, workspace.home), each.dtype, each.pixels) for each in (start, *models.values(), *asked)
+    ]
     made_of = (trainer.identity, inputs.digest, used, workspace.format, workspace.seed, rewards.identity)
     step = Step("train", name, iteration, made_of)
     with claimed(workspace, step) as (folder, known):
@@ -102,7 +111,10 @@ def _make(
     if result is None:
         checkpoint = _prepare(workspace, step, folder.path)
         job = _write_job(workspace, folder.path, inputs, trainer, start, models, rewards, checkpoint)
-        secrets = [*trainer.component.secrets(), *_secrets_of_models([start, *models.values()])]
+        secrets = [
+            *trainer.component.secrets(),
+            *_secrets_of_models([start, *models.values(), *rewards.models.values()]),
+        ]
         run_child(_command(trainer.component, job), folder.path, step.name, workspace.progress, secrets)
         result = read_checked(folder.path / "result.json")
     for concern in result["concerns"]:
@@ -198,10 +210,10 @@ def _write_job(
         "folder": str(folder),
         "checkpoint": checkpoint and str(checkpoint),
         "rows": str(inputs.folder.rows_file),
-        "images": str(workspace.home.images),
+        "home": str(workspace.home.root),
         "verifiers": {name: _spec(built) for name, built in rewards.verifiers.items()},
-        "weights": dict(rewards.weights),
-        "routes": {source: dict(route) for source, route in rewards.routes.items()},
+        "weights": json.loads(encode(rewards.weights)),
+        "routes": json.loads(encode(rewards.routes)),
         "files": [str(path) for path in workspace.registry.files],
     }
     path = folder / "job.json"

@@ -19,10 +19,12 @@ from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.interfaces import Checkpoint, Trainer, Verifier
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
 from openvlt.registry import Registry
+from openvlt.stages.asker import Asker
 from openvlt.stages.checkpoints import complete, contents
 from openvlt.stages.training_rows import training_rows
-from openvlt.store import ImageStore, StageFolder, decode, write_atomically, write_checked, writing
-from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner
+from openvlt.stages.workspace import Workspace
+from openvlt.store import Home, ImageStore, StageFolder, decode, write_atomically, write_checked, writing
+from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner, asking_among
 from openvlt.verification.runner import Tally
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Job:
         self.checkpoint = Path(content["checkpoint"]) if content.get("checkpoint") else None
         self._content = content
         self._registry = registry
-        self._images = ImageStore(Path(content["images"]))
+        self._home = Home(Path(content["home"]))
+        self._images = ImageStore(self._home.images)
         self._rank = int(os.environ.get("RANK", "0"))
 
     @cached_property
@@ -59,7 +62,10 @@ class Job:
     @cached_property
     def _reward(self) -> Reward:
         built = {name: self._registry.build(Verifier, spec) for name, spec in self._content["verifiers"].items()}
-        runner = VerifierRunner(built, format=self.format, budget=STEP_SECONDS)
+        asker = Asker(Workspace(self._home, self._registry, self.format), in_step=True)
+        for each in asking_among(built).values():
+            asker.open(each)
+        runner = VerifierRunner(built, format=self.format, budget=STEP_SECONDS, ask=asker.ask)
         return Reward(runner, self._content["weights"], self._content["routes"])
 
     def examples(self) -> Sequence[Example]:

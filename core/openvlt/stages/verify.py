@@ -11,11 +11,12 @@ from typing import Any
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Judged, Rejected, Row, Verdict
 from openvlt.registry import Built
+from openvlt.stages.asker import Asker
 from openvlt.stages.filling import Task, Value
 from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 from openvlt.store import digest
-from openvlt.verification import VerifierRunner
+from openvlt.verification import UNWEIGHTED, VerifierRunner, Weights
 
 
 @dataclass
@@ -24,6 +25,7 @@ class _Verifying:
 
     workspace: Workspace
     verifiers: Mapping[str, Built[Verifier]]
+    weights: Weights
     value_type: Any = dict[str, Verdict]
     chunk: int = 256
     parallel: int = 1
@@ -31,9 +33,19 @@ class _Verifying:
     _counts: Counter[str] = field(default_factory=Counter)
 
     @cached_property
+    def _asker(self) -> Asker:
+        return Asker(self.workspace)
+
+    @cached_property
     def identity(self) -> str:
         identities = [(name, built.identity) for name, built in self.verifiers.items()]
-        return digest("judge", identities, self.workspace.format)
+        conditions = self.weights.conditions
+        chosen = self.replies or any(when for _, block in conditions for _, when in block)
+        return digest("judge", identities, self.workspace.format, *([self.replies, conditions] if chosen else []))
+
+    @cached_property
+    def replies(self) -> list[str]:
+        return self._asker.identities(self.verifiers.values())
 
     def keys(self, row: Row) -> list[str]:
         base = digest(self.identity, row.example)
@@ -41,13 +53,13 @@ class _Verifying:
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         if self._runner is None:
-            self._runner = VerifierRunner(self.verifiers, format=self.workspace.format)
+            self._runner = VerifierRunner(self.verifiers, format=self.workspace.format, ask=self._asker.ask)
         claims = [
             Claim(trace=task.row.traces[index], example=task.row.example, group=task.row.example.id)
             for task in tasks
             for index in task.wanted
         ]
-        verdicts = self._runner.verdicts(claims)
+        verdicts = self._runner.verdicts(claims, self.weights)
         values: list[list[Value | Rejected]] = []
         for task in tasks:
             values.append([_kept(found) for found in verdicts[: len(task.wanted)]])
@@ -55,9 +67,10 @@ class _Verifying:
         return values
 
     def counts(self) -> dict[str, float]:
-        return dict(self._counts)
+        return {**self._counts, **self._asker.counts()}
 
     def close(self) -> None:
+        self._asker.close()
         if self._runner is not None:
             self._runner.close()
             self._runner = None
@@ -83,9 +96,14 @@ def _kept(verdicts: dict[str, Verdict]) -> Value | Rejected:
 
 
 def verify(
-    workspace: Workspace, name: str, iteration: int, inputs: Output, verifiers: Mapping[str, Built[Verifier]]
+    workspace: Workspace,
+    name: str,
+    iteration: int,
+    inputs: Output,
+    verifiers: Mapping[str, Built[Verifier]],
+    weights: Weights = UNWEIGHTED,
 ) -> Output:
-    """Verify all traces of all rows."""
-    work = _Verifying(workspace, verifiers)
+    """Verify all traces of all rows; `weights` may say that a verifier runs on some of them only."""
+    work = _Verifying(workspace, verifiers, weights)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
     return map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)

@@ -28,7 +28,7 @@ def check_run(home: Home, run: Run) -> Iterator[str]:
                 yield f"{stage.name}: {file} is not what the stage wrote"
             if file != folder.rows_file:
                 images.update(image for row in folder.rows(Row) for image in row.example.images)
-            values.update([summary["values"]] if "values" in summary else [])
+            values.update([*([summary["values"]] if "values" in summary else []), *summary.get("replies", [])])
     yield from _check_images(home, images)
     for identity in sorted(values):
         if not (home.values / identity).is_dir():

@@ -53,7 +53,7 @@ def find_unneeded(home: Home) -> list[Unneeded]:
             if not (at_work and summary is None):
                 found.append(Unneeded("stage", path, _size(path)))
         elif not resumed and summary is not None and "model" not in summary:
-            values.add(str(summary.get("values", "")))
+            values.update([str(summary.get("values", "")), *summary.get("replies", [])])
             images.update(image.sha256 for row in folder.rows(Row) for image in row.example.images)
     if not resumed:
         found += [

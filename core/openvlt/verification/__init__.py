@@ -2,6 +2,19 @@
 
 from openvlt.verification.limits import STEP_SECONDS
 from openvlt.verification.reward import Reward, RewardRow
-from openvlt.verification.runner import Tally, VerifierRunner
+from openvlt.verification.runner import Ask, Tally, VerifierRunner, asking_among
+from openvlt.verification.weights import UNWEIGHTED, Weights, WeightSpec, check_weight
 
-__all__ = ["STEP_SECONDS", "Reward", "RewardRow", "Tally", "VerifierRunner"]
+__all__ = [
+    "STEP_SECONDS",
+    "UNWEIGHTED",
+    "Ask",
+    "Reward",
+    "RewardRow",
+    "Tally",
+    "VerifierRunner",
+    "WeightSpec",
+    "Weights",
+    "asking_among",
+    "check_weight",
+]

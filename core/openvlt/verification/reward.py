@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from openvlt.errors import UsageError, closest
-from openvlt.records import Claim, Verdict
+from openvlt.records import Claim, Verdict, Weight
 from openvlt.verification.runner import VerifierRunner
+from openvlt.verification.weights import Weights, WeightSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +33,34 @@ class Reward:
         routes: source name to the weights used for its examples instead.
 
     Raises:
-        UsageError: a weight is for a verifier that is not run.
+        UsageError: a weight is for a verifier that is not run, or its condition cannot hold.
     """
 
     def __init__(
         self,
         runner: VerifierRunner,
-        weights: Mapping[str, float],
-        routes: Mapping[str, Mapping[str, float]] | None = None,
+        weights: Mapping[str, WeightSpec],
+        routes: Mapping[str, Mapping[str, WeightSpec]] | None = None,
     ) -> None:
         self.runner = runner
-        self._weights = dict(weights)
-        self._routes = {source: dict(route) for source, route in (routes or {}).items()}
-        for name in {name for route in (self._weights, *self._routes.values()) for name in route}:
-            if name not in runner.tallies:
-                raise UsageError(
-                    f"The rewards have a weight for '{name}', which is not among the verifiers.",
-                    closest(name, list(runner.tallies)),
-                )
+        self._weights = Weights.of(weights, routes)
+        self._weights.check(list(runner.tallies))
 
     def score(self, claims: Sequence[Claim]) -> list[RewardRow]:
         """The reward of each claim, in order."""
         return [
-            RewardRow(self._sum(verdicts, self._routes.get(claim.example.source, self._weights)), verdicts)
-            for claim, verdicts in zip(claims, self.runner.verdicts(claims), strict=True)
+            RewardRow(self._sum(verdicts, self._weights.on(claim.example.source)), verdicts)
+            for claim, verdicts in zip(claims, self.runner.verdicts(claims, self._weights), strict=True)
         ]
 
     @staticmethod
-    def _sum(verdicts: Mapping[str, Verdict], weights: Mapping[str, float]) -> float | None:
+    def _sum(verdicts: Mapping[str, Verdict], weights: Mapping[str, Weight]) -> float | None:
         total = 0.0
         for name, weight in weights.items():
+            if not weight.applies(verdicts):
+                continue
             score = verdicts[name].score
-            if weight and score is None:
+            if weight.weight and score is None:
                 return None
-            total += weight * (score or 0.0)
+            total += weight.weight * (score or 0.0)
         return total

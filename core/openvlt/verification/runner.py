@@ -6,17 +6,28 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Protocol, Self, TypeGuard, cast
 
+from openvlt.errors import Reject, UsageError
 from openvlt.extraction import gold_in
-from openvlt.interfaces import AnswerVerifier, Verifier
-from openvlt.records import Claim, Format, Verdict
+from openvlt.interfaces import AnswerVerifier, Asking, AskingVerifier, Verifier
+from openvlt.records import Claim, Completion, Format, Message, Rejected, Verdict
 from openvlt.registry import Built
 from openvlt.verification.checking import failed
 from openvlt.verification.isolation import Isolation, run_inline
 from openvlt.verification.memo import Memo, memo_key
+from openvlt.verification.weights import UNWEIGHTED, Weights
 
 log = logging.getLogger(__name__)
+
+
+class Ask(Protocol):
+    """Asks the model of a component each prompt, and returns the replies in order."""
+
+    def __call__(
+        self, built: Built[Asking[Any, Any]], prompts: Sequence[Sequence[Message]]
+    ) -> Sequence[Completion | Rejected]: ...
+
 
 BAD_GOLD_SHARE = 0.05
 SYSTEM_SHARE = 0.01
@@ -45,18 +56,18 @@ class Tally:
     @property
     def concerns(self) -> list[str]:
         """What a user must know: too many claims without a score, by who caused it."""
-        bad, skipped = self.statuses["bad_gold"], self.statuses["skipped"]
-        failed = self.causes["system"] - self.statuses["not_applicable"]
-        lost = self.causes["machine"] - skipped
+        bad, skipped, beside = (self.statuses[name] for name in ("bad_gold", "skipped", "not_applicable"))
+        claims = self.claims - beside
+        failed, lost = self.causes["system"] - beside, self.causes["machine"] - skipped
         found = []
-        if bad > BAD_GOLD_SHARE * self.claims:
-            found.append(f"{bad} of {self.claims} gold answers cannot be read; their claims are not scored")
-        if failed > SYSTEM_SHARE * self.claims:
-            found.append(f"{failed} of {self.claims} claims are not scored because of internal errors")
-        if lost > SYSTEM_SHARE * self.claims:
-            found.append(f"{lost} of {self.claims} claims are not scored because the machine failed their workers")
-        if skipped > SYSTEM_SHARE * self.claims:
-            found.append(f"{skipped} of {self.claims} claims are not scored because their step ran out of time")
+        if bad > BAD_GOLD_SHARE * claims:
+            found.append(f"{bad} of {claims} gold answers cannot be read; their claims are not scored")
+        if failed > SYSTEM_SHARE * claims:
+            found.append(f"{failed} of {claims} claims are not scored because of internal errors")
+        if lost > SYSTEM_SHARE * claims:
+            found.append(f"{lost} of {claims} claims are not scored because the machine or an endpoint failed")
+        if skipped > SYSTEM_SHARE * claims:
+            found.append(f"{skipped} of {claims} claims are not scored because their step ran out of time")
         return found
 
 
@@ -69,9 +80,13 @@ class VerifierRunner:
         workers: processes for verifiers that do not run inline; None for this process's share of the CPUs.
         budget: seconds for what one verifier does in workers in one call, for a training step that cannot wait; what is
             not reached has no score. None for no limit.
+        ask: for verifiers that ask a model; None if none can be asked here.
 
     Attributes:
         tallies: what each verifier has found, by name.
+
+    Raises:
+        UsageError: a verifier asks a model, and none can be asked here.
     """
 
     def __init__(
@@ -81,11 +96,21 @@ class VerifierRunner:
         format: Format,
         workers: int | None = None,
         budget: float | None = None,
+        ask: Ask | None = None,
     ) -> None:
         self._verifiers = dict(verifiers)
         self._format = format
         self._memo = Memo()
-        self._isolation = Isolation(self._verifiers.values(), format, workers, budget)
+        self._ask = ask
+        self._asking = asking = asking_among(self._verifiers)
+        if asking and ask is None:
+            raise UsageError(
+                f"The verifier '{next(iter(asking))}' asks a model, which nothing here can do.",
+                "Use it in a recipe, or in openvlt.reward.",
+            )
+        self._isolation = Isolation(
+            [built for name, built in self._verifiers.items() if name not in asking], format, workers, budget
+        )
         self._warned: set[str] = set()
         self.tallies: dict[str, Tally] = {name: Tally() for name in self._verifiers}
 
@@ -99,18 +124,29 @@ class VerifierRunner:
         """End the workers."""
         self._isolation.close()
 
-    def verdicts(self, claims: Sequence[Claim]) -> list[dict[str, Verdict]]:
-        """The verdict of every verifier on every claim, claims in order, verifiers in recipe order."""
+    def verdicts(self, claims: Sequence[Claim], weights: Weights = UNWEIGHTED) -> list[dict[str, Verdict]]:
+        """The verdict of every verifier on every claim, claims in order, verifiers in recipe order.
+
+        Args:
+            claims: to verify.
+            weights: may say that a verifier runs on some claims only; it does not apply to the others.
+        """
         claims = [_with_bare_gold(claim, self._format) for claim in claims]
         rows: list[dict[str, Verdict]] = [{} for _ in claims]
         for name, built in self._verifiers.items():
+            asks = name in self._asking
+            run = [
+                weights.run(name, claim.example.source, row, asks=asks) for claim, row in zip(claims, rows, strict=True)
+            ]
             seen = [
                 replace(claim, verdicts={**claim.verdicts, **row}) if row else claim
-                for claim, row in zip(claims, rows, strict=True)
+                for claim, row, chosen in zip(claims, rows, run, strict=True)
+                if chosen
             ]
-            for row, verdict in zip(rows, self._run(built, seen), strict=True):
-                row[name] = verdict
-                self.tallies[name].add(verdict)
+            found = iter(self._run_asking(self._asking[name], seen) if asks else self._run(built, seen))
+            for row, chosen in zip(rows, run, strict=True):
+                row[name] = next(found) if chosen else Verdict.not_applicable("the rewards do not ask for it")
+                self.tallies[name].add(row[name])
             self._warn(name)
         return rows
 
@@ -166,12 +202,57 @@ class VerifierRunner:
             verdicts.update(dict.fromkeys(indices, verdict))
         return [verdicts[index] for index in range(len(claims))]
 
+    def _run_asking(self, built: Built[AskingVerifier], claims: Sequence[Claim]) -> list[Verdict]:
+        """Decide what needs no model, and ask about the others together."""
+        assert self._ask is not None
+        verifier, verdicts = built.component, dict[int, Verdict]()
+        prompts: dict[int, Sequence[Message]] = {}
+        for index, claim in enumerate(claims):
+            try:
+                found = verifier.messages(claim)
+            except Reject as reject:
+                verdicts[index] = Verdict.not_applicable(reject.reason)
+            except Exception as error:  # noqa: BLE001 (the boundary to a component)
+                verdicts[index] = failed(verifier, error)
+            else:
+                if _is_prompt(found):
+                    prompts[index] = found
+                else:
+                    [verdicts[index]] = run_inline(verifier, lambda: [found])  # noqa: B023 - called at once
+        replies = self._ask(built, list(prompts.values())) if prompts else []
+        for index, reply in zip(prompts, replies, strict=True):
+            verdicts[index] = _judged(verifier, reply, claims[index])
+        return [verdicts[index] for index in range(len(claims))]
+
     def _warn(self, name: str) -> None:
         tally = self.tallies[name]
         if tally.claims >= 20 and name not in self._warned and tally.concerns:
             self._warned.add(name)
             for concern in tally.concerns:
                 log.warning("verifier '%s': %s", name, concern)
+
+
+def asking_among(verifiers: Mapping[str, Built[Verifier]]) -> dict[str, Built[AskingVerifier]]:
+    """Those of the verifiers that ask a model."""
+    asks = {name: built for name, built in verifiers.items() if isinstance(built.component, AskingVerifier)}
+    return cast(dict[str, Built[AskingVerifier]], asks)
+
+
+def _is_prompt(found: object) -> TypeGuard[Sequence[Message]]:
+    return isinstance(found, Sequence) and bool(found) and all(isinstance(each, Message) for each in found)
+
+
+def _judged(verifier: AskingVerifier, reply: Completion | Rejected, claim: Claim) -> Verdict:
+    """The verdict that a reply contains; without a usable one the claim has no score."""
+    if isinstance(reply, Rejected):
+        return (Verdict.lost if reply.transient else Verdict.error)(f"no reply: {reply.reason}")
+    try:
+        found = verifier.parse(reply, claim)
+    except Reject as reject:
+        return Verdict.error(f"the reply is no verdict: {reject.reason}")
+    except Exception as error:  # noqa: BLE001 (the boundary to a component)
+        return failed(verifier, error)
+    return run_inline(verifier, lambda: [found])[0]
 
 
 def _quick(verifier: AnswerVerifier, answer: str, claim: Claim) -> Verdict | None:

@@ -114,6 +114,8 @@ class OpenAIEngine:
             future.cancel()
 
     def _stop(self) -> None:
+        if not self._thread.is_alive():  # in a fork of the process that opened it
+            return
         with self._lock:
             self._closed = True
             future = asyncio.run_coroutine_threadsafe(self._close(), self._loop)

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from openvlt import (
+    AskingExampleFilter,
     Backend,
     Benchmark,
     Chat,
@@ -82,6 +83,7 @@ def register_teachers(register: Any) -> None:
 def register_filters(register: Any) -> None:
     register("forger", Forger, summary="changes an answer, which no filter may")
     register("sluggard", Sluggard, summary="decides on the first row only")
+    register("picky", Picky, summary="asks whether a question is good")
 
 
 @hookimpl
@@ -249,6 +251,25 @@ class Sluggard(TraceFilter):
 
 
 @dataclass(frozen=True)
+class Picky(AskingExampleFilter):
+    """Keeps the questions that a model finds good; the first it keeps unasked, the second it cannot ask about."""
+
+    model: Model = Model(id="base")
+
+    def messages(self, subject: Example) -> list[Message] | Drop | None:
+        if subject.id == "train/1":
+            raise Reject("too silly to ask about")
+        return None if subject.id == "train/0" else [Message.user(f"Is it good: {subject.question}? Verdict: ")]
+
+    def parse(self, completion: Completion, subject: Example) -> Drop | None:
+        if "yes" in completion.text:
+            return None
+        if "no" in completion.text:
+            return Drop("not good")
+        raise Reject("neither yes nor no")
+
+
+@dataclass(frozen=True)
 class Luck(Verifier):
     """Scores a response by its digest, so that responses earn different rewards whatever a random model writes."""
 
@@ -302,6 +323,8 @@ class FakeEngine:
             with Path(log).open("a") as file:
                 file.write(json.dumps(asked) + "\n")
         said = self._say(text, request.key, sample) if "+" in text else f"A square of colour {colours}."
+        if "Verdict: " in text:
+            said = f"Let me see.\nVerdict: {'yes' if share('judged', text) < self.skill else 'no'}"
         return Completion(text=said, prompt_tokens=len(text.split()), completion_tokens=len(said.split()))
 
     def _say(self, text: str, key: str, sample: int) -> str:

@@ -1,0 +1,239 @@
+"""Asks the models of components that decide by asking: verifiers and filters, in stages and in trainings.
+
+A reply is a value, kept by the model and the prompt, so that no prompt is asked twice: a run that is repeated, and a
+training that resumes, get the replies they got before.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+from openvlt import forks
+from openvlt.errors import Reject, RemoteError, UsageError, first_line
+from openvlt.interfaces import Asking, Drop
+from openvlt.keys import mask_keys
+from openvlt.records import Completion, Example, Message, Model, Rejected, Row
+from openvlt.registry import Built
+from openvlt.stages.ask import Ask
+from openvlt.stages.filling import Filling, Task, Value, unpack
+from openvlt.stages.progress import Quiet
+from openvlt.stages.workspace import Workspace
+from openvlt.store import ValueStore
+
+S = TypeVar("S")
+T = TypeVar("T")
+AskingBuilt: TypeAlias = Built[Asking[Any, Any]]
+
+
+class Asker:
+    """Asks prompts. A model is opened when it is first needed, and freed when the asker is closed or forgotten.
+
+    Args:
+        workspace: finds and opens the models; its home keeps the replies.
+        in_step: True in a training step, which cannot wait: only endpoints are asked, what has no reply within the
+            component's `step_seconds` is given up, and what fails once a model is open costs its replies alone.
+    """
+
+    def __init__(self, workspace: Workspace, *, in_step: bool = False) -> None:
+        self._workspace = replace(workspace, progress=Quiet())
+        self._in_step = in_step
+        self._works: dict[str, _Replies] = {}
+        self._stores: dict[str, ValueStore] = {}
+        self._stack = ExitStack()
+        self._process = os.getpid()
+        self._lock = forks.renewed_at_fork(threading.RLock())
+        weakref.finalize(self, _close, self._stack, self._process)
+
+    def close(self) -> None:
+        """Free the models and close the files; both are opened again when they are needed."""
+        with self._lock:
+            _close(self._stack, self._process)
+            self._stores.clear()
+
+    def ask(self, built: AskingBuilt, prompts: Sequence[Sequence[Message]]) -> list[Completion | Rejected]:
+        """The replies to prompts, in order.
+
+        Raises:
+            OpenvltError: the model cannot be opened; in a stage also, it cannot be asked any more.
+        """
+        with self._lock:
+            work = self._work(built)
+            work.seconds = built.component.step_seconds if self._in_step else None
+            rows = [Row(example=Example(id=str(index), question="", answer="")) for index in range(len(prompts))]
+            work.prompts = prompts
+            filling = Filling(self._workspace, work, self._store(work))
+            with work.limited():
+                filling.run(rows)
+            keys = [work.keys(row)[0] for row in rows]
+            lines = filling.values([(row, [key]) for row, key in zip(rows, keys, strict=True)])
+            return [
+                unpack(Completion, lines[key]) if key in lines else filling.transient.get(key, _LOST) for key in keys
+            ]
+
+    def drops(self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S]) -> list[Drop | None]:
+        """What a filter decides on each of its subjects, in order; what has no usable reply is dropped.
+
+        Raises:
+            OpenvltError: the filter failed, or its model cannot be asked.
+            RemoteError: some requests failed for now.
+        """
+        filter, found, prompts = built.component, dict[int, Drop | None](), dict[int, Sequence[Message]]()
+        for index, subject in enumerate(subjects):
+            asked = _decided(built, partial(filter.messages, subject))
+            if asked is None or isinstance(asked, Drop):
+                found[index] = asked
+            else:
+                prompts[index] = asked
+        replies = self.ask(built, list(prompts.values())) if prompts else []
+        lost = Counter(each.reason for each in replies if isinstance(each, Rejected) and each.transient)
+        if lost:
+            reasons = "; ".join(f"{count} x {reason}" for reason, count in lost.most_common(3))
+            raise RemoteError(
+                f"The filter {built.entry.name} got no reply to {lost.total()} of {len(prompts)} requests ({reasons}).",
+                "Run the same command again: it keeps what is done and retries only those.",
+            )
+        for index, reply in zip(prompts, replies, strict=True):
+            if isinstance(reply, Rejected):
+                found[index] = Drop(f"no reply: {reply.reason}")
+            else:
+                found[index] = _decided(built, partial(filter.parse, reply, subjects[index]))
+        return [found[index] for index in range(len(subjects))]
+
+    def open(self, built: AskingBuilt) -> None:
+        """Open the model of a component now, so that a training does not begin without it."""
+        with self._lock:
+            work = self._work(built)
+            self._store(work)
+            work.open()
+
+    def identities(self, components: Iterable[Built[Any]]) -> list[str]:
+        """The folders of the replies that components get, which model, backend and sampling name; most get none."""
+        return [self._work(built).identity for built in components if isinstance(built.component, Asking)]
+
+    def counts(self) -> Counter[str]:
+        """Replies, tokens, retries and the like, over all models."""
+        total = Counter[str]()
+        for work in {work.identity: work for work in self._works.values()}.values():
+            total.update({name: int(value) for name, value in work.counts().items()})
+        return +total  # without what is 0
+
+    def _work(self, built: AskingBuilt) -> _Replies:
+        if self._process != os.getpid():  # a fork has neither the threads nor the connections of its parent
+            self._process, self._works, self._stores, self._stack = os.getpid(), {}, {}, ExitStack()
+        if built.identity not in self._works:
+            component = built.component
+            if self._in_step:
+                check_served(component.model, f"{built.entry.kind} {built.entry.name}")
+            made = _Replies(
+                self._workspace, built, "judge", self._workspace.resolve(component.model),
+                replace(component.sampling, n=1), messages=lambda row: [], parse=lambda completion: completion,
+                value_type=Completion,
+            )  # fmt: skip
+            same = (each for each in self._works.values() if each.identity == made.identity)
+            self._works[built.identity] = next(same, made)
+        return self._works[built.identity]
+
+    def _store(self, work: _Replies) -> ValueStore:
+        """Where replies are kept; whoever needs it is about to ask, and what is opened for that is freed with it."""
+        if work.identity not in self._stores:
+            store = ValueStore(self._workspace.home.values / work.identity)
+            self._stores[work.identity] = self._stack.enter_context(store)
+            self._stack.callback(work.free)
+        return self._stores[work.identity]
+
+
+def models_asked(components: Iterable[Built[Any]]) -> list[Model]:
+    """The models that components ask to decide; most ask none."""
+    return [built.component.model for built in components if isinstance(built.component, Asking)]
+
+
+def check_served(model: Model, who: str, key: str = "model") -> None:
+    """Refuse a model that a training cannot ask, as no endpoint serves it.
+
+    Raises:
+        UsageError: it has no URL.
+    """
+    if not model.url:
+        raise UsageError(
+            f"The {who} asks '{model.id}', which no endpoint serves; a training can ask no other.",
+            f"Serve it ('vllm serve {model.id}') and name its address: {key}.url=[http://HOST:8000/v1].",
+        )
+
+
+def _decided(built: AskingBuilt, decide: Callable[[], T]) -> T | Drop:
+    """What a filter says; what it rejects is dropped."""
+    try:
+        with built.guarded():
+            return decide()
+    except Reject as reject:
+        return Drop(reject.reason)
+
+
+def _close(stack: ExitStack, process: int) -> None:
+    """Close what a process has opened; a fork of it must not."""
+    if os.getpid() == process:
+        stack.close()
+
+
+_LOST = Rejected(id="", reason="reply lost from the store", transient=True)
+
+
+@dataclass
+class _Replies(Ask):
+    """Asks raw replies to prompts; a row holds the place of one. Its engine stays open from one filling to the next."""
+
+    prompts: Sequence[Sequence[Message]] = ()
+    seconds: float | None = None
+    late: bool = False
+
+    def __post_init__(self) -> None:
+        self.messages = lambda row: list(self.prompts[int(row.example.id)])
+
+    def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+        try:
+            values = self._failed(tasks, "") if self.late else super().compute(tasks)
+        except Exception as error:
+            if self.seconds is None:
+                raise
+            return self._failed(tasks, mask_keys(first_line(error)))
+        self._counts["asked"] += sum(isinstance(value, Completion) for of_task in values for value in of_task)
+        return values
+
+    def _failed(self, tasks: Sequence[Task], reason: str) -> list[list[Value | Rejected]]:
+        reason = f"{self.seconds:g} s have passed" if self.late else reason
+        return [[Rejected(id="", reason=reason, transient=True) for _ in task.wanted] for task in tasks]
+
+    def open(self) -> None:
+        self._open()
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Give up after `seconds`, if there is a limit: closing the engine ends the requests in flight."""
+        self.late = False
+        timer = threading.Timer(self.seconds or 0, self._give_up)
+        if self.seconds is not None:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if timer.is_alive():
+                timer.join()
+
+    def _give_up(self) -> None:
+        self.late = True
+        self.free()
+
+    def close(self) -> None:
+        """Keeps the engine for the next prompts; see `free`."""
+
+    def free(self) -> None:
+        super().close()
