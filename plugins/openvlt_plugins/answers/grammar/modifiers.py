@@ -96,13 +96,13 @@ def counts(words: list[str]) -> bool:
 def labels(words: list[str]) -> bool:
     """True if words before a number may be a label that can be dropped: none negates, bounds or transforms it.
 
-    A square may be a shape (area of the square = 5) but is none where it is taken (the square of x is 5). Words that end
-    in a preposition take the number (log of: 5).
+    A square may be a shape (area of the square = 5) but is none where it is taken (the square of x is 5). What ends
+    in a preposition takes the number (log of: 5).
     """
     content = [word for word in words if word not in {"a", "an", "the", "its"}]
     before = content[: content.index("answer")] if "answer" in content else []
     changed = any(denies(word) or _UNTRUE.fullmatch(word) for word in content)
     text = " ".join(content)
-    bounded = changed or not _BOUND.isdisjoint(content) or _TAKEN.search(text) or _PAST.search(text)
-    bounded = bounded or words[-1] in {"of", "by", "than", "from"}
+    open_ended = words[-1] in {"of", "by", "than", "from", "but"}
+    bounded = changed or open_ended or not _BOUND.isdisjoint(content) or _TAKEN.search(text) or _PAST.search(text)
     return _OWN.issuperset(before) and not bounded
