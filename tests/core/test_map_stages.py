@@ -341,6 +341,6 @@ def test_killed_anywhere_the_output_is_the_same_to_the_byte(
     outputs = [Path(done.stdout.strip()) for done in (whole, killed)]
     assert outputs[0].name == outputs[1].name
     files = {path.relative_to(tmp_path / "killed") for path in (tmp_path / "killed" / "stages").rglob("*.jsonl")}
-    assert len(files) == 8
+    assert len(files) == 9
     for name in files:
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
