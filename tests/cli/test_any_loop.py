@@ -56,10 +56,11 @@ SHAPES: dict[str, tuple[str, list[str]]] = {
 
 @dataclass
 class Loop:
-    """Runs commands on one recipe in a home of its own; what a command raises is raised."""
+    """Runs commands on one recipe in a home of its own; what a command raises is raised, and it `said` the rest."""
 
     folder: Path
     plugins: list[Path]
+    said: str = ""
 
     def openvlt(self, *words: str) -> str:
         options = [word for plugin in self.plugins for word in ("--plugin", str(plugin))]
@@ -67,6 +68,7 @@ class Loop:
         result = runner.invoke(cli, [*options, *words])
         if result.exception is not None:
             raise result.exception
+        self.said = result.stderr
         return result.stdout
 
     def train(self, *words: str) -> str:
@@ -184,6 +186,25 @@ def test_a_wrong_option_names_the_setting_it_is_from(write: Callable[[str], Loop
     loop = write(f"{CHAINS}\ntrain: {{sft: {{{SFT}}}}}")
     with pytest.raises(UsageError, match=r"any.yaml:\d+ with --set train.sft.stepz=3: .* has no option 'stepz'"):
         loop.plan("--set", "train.sft.stepz=3")
+
+
+@pytest.mark.parametrize(
+    ("select", "phase", "chosen", "warned"),
+    [
+        ("", "sft: {trainer: SFT}", "correct", False),
+        (", select: []", "sft: {trainer: SFT}", "", True),
+        (", select: [{use: per-question, count: 1}]", "sft: {trainer: SFT}", "per-question", True),
+        ("", "dpo: {trainer: DPO}", "", False),
+    ],
+)
+def test_only_correct_traces_are_imitated_unless_the_recipe_says_so(
+    write: Callable[[str], Loop], select: str, phase: str, chosen: str, warned: bool
+) -> None:
+    loop = write(f"traces: {{data: {{source: SOURCE}}, teacher: TEACHER{select}}}\ntrain: {{{phase}}}")
+    (line,) = [line for line in loop.train("--plan").splitlines() if line.startswith("select-1")]
+    assert line.split()[1 : 2 if chosen else 1] == [chosen][: bool(chosen)]
+    loop.train()
+    assert ("imitates incorrect traces too" in loop.said) == warned
 
 
 def test_a_selection_without_pairs_ends_the_stage_with_a_reason(write: Callable[[str], Loop]) -> None:

@@ -92,3 +92,22 @@ def test_no_name_of_a_stage_controls_the_terminal() -> None:
     progress.advance(2)
     progress.end(StageRecord(stage_kind="load", name="load-\x1b]0;title\x07", iteration=1, fingerprint=""))
     assert "\x1b]" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("counts", "line"),
+    [
+        ({"claims": 120, "correct": 0, "unparsed": 120}, "correct 0 of 120 (0.0%), unparsed 120, 2.0 s"),
+        ({"claims": 3, "correct": 2, "unparsed": 0}, "correct 2 of 3 (66.7%), unparsed 0, 2.0 s"),
+        ({"claims": 0, "correct": 0}, "correct 0 of 0 (0.0%), 2.0 s"),
+        ({"correct": 5, "unparsed": 0, "undecided": 0, "retried": 0}, "correct 5, unparsed 0, undecided 0, 2.0 s"),
+    ],
+)
+def test_what_is_zero_is_told(counts: dict[str, float], line: str) -> None:
+    stream = StringIO()
+    record = StageRecord(
+        stage_kind="verify", name="verify-1", iteration=1, fingerprint="f", folder="stages/f", cached=False,
+        seconds=2.0, taken=60, out=60, rejected={}, counts=counts,
+    )  # fmt: skip
+    make_progress(stream).end(record)
+    assert stream.getvalue() == f"{'verify-1':<24} 60 in, 60 out, {line}\n"

@@ -24,7 +24,7 @@ from openvlt.pipeline.data_stages import PASS_RATE, Filter, Load
 from openvlt.pipeline.stage import RowStage, Stage
 from openvlt.pipeline.trace_stages import Caption, Distill, Select, Verify
 from openvlt.pipeline.train_stage import Train
-from openvlt.recipe import TRACES, Data, Phase, Recipe, Traces
+from openvlt.recipe import TRACES, Data, Iteration, Phase, Recipe
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
 from openvlt.stages.asker import models_asked
@@ -34,6 +34,7 @@ from openvlt.verification import UNWEIGHTED, Weights, asking_among
 S = TypeVar("S", bound=Stage[Any])
 
 POLICY_TEACHER = "policy"
+CORRECT_TRACES = "correct"
 """The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
 
 
@@ -87,7 +88,7 @@ class _Compiler:
         self._bench("base", 0)
         for index, iteration in enumerate(self.recipe.iterations, 1):
             position = f"iterations.{index - 1}"
-            selected = self._traces(index, iteration.traces, f"{position}.traces") if iteration.traces else None
+            selected = self._traces(index, iteration, f"{position}.traces")
             for name, phase in iteration.train.items():
                 self._phase(index, name, phase, selected, f"{position}.train.{name}")
         for role, urls in self.urls.items():
@@ -104,14 +105,18 @@ class _Compiler:
         self.stages.append(stage)
         return stage
 
-    def _traces(self, index: int, traces: Traces, position: str) -> Select:
+    def _traces(self, index: int, iteration: Iteration, position: str) -> Select | None:
+        traces = iteration.traces
+        if traces is None:
+            return None
         rows: RowStage = self._load(str(index), index, traces.data, f"{position}.data")
         teacher = self.builder.build(Teacher, traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
         model = self._served(teacher.component.model, "teacher")
         judged = self._sampled(f"distill-{index}", f"verify-{index}", index, rows, teacher, model, position)
-        filters = self.builder.build_all(TraceFilter, traces.select, f"{position}.select")
+        specs = self._default_select(index, iteration) if traces.select is None else traces.select
+        filters = self.builder.build_all(TraceFilter, specs, f"{position}.select")
         for built in filters:
             for needed in built.component.needs:
                 if needed not in self._verifiers:
@@ -182,6 +187,15 @@ class _Compiler:
                 questions=questions, trained=self._policy(*models_asked(filters)),
             )
         )  # fmt: skip
+
+    def _default_select(self, index: int, iteration: Iteration) -> list[dict[str, Any]]:
+        """Only correct traces, unless nothing verifies them, or a phase learns from incorrect ones too."""
+        trainers = (
+            self.builder.build(Trainer, phase.trainer, f"iterations.{index - 1}.train.{name}.trainer")
+            for name, phase in iteration.train.items()
+        )
+        keeps_all = not self._verifiers or any(each.component.reads == "pairs" for each in trainers)
+        return [] if keeps_all else [{"use": CORRECT_TRACES}]
 
     def _phase(self, index: int, name: str, phase: Phase, selected: Select | None, position: str) -> None:
         trainer = self.builder.build(Trainer, phase.trainer, f"{position}.trainer")

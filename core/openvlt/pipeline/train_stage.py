@@ -45,6 +45,11 @@ class Train(Stage[Model]):
         samples = self.examples.judged.traces.samples
         return rows * (samples if reads == "traces" else samples // 2)
 
+    @property
+    def _imitates_incorrect(self) -> bool:
+        selected = self.examples if self.trainer.component.reads == "traces" else None
+        return isinstance(selected, Select) and all(built.component.keeps_incorrect for built in selected.filters)
+
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
         return describe_asked(found, self.rewards.verifiers.values(), workspace)
@@ -71,6 +76,10 @@ class Train(Stage[Model]):
         workspace = context.workspace
         workspace.models["policy"] = context.policy(self.trained)
         rows = context.value(self.examples)
+        if self._imitates_incorrect and not workspace.dry_run:
+            workspace.progress.note(
+                f"Warning: {self.name} imitates incorrect traces too; a filter such as correct would drop them."
+            )
         start = workspace.locate(self.start)
         made, folder = train(workspace, self.name, self.iteration, rows, self.trainer, start, self.rewards)
         return Made(made.record, replace(start, id=str(folder), revision=None))

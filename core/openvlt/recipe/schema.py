@@ -94,12 +94,12 @@ class Traces(_Block):
     Attributes:
         data: the examples.
         teacher: writes the chains; ``policy`` is the model trained last, else the base.
-        select: trace filters, in order.
+        select: trace filters, in order; None is ``correct``; none, if a phase reads pairs or nothing verifies.
     """
 
     data: Data
     teacher: Spec
-    select: Specs = []
+    select: Specs | None = None
 
 
 TRACES = "traces"

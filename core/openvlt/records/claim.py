@@ -154,6 +154,11 @@ class Judged:
         return any(verdict.status == "correct" for verdict in self.verdicts.values())
 
     @property
+    def is_unparsed(self) -> bool:
+        """True if no answer was found in the response, or none that can be read."""
+        return not self.is_correct and any(verdict.status == "unparsed" for verdict in self.verdicts.values())
+
+    @property
     def is_incorrect(self) -> bool:
         """True if the response is known to be wrong; a trace no verifier could decide is neither."""
         return not self.is_correct and any(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLAIN_AFTER = 30.0
 """Seconds until a running stage is reported in a plain line; doubled after each, so that a day is a dozen lines."""
+_ZEROS = ("correct", "unparsed", "undecided", "traces")
+"""Counts that are shown even if they are 0."""
 WINDOW = 60.0
 """Seconds over which a pace is measured: rows that a stage reused at its start do not predict the rest."""
 
@@ -135,12 +137,18 @@ def _summary(record: StageRecord) -> str:
     parts = [f"{record.taken} in", f"{record.out} out"] if record.stage_kind != "train" else [f"{record.taken} in"]
     if rejected:
         parts.append(f"{rejected} rejected")
-    shown = ("tokens", "correct", "unparsed", "undecided", "traces", "retried")
-    counted = [name for name in shown if name in record.counts]
-    parts += [f"{name} {_number(record.counts[name])}" for name in counted]
-    if (seconds := record.counts.get("seconds")) and not record.cached:
+    counts = record.counts
+    if "claims" in counts:  # zeros too: that nothing was correct must not be missed
+        claims, correct = counts["claims"], counts.get("correct", 0)
+        parts.append(f"correct {_number(correct)} of {_number(claims)} ({correct / max(claims, 1):.1%})")
+    parts += [
+        f"{name} {_number(counts[name])}"
+        for name in ("tokens", "correct", "unparsed", "undecided", "traces", "retried")
+        if name in counts and not (name == "correct" and "claims" in counts) and (counts[name] or name in _ZEROS)
+    ]
+    if (seconds := counts.get("seconds")) and not record.cached:
         parts.append(f"{record.taken / seconds:.1f}/s")
-        parts += [f"{record.counts['tokens'] / seconds:.0f} tokens/s"] if "tokens" in counted else []
+        parts += [f"{counts['tokens'] / seconds:.0f} tokens/s"] if "tokens" in counts else []
     parts.append("reused" if record.cached else _clock(record.seconds))
     return f"{record.name:<24} {', '.join(parts)}"
 

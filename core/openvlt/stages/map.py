@@ -52,7 +52,7 @@ def map_stage(
                     _check(workspace, step, taken, writer)
             finally:
                 writer.close()
-            counts = {key: value for key, value in work.counts().items() if value}
+            counts = dict(work.counts())
             counts["seconds"] = round(seconds, 3)
             missing = {"transient": writer.transient} if gaps else {}
             values = {"values": work.identity, "replies": list(work.replies)}

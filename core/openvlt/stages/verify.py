@@ -18,6 +18,9 @@ from openvlt.stages.workspace import Output, Step, Workspace
 from openvlt.store import digest
 from openvlt.verification import UNWEIGHTED, VerifierRunner, Weights
 
+FEW = 0.02
+"""Share of correct traces below which a teacher teaches next to nothing."""
+
 
 @dataclass
 class _Verifying:
@@ -84,6 +87,7 @@ class _Verifying:
         )
         self._counts["claims"] += len(judged)
         self._counts["correct"] += sum(each.is_correct for each in judged)
+        self._counts["unparsed"] += sum(each.is_unparsed for each in judged)
         return Row(example=row.example, caption=row.caption, judged=judged)
 
 
@@ -106,4 +110,8 @@ def verify(
     """Verify all traces of all rows; `weights` may say that a verifier runs on some of them only."""
     work = _Verifying(workspace, verifiers, weights)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
-    return map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
+    made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
+    claims, correct = made.record.counts.get("claims", 0), made.record.counts.get("correct", 0)
+    if verifiers and correct < FEW * claims:
+        workspace.progress.note(f"Warning: {name}: {correct:.0f} of {claims:.0f} traces are correct, almost none.")
+    return made
