@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from openvlt.extraction import after_thinking as after_thinking, extract as extract, parse as parse
     from openvlt.hookspecs import Register as Register, hookimpl as hookimpl
     from openvlt.integrations.rewards import reward as reward
-    from openvlt.integrations.scores import compute_score as compute_score
+    from openvlt.integrations.scores import compute_score as compute_score, exported_reward as exported_reward
     from openvlt.interfaces import (
         AnswerVerifier as AnswerVerifier,
         AskingExampleFilter as AskingExampleFilter,
@@ -95,7 +95,7 @@ _HOMES = {
     "openvlt.extraction": ("after_thinking", "extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.integrations.rewards": ("reward",),
-    "openvlt.integrations.scores": ("compute_score",),
+    "openvlt.integrations.scores": ("compute_score", "exported_reward"),
     "openvlt.interfaces": (
         "AnswerVerifier", "AskingExampleFilter", "AskingTraceFilter", "AskingVerifier", "Backend", "Benchmark",
         "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "ImageReader", "Keep", "Option", "Reads",

@@ -43,9 +43,11 @@ def export(name: str, form: str, out: Path, stage: str | None) -> None:
 
 
 def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
+    from openvlt.cli import registry
     from openvlt.integrations.exports import EXPORTS
+    from openvlt.integrations.scores import write_reward
     from openvlt.records import Row
-    from openvlt.store import ImageStore, find_stage, open_home, read_format, read_run
+    from openvlt.store import ImageStore, find_stage, open_home, read_format, read_reward, read_run
 
     home = open_home()
     run = read_run(home, name)
@@ -56,6 +58,8 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
             f"The stage '{record.name}' has nothing to export as {form}.",
             f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
         )
+    if form in ("easyr1", "verl") and (reward := read_reward(home, name))["rewards"]:
+        write_reward(out, {**reward, "plugins": [str(file) for file in registry().files]})
     return EXPORTS[form](folder.rows(Row), read_format(home, name), ImageStore(home.images), out, name)
 
 

@@ -14,8 +14,17 @@ from typing import Any, TypeVar, cast, get_args
 from openvlt import tables
 from openvlt.extraction import parse
 from openvlt.records import MOST_DECIMALS, AnswerType, Claim, Completion, Example, Format
+from openvlt.store import decode, encode
 
 T = TypeVar("T")
+
+_PACKED = '{"openvlt":'
+"""Begins a gold answer that is a whole example, as `pack` writes it."""
+
+
+def pack(example: Example) -> str:
+    """An example as the text of a gold answer, for trainers that hand over nothing else to a reward."""
+    return f"{_PACKED}{encode(example).decode()}}}"
 
 
 def claim_of(response: str, gold: object, known: Mapping[str, Any], format: Format) -> Claim:
@@ -23,12 +32,18 @@ def claim_of(response: str, gold: object, known: Mapping[str, Any], format: Form
 
     Args:
         response: what the model wrote.
-        gold: the gold answer, text or a number.
+        gold: the gold answer, text or a number, or a whole example from `pack`.
         known: what else is known of the question: ``id``, ``question``, ``choices``, ``answer_type``, ``precision``,
             ``unit`` and ``source``; an invalid value counts as unknown.
         format: names the tags.
     """
-    return Claim(trace=parse(Completion(text=response), format), example=_example(cell_text(gold), known))
+    text = cell_text(gold)
+    whole = _read(_unpacked, text, None) if text.startswith(_PACKED) else None
+    return Claim(trace=parse(Completion(text=response), format), example=whole or _example(text, known))
+
+
+def _unpacked(text: str) -> Example:
+    return decode(Example, text[len(_PACKED) : -1])
 
 
 def text_of(message: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from openvlt.integrations.claims import pack
 from openvlt.integrations.parquet import Column, pictures, write_shards
 from openvlt.records import PLACEHOLDER, Format, Image, Message, Row
 from openvlt.stages.training_rows import training_rows
@@ -28,7 +29,7 @@ VERL: Mapping[str, Column] = {
     "reward_model": {"style": "string", "ground_truth": "string"},
     "extra_info": {
         "index": "int64", "split": "string", "id": "string", "question": "string", "choices": ["string"],
-        "answer_type": "string", "precision": "int32", "unit": "string",
+        "answer_type": "string", "precision": "int32", "unit": "string", "example": "string",
     },
 }  # fmt: skip
 """Columns of the formats that are Parquet."""
@@ -70,7 +71,8 @@ def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, fol
 def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
     """Write the questions for EasyR1, each once: Parquet with ``problem``, ``answer`` and ``images``.
 
-    The problem has no instruction how to answer: EasyR1 adds its own prompt template.
+    The problem has no instruction how to answer: EasyR1 adds its own prompt template. The answer is the whole example,
+    since EasyR1 hands over nothing else to a reward, which needs its choices, type and id.
     """
 
     def records() -> Iterator[dict[str, Any]]:
@@ -79,7 +81,7 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
             (turn,) = bare.prompt(row.example)
             yield {
                 "problem": _marked(turn)["content"],
-                "answer": row.example.answer,
+                "answer": pack(row.example),
                 "images": pictures(row.example, images),
             }
 
@@ -89,7 +91,7 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
 def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
     """Write the questions for verl, each once, with the instruction how to answer: verl adds none.
 
-    ``extra_info`` has what `openvlt.compute_score` uses of a question.
+    ``extra_info`` has what `openvlt.compute_score` uses of a question, and the whole example.
     """
 
     def records() -> Iterator[dict[str, Any]]:
@@ -102,7 +104,8 @@ def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder:
                 "images": pictures(example, images),
                 "ability": "vqa",
                 "reward_model": {"style": "rule", "ground_truth": example.answer},
-                "extra_info": {"index": index, "split": "train", "choices": list(example.choices), **known},
+                "extra_info": {"index": index, "split": "train", "choices": list(example.choices), **known}
+                | {"example": pack(example)},
             }
 
     return write_shards(folder / "data", VERL, records())

@@ -38,6 +38,7 @@ class RewardFunction:
     workers: int | None
     plugins: Sequence[str]
     budget: float | None
+    routes: Mapping[str, Mapping[str, WeightSpec]] = field(default_factory=dict)
     _reward: Reward | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -91,13 +92,15 @@ class RewardFunction:
 
     def _built(self) -> Reward:
         registry = Registry.discover([Path(file) for file in self.plugins])
+        weights = Weights.of(self.weights, self.routes)
+        names = dict.fromkeys([*self.specs, *(name for _, block in weights.blocks for name in block)])
         built = {
             name: registry.build(Verifier, self.specs.get(name, name), format=self.format, where="openvlt.reward")
-            for name in Weights.of(self.weights, None).order(self.weights)
+            for name in weights.order(names)
         }
         ask = self._asker(registry, built) if asking_among(built) else None
         runner = VerifierRunner(built, format=self.format, workers=self.workers, budget=self.budget, ask=ask)
-        return Reward(runner, self.weights)
+        return Reward(runner, self.weights, self.routes)
 
     def _asker(self, registry: Registry, verifiers: Mapping[str, Built[Verifier]]) -> Ask:
         from openvlt.stages.asker import Asker
@@ -149,6 +152,7 @@ def reward(
     workers: int | None = None,
     plugins: Sequence[str] = (),
     budget: float | None = STEP_SECONDS,
+    routes: Mapping[str, Mapping[str, WeightSpec]] | None = None,
 ) -> RewardFunction:
     """A reward function for any TRL script: ``GRPOTrainer(reward_funcs=openvlt.reward("answer"), ...)``.
 
@@ -156,15 +160,18 @@ def reward(
         verifiers: a verifier's name, or names with their weights: ``{"answer": 1.0, "format": 0.1}``. With the weight
             ``{"weight": 0.3, "when": "answer.unparsed"}`` one runs only where an earlier one has found this status.
         specs: verifier name to its spec, for options: ``{"answer": {"use": "answer", "units": "require"}}``.
+            One without a weight runs too, for those that look at its verdicts.
         format: names the tags; by default ``<think>`` and ``<answer>``.
         tokenizer: decodes completions that are token ids.
         gold: column with the gold answer; by default the first of ``answer, solution, ground_truth, gold``.
         workers: number of worker processes; by default this rank's share of the CPUs.
         plugins: one-file plugins to load.
         budget: seconds of one call for what a verifier does in workers; rows not reached get None. None for no limit.
+        routes: value of the column ``source`` to the weights used for its rows instead.
     """
     weights: Mapping[str, WeightSpec] = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)
-    return RewardFunction(weights, specs or {}, format or Format(), tokenizer, gold, workers, plugins, budget)
+    made = format or Format()
+    return RewardFunction(weights, specs or {}, made, tokenizer, gold, workers, plugins, budget, routes or {})
 
 
 def aggregate(rows: Sequence[RewardRow]) -> dict[str, float]:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from openvlt.integrations.claims import claim_of, plain, text_of
 from openvlt.integrations.rewards import RewardFunction, reward
+from openvlt.records import Format
+from openvlt.verification import RewardRow
+
+REWARD_FILE = "reward.json"
+_SCRIPT = '''"""The reward of the recipe whose questions are in this folder, for verl and EasyR1."""
+
+from openvlt import exported_reward
+
+REWARD_NAME, REWARD_TYPE = "openvlt", "batch"  # for EasyR1
+compute_score = exported_reward(__file__)
+'''
 
 
 def compute_score(
@@ -35,15 +49,72 @@ def compute_score(
         reward_inputs: EasyR1's argument.
         format_weight: the score is ``(1 - format_weight) * accuracy + format_weight * format``.
     """
-    is_first = solution_str is None and ground_truth is None and isinstance(data_source, Mapping | list)
-    inputs = plain(data_source if is_first and reward_inputs is None else reward_inputs)
-    if inputs is None:
-        known = {**_mapping(extra_info), "source": data_source}
-        [scores] = _scores([(solution_str, ground_truth, known)], format_weight)
-        return {"score": scores.pop("overall"), **scores}
-    rows = list(map(_mapping, inputs if isinstance(inputs, list | tuple) else [inputs]))
-    found = _scores([(row.get("response"), row.get("ground_truth"), row) for row in rows], format_weight)
-    return found if isinstance(inputs, list | tuple) else found[0]
+    calls = _Calls.of(data_source, solution_str, ground_truth, extra_info, reward_inputs)
+    return calls.answered([_score(row, format_weight) for row in calls.scored(_function())])
+
+
+def exported_reward(script: str) -> Callable[..., Any]:
+    """The reward of the recipe whose questions were exported, for the file ``reward.py`` of an export.
+
+    Args:
+        script: that file; ``reward.json`` beside it has the weights, routes, verifiers and format of the recipe.
+
+    Returns:
+        A function with the signatures of `compute_score`. What it returns also has the score of each verifier by name.
+    """
+    spec = json.loads(Path(script).with_name(REWARD_FILE).read_bytes())
+    function = reward(
+        spec["rewards"], specs=spec["verifiers"], routes=spec["routes"], plugins=spec["plugins"],
+        format=Format(**spec["format"]), budget=None,
+    )  # fmt: skip
+
+    def compute_score(
+        data_source: Any = None, solution_str: Any = None, ground_truth: Any = None, extra_info: Any = None, *,
+        reward_inputs: Any = None, **_: Any,
+    ) -> Any:  # fmt: skip
+        calls = _Calls.of(data_source, solution_str, ground_truth, extra_info, reward_inputs)
+        return calls.answered([_exported(row) for row in calls.scored(function)])
+
+    return compute_score
+
+
+def write_reward(folder: Path, spec: Mapping[str, Any]) -> None:
+    """Write ``reward.py`` and ``reward.json`` for `exported_reward`.
+
+    Args:
+        folder: of the export.
+        spec: ``rewards``, ``routes``, ``verifiers`` and ``format`` as in a recipe, and ``plugins``, files.
+    """
+    (folder / REWARD_FILE).write_text(json.dumps(spec, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "reward.py").write_text(_SCRIPT, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """The samples of one call, and the form of its answer."""
+
+    rows: Sequence[tuple[Any, Any, Mapping[str, Any]]]
+    form: Literal["verl", "one", "many"]
+
+    @staticmethod
+    def of(data_source: Any, solution_str: Any, ground_truth: Any, extra_info: Any, reward_inputs: Any) -> _Calls:
+        is_first = solution_str is None and ground_truth is None and isinstance(data_source, Mapping | list)
+        inputs = plain(data_source if is_first and reward_inputs is None else reward_inputs)
+        if inputs is None:
+            known = {**_mapping(extra_info), "source": data_source}
+            return _Calls([(solution_str, known.get("example") or ground_truth, known)], "verl")
+        many = isinstance(inputs, list | tuple)
+        rows = list(map(_mapping, inputs if many else [inputs]))
+        return _Calls([(row.get("response"), row.get("ground_truth"), row) for row in rows], "many" if many else "one")
+
+    def scored(self, function: RewardFunction) -> list[RewardRow]:
+        claims = [claim_of(text_of(response), gold, known, function.format) for response, gold, known in self.rows]
+        return function.score([replace(claim, group=claim.example.id) for claim in claims])
+
+    def answered(self, scores: list[dict[str, float]]) -> Any:
+        if self.form == "verl":
+            return {"score": scores[0].pop("overall"), **scores[0]}
+        return scores if self.form == "many" else scores[0]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -55,13 +126,12 @@ def _function() -> RewardFunction:
     return reward({"answer": 1.0, "format": 0.0})
 
 
-def _scores(rows: Sequence[tuple[Any, Any, Mapping[str, Any]]], format_weight: float) -> list[dict[str, float]]:
-    function = _function()
-    claims = [claim_of(text_of(response), gold, known, function.format) for response, gold, known in rows]
-    found = []
-    for row in function.score(claims):
-        accuracy, shape = row.verdicts["answer"].score, row.verdicts["format"].score or 0.0
-        overall = 0.0 if accuracy is None else (1 - format_weight) * accuracy + format_weight * shape
-        unscored = float(accuracy is None)
-        found.append({"overall": overall, "accuracy": accuracy or 0.0, "format": shape, "unscored": unscored})
-    return found
+def _score(row: RewardRow, format_weight: float) -> dict[str, float]:
+    accuracy, shape = row.verdicts["answer"].score, row.verdicts["format"].score or 0.0
+    overall = 0.0 if accuracy is None else (1 - format_weight) * accuracy + format_weight * shape
+    return {"overall": overall, "accuracy": accuracy or 0.0, "format": shape, "unscored": float(accuracy is None)}
+
+
+def _exported(row: RewardRow) -> dict[str, float]:
+    scores = {name: verdict.score or 0.0 for name, verdict in row.verdicts.items()}
+    return {**scores, "overall": row.reward or 0.0, "unscored": float(row.reward is None)}

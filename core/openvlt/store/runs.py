@@ -234,6 +234,15 @@ def read_format(home: Home, name: str) -> Format:
     return _of_recipe(home, name, "format", Format)
 
 
+def read_reward(home: Home, name: str) -> dict[str, Any]:
+    """The keys ``rewards``, ``routes``, ``verifiers`` and ``format`` of the recipe stored with a run's record.
+
+    Raises:
+        DataError: the recipe cannot be read.
+    """
+    return {key: _of_recipe(home, name, key, dict[str, Any]) for key in ("rewards", "routes", "verifiers", "format")}
+
+
 def _of_recipe(home: Home, name: str, key: str, value_type: type[T]) -> T:
     path = run_folder(home, name) / "recipe.json"
     try:
