@@ -104,7 +104,7 @@ def test_easyr1_has_each_question_once(openvlt: Command, distilled: Path, tmp_pa
         assert row["problem"].startswith("<image>What is") and row["problem"].endswith("?")
         assert json.loads(row["answer"])["openvlt"]["answer"] == answer_of(row["problem"]) and len(row["images"]) == 1
     assert "exported_reward" in (tmp_path / "out" / "reward.py").read_text()
-    assert json.loads((tmp_path / "out" / "reward.json").read_text())["rewards"] == {"answer": 1.0}
+    assert json.loads((tmp_path / "out" / "reward.json").read_text())["rewards"] == {"exact": 1.0}
 
 
 def test_verl_has_the_columns_of_its_loader_and_of_its_reward(
