@@ -27,6 +27,20 @@ class UsageError(OpenvltError):
     exit_code = 2
 
 
+class OptionError(UsageError):
+    """An option of a component is unknown, missing or has a wrong value.
+
+    Args:
+        problem: see `OpenvltError`.
+        remedy: see `OpenvltError`.
+        option: its name, by which its source position is found.
+    """
+
+    def __init__(self, problem: str, remedy: str = "", option: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.option = option
+
+
 class PluginError(OpenvltError):
     """A plugin is missing, broken or ambiguous."""
 

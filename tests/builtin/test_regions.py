@@ -104,9 +104,6 @@ def test_overlaps_worked_out_by_hand() -> None:
     assert score(OVERLAP, [[0, 0, 2, 2], [10, 10, 12, 12]], [[10, 10, 12, 12], [1, 1, 3, 3]]) == pytest.approx(4 / 7)
     assert judge(Box(threshold=0.1), [0, 0, 2, 2], [1, 1, 3, 3]).status == "correct"
     assert judge(Box(threshold=0.15), [0, 0, 2, 2], [1, 1, 3, 3]).status == "incorrect"
-    for threshold in (0.0, -1.0, 1.1, float("nan")):
-        with pytest.raises(ValueError, match="threshold"):
-            Box(threshold=threshold)
 
 
 @pytest.mark.parametrize("overlap", ["iou", "giou"])
@@ -228,8 +225,6 @@ def test_a_gold_point_needs_a_distance() -> None:
     line = {"polygon": [[1, 1], [2, 2], [3, 3]]}
     for gold in ([5, 5], {"point_2d": [5, 5], "radius": 0}, line, {"polygon": 3}, {"polygon": [[0, 0], 1]}, {"x": 3}):
         assert judge(Point(), gold, [5, 5]).status == "bad_gold"
-    with pytest.raises(ValueError, match="distance"):
-        Point(distance=0.0)
 
 
 @given(st.lists(st.tuples(coordinate, coordinate).map(list), min_size=1, max_size=8), st.integers(1, 30))

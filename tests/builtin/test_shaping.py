@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -57,9 +56,8 @@ def test_overlong_counts_token_ids_before_what_the_engine_counted() -> None:
 
 def test_overlong_may_grow_from_the_first_token() -> None:
     assert Overlong(limit=10, buffer=10).verify(claim(tokens=3)).score == pytest.approx(-0.3)
-    for buffer in (0, 11):
-        with pytest.raises(ValueError, match="buffer must be between 1 and limit"):
-            Overlong(limit=10, buffer=buffer)
+    with pytest.raises(ValueError, match="buffer must be at most limit"):
+        Overlong(limit=10, buffer=11)
 
 
 # lambda = 0.5 - (n - shortest) / (longest - shortest); a wrong response earns min(0, lambda)
@@ -123,8 +121,6 @@ def test_repetition_looks_at_tokens_where_there_are_any() -> None:
     repeated = Claim(trace=Trace(think="", answer=None, raw="all words differ"), example=EXAMPLE, token_ids=(4, 4, 4))
     assert Repetition(size=1).verify(repeated).score == pytest.approx(-2 / 3)
     assert Repetition(size=3).verify(claim("a a a a", tokens=0)).score == 0.0
-    with pytest.raises(ValueError, match="at least 1"):
-        Repetition(size=0)
 
 
 # end + (start - end) (1 + cos(pi n / limit)) / 2; the values of the scripts of eddycmu/demystify-long-cot
@@ -148,12 +144,6 @@ def test_cosine_needs_to_know_what_is_correct(verdict: Verdict | None) -> None:
     assert Cosine().verify(known).status == "scored"
     unparsed = replace(known, verdicts={"answer": Verdict.unparsed("?")})
     assert Cosine().verify(unparsed).score == Cosine().verify(known).score
-
-
-@pytest.mark.parametrize("options", [{"limit": 0}, {"correct": (11.0, 1.0)}, {"wrong": (0.0, math.nan)}])
-def test_cosine_refuses_values_outside_its_range(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
-        Cosine(**options)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def test_options_with_types_defaults_units_and_texts(crowded: Cli) -> None:
     assert lines[0] == ("verifier brevity (openvlt-good/brevity, version 1): correct answers reached in few words")
     assert "Rewards correct answers that are reached in few words." in lines
     assert lines[-2].split() == ["option", "type", "unit", "what", "it", "does", "default"]
-    assert lines[-1].split() == ["limit", "int", "words", "full", "score", "up", "to", "120"]
+    assert lines[-1].split() == ["limit", "int,", "at", "least", "1", "words", "full", "score", "up", "to", "120"]
 
 
 def test_as_json(crowded: Cli) -> None:
@@ -30,6 +30,7 @@ def test_as_json(crowded: Cli) -> None:
             "default": 9,
             "text": "largest number to add",
             "unit": "",
+            "bounds": "at least 0",
             "affects_output": True,
         }
     ]

@@ -367,9 +367,9 @@ def test_a_file_that_is_not_text_is_named(path: Path) -> None:
     ("old", "new", "kind", "message"),
     [
         ("use: tutor", "use: tutr", PluginError, "small.yaml:7: iterations.0.traces.teacher: There is no teacher 'tutr'. Did you mean 'tutor'?"),
-        ("n: 30", "m: 30", UsageError, "small.yaml:5: iterations.0.traces.data.source: The source 'made' has no option 'm'. Choose one of: faults, n, per_image."),
-        ("steps: 3", "stps: 3", UsageError, "small.yaml:15: iterations.0.train.sft.trainer: The trainer 'copy-sft' has no option 'stps'. Did you mean 'steps'?"),
-        ("count: 2", "count: few", UsageError, "small.yaml:12: iterations.0.traces.select.1: "),
+        ("n: 30", "m: 30", UsageError, "small.yaml:5: iterations.0.traces.data.source.m: The source 'made' has no option 'm'. Choose one of: faults, n, per_image."),
+        ("steps: 3", "stps: 3", UsageError, "small.yaml:15: iterations.0.train.sft.trainer.stps: The trainer 'copy-sft' has no option 'stps'. Did you mean 'steps'?"),
+        ("count: 2", "count: few", UsageError, "small.yaml:12: iterations.0.traces.select.1.count: Option 'count' of the filter 'per-question' is 'few', but it must be a whole number, at least 1."),
         ("teacher: policy", "teacher: polici", PluginError, "small.yaml:24: iterations.1.traces.teacher: There is no teacher 'polici'."),
         ("bench: made", "bench: [made, mad]", PluginError, "small.yaml:26: bench.1: There is no benchmark 'mad'."),
         ("format: 0.1", "formt: 0.1", PluginError, "small.yaml:20: rewards.formt: There is no verifier 'formt'. Did you mean 'format'?"),

@@ -342,7 +342,7 @@ def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, 
         ("sft", {"batch": 16, "device_batch": 16, "devices": 2}, "A batch of 16 cannot be divided into micro-batches"),
         ("dpo", {"batch": 3}, "A batch of 3 cannot be divided into micro-batches of 2 on each of 1 devices"),
         ("dpo", {"loss_weights": [0.8, 0.2]}, "DPO has 2 loss_weights, but 1 in loss_type."),
-        ("dpo", {"loss_type": ["sigmoidal"]}, "DPO has no loss 'sigmoidal' (option loss_type)."),
+        ("dpo", {"loss_type": ["sigmoidal"]}, "Option 'loss_type' of the trainer 'dpo' is 'sigmoidal'"),
     ],
 )
 def test_a_job_that_cannot_be_done_is_refused_before_any_work(

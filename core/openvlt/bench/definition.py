@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import DataError, UsageError
+from openvlt.errors import DataError, UsageError, closest
 from openvlt.extraction import Reading
 from openvlt.interfaces import Benchmark, Verifier
 from openvlt.recipe import read_yaml
+from openvlt.recipe.positions import Key
 from openvlt.records import Example, Format
-from openvlt.registry import Built, Registry
+from openvlt.registry import Built, Registry, Where
 from openvlt.registry.targets import is_data, read_data
 from openvlt.store.locks import is_name
 from openvlt.verification import asking_among
@@ -62,7 +63,7 @@ def define(
     *,
     data: Path | None = None,
     split: str | None = None,
-    where: str = "",
+    where: Where = "",
 ) -> Definition:
     """Build a benchmark and the verifiers of its scorings.
 
@@ -72,25 +73,28 @@ def define(
         format: how the policy is asked and answers.
         data: a local file or folder to read the questions from.
         split: another split than the benchmark's own.
-        where: source position of the spec, for error messages.
+        where: source position of the spec, or what gives those of its options, for error messages.
 
     Raises:
         PluginError: there is no such benchmark or verifier.
-        UsageError: the file defines no benchmark, or the benchmark's data cannot be replaced.
+        UsageError: the file defines no benchmark, an option is wrong, the benchmark's data cannot be replaced, or it
+            has no such split.
     """
     options: dict[str, Any] = {"use": spec} if isinstance(spec, str) else dict(spec)
     path = Path(str(options["use"]))
     is_file = path.suffix in (".yaml", ".yml")
     if is_file:
-        file = _read(path)
-        options, where = {**file, **options, "use": file["use"]}, where or str(path)
+        file, lines = _read(path)
+        where = _where_in_file(path, {key: line for key, line in lines.items() if key[0] not in options}, where)
+        options = {**file, **options, "use": file["use"]}
     if data is not None:
         options["source"] = {**_source(registry, options), "path": str(data)}
     if split is not None:
         options["split"] = split
     built = registry.build(Benchmark, options, format=format, where=where)
+    at = where("") if callable(where) else where
     verifiers = {
-        scoring: registry.build(Verifier, name, format=format, where=f"{where} scoring '{scoring}'".strip())
+        scoring: registry.build(Verifier, name, format=format, where=f"{at} scoring '{scoring}'".strip())
         for scoring, name in built.component.scorings.items()
     }
     if asking := asking_among(verifiers):
@@ -101,7 +105,8 @@ def define(
     definition = Definition(path.stem if is_file else built.entry.name, built, verifiers, is_file)
     splits, chosen = built.component.source.splits, built.component.split
     if splits and chosen not in splits:
-        raise UsageError(f"The benchmark {definition.name} has no split '{chosen}'.", f"It has {', '.join(splits)}.")
+        told = f"{where('split') if callable(where) else at}: " if at else ""
+        raise UsageError(f"{told}The benchmark {definition.name} has no split '{chosen}'.", closest(chosen, [*splits]))
     return definition
 
 
@@ -116,11 +121,22 @@ def define_on_file(registry: Registry, name: str, format: Format, file: Path) ->
     return definition if first is not None else None
 
 
-def _read(path: Path) -> dict[str, Any]:
-    spec, _ = read_yaml(path, "benchmark")
+def _where_in_file(path: Path, lines: Mapping[Key, int], where: Where) -> Where:
+    """The positions of the options that a benchmark's file sets; of others those of the spec that names the file."""
+
+    def position(option: str) -> str:
+        if line := lines.get((option,)):
+            return f"{path}:{line}: {option}"
+        return (where(option) if callable(where) else where) or str(path)
+
+    return position
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
+    spec, lines = read_yaml(path, "benchmark")
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
         raise UsageError(f"'{path}' defines no benchmark: it has no key 'use'.", "Begin it with 'use: qa'.")
-    return spec
+    return spec, lines
 
 
 def _source(registry: Registry, spec: Mapping[str, Any]) -> dict[str, Any]:

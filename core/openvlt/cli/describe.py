@@ -43,7 +43,7 @@ def _print(description: Description) -> None:
     rows = [
         (
             option.name,
-            option.type,
+            f"{option.type}, {option.bounds}" if option.bounds else option.type,
             option.unit,
             option.text + ("" if option.affects_output else " (does not change the output)"),
             "required" if option.required else json.dumps(option.default, ensure_ascii=False),

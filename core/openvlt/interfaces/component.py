@@ -12,7 +12,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Describes a component's field for ``openvlt describe``: ``Annotated[int, Option("...")]``.
+    """Describes a component's field for ``openvlt describe``: ``Annotated[int, Ge(1), Option("...")]``.
+
+    A value outside the bounds (`annotated_types`: `Ge`, `Gt`, `Le`, `Lt`, `Interval`) is refused when it is built.
 
     Attributes:
         text: what the option does, half a sentence.

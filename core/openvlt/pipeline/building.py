@@ -9,7 +9,7 @@ from typing import TypeVar
 from openvlt.errors import UsageError
 from openvlt.interfaces import Component, Verifier
 from openvlt.recipe import Recipe
-from openvlt.registry import Built, Registry, Spec
+from openvlt.registry import Built, Registry, Spec, Where
 from openvlt.verification import Weights, WeightSpec, check_weight
 
 C = TypeVar("C", bound=Component)
@@ -24,7 +24,11 @@ class Builder:
 
     def build(self, interface: type[C], spec: Spec, key: str) -> Built[C]:
         """Build the component at a key of the recipe."""
-        return self.registry.build(interface, spec, format=self.recipe.format, where=self.recipe.position(key))
+        return self.registry.build(interface, spec, format=self.recipe.format, where=self.where(key))
+
+    def where(self, key: str) -> Where:
+        """The source positions of the component at a key of the recipe, and of its options."""
+        return lambda option: self.recipe.position(f"{key}.{option}" if option else key)
 
     def build_all(self, interface: type[C], specs: Sequence[Spec], key: str) -> tuple[Built[C], ...]:
         """Build the components of a list in the recipe."""

@@ -264,7 +264,7 @@ class _Compiler:
         return Rewards({name: built for name, built in verifiers.items() if name not in unused}, weights, routes)
 
     def _benchmark(self, index: int, spec: Mapping[str, object]) -> None:
-        where = self.recipe.position(f"bench.{index}")
+        where = self.builder.where(f"bench.{index}")
         benchmark = define(self.builder.registry, spec, self.recipe.format, where=where)
         name = benchmark.name
         questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))

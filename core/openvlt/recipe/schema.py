@@ -197,7 +197,7 @@ class Recipe(_Block):
     iterations: list[Iteration] = []
     bench: Specs = []
     bench_tokens: int = Field(2048, ge=1, strict=True)
-    seed: int = Field(0, strict=True)
+    seed: int = Field(0, ge=0, lt=2**32, strict=True)
     reject_above: float = Field(0.1, ge=0, le=1)
     executor: Annotated[ExecutorSpec, BeforeValidator(_executor)] = ExecutorSpec()
 

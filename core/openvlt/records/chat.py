@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
+
+from annotated_types import Ge
 
 from openvlt.records.example import PLACEHOLDER, Image
 
@@ -21,7 +23,7 @@ class Model:
         revision: hub commit or branch.
         backend: a backend's name, or ``{use: name, option: value}``, or several of them, of which the first with all
             its packages installed is used; None lets the core choose.
-        dtype: ``float32``, ``bfloat16`` or ``auto``.
+        dtype: of the weights; ``auto`` is that they are saved in.
         pixels: least and most total pixels (width x height) of an image after resizing; None for the model's own.
         context: tokens of prompt and reply together; None for the model's own limit.
         url: addresses of OpenAI-compatible endpoints, if the model is served.
@@ -30,9 +32,9 @@ class Model:
     id: str
     revision: str | None = None
     backend: str | Mapping[str, Any] | tuple[str | Mapping[str, Any], ...] | None = None
-    dtype: str = "auto"
-    pixels: tuple[int, int] | None = None
-    context: int | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    pixels: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] | None = None
+    context: Annotated[int, Ge(1)] | None = None
     url: tuple[str, ...] = ()
 
 

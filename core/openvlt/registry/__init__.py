@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from openvlt.registry.entries import Built, Entry, Plugin, Spec
+from openvlt.registry.entries import Built, Entry, Plugin, Spec, Where
 from openvlt.registry.registry import Registry
 from openvlt.registry.targets import resolve
 
-__all__ = ["Built", "Entry", "Plugin", "Registry", "Spec", "resolve"]
+__all__ = ["Built", "Entry", "Plugin", "Registry", "Spec", "Where", "resolve"]

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from openvlt.errors import OpenvltError, PluginError, UsageError, closest
+from openvlt.errors import OpenvltError, OptionError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind, kind_of
 from openvlt.records import Format, Model
-from openvlt.registry.entries import Built, Entry, Finder, Spec
+from openvlt.registry.entries import Built, Entry, Finder, Spec, Where
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
 from openvlt.registry.targets import component_class, is_data, missing, read_data
 
 
-def build(finder: Finder, kind: Kind | type[Component], spec: Spec, *, format: Format | None, where: str) -> Built[Any]:
+def build(
+    finder: Finder, kind: Kind | type[Component], spec: Spec, *, format: Format | None, where: Where
+) -> Built[Any]:
     """See `Registry.build`."""
     try:
         if isinstance(kind, str):
@@ -30,7 +32,8 @@ def build(finder: Finder, kind: Kind | type[Component], spec: Spec, *, format: F
     except OpenvltError as error:
         if not where:
             raise
-        raise type(error)(f"{where}: {error.problem}", error.remedy) from error
+        at = where if isinstance(where, str) else where(error.option if isinstance(error, OptionError) else "")
+        raise type(error)(f"{at}: {error.problem}", error.remedy) from error
 
 
 def _build(finder: Finder, kind: Kind, spec: Spec, format: Format | None) -> Built[Component]:
@@ -68,16 +71,19 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     known = options_of(component)
     for name in given:
         if name in component.removed:
-            raise UsageError(
-                f"The {entry.kind} '{entry.name}' has no option '{name}' any more.", component.removed[name]
+            raise OptionError(
+                f"The {entry.kind} '{entry.name}' has no option '{name}' any more.", component.removed[name], name
             )
         if name not in [option.name for option in known]:
             valid = closest(name, [option.name for option in known])
-            raise UsageError(f"The {entry.kind} '{entry.name}' has no option '{name}'.", valid)
+            raise OptionError(f"The {entry.kind} '{entry.name}' has no option '{name}'.", valid, name)
     nested: dict[int, Built[Component]] = {}
 
     def build_nested(kind: Kind, spec: Spec) -> Component:
-        built = _build(finder, kind, spec, format)
+        try:
+            built = _build(finder, kind, spec, format)
+        except OptionError as error:  # the option is not one of the outer component
+            raise UsageError(error.problem, error.remedy) from error
         nested[id(built.component)] = built
         return built.component
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 C_co = TypeVar("C_co", bound="Component", covariant=True)
 Spec: TypeAlias = str | Mapping[str, Any]
 """A component in a recipe: its name, or ``{"use": name, option: value}``."""
+Where: TypeAlias = str | Callable[[str], str]
+"""The source position of a spec; or what gives that of each of its options, and of the spec itself for ``""``."""
 Origin: TypeAlias = Literal["builtin", "dist", "file"]
 PluginStatus: TypeAlias = Literal["ok", "disabled", "broken", "incompatible"]
 _SHOWN = 1000

@@ -8,6 +8,8 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
+
 from openvlt.errors import PluginError
 from openvlt.interfaces import Component, Option
 from openvlt.registry.targets import target_of
@@ -25,6 +27,7 @@ class OptionInfo:
         default: the default value as JSON, None if it is required.
         text: what it does.
         unit: unit of its value.
+        bounds: of a number, in words such as ``above 0 and at most 1``; empty if it has none.
         affects_output: False if it cannot change the output.
     """
 
@@ -35,11 +38,12 @@ class OptionInfo:
     default: object = None
     text: str = ""
     unit: str = ""
+    bounds: str = ""
     affects_output: bool = True
 
     def as_json(self) -> dict[str, object]:
         """The option as ``openvlt describe --json`` shows it."""
-        keys = ("name", "type", "required", "default", "text", "unit", "affects_output")
+        keys = ("name", "type", "required", "default", "text", "unit", "bounds", "affects_output")
         return {key: getattr(self, key) for key in keys}
 
 
@@ -79,6 +83,7 @@ def _option(field: Field[Any], hint: object) -> OptionInfo:
         default=None if default is MISSING else as_json(default),
         text=described.text,
         unit=described.unit,
+        bounds=" and ".join(_bounds(hint)),
         affects_output=described.affects_output,
     )
 
@@ -90,6 +95,22 @@ def _described(hint: object) -> Option | None:
         if found:
             return found
     return None
+
+
+def _bounds(hint: object) -> list[str]:
+    """The bounds of a type in words, nested ones such as ``Annotated[int, Ge(1)] | None`` included."""
+    match hint:
+        case Ge():
+            return [f"at least {hint.ge}"]
+        case Gt():
+            return [f"above {hint.gt}"]
+        case Le():
+            return [f"at most {hint.le}"]
+        case Lt():
+            return [f"below {hint.lt}"]
+        case GroupedMetadata():  # such as Interval(ge=0, le=1)
+            return [words for part in hint for words in _bounds(part)]
+    return [words for part in get_args(hint) for words in _bounds(part)]
 
 
 def type_text(hint: object) -> str:

@@ -12,7 +12,7 @@ import pluggy
 from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
 from openvlt.registry import discovery, registration
-from openvlt.registry.entries import Built, Entry, Plugin, Spec
+from openvlt.registry.entries import Built, Entry, Plugin, Spec, Where
 from openvlt.registry.targets import missing
 
 if TYPE_CHECKING:
@@ -95,13 +95,13 @@ class Registry:
         raise PluginError(f"There is no {kind} '{name}'.", hints)
 
     @overload
-    def build(self, kind: type[C], spec: Spec, *, format: Format | None = None, where: str = "") -> Built[C]: ...
+    def build(self, kind: type[C], spec: Spec, *, format: Format | None = None, where: Where = "") -> Built[C]: ...
 
     @overload
-    def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: str = "") -> Built[Component]: ...
+    def build(self, kind: Kind, spec: Spec, *, format: Format | None = None, where: Where = "") -> Built[Component]: ...
 
     def build(
-        self, kind: Kind | type[C], spec: Spec, *, format: Format | None = None, where: str = ""
+        self, kind: Kind | type[C], spec: Spec, *, format: Format | None = None, where: Where = ""
     ) -> Built[Component] | Built[C]:
         """Build a component.
 
@@ -109,12 +109,13 @@ class Registry:
             kind: a kind, or an interface such as `Teacher`, which also types the result.
             spec: its name, or ``{"use": name, option: value}``.
             format: fills an option of type `Format`.
-            where: source position of the spec (``recipe.yaml:12 teacher``), for error messages.
+            where: source position of the spec (``recipe.yaml:12: teacher``), for error messages; or a function that
+                gives the position of an option, and that of the spec for an empty name.
 
         Raises:
             PluginError: there is no such component, or it cannot be imported.
-            UsageError: an option does not exist, is missing or has the wrong type, or the component is a filter of the
-                other interface.
+            UsageError: an option does not exist, is missing, has the wrong type or is out of bounds, or the component
+                is a filter of the other interface.
         """
         from openvlt.registry.building import build
 

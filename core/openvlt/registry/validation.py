@@ -8,14 +8,14 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
-from openvlt.errors import PluginError, UsageError, closest
+from openvlt.errors import OptionError, PluginError, closest
 from openvlt.interfaces import Component, Kind, Option, kind_of
 from openvlt.records import Model
 from openvlt.registry.entries import Entry, Spec
-from openvlt.registry.options import default_of, options_of
+from openvlt.registry.options import OptionInfo, default_of, options_of
 
 BuildNested: TypeAlias = Callable[[Kind, Spec], Component]
 
@@ -32,12 +32,15 @@ def validated(
         build_nested: builds a nested component from its spec.
 
     Raises:
-        UsageError: an option is missing or has the wrong type; the message gives the expected one.
+        UsageError: an option is missing, has the wrong type or is out of bounds; the message says what it must be.
         PluginError: a field has a type that pydantic cannot check.
     """
-    hints = {option.name: _hint(option.hint, build_nested) for option in options_of(component)}
+    options = {option.name: option for option in options_of(component)}
+    hints = {name: _hint(option.hint, build_nested) for name, option in options.items()}
     shape = TypedDict("shape", hints)  # type: ignore[misc]
-    shape.__pydantic_config__ = ConfigDict(arbitrary_types_allowed=True, extra="forbid")  # type: ignore[attr-defined]
+    shape.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]
+        arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False
+    )
     defaults = {field.name: default_of(field) for field in fields(component) if field.init}  # type: ignore[arg-type]
     values = {name: value for name, value in {**defaults, **given}.items() if value is not MISSING}
     try:
@@ -48,11 +51,11 @@ def validated(
             "Use plain types for its fields.",
         ) from error
     except ValidationError as error:
-        raise _usage_error(entry, error.errors(), hints) from error
+        raise _option_error(entry, error.errors(), options) from error
 
 
 def _hint(hint: object, build_nested: BuildNested) -> Any:
-    """The type, extended by what a recipe may write instead: a spec for a component, an id for a model."""
+    """The type, extended by what a recipe may write: a spec for a component, an id for a model, a list's one item."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return hint
@@ -63,9 +66,13 @@ def _hint(hint: object, build_nested: BuildNested) -> Any:
     if origin in (Union, types.UnionType):
         return Union[tuple(_hint(arg, build_nested) for arg in args)]  # noqa: UP007
     if origin is not None and args:
-        return origin[tuple(arg if arg is Ellipsis else _hint(arg, build_nested) for arg in args)]
+        inner = origin[tuple(arg if arg is Ellipsis else _hint(arg, build_nested) for arg in args)]
+        is_list = origin is list or (origin is tuple and args[-1] is Ellipsis)
+        return Annotated[inner, BeforeValidator(_list)] if is_list else inner
+    if hint in (int, float):
+        return Annotated[hint, BeforeValidator(_number)]
     if hint is Model:
-        return Annotated[Model, BeforeValidator(lambda value: Model(id=value) if isinstance(value, str) else value)]
+        return Annotated[Model, BeforeValidator(_model)]
     kind = kind_of(hint) if isinstance(hint, type) else None
     if kind is None:
         return hint
@@ -74,22 +81,58 @@ def _hint(hint: object, build_nested: BuildNested) -> Any:
     ]
 
 
-def _usage_error(entry: Entry, errors: list[ErrorDetails], hints: Mapping[str, object]) -> UsageError:
+def _list(value: object) -> object:
+    return [value] if isinstance(value, str | int | float) else value
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number_type", "Input should be a number")
+    return value
+
+
+def _model(value: object) -> object:
+    if isinstance(value, Mapping) and "url" in value:
+        return {**value, "url": _list(value["url"])}
+    return Model(id=value) if isinstance(value, str) else value
+
+
+_OUT_OF_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_WORDS = {"int": "a whole number", "float": "a number", "number": "a number", "bool": "true or false", "string": "text"}
+"""What a type is called, by the start of pydantic's names for its errors."""
+
+
+def _option_error(entry: Entry, errors: list[ErrorDetails], options: Mapping[str, OptionInfo]) -> OptionError:
     """The error for the first option that is wrong."""
     who = f"the {entry.kind} '{entry.name}'"
     remedy = f"'openvlt describe {entry.kind} {entry.name}' lists its options."
     first = errors[0]
-    option = str(first["loc"][0])
+    name = str(first["loc"][0])
     if first["type"] == "missing" and len(first["loc"]) == 1:
-        return UsageError(f"Option '{option}' of {who} is not given and has no default.", remedy)
+        return OptionError(f"Option '{name}' of {who} is not given and has no default.", remedy, name)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(first["loc"][-1])
-        return UsageError(f"Option '{option}' of {who} has no field '{key}'.", closest(key, _keys(hints[option])))
-    same = [error for error in errors if error["loc"][0] == option]
-    expected = " or ".join(
-        dict.fromkeys(error["msg"].replace("Input should", "it should").rstrip(".") for error in same)
-    )
-    return UsageError(f"Option '{option}' of {who} is {first['input']!r}, but {expected}.", remedy)
+        valid = closest(key, _keys(options[name].hint))
+        return OptionError(f"Option '{name}' of {who} has no field '{key}'.", valid, name)
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        remedy = closest(first["input"], _literals(options[name].hint))
+    same = [_expected(error, options[name].bounds) for error in errors if error["loc"][0] == name]
+    expected = " or ".join(dict.fromkeys(same))
+    return OptionError(f"Option '{name}' of {who} is {first['input']!r}, but it must be {expected}.", remedy, name)
+
+
+def _expected(error: ErrorDetails, bounds: str) -> str:
+    if bounds and error["type"] in _OUT_OF_BOUNDS:
+        return bounds
+    words = _WORDS.get(error["type"].partition("_")[0])
+    if words is None:
+        return error["msg"].removeprefix("Input should be ").removeprefix("Value error, ").rstrip(".")
+    return f"{words}, {bounds}" if bounds and "number" in words else words
+
+
+def _literals(hint: object) -> list[str]:
+    """The texts that a type enumerates."""
+    return [text for arg in get_args(hint) for text in ([arg] if isinstance(arg, str) else _literals(arg))]
 
 
 def _keys(hint: object) -> list[str]:

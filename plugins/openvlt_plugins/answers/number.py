@@ -7,6 +7,8 @@ from fractions import Fraction
 from math import trunc
 from typing import Annotated
 
+from annotated_types import Interval
+
 from openvlt import Claim, Option, Verdict
 from openvlt_plugins.answers.comparison.policy import Digits, Tolerance
 from openvlt_plugins.answers.comparison.shapes import labelled
@@ -26,7 +28,9 @@ class Number(TieredVerifier):
     is the example's precision with ``truncate``.
     """
 
-    precision: Annotated[int | None, Option("decimals both sides are rounded to if the example states none")] = None
+    precision: Annotated[
+        int | None, Interval(ge=0, le=300), Option("decimals both sides are rounded to if the example states none")
+    ] = None
     tolerance: Tolerance = 0.0
     digits: Digits = 6
     truncate: Annotated[bool, Option("compare integer golds with the integer part of the answer")] = False

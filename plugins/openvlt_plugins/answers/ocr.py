@@ -8,6 +8,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from annotated_types import Interval
+
 from openvlt import AnswerVerifier, Claim, Option, Verdict
 from openvlt_plugins.answers.grading import graded
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
@@ -28,11 +30,7 @@ class Anls(AnswerVerifier):
     inline: ClassVar[bool] = True
     context_free: ClassVar[bool] = True
 
-    threshold: Annotated[float, Option("normalised distance from which the score is 0")] = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold must be over 0 and at most 1, not {self.threshold:g}")
+    threshold: Annotated[float, Interval(gt=0, le=1), Option("normalised distance from which the score is 0")] = 0.5
 
     def check(self, answer: str, claim: Claim) -> Verdict:
         text = claim.example.answer

@@ -10,12 +10,17 @@ from openvlt import (
     Completion,
     Example,
     Format,
+    MaxTokens,
     Message,
     Model,
     Option,
     Reject,
+    Samples,
     Sampling,
+    Seed,
     Teacher,
+    Temperature,
+    TopP,
     Trace,
     UsageError,
     parse as parse_reply,
@@ -44,11 +49,11 @@ class Chat(Teacher):
     system: Annotated[str, Option("the system turn; empty for none")] = ""
     think_tag: Annotated[str, Option("name of the reasoning tag in the reply")] = "think"
     answer_tag: Annotated[str, Option("name of the answer tag in the reply")] = "answer"
-    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
-    temperature: Annotated[float, Option("sampling temperature")] = 0.7
-    top_p: Annotated[float, Option("nucleus mass")] = 0.95
-    max_tokens: Annotated[int, Option("longest reply", unit="tokens")] = 2048
-    seed: Annotated[int, Option("base of the seeds")] = 0
+    k: Samples = 4
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.95
+    max_tokens: MaxTokens = 2048
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         needed = ["question", "caption"] if self.uses_caption else ["question"]

@@ -12,6 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, ClassVar, NamedTuple
 
+from annotated_types import Ge
+
 from openvlt import DataError, Example, Image, Option, Source
 
 TRAIN_IMAGES = 3600
@@ -30,11 +32,11 @@ class EasyVqa(Source):
     ``yes_no``), `image_id` and `negated`.
     """
 
-    questions_per_image: Annotated[int | None, Option("most questions per image; null for all")] = None
+    questions_per_image: Annotated[int | None, Ge(1), Option("most questions per image; null for all")] = None
     balanced: Annotated[bool, Option("categories equally often, yes and no equally often, also in every prefix")] = (
         False
     )
-    seed: Annotated[int | None, Option("seed of the shuffle; null for the order of the files")] = None
+    seed: Annotated[int | None, Ge(0), Option("seed of the shuffle; null for the order of the files")] = None
 
     version: ClassVar[str] = "2"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "test")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from annotated_types import Interval
+
 from openvlt import Drop, Example, ExampleFilter, Keep, Option, UsageError
 
 
@@ -13,8 +15,8 @@ from openvlt import Drop, Example, ExampleFilter, Keep, Option, UsageError
 class PassRate(ExampleFilter):
     """Keeps examples GRPO can learn from: if all rewards of a group are equal, their advantages are zero."""
 
-    low: Annotated[float, Option("lowest share of correct policy samples kept")] = 0.1
-    high: Annotated[float, Option("highest share of correct policy samples kept")] = 0.9
+    low: Annotated[float, Interval(ge=0, le=1), Option("lowest share of correct policy samples kept")] = 0.1
+    high: Annotated[float, Interval(ge=0, le=1), Option("highest share of correct policy samples kept")] = 0.9
 
     needs: ClassVar[tuple[str, ...]] = ("pass_rate",)
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated
 
-from openvlt import Drop, Example, ExampleFilter, Keep, Option, allocate
+from annotated_types import Ge
+
+from openvlt import Drop, Example, ExampleFilter, Keep, Option, Seed, allocate
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Sample(ExampleFilter):
     A larger count includes the examples of a smaller one, so results for those are reused.
     """
 
-    count: Annotated[int, Option("most examples")]
-    seed: Annotated[int, Option("of the draw")] = 0
+    count: Annotated[int, Ge(1), Option("most examples")]
+    seed: Seed = 0
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
@@ -48,10 +50,12 @@ class Sample(ExampleFilter):
 class SourceQuota(ExampleFilter):
     """Draws `count` examples of each source; OpenVLThinker v1.2 draws 500 (arXiv 2503.17352 v3, section 5)."""
 
-    count: Annotated[int, Option("most examples of each source")] = 500
-    quotas: Annotated[Mapping[str, int], Option("other counts, by source; 0 for none")] = field(default_factory=dict)
+    count: Annotated[int, Ge(0), Option("most examples of each source")] = 500
+    quotas: Annotated[Mapping[str, Annotated[int, Ge(0)]], Option("other counts, by source; 0 for none")] = field(
+        default_factory=dict
+    )
     by: Annotated[str, Option("`source`, or the metadata key that names the source")] = "source"
-    seed: Annotated[int, Option("of the draw")] = 0
+    seed: Seed = 0
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
@@ -75,9 +79,11 @@ class BalanceExamples(ExampleFilter):
         "category",
         "answer",
     )
-    ratio: Annotated[float | None, Option("largest cell, as a multiple of its smallest sibling; null for no cap")] = 1.0
-    total: Annotated[int | None, Option("most examples in total; null for no limit")] = None
-    seed: Annotated[int, Option("of the draw within a cell")] = 0
+    ratio: Annotated[
+        float | None, Ge(1), Option("largest cell, as a multiple of its smallest sibling; null for no cap")
+    ] = 1.0
+    total: Annotated[int | None, Ge(1), Option("most examples in total; null for no limit")] = None
+    seed: Seed = 0
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
+from annotated_types import Ge
+
 from openvlt import Backend, Engine, ImageReader, Model, Option
 
 
@@ -18,8 +20,8 @@ class HfBackend(Backend):
     A sample depends only on its request's key and its index, and the same chunk of requests gives identical text.
     """
 
-    batch: Annotated[int, Option("sequences decoded together", unit="sequences")] = 64
-    threads: Annotated[int, Option("CPU threads; 0 for torch's default", affects_output=False)] = 0
+    batch: Annotated[int, Ge(1), Option("sequences decoded together", unit="sequences")] = 64
+    threads: Annotated[int, Ge(0), Option("CPU threads; 0 for torch's default", affects_output=False)] = 0
 
     default_for = "any"
     capabilities = frozenset({"images", "samples", "seeds"})

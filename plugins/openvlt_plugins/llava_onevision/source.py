@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge
+
 from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source, first_line, tables
 from openvlt_plugins.llava_onevision.turns import gold_answer, split_question
 
@@ -27,7 +29,7 @@ class LlavaOneVision(Source):
 
     configs: Annotated[tuple[str, ...], Option("configs, such as 'FigureQA(MathV360K)', in order")] = ()
     data: Annotated[str | None, Option("folder with one folder of Parquet files per config; null for the hub")] = None
-    per_config: Annotated[int | None, Option("most rows per config; null for all")] = None
+    per_config: Annotated[int | None, Ge(1), Option("most rows per config; null for all")] = None
     hub_revision: Annotated[str | None, Option("commit of the dataset; null for the newest")] = None
 
     licence: ClassVar[str] = "Apache-2.0; the sources keep their own terms"

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from annotated_types import Ge, Gt
+
 from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError, endpoint_key
 
 
@@ -19,14 +21,15 @@ class OpenAIBackend(Backend):
     (``--key-env NAME@HOST``), and no other.
     """
 
-    concurrency: Annotated[int, Option("requests in flight per endpoint", affects_output=False)] = 64
-    timeout: Annotated[float, Option("limit of one request", unit="seconds", affects_output=False)] = 600.0
+    concurrency: Annotated[int, Ge(1), Option("requests in flight per endpoint", affects_output=False)] = 64
+    timeout: Annotated[float, Gt(0), Option("limit of one request", unit="seconds", affects_output=False)] = 600.0
     total_timeout: Annotated[
-        float, Option("limit of a request and its retries", unit="seconds", affects_output=False)
+        float, Gt(0), Option("limit of a request and its retries", unit="seconds", affects_output=False)
     ] = 1800.0
-    retries: Annotated[int, Option("retries after errors other than 429", affects_output=False)] = 5
+    retries: Annotated[int, Ge(0), Option("retries after errors other than 429", affects_output=False)] = 5
     patience: Annotated[
         float,
+        Ge(0),
         Option("time after which the run gives up if all endpoints are down", unit="seconds", affects_output=False),
     ] = 120.0
 

@@ -5,7 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from openvlt import Completion, Example, Format, Message, Model, Option, Sampling, Teacher, Trace, parse
+from openvlt import (
+    Completion,
+    Example,
+    Format,
+    MaxTokens,
+    Message,
+    Model,
+    Option,
+    Samples,
+    Sampling,
+    Seed,
+    Teacher,
+    Temperature,
+    TopP,
+    Trace,
+    parse,
+)
 
 
 @dataclass(frozen=True)
@@ -17,11 +33,11 @@ class Policy(Teacher):
 
     format: Annotated[Format, Option("prompt and reply format of the policy; the recipe's")] = Format()
     model: Annotated[Model, Option("the model; 'policy' is the result of the previous iteration")] = Model(id="policy")
-    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
-    temperature: Annotated[float, Option("sampling temperature")] = 1.0
-    top_p: Annotated[float, Option("nucleus mass")] = 1.0
-    max_tokens: Annotated[int, Option("longest reply", unit="tokens")] = 2048
-    seed: Annotated[int, Option("base of the seeds")] = 0
+    k: Samples = 4
+    temperature: Temperature = 1.0
+    top_p: TopP = 1.0
+    max_tokens: MaxTokens = 2048
+    seed: Seed = 0
 
     uses_caption: ClassVar[bool] = False
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge
+
 from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.qa.cells import cell, columns_of, has, listed
 
@@ -28,7 +30,9 @@ class Table(Source):
     configs: Annotated[tuple[str, ...], Option("configurations of the dataset, in order")] = ()
     hub_revision: Annotated[str | None, Option("commit or tag on the hub")] = None
     path: Annotated[str, Option("local file or folder, instead of the hub", affects_output=False)] = ""
-    sizes: Annotated[Mapping[str, int], Option("split to number of rows")] = field(default_factory=dict)
+    sizes: Annotated[Mapping[str, Annotated[int, Ge(0)]], Option("split to number of rows")] = field(
+        default_factory=dict
+    )
     unlabelled: Annotated[tuple[str, ...], Option("splits whose answers are not public")] = ()
     parts: Annotated[Mapping[str, str], Option("column to a pattern, whose named groups become columns if missing")] = (
         field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from openvlt import Captioner, Completion, Image, Message, Model, Option, Reject, Sampling
+from openvlt import Captioner, Completion, Image, MaxTokens, Message, Model, Option, Reject, Sampling, Temperature
 
 PROMPT = (
     "Describe this image in full detail, for another AI model that cannot see it and must understand all of it. "
@@ -26,8 +26,8 @@ class QwenVl(Captioner):
 
     model: Annotated[Model, Option("the model")] = Model(id="Qwen/Qwen2.5-VL-3B-Instruct")
     prompt: Annotated[str, Option("text after the images")] = PROMPT
-    max_tokens: Annotated[int, Option("longest caption", unit="tokens")] = 1024
-    temperature: Annotated[float, Option("sampling temperature; 0 is greedy")] = 0.0
+    max_tokens: MaxTokens = 1024
+    temperature: Temperature = 0.0
 
     @property
     def sampling(self) -> Sampling:

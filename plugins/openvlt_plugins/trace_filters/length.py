@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from annotated_types import Ge
+
 from openvlt import Drop, Example, Judged, Option, TraceFilter
 
 
@@ -16,7 +18,7 @@ class MaxWords(TraceFilter):
     OpenVLThinker tried 500 words and preferred truncating reflection (arXiv 2503.17352, section 5.2).
     """
 
-    limit: Annotated[int, Option("longest reasoning kept", unit="words")] = 500
+    limit: Annotated[int, Ge(1), Option("longest reasoning kept", unit="words")] = 500
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         kept = [one for one in judged if len(one.trace.think.split()) <= self.limit]
@@ -27,7 +29,7 @@ class MaxWords(TraceFilter):
 class MinWords(TraceFilter):
     """Keeps traces whose reasoning is long enough."""
 
-    limit: Annotated[int, Option("shortest reasoning kept", unit="words")] = 5
+    limit: Annotated[int, Ge(0), Option("shortest reasoning kept", unit="words")] = 5
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         kept = [one for one in judged if len(one.trace.think.split()) >= self.limit]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+from annotated_types import Ge
+
 from openvlt import Drop, Example, Judged, Option, TraceFilter
 
 
@@ -24,7 +26,7 @@ class TruncateReflection(TraceFilter):
         "But wait,",
         "But the question",
     )
-    min_words: Annotated[int, Option("shortest truncated reasoning kept", unit="words")] = 20
+    min_words: Annotated[int, Ge(0), Option("shortest truncated reasoning kept", unit="words")] = 20
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         kept = [cut for one in judged if (cut := self._cut(one)) is not None]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from annotated_types import Ge
+
 from openvlt import Drop, Example, Judged, Option, TraceFilter, UsageError
 
 
@@ -63,7 +65,7 @@ class Shortest(TraceFilter):
 class PerQuestion(TraceFilter):
     """Keeps the first traces of an example."""
 
-    count: Annotated[int, Option("most traces per example")] = 1
+    count: Annotated[int, Ge(1), Option("most traces per example")] = 1
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         return judged[: self.count] or Drop("no trace")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from annotated_types import Ge, Gt
 
 from openvlt import Format, Option, Reads, Trace, TrainJob, UsageError
 from openvlt_plugins.trl import dataset
 from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
 
-LOSSES = ("sigmoid", "sigmoid_norm", "hinge", "ipo", "bco_pair", "nca_pair", "sppo_hard", "aot", "apo_zero", "sft")
+Loss: TypeAlias = Literal[
+    "sigmoid", "sigmoid_norm", "hinge", "ipo", "bco_pair", "nca_pair", "sppo_hard", "aot", "apo_zero", "sft"
+]
 
 
 @dataclass(frozen=True)
@@ -25,22 +29,20 @@ class Dpo(TrlTrainer):
     reads: ClassVar[Reads] = "pairs"
 
     learning_rate: LearningRate = 5e-6
-    epochs: Annotated[int, Option("passes over the pairs")] = 1
-    batch: Annotated[int, Option("pairs per update, over all processes", unit="pairs")] = 256
-    device_batch: Annotated[int, Option("pairs a device holds at once", unit="pairs")] = 1
-    beta: Annotated[float, Option("strength of the penalty on deviation from the starting model")] = 0.1
-    loss_type: Annotated[tuple[str, ...], Option("losses; their weighted sum is minimised")] = ("sigmoid",)
-    loss_weights: Annotated[tuple[float, ...], Option("weight of each loss; all 1 if empty")] = ()
+    epochs: Annotated[int, Ge(1), Option("passes over the pairs")] = 1
+    batch: Annotated[int, Ge(1), Option("pairs per update, over all processes", unit="pairs")] = 256
+    device_batch: Annotated[int, Ge(1), Option("pairs a device holds at once", unit="pairs")] = 1
+    beta: Annotated[float, Gt(0), Option("strength of the penalty on deviation from the starting model")] = 0.1
+    loss_type: Annotated[tuple[Loss, ...], Option("losses; their weighted sum is minimised")] = ("sigmoid",)
+    loss_weights: Annotated[tuple[Annotated[float, Ge(0)], ...], Option("weight of each loss; all 1 if empty")] = ()
     schedule: Schedule = "cosine"
     warmup: Warmup = 0.03
     weight_decay: WeightDecay = 0.05
     save_steps: SaveSteps = 100
     workers: Workers = 0
 
-    def check(self, rows: int) -> None:
-        super().check(rows)
-        if unknown := [name for name in self.loss_type if name not in LOSSES]:
-            raise UsageError(f"DPO has no loss '{unknown[0]}' (option loss_type).", f"Choose from {', '.join(LOSSES)}.")
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.loss_weights and len(self.loss_weights) != len(self.loss_type):
             raise UsageError(
                 f"DPO has {len(self.loss_weights)} loss_weights, but {len(self.loss_type)} in loss_type.",

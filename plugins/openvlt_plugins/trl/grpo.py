@@ -7,7 +7,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from openvlt import Claim, Completion, Option, Reads, TrainJob, UsageError, parse
+from annotated_types import Ge, Gt, Interval
+
+from openvlt import Claim, Completion, MaxTokens, Option, Reads, TopP, TrainJob, UsageError, parse
 from openvlt_plugins.trl import dataset, imports
 from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
 
@@ -25,23 +27,26 @@ class Grpo(TrlTrainer):
     rewarded: ClassVar[bool] = True
 
     learning_rate: LearningRate = 1e-6
-    steps: Annotated[int | None, Option("generations; overrides epochs", unit="generations")] = None
-    epochs: Annotated[int, Option("passes over the prompts")] = 5
-    prompts: Annotated[int, Option("prompts per generation, over all processes", unit="prompts")] = 512
-    generations: Annotated[int, Option("responses sampled per prompt: a group", unit="responses")] = 5
-    batch: Annotated[int, Option("responses per update, over all processes", unit="responses")] = 640
-    device_batch: Annotated[int, Option("responses a device holds at once", unit="responses")] = 2
-    temperature: Annotated[float, Option("of the rollouts")] = 1.0
-    top_p: Annotated[float, Option("nucleus of the rollouts")] = 1.0
-    max_tokens: Annotated[int, Option("longest response", unit="tokens")] = 2048
-    beta: Annotated[float, Option("weight of the KL term in the loss")] = 0.01
-    epsilon: Annotated[float, Option("clip range below")] = 0.2
-    epsilon_high: Annotated[float, Option("clip range above")] = 0.3
-    delta: Annotated[float | None, Option("dual clip of the ratio for negative advantages")] = 3.0
-    loss_type: Annotated[str, Option("how the loss is averaged; bnpo is the mean over the tokens of a batch")] = "bnpo"
-    scale_rewards: Annotated[str, Option("standard deviation that advantages are divided by: group, batch or none")] = (
-        "group"
-    )
+    steps: Annotated[int | None, Ge(1), Option("generations; overrides epochs", unit="generations")] = None
+    epochs: Annotated[int, Ge(1), Option("passes over the prompts")] = 5
+    prompts: Annotated[int, Ge(1), Option("prompts per generation, over all processes", unit="prompts")] = 512
+    generations: Annotated[int, Ge(2), Option("responses sampled per prompt: a group", unit="responses")] = 5
+    batch: Annotated[int, Ge(1), Option("responses per update, over all processes", unit="responses")] = 640
+    device_batch: Annotated[int, Ge(1), Option("responses a device holds at once", unit="responses")] = 2
+    temperature: Annotated[float, Gt(0), Option("of the rollouts")] = 1.0
+    top_p: TopP = 1.0
+    max_tokens: MaxTokens = 2048
+    beta: Annotated[float, Ge(0), Option("weight of the KL term in the loss")] = 0.01
+    epsilon: Annotated[float, Interval(gt=0, lt=1), Option("clip range below")] = 0.2
+    epsilon_high: Annotated[float, Gt(0), Option("clip range above")] = 0.3
+    delta: Annotated[float | None, Gt(1), Option("dual clip of the ratio for negative advantages")] = 3.0
+    loss_type: Annotated[
+        Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "sapo", "vespo"],
+        Option("how the loss is averaged; bnpo is the mean over the tokens of a batch"),
+    ] = "bnpo"
+    scale_rewards: Annotated[
+        Literal["group", "batch", "none"], Option("standard deviation that advantages are divided by")
+    ] = "group"
     schedule: Schedule = "constant"
     warmup: Warmup = 0.0
     weight_decay: WeightDecay = 0.01
@@ -49,25 +54,35 @@ class Grpo(TrlTrainer):
         Literal["off", "colocate", "server"], Option("where vLLM generates the rollouts; off for transformers")
     ] = "off"
     vllm_url: Annotated[str | None, Option("address of the vLLM server", affects_output=False)] = None
-    save_every: Annotated[int, Option("generations between checkpoints", unit="generations", affects_output=False)] = 10
+    save_every: Annotated[
+        int, Ge(1), Option("generations between checkpoints", unit="generations", affects_output=False)
+    ] = 10
 
-    def check(self, rows: int) -> None:
-        super().check(rows)
-        if rows < self.prompts:
-            raise UsageError(
-                f"GRPO has {rows} examples, fewer than the {self.prompts} prompts of one batch.",
-                "Load more examples, or lower the option prompts.",
-            )
+    def __post_init__(self) -> None:
+        super().__post_init__()
         rollouts = self.prompts * self.generations
         if rollouts % self.batch:
             raise UsageError(
                 f"GRPO cannot divide {rollouts} responses (prompts x generations) into batches of {self.batch}.",
-                "Choose batch as a divisor of prompts x generations.",
+                f"Choose batch as a divisor of prompts x generations, such as {self._divisor(rollouts)}.",
             )
         if rollouts // self.devices % self.generations:
             raise UsageError(
                 f"GRPO would split groups of {self.generations} responses over {self.devices} processes.",
                 "Choose prompts as a multiple of devices, so that each group is on one process.",
+            )
+
+    def _divisor(self, rollouts: int) -> int:
+        """The divisor of the rollouts that is closest to the batch and fits the devices, else closest to it."""
+        divisors = [each for each in range(1, rollouts + 1) if rollouts % each == 0]
+        fitting = [each for each in divisors if each % (self.device_batch * self.devices) == 0]
+        return min(fitting or divisors, key=lambda each: abs(each - self.batch))
+
+    def check(self, rows: int) -> None:
+        if rows < self.prompts:
+            raise UsageError(
+                f"GRPO has {rows} examples, fewer than the {self.prompts} prompts of one batch.",
+                "Load more examples, or lower the option prompts.",
             )
 
     @property

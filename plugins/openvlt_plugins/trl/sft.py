@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from annotated_types import Ge
+
 from openvlt import Option, TrainJob
 from openvlt_plugins.trl import dataset
 from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
@@ -18,9 +20,9 @@ class Sft(TrlTrainer):
     """
 
     learning_rate: LearningRate = 5e-7
-    epochs: Annotated[int, Option("passes over the traces")] = 1
-    batch: Annotated[int, Option("traces per update, over all processes", unit="traces")] = 32
-    device_batch: Annotated[int, Option("traces a device holds at once", unit="traces")] = 2
+    epochs: Annotated[int, Ge(1), Option("passes over the traces")] = 1
+    batch: Annotated[int, Ge(1), Option("traces per update, over all processes", unit="traces")] = 32
+    device_batch: Annotated[int, Ge(1), Option("traces a device holds at once", unit="traces")] = 2
     schedule: Schedule = "cosine"
     warmup: Warmup = 0.1
     weight_decay: WeightDecay = 0.0

@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Interval
+
 from openvlt import Checkpoint, Option, Trainer, TrainJob, UsageError
 from openvlt_plugins.trl import policy, reporting, stopping
 
-LearningRate = Annotated[float, Option("peak learning rate")]
-Schedule = Annotated[str, Option("learning rate schedule, by its name in transformers")]
-Warmup = Annotated[float, Option("fraction of the updates over which the rate increases")]
-WeightDecay = Annotated[float, Option("weight decay of AdamW")]
-SaveSteps = Annotated[int, Option("updates between checkpoints", unit="updates", affects_output=False)]
+LearningRate = Annotated[float, Interval(gt=0, lt=1), Option("peak learning rate")]
+Schedule = Annotated[
+    Literal[
+        "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"
+    ],
+    Option("learning rate schedule, by its name in transformers"),
+]
+Warmup = Annotated[float, Interval(ge=0, le=1), Option("fraction of the updates over which the rate increases")]
+WeightDecay = Annotated[float, Ge(0), Option("weight decay of AdamW")]
+SaveSteps = Annotated[int, Ge(1), Option("updates between checkpoints", unit="updates", affects_output=False)]
 SECRETS = {
     "wandb": ("WANDB_API_KEY",),
     "comet_ml": ("COMET_API_KEY",),
@@ -25,7 +32,7 @@ SECRETS = {
     "trackio": ("HF_TOKEN",),
 }
 """Secret environment variables that a tracker reads, by its name in transformers."""
-Workers = Annotated[int, Option("processes that decode images", affects_output=False)]
+Workers = Annotated[int, Ge(0), Option("processes that decode images", affects_output=False)]
 
 
 @dataclass(frozen=True)
@@ -38,23 +45,25 @@ class TrlTrainer(Trainer):
     schedule: Schedule
     warmup: Warmup
     weight_decay: WeightDecay
-    max_grad_norm: Annotated[float, Option("norm to which gradients are clipped")] = 1.0
+    max_grad_norm: Annotated[float, Ge(0), Option("norm to which gradients are clipped; 0 for no clipping")] = 1.0
     freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("frozen parts")] = ("vision", "projector")
-    lora_rank: Annotated[int, Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
-    devices: Annotated[int, Option("processes, one per device")] = 1
+    lora_rank: Annotated[int, Ge(0), Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
+    devices: Annotated[int, Ge(1), Option("processes, one per device")] = 1
     report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", affects_output=False)] = ()
 
-    def processes(self) -> int:
-        return self.devices
-
-    def check(self, rows: int) -> None:
+    def __post_init__(self) -> None:
         held = self.device_batch * self.devices
         if self.batch % held:
+            above = (self.batch // held + 1) * held
+            possible = f"{above - held} or {above}" if above > held else above
             raise UsageError(
                 f"A batch of {self.batch} cannot be divided into micro-batches of {self.device_batch} on each of "
                 f"{self.devices} devices (options batch, device_batch and devices).",
-                f"Choose batch as a multiple of device_batch x devices, here {held}.",
+                f"Choose batch as a multiple of device_batch x devices, such as {possible}.",
             )
+
+    def processes(self) -> int:
+        return self.devices
 
     def secrets(self) -> Sequence[str]:
         return [name for tracker in self.report_to for name in SECRETS.get(tracker, ())]

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
+from annotated_types import Ge, Gt, Le
+
 from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError, first_line
 
 if TYPE_CHECKING:
@@ -31,10 +33,12 @@ class VllmBackend(Backend):
     is not guaranteed, since vLLM forms batches by timing. On a CPU, samples are drawn as by the backend hf.
     """
 
-    tensor_parallel: Annotated[int, Option("GPUs that each layer is split over", affects_output=False)] = 1
-    data_parallel: Annotated[int, Option("copies of the model, each on its own GPUs", affects_output=False)] = 1
-    memory: Annotated[float, Option("fraction of each GPU's memory to use", affects_output=False)] = 0.9
-    cache: Annotated[float, Option("key-value cache; 0 for all remaining memory", "GiB", affects_output=False)] = 0.0
+    tensor_parallel: Annotated[int, Ge(1), Option("GPUs that each layer is split over", affects_output=False)] = 1
+    data_parallel: Annotated[int, Ge(1), Option("copies of the model, each on its own GPUs", affects_output=False)] = 1
+    memory: Annotated[float, Gt(0), Le(1), Option("fraction of each GPU's memory to use", affects_output=False)] = 0.9
+    cache: Annotated[
+        float, Ge(0), Option("key-value cache; 0 for all remaining memory", "GiB", affects_output=False)
+    ] = 0.0
     eager: Annotated[bool, Option("faster start, slower decoding", affects_output=False)] = False
     extra: Annotated[Mapping[str, Any], Option("additional arguments of vllm.LLM")] = field(default_factory=dict)
 

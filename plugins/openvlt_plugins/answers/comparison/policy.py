@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
+from annotated_types import Ge, Interval
+
 from openvlt import Option
 
 Units: TypeAlias = Annotated[
@@ -27,7 +29,7 @@ Brackets: TypeAlias = Annotated[
     Literal["exact", "strict", "loose"], Option("strict: 1, 2 is (1, 2); loose: so is [1, 2]; exact: neither is")
 ]
 Digits: TypeAlias = Annotated[
-    int, Option("significant digits a decimal needs to approximate an exact gold; 0: never accept one")
+    int, Ge(0), Option("significant digits a decimal needs to approximate an exact gold; 0: never accept one")
 ]
 RoundedGold: TypeAlias = Annotated[
     bool, Option("an exact answer is right if it rounds to a decimal gold (16 pi for 50.27)")
@@ -40,7 +42,7 @@ Nouns: TypeAlias = Annotated[
     Literal["any", "known"], Option("known: behind a number only nouns that the gold, its unit or the question has")
 ]
 Reduced: TypeAlias = Annotated[bool, Option("fractions must be in lowest terms (2/4 is not 1/2)")]
-Tolerance: TypeAlias = Annotated[float, Option("accepted relative error")]
+Tolerance: TypeAlias = Annotated[float, Interval(ge=0, lt=1), Option("accepted relative error")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from annotated_types import Interval
+
 from openvlt import Option
 from openvlt_plugins.answers.regions.overlap import best_total, giou, iou
 from openvlt_plugins.answers.regions.reading import Box as Corners, Point, boxes
@@ -24,16 +26,12 @@ class Box(RegionVerifier):
     Refuses an answer with a box that has no area or inverted corners, other numbers, or over 100 boxes.
     """
 
-    threshold: Annotated[float | None, Option("overlap from which a box is right; null scores the overlap itself")] = (
-        0.5
-    )
+    threshold: Annotated[
+        float | None, Interval(gt=0, le=1), Option("overlap from which a box is right; null scores the overlap itself")
+    ] = 0.5
     overlap: Annotated[
         Literal["iou", "giou"], Option("intersection over union; or generalised, scored as (1 + GIoU) / 2")
     ] = "iou"
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold must be over 0 and at most 1, not {self.threshold:g}")
 
     def regions(self, found: list[Any], scale: Point) -> list[Any]:
         return boxes(found, scale)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Annotated, Any, TypeAlias
 
+from annotated_types import Gt
+
 from openvlt import Option
 from openvlt_plugins.answers.grammar import Unreadable
 from openvlt_plugins.answers.regions.overlap import best_total
@@ -28,12 +30,10 @@ class Point(RegionVerifier):
     """
 
     distance: Annotated[
-        float | None, Option("from a gold point, in its coordinates; null if the golds are regions or have a radius")
+        float | None,
+        Gt(0),
+        Option("from a gold point, in its coordinates; null if the golds are regions or have a radius"),
     ] = None
-
-    def __post_init__(self) -> None:
-        if self.distance is not None and not self.distance > 0:
-            raise ValueError(f"distance must be over 0, not {self.distance:g}")
 
     def regions(self, found: list[Any], scale: Position) -> list[Any]:
         return points(found, scale)

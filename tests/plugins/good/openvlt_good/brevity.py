@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from annotated_types import Ge
+
 from openvlt import Claim, Option, Verdict, Verifier
 
 
@@ -10,7 +12,7 @@ from openvlt import Claim, Option, Verdict, Verifier
 class Brevity(Verifier):
     """Rewards correct answers that are reached in few words."""
 
-    limit: Annotated[int, Option("full score up to", unit="words")] = 120
+    limit: Annotated[int, Ge(1), Option("full score up to", unit="words")] = 120
 
     def verify(self, claim: Claim) -> Verdict:
         words = len(claim.trace.think.split())

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
+from annotated_types import Ge
+
 from openvlt import Example, Option, Rejected, Source
 
 
@@ -11,7 +13,7 @@ from openvlt import Example, Option, Rejected, Source
 class Sums(Source):
     """Asks for the sum of two small numbers."""
 
-    largest: Annotated[int, Option("largest number to add")] = 9
+    largest: Annotated[int, Ge(0), Option("largest number to add")] = 9
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         for a in range(self.largest + 1):
