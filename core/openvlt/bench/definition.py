@@ -84,7 +84,7 @@ def define(
     path = Path(str(options["use"]))
     is_file = path.suffix in (".yaml", ".yml")
     if is_file:
-        file, lines = _read(path)
+        file, lines = _read(path, where("") if callable(where) else where)
         where = _where_in_file(path, {key: line for key, line in lines.items() if key[0] not in options}, where)
         options = {**file, **options, "use": file["use"]}
     if data is not None:
@@ -132,8 +132,11 @@ def _where_in_file(path: Path, lines: Mapping[Key, int], where: Where) -> Where:
     return position
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
-    spec, lines = read_yaml(path, "benchmark")
+def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[Key, int]]:
+    try:
+        spec, lines = read_yaml(path, "benchmark")
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.problem}" if where else error.problem, error.remedy) from error
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
         raise UsageError(f"'{path}' defines no benchmark: it has no key 'use'.", "Begin it with 'use: qa'.")
     return spec, lines

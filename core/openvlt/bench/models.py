@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...]
             )
         return _of_run(home, name, backend, trained)
     path = Path(name)
-    if not urls and not path.exists() and (name.count("/") != 1 or path.is_absolute() or name.startswith(".")):
+    if not urls and not path.exists() and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) is None:
         known = packaged_models()
         if name not in known:
             raise UsageError(

@@ -84,9 +84,8 @@ def read_responses(path: Path) -> dict[str, Trace | Rejected]:
         DataError: a line is broken (its number is named), an id is missing or a duplicate, or no row is a response.
     """
     if not path.is_file():
-        raise DataError(
-            f"The response file '{path}' does not exist.", "Name a .jsonl, .json, .tsv, .csv or .xlsx file."
-        )
+        problem = "is no file" if path.exists() else "does not exist"
+        raise DataError(f"The response file '{path}' {problem}.", "Name a .jsonl, .json, .tsv, .csv or .xlsx file.")
     found: dict[str, Trace | Rejected] = {}
     numbers: dict[str, int] = {}
     row: Mapping[str, Any] = {}

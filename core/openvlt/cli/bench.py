@@ -161,6 +161,8 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
     from openvlt.records import Sampling
 
     asked = find_model(workspace.home, options["model"], options["backend"], options["url"], options["trained"])
+    if options["backend"]:
+        workspace.registry.find("backend", options["backend"])
     workspace.format = asked.format
     definition = define(workspace.registry, name, asked.format, data=options["data"], split=options["split"])
     found = questions(workspace, definition, options["limit"])

@@ -17,10 +17,12 @@ class Source(Component, ABC):
         splits: its splits.
         licence: the licence of the data.
         note: a remark on the data for readers of a score.
+        is_local: True if its rows are read from this machine: the first are then looked at before any work.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train",)
     licence: ClassVar[str] = ""
+    is_local: ClassVar[bool] = False
     note: str = ""
 
     @abstractmethod

@@ -14,6 +14,7 @@ from openvlt.bench.score import score
 from openvlt.pipeline.model_checks import check_model, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, Scored, Stage
 from openvlt.records import Example, Model, Sampling
+from openvlt.stages.load import check_rows
 from openvlt.stages.workspace import Workspace
 
 
@@ -32,6 +33,11 @@ class LoadQuestions(Stage[Questions]):
 
     def describe(self, workspace: Workspace) -> Description:
         return Description(self.benchmark.name, self.most)
+
+    def check(self, workspace: Workspace) -> None:
+        built = self.benchmark.benchmark
+        with built.guarded():
+            check_rows(built.component.source, f"of the benchmark {self.benchmark.name}", built.component.split)
 
     def run(self, context: Context) -> Made[Questions]:
         found = questions(context.workspace, self.benchmark)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from openvlt.errors import UsageError
 from openvlt.interfaces import Component, Verifier
 from openvlt.recipe import Recipe
-from openvlt.registry import Built, Registry, Spec, Where
+from openvlt.registry import Built, Registry, Spec
 from openvlt.verification import Weights, WeightSpec, check_weight
 
 C = TypeVar("C", bound=Component)
@@ -26,8 +26,8 @@ class Builder:
         """Build the component at a key of the recipe."""
         return self.registry.build(interface, spec, format=self.recipe.format, where=self.where(key))
 
-    def where(self, key: str) -> Where:
-        """The source positions of the component at a key of the recipe, and of its options."""
+    def where(self, key: str) -> Callable[[str], str]:
+        """Gives the source positions of a key of the recipe (for an empty name) and of the keys below it."""
         return lambda option: self.recipe.position(f"{key}.{option}" if option else key)
 
     def build_all(self, interface: type[C], specs: Sequence[Spec], key: str) -> tuple[Built[C], ...]:

@@ -100,7 +100,7 @@ class _Compiler:
         if any(other.name == stage.name for other in self.stages):
             raise UsageError(
                 f"The recipe {self.recipe.name} has two stages named {stage.name}.",
-                "Give the phase another name, or name each benchmark once.",
+                "Give the phase another name.",
             )
         self.stages.append(stage)
         return stage
@@ -169,7 +169,8 @@ class _Compiler:
         questions = tuple(self.questions)
         rows: RowStage = self._add(
             Load(
-                name=f"load-{name}", iteration=index, data=data, source=source, questions=questions,
+                name=f"load-{name}", iteration=index, data=data, position=self.builder.where(position), source=source,
+                questions=questions,
                 limit=None if data.filters else data.limit,
             )
         )  # fmt: skip
@@ -267,6 +268,8 @@ class _Compiler:
         where = self.builder.where(f"bench.{index}")
         benchmark = define(self.builder.registry, spec, self.recipe.format, where=where)
         name = benchmark.name
+        if name in self.scores:
+            raise UsageError(f"{where('')}: the benchmark {name} is named twice.", "Name each benchmark once.")
         questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))
         self.questions.append(questions)
         self.scores[name] = {}

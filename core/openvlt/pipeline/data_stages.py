@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from openvlt.bench.questions import Questions
-from openvlt.errors import UsageError, closest
+from openvlt.errors import OpenvltError, UsageError, closest
 from openvlt.interfaces import ExampleFilter, Source
 from openvlt.pipeline.model_checks import check_asked, describe_asked
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
@@ -16,7 +16,7 @@ from openvlt.recipe import Data
 from openvlt.records import Model, Row
 from openvlt.registry import Built
 from openvlt.stages.filter import Facts, filter_examples
-from openvlt.stages.load import check_split, load
+from openvlt.stages.load import check_rows, check_split, load
 from openvlt.stages.workspace import Output, Workspace
 
 PASS_RATE = "pass_rate"
@@ -25,9 +25,10 @@ BENCHMARK_IMAGES = "benchmark_images"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Load(RowStage):
-    """Reads a split of a source; images of the benchmarks are held out."""
+    """Reads a split of a source; images of the benchmarks are held out. `position` is that of a key of its data."""
 
     data: Data
+    position: Callable[[str], str]
     source: Built[Source]
     limit: int | None
     questions: tuple[Stage[Questions], ...]
@@ -43,7 +44,14 @@ class Load(RowStage):
         return Description(self.source.entry.name, self.most)
 
     def check(self, workspace: Workspace) -> None:
-        check_split(self.source, self.data.split)
+        key = "split"
+        try:
+            check_split(self.source, self.data.split)
+            key = "source"
+            with self.source.guarded():
+                check_rows(self.source.component, self.source.entry.name, self.data.split)
+        except OpenvltError as error:
+            raise type(error)(f"{self.position(key)}: {error.problem}", error.remedy) from error
 
     def rows(self, context: Context) -> Output:
         held_out = context.held_out_images(self.questions)

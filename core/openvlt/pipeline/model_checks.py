@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any
 from openvlt import system
 from openvlt.engines import check_files, size_in_bytes
 from openvlt.errors import UsageError
+from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
-from openvlt.registry import Built
+from openvlt.registry import Built, Spec
 from openvlt.stages.asker import check_served, models_asked
 from openvlt.stages.workspace import Workspace
 
@@ -28,6 +30,9 @@ OVERHEAD = 1.2
 LARGEST_ON_CPU = 4e9
 """Parameters beyond which a model without a GPU is too slow to be of any use."""
 
+_NO_MODEL = "Give a folder that exists, or an id such as Qwen/Qwen2.5-VL-3B-Instruct."
+OWN = ("base", "policy", "previous")
+"""Models of a run by name."""
 _PARAMETERS = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)b(?![a-z0-9])", re.IGNORECASE)
 
 
@@ -95,24 +100,18 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
 
     Raises:
         UsageError: what the model needs, and what to do instead.
+        PluginError: there is no such backend.
     """
     if model.id == "policy":
         return
     located = workspace.locate(model)
     for url in located.url:
         endpoint_key(url, who.partition(" ")[0])
-    if located.url:
-        return
     if model.id == "base":
         who, key = "base", ""
-    if located.id and (path := Path(located.id)).exists():
-        check_files(path)
+    _check_backends(workspace, located, who)
+    if located.url or _is_here(located, who):
         return
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", located.id):
-        raise UsageError(
-            f"The {who} runs '{located.id}', which is neither a folder nor the id of a model on the hub.",
-            "Give a folder that exists, or an id such as Qwen/Qwen2.5-VL-3B-Instruct.",
-        )
     smaller = f"--set {key}=HUB_ID" if key else "--base FOLDER_OR_HUB_ID"
     role = who.partition(" ")[0]
     address = "http://HOST:8000/v1"
@@ -132,11 +131,52 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
             f"The {who} runs {located.id}, which needs about {_gb(needed)} of GPU memory, and this machine has no GPU.",
             remedy,
         )
-    if not downloaded(located) and not reachable():
+    if downloaded(located):
+        return
+    if not reachable():
         raise UsageError(
-            f"The {who} runs {located.id}, which is not on this machine, and the model hub cannot be reached.",
-            remedy,
+            f"The {who} runs {located.id}, which is no folder here and not in the hub's cache, and the model hub "
+            "cannot be reached.",
+            f"Give a folder that exists ({smaller.partition('=')[0]}){served}, or download it first.",
         )
+    if not on_hub(located):
+        at = f" at revision {located.revision}" if located.revision else ""
+        raise UsageError(
+            f"The {who} runs {located.id}{at}, which is no folder here and no model of the hub that may be read.",
+            f"Give another ({smaller.partition('=')[0]}){served}, or set HF_TOKEN if it is private or gated.",
+        )
+
+
+def _is_here(model: Model, who: str) -> bool:
+    """Whether a model is a folder or file of this machine; False for what may be the id of one on the hub.
+
+    Raises:
+        UsageError: it is neither, its files are damaged, or it is no model, unless a named backend may know better.
+    """
+    id = model.id
+    if id and (path := Path(id)).exists():
+        if path.suffix != ".gguf" and not (path / "config.json").is_file() and not model.backend:
+            raise UsageError(f"The {who} runs '{id}', which is no model: it has no config.json.", _NO_MODEL)
+        check_files(path)
+        return True
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", id):
+        raise UsageError(
+            f"The {who} runs '{id}', which is neither a folder nor the id of a model on the hub.", _NO_MODEL
+        )
+    if "/" not in id and (near := get_close_matches(id, OWN, n=1, cutoff=0.7)):
+        raise UsageError(f"The {who} runs '{id}', which is no folder here.", f"Did you mean '{near[0]}'?")
+    return False
+
+
+def _check_backends(workspace: Workspace, model: Model, who: str) -> None:
+    """Refuse a backend that does not exist, or whose options are wrong; whether it is installed is seen later."""
+    specs: Sequence[Spec | None] = model.backend if isinstance(model.backend, tuple) else (model.backend,)
+    for spec in specs:
+        if spec is None:
+            continue
+        entry = workspace.registry.find("backend", spec if isinstance(spec, str) else str(spec.get("use")))
+        if entry.status != "missing-extra":
+            workspace.registry.build(Backend, spec, where=f"backend of the {who}")
 
 
 def parameters(id: str) -> float | None:
@@ -176,6 +216,21 @@ def reachable() -> bool:
         httpx.head(constants.ENDPOINT, timeout=5, follow_redirects=True)
     except httpx.HTTPError:
         return False
+    return True
+
+
+def on_hub(model: Model) -> bool:
+    """False if the hub says that it has no such model, or none for this user."""
+    import httpx
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        HfApi().model_info(model.id, revision=model.revision, timeout=5)
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        return False
+    except (HfHubHTTPError, httpx.HTTPError, OSError):  # it may answer later
+        return True
     return True
 
 

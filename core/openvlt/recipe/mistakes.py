@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from openvlt.errors import UsageError, closest
 from openvlt.recipe.overlaying import ITERATION_KEYS
 from openvlt.recipe.positions import Key, SourcePositions
 from openvlt.recipe.schema import BLOCK, NUMBER, Data, ExecutorSpec, Iteration, Phase, Recipe, Traces
 from openvlt.records import Format, Model, Weight
+from openvlt.registry.validation import expected
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _LONGEST = 200
@@ -28,33 +31,69 @@ _MOVED = {
 """Former keys of recipes, and the form that replaced them."""
 
 
-def explain(error: ValidationError, positions: SourcePositions) -> UsageError:
-    """Report the first mistake, unknown keys first: a misspelt key is often reported as missing as well."""
+def explain(error: ValidationError, positions: SourcePositions, tree: Mapping[str, Any]) -> UsageError:
+    """Report the first mistake, unknown keys first: a misspelt key is often reported as missing as well.
+
+    Args:
+        error: of pydantic.
+        positions: of the keys.
+        tree: the recipe, as it was validated.
+    """
     first = min(error.errors(), key=lambda each: each["type"] not in _UNKNOWN)
     key: Key = tuple(step for step in first["loc"] if step not in (BLOCK, NUMBER))
     at, written = positions.of(key), ".".join(map(str, key))
     if first["type"] in _UNKNOWN:
         if key[-1] in _MOVED and _block(key[:-1]) in (Recipe, Iteration):
             return UsageError(f"{at}: the key '{written}' has moved.", f"Write {_MOVED[str(key[-1])]}.")
-        return UsageError(f"{at}: there is no key '{written}'.", closest(str(key[-1]), _valid(_block(key[:-1]))))
+        remedy = _home(str(key[-1]), tree) if len(key) == 1 else ""
+        remedy = remedy or closest(str(key[-1]), _valid(_block(key[:-1])))
+        return UsageError(f"{at}: there is no key '{written}'.", remedy)
     if first["type"] == "missing":
         return UsageError(f"{positions.of(key[:-1])}: the key '{written}' is missing.", "Add it; see docs/recipes.md.")
     if key[-1:] == ("[key]",):
         return UsageError(f"{at}: {key[-2]!r} is no valid key.", _KEY_OF_PHASE if key[-3] == "train" else _KEY)
     value = repr(first.get("input"))
     shown = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
-    return UsageError(f"{at}: {written} is {shown}.", _expected(first["type"], first["msg"], key))
+    return UsageError(f"{at}: {written} is {shown}.", _expected(first, key))
 
 
-def _expected(kind: str, message: str, key: Key) -> str:
+def _home(name: str, tree: Mapping[str, Any]) -> str:
+    """Where the recipe has a key that is written at its top, if that is not the misspelt name of another key there."""
+    places = list(dict.fromkeys(_paths(name, tree)))
+    if places:
+        return f"Did you mean {' or '.join(places)}?"
+    if get_close_matches(name, _valid(Recipe), n=1, cutoff=0.7):
+        return ""
+    above = list(dict.fromkeys(path.rpartition(".")[0] for path in _paths("use", tree)))
+    return f"An option is set below its component, such as {above[-1]}.{name}." if above else ""
+
+
+def _paths(name: str, at: Any, above: str = "") -> Iterator[str]:
+    """The places of a key, as ``--set`` takes them: ``train.sft.epochs`` is an option of the phase's trainer."""
+    if isinstance(at, dict):
+        for key, value in at.items():
+            path = above if key in ("trainer", "iterations") else f"{above}.{key}".lstrip(".")
+            if key == name and above:
+                yield path
+            yield from _paths(name, value, path)
+    elif isinstance(at, list):
+        for value in at:
+            yield from _paths(name, value, above)
+
+
+def _expected(error: ErrorDetails, key: Key) -> str:
     """What to write at `key` instead."""
+    kind = error["type"]
     if kind == "dict_type":
         return "Write a mapping."
     if kind in ("model_type", "dataclass_type"):
         word = "the word traces, or " if key[-3:-2] == ("train",) and key[-1] == "data" else ""
+        word = "an id, or " if _block(key) is Model else word
         return f"Write {word}a mapping; its keys are {', '.join(_valid(_block(key)))}."
-    expected = message.removeprefix("Value error, ")
-    return f"{expected[:1].upper()}{expected[1:]}."
+    if kind == "value_error":
+        said = error["msg"].removeprefix("Value error, ")
+        return f"{said[:1].upper()}{said[1:]}."
+    return f"It must be {expected(error)}."
 
 
 _BLOCKS: Mapping[str, type] = {

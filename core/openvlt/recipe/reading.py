@@ -56,7 +56,7 @@ def read_recipe(
     try:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
-        raise explain(error, positions) from error
+        raise explain(error, positions, tree) from error
     recipe.record_positions(positions)
     return recipe
 

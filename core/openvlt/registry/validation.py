@@ -97,7 +97,9 @@ def _model(value: object) -> object:
     return Model(id=value) if isinstance(value, str) else value
 
 
-_OUT_OF_BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_OUT_OF_BOUNDS = {
+    "greater_than": "above", "greater_than_equal": "at least", "less_than": "below", "less_than_equal": "at most",
+}  # fmt: skip
 _WORDS = {"int": "a whole number", "float": "a number", "number": "a number", "bool": "true or false", "string": "text"}
 """What a type is called, by the start of pydantic's names for its errors."""
 
@@ -116,14 +118,21 @@ def _option_error(entry: Entry, errors: list[ErrorDetails], options: Mapping[str
         return OptionError(f"Option '{name}' of {who} has no field '{key}'.", valid, name)
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         remedy = closest(first["input"], _literals(options[name].hint))
-    same = [_expected(error, options[name].bounds) for error in errors if error["loc"][0] == name]
-    expected = " or ".join(dict.fromkeys(same))
-    return OptionError(f"Option '{name}' of {who} is {first['input']!r}, but it must be {expected}.", remedy, name)
+    same = [expected(error, options[name].bounds) for error in errors if error["loc"][0] == name]
+    wanted = " or ".join(dict.fromkeys(same))
+    return OptionError(f"Option '{name}' of {who} is {first['input']!r}, but it must be {wanted}.", remedy, name)
 
 
-def _expected(error: ErrorDetails, bounds: str) -> str:
-    if bounds and error["type"] in _OUT_OF_BOUNDS:
-        return bounds
+def expected(error: ErrorDetails, bounds: str = "") -> str:
+    """What a value must be, in words: ``a whole number, at least 1``.
+
+    Args:
+        error: of pydantic.
+        bounds: of the value in words; by default the one that it violates.
+    """
+    if error["type"] in _OUT_OF_BOUNDS:
+        (bound,) = error["ctx"].values()
+        return bounds or f"{_OUT_OF_BOUNDS[error['type']]} {bound:g}"
     words = _WORDS.get(error["type"].partition("_")[0])
     if words is None:
         return error["msg"].removeprefix("Input should be ").removeprefix("Value error, ").rstrip(".")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +20,9 @@ from openvlt.stages.accepting import accepted
 from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter, digest, writing
 
+FIRST = 100
+"""Rows that are looked at before any work."""
+
 
 def check_split(source: Built[Source], split: str) -> None:
     """Check that a source has a split.
@@ -28,6 +33,27 @@ def check_split(source: Built[Source], split: str) -> None:
     splits = source.component.splits
     if split not in splits:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(splits)))
+
+
+def check_rows(source: Source, name: str, split: str) -> None:
+    """Look at the first rows of data on this machine; a source of other data is not read.
+
+    Args:
+        source: the component.
+        name: of the component.
+        split: which of its splits.
+
+    Raises:
+        DataError: the data cannot be read, or each of the first rows is rejected.
+    """
+    rows = list(islice(source.examples(split), FIRST)) if source.is_local else []
+    reasons = Counter(row.reason for row in rows if isinstance(row, Rejected) and not row.transient)
+    if rows and reasons.total() == len(rows):
+        ((reason, count),) = reasons.most_common(1)
+        raise DataError(
+            f"The source {name} can use none of the first {len(rows)} rows ({count} x {reason}).",
+            f"Fix the data, or name its columns; 'openvlt describe source {name}' lists the options.",
+        )
 
 
 def load(

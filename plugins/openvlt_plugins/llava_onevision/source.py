@@ -38,6 +38,10 @@ class LlavaOneVision(Source):
         if not self.configs:
             raise DataError("The source llava-onevision has no config.", "List them in the option `configs`.")
 
+    @property
+    def is_local(self) -> bool:  # type: ignore[override]
+        return self.data is not None
+
     def examples(self, split: str) -> Iterator[Example | Rejected]:
         for config in self.configs:
             for number, (row, folder) in enumerate(self._rows(config, split)):

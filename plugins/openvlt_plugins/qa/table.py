@@ -59,6 +59,10 @@ class Table(Source):
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(self.sizes)
 
+    @property
+    def is_local(self) -> bool:  # type: ignore[override]
+        return bool(self.path)
+
     def size(self, split: str) -> int | None:
         return None if self.path else self.sizes.get(split)
 

@@ -56,6 +56,7 @@ class Rows(Source):
 
     version: ClassVar[str] = "3"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
+    is_local: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if "://" in self.path:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Interval
 
@@ -22,7 +22,11 @@ Schedule = Annotated[
 Warmup = Annotated[float, Interval(ge=0, le=1), Option("fraction of the updates over which the rate increases")]
 WeightDecay = Annotated[float, Ge(0), Option("weight decay of AdamW")]
 SaveSteps = Annotated[int, Ge(1), Option("updates between checkpoints", unit="updates", affects_output=False)]
-SECRETS = {
+Tracker: TypeAlias = Literal[
+    "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive", "flyte", "kubeflow", "mlflow", "neptune",
+    "swanlab", "tensorboard", "trackio", "wandb",
+]  # fmt: skip
+SECRETS: Mapping[str, tuple[str, ...]] = {
     "wandb": ("WANDB_API_KEY",),
     "comet_ml": ("COMET_API_KEY",),
     "mlflow": ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"),
@@ -49,7 +53,7 @@ class TrlTrainer(Trainer):
     freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("frozen parts")] = ("vision", "projector")
     lora_rank: Annotated[int, Ge(0), Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
     devices: Annotated[int, Ge(1), Option("processes, one per device")] = 1
-    report_to: Annotated[tuple[str, ...], Option("trackers, such as wandb", affects_output=False)] = ()
+    report_to: Annotated[tuple[Tracker, ...], Option("trackers", affects_output=False)] = ()
 
     def __post_init__(self) -> None:
         held = self.device_batch * self.devices
