@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from io import BufferedReader
@@ -56,6 +57,16 @@ def test_a_picture_that_is_replaced_is_noticed(stages: Bench, tmp_path: Path) ->
     assert heard.notes == [f"load-1: {picture} has changed, so the rows are loaded again."]
     assert [row.example.images for row in replaced.rows()] != before
     assert loaded().record.cached
+
+
+def test_a_rejected_row_names_its_number_and_pictures_in_a_file_that_is_kept(stages: Bench, tmp_path: Path) -> None:
+    table = tmp_path / "rows.jsonl"
+    table.write_text('{"id": "a", "question": "What?", "answer": "1", "image": "no.png"}\n{"id": "b", "answer": "1"}\n')
+    with pytest.raises(DataError, match=r"lost 2 of 2 rows.*Look at \S+/rejected\.jsonl") as error:
+        load(stages.workspace, "load-1", 1, stages.build("source", "rows", path=str(table)), "train")
+    rejected = Path(str(error.value).partition("Look at ")[2].partition(",")[0])
+    told = [(row["id"], row["where"]) for row in map(json.loads, rejected.read_text().splitlines())]
+    assert told == [("a", f"row 1, {tmp_path / 'no.png'}"), ("rows.jsonl:2", "row 2")]
 
 
 @pytest.mark.parametrize(

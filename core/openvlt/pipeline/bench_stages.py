@@ -37,7 +37,7 @@ class LoadQuestions(Stage[Questions]):
     def check(self, workspace: Workspace) -> None:
         built = self.benchmark.benchmark
         with built.guarded():
-            check_rows(built.component.source, f"of the benchmark {self.benchmark.name}", built.component.split)
+            check_rows(built.component.source, f"benchmark {self.benchmark.name}", built.component.split)
 
     def run(self, context: Context) -> Made[Questions]:
         found = questions(context.workspace, self.benchmark)

@@ -49,7 +49,7 @@ class Load(RowStage):
             check_split(self.source, self.data.split)
             key = "source"
             with self.source.guarded():
-                check_rows(self.source.component, self.source.entry.name, self.data.split)
+                check_rows(self.source.component, f"source {self.source.entry.name}", self.data.split)
         except OpenvltError as error:
             raise type(error)(f"{self.position(key)}: {error.problem}", error.remedy) from error
 

@@ -97,8 +97,10 @@ class Rejected:
         id: the row's id, or its position in its file if it has none.
         reason: a short phrase, the same for the same cause, so that it can be counted.
         transient: True if the row may succeed on the next run.
+        where: of a row of a source, its number there from 1, and the files of its images.
     """
 
     id: str
     reason: str
     transient: bool = False
+    where: str = field(default="", compare=False)

@@ -35,12 +35,12 @@ def check_split(source: Built[Source], split: str) -> None:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(splits)))
 
 
-def check_rows(source: Source, name: str, split: str) -> None:
+def check_rows(source: Source, who: str, split: str) -> None:
     """Look at the first rows of data on this machine; a source of other data is not read.
 
     Args:
         source: the component.
-        name: of the component.
+        who: has it, for messages: ``source rows``.
         split: which of its splits.
 
     Raises:
@@ -51,8 +51,8 @@ def check_rows(source: Source, name: str, split: str) -> None:
     if rows and reasons.total() == len(rows):
         ((reason, count),) = reasons.most_common(1)
         raise DataError(
-            f"The source {name} can use none of the first {len(rows)} rows ({count} x {reason}).",
-            f"Fix the data, or name its columns; 'openvlt describe source {name}' lists the options.",
+            f"The {who} can use none of its first {len(rows)} rows ({count} x {reason}).",
+            "Fix the data, or name its columns in the options of the source.",
         )
 
 
@@ -145,15 +145,19 @@ def _read(
             with_image += bool(row.example.images)
             workspace.progress.advance(1)
         except Reject as reject:
-            writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient))
+            where = ", ".join([f"row {taken}", *map(str, _picture_files(item))])
+            writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient, where=where))
     return taken, with_image
 
 
 def _stamps(item: Example | Rejected) -> str:
     """A line for each picture that is a file: its path, size and time."""
+    return "".join(json.dumps([os.path.abspath(file), _stamp(file)]) + "\n" for file in _picture_files(item))
+
+
+def _picture_files(item: Example | Rejected) -> list[Path]:
     images = item.images if isinstance(item, Example) else ()
-    files = (image.origin for image in images if isinstance(image, NewImage) and isinstance(image.origin, Path))
-    return "".join(json.dumps([os.path.abspath(file), _stamp(file)]) + "\n" for file in files)
+    return [image.origin for image in images if isinstance(image, NewImage) and isinstance(image.origin, Path)]
 
 
 def _changed(file: Path) -> str | None:
