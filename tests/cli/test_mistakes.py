@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from huggingface_hub.errors import RepositoryNotFoundError
 
 from openvlt.__main__ import run
 from openvlt.pipeline import model_checks
@@ -158,6 +161,18 @@ def test_a_wrong_recipe_is_refused(refused: Callable[[str], str], old: str, new:
 @pytest.mark.parametrize(("line", "told"), COMMANDS)
 def test_a_wrong_command_line_is_refused(refused: Callable[[str], str], line: str, told: str) -> None:
     assert told in refused(line)
+
+
+def test_a_model_that_the_hub_does_not_have(refused: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        raise RepositoryNotFoundError("404", response=httpx.Response(404, request=httpx.Request("GET", "https://hub")))
+
+    monkeypatch.setattr(model_checks, "reachable", lambda: True)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", missing)
+    told = (
+        "The base runs models/nothing, which is no folder here and no model of the hub that may be read. Give another"
+    )
+    assert told in refused("train mine.yaml --base models/nothing")
 
 
 def test_the_recipe_itself_is_a_plan(
