@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from annotated_types import Interval
+
 from openvlt import AskingTraceFilter, AskingVerifier, Claim, Completion, Drop, Message, Option, Verdict
 from openvlt_plugins.judge.rubric import Rubric
 
@@ -45,7 +47,7 @@ class JudgeTraces(Rubric, AskingTraceFilter):
 
     gold: Annotated[Literal["shown", "hidden"], Option("whether the judge sees the gold answer")] = "hidden"
     thinking: Annotated[Literal["shown", "hidden"], Option("whether the judge sees the thinking")] = "shown"
-    least: Annotated[float, Option("least score of a trace that is kept")] = 0.5
+    least: Annotated[float, Interval(ge=0, le=1), Option("least score of a trace that is kept")] = 0.5
 
     def messages(self, claim: Claim) -> list[Message] | Drop:
         if len(self.response(claim)) > self.longest:

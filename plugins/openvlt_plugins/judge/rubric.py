@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt
+
 from openvlt import Claim, Completion, Format, Message, Model, Option, Reject, Sampling, after_thinking, with_images
 
 SAME = """Does the final answer of the response mean the same as the gold answer? Other words, another notation of the \
@@ -40,10 +42,10 @@ class Rubric:
     scale: Annotated[Literal["yes-no", "unit"], Option("a yes or no, or a number from 0 to 1")] = "yes-no"
     images: Annotated[Literal["shown", "hidden"], Option("whether the judge sees the images")] = "hidden"
     thinking: Annotated[Literal["shown", "hidden"], Option("whether the judge sees the thinking")] = "hidden"
-    longest: Annotated[int, Option("longest response that is judged", unit="characters")] = 20_000
-    max_tokens: Annotated[int, Option("longest reply of the judge, its thinking included", unit="tokens")] = 2048
+    longest: Annotated[int, Ge(1), Option("longest response that is judged", unit="characters")] = 20_000
+    max_tokens: Annotated[int, Ge(1), Option("longest reply of the judge, its thinking included", unit="tokens")] = 2048
     step_seconds: Annotated[
-        float, Option("how long a training step waits for replies", unit="seconds", affects_output=False)
+        float, Gt(0), Option("how long a training step waits for replies", unit="seconds", affects_output=False)
     ] = 120.0
     format: Annotated[Format, Option("names the think tag of responses")] = field(default_factory=Format)
 
