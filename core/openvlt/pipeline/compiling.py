@@ -215,10 +215,10 @@ class _Compiler:
     def _rows(
         self, index: int, name: str, phase: Phase, selected: Select | None, trainer: Built[Trainer], position: str
     ) -> RowStage:
-        """What a phase learns from: the traces its iteration has selected, or examples of its own."""
+        """What a phase learns from: the traces its iteration has selected, or examples of its own (with ready traces)."""
         reads, at = trainer.component.reads, f"{self.recipe.position(position)}: the trainer '{trainer.entry.name}'"
         if isinstance(phase.data, Data):
-            if reads != "prompts":
+            if reads == "pairs":
                 raise UsageError(
                     f"{at} reads {reads}, and a data block has none.",
                     "Remove data; it then reads the traces its iteration has selected.",

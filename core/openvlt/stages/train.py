@@ -14,7 +14,7 @@ from openvlt.engines import content_digest, file_digests
 from openvlt.errors import DataError
 from openvlt.interfaces import Trainer, Verifier
 from openvlt.keys import KEYS, endpoint_key
-from openvlt.records import Model
+from openvlt.records import Format, Model
 from openvlt.registry import Built
 from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_complete, remove_checkpoints
 from openvlt.stages.train_process import run_child
@@ -180,7 +180,8 @@ def _count(step: Step, inputs: Output, trainer: Trainer) -> int:
         DataError: there are none.
         UsageError: the trainer cannot use that many.
     """
-    count = sum(1 for _ in training_rows(inputs.rows(), trainer.reads))
+    ready = Format() if _has_ready_traces(inputs) else None
+    count = sum(1 for _ in training_rows(inputs.rows(), trainer.reads, ready))
     if not count:
         raise DataError(
             f"Stage {step.name}: {inputs.record.name} has no {trainer.reads} to learn from.",
@@ -189,6 +190,11 @@ def _count(step: Step, inputs: Output, trainer: Trainer) -> int:
         )
     trainer.check(count)
     return count
+
+
+def _has_ready_traces(inputs: Output) -> bool:
+    """True if no teacher has seen the rows: they come from a source."""
+    return inputs.record.stage_kind != "select"
 
 
 def _write_job(
@@ -204,6 +210,7 @@ def _write_job(
     job = {
         "trainer": {**_spec(trainer), **{option: json.loads(encode(model)) for option, model in models.items()}},
         "reads": trainer.component.reads,
+        "ready": _has_ready_traces(inputs),
         "model": json.loads(encode(start)),
         "format": json.loads(encode(workspace.format)),
         "seed": workspace.seed,

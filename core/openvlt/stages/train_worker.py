@@ -53,7 +53,8 @@ class Job:
 
     @cached_property
     def _rows(self) -> list[tuple[Example, tuple[Trace, ...]]]:
-        return list(training_rows(StageFolder(Path(self._content["rows"]).parent).rows(Row), self._content["reads"]))
+        rows = StageFolder(Path(self._content["rows"]).parent).rows(Row)
+        return list(training_rows(rows, self._content["reads"], self.format if self._content["ready"] else None))
 
     @cached_property
     def _examples(self) -> list[Example]:
