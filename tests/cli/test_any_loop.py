@@ -49,6 +49,7 @@ SHAPES: dict[str, tuple[str, list[str]]] = {
         "train: {grpo: {trainer: GRPO, data: {source: SOURCE, filters: [{use: pass-rate, low: 0.0, high: 1.0}]}}}",
         ["grpo-1"],
     ),
+    "SFT on ready traces, without a teacher": (f"train: {{sft: {{{SFT}, data: {{source: SOURCE}}}}}}", ["sft-1"]),
     "traces only": (CHAINS, []),
     "bench only": ("", []),
 }
@@ -128,9 +129,9 @@ REFUSED = {
         "train: {sft: {trainer: SFT}}",
         "the trainer 'copy-sft' reads traces, and the iteration has no traces. Add traces to the iteration.",
     ),
-    "a data block for a trainer that reads traces": (
-        f"{CHAINS}\ntrain: {{sft: {{trainer: SFT, data: {{source: SOURCE}}}}}}",
-        "the trainer 'copy-sft' reads traces, and a data block has none.",
+    "a data block for a trainer that reads pairs": (
+        f"{CHAINS}\ntrain: {{dpo: {{trainer: PAIRS, data: {{source: SOURCE}}}}}}",
+        "reads pairs, and a data block has none.",
     ),
     "pairs of correct traces alone": (
         f"{CHAINS}\ntrain: {{dpo: {{trainer: PAIRS}}}}",

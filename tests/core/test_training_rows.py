@@ -34,6 +34,25 @@ def test_an_example_comes_once_for_each_of_its_traces() -> None:
     assert given("traces", "right 1", "wrong", "right 2") == [("right 1",), ("wrong",), ("right 2",)]
 
 
+@pytest.mark.parametrize(
+    ("response", "target"),
+    [
+        (None, "<think></think>\n<answer>!</answer>"),
+        ("<think>I look.</think><answer>4</answer>", "<think>I look.</think>\n<answer>4</answer>"),
+        ("I look.", "<think>I look.</think>\n<answer>!</answer>"),
+        ("2 + 2 is \\boxed{4}.", "<think>2 + 2 is</think>\n<answer>4</answer>"),
+    ],
+)
+def test_a_ready_trace_is_the_response_of_an_example_or_its_gold_alone(response: str | None, target: str) -> None:
+    example = Example(id="1", question="?", answer="!", metadata={"response": response} if response else {})
+    ((_, (trace,)),) = training_rows([Row(example=example)], "traces", Format())
+    assert Format().target(trace) == target
+
+
+def test_rows_that_lost_their_traces_have_no_ready_ones() -> None:
+    assert given("traces") == []
+
+
 def test_a_trace_without_an_answer_is_no_target() -> None:
     assert given("traces", "unanswered", "right") == [("right",)]
     assert given("pairs", "unanswered", "right") == [("right", "unanswered")]

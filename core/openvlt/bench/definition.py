@@ -10,7 +10,7 @@ from typing import Any
 from openvlt.errors import DataError, UsageError, closest
 from openvlt.extraction import Reading
 from openvlt.interfaces import Benchmark, Verifier
-from openvlt.recipe import read_yaml
+from openvlt.recipe import anchored, read_yaml
 from openvlt.recipe.positions import Key
 from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry, Where
@@ -139,7 +139,7 @@ def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[Key, int]]:
         raise UsageError(f"{where}: {error.problem}" if where else error.problem, error.remedy) from error
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
         raise UsageError(f"'{path}' defines no benchmark: it has no key 'use'.", "Begin it with 'use: qa'.")
-    return spec, lines
+    return dict(anchored(spec, path.parent)), lines
 
 
 def _source(registry: Registry, spec: Mapping[str, Any]) -> dict[str, Any]:

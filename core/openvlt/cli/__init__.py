@@ -27,6 +27,7 @@ COMMANDS = {
     "install": ("openvlt.cli.install:install", "Install a plugin into this environment."),
     "uninstall": ("openvlt.cli.install:uninstall", "Remove an installed plugin."),
     "new-plugin": ("openvlt.cli.new_plugin:new_plugin", "Write the skeleton of a plugin, with a test."),
+    "new-recipe": ("openvlt.cli.new_recipe:new_recipe", "Write the recipe that trains on your own questions."),
     "runs": ("openvlt.cli.runs:runs", "List runs, show or check one, free disk space."),
     "report": ("openvlt.cli.report:report", "Write an HTML page that shows a run."),
     "export": ("openvlt.cli.export:export", "Export traces, questions or the model of a run."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class RecipeOptions:
     """The recipe on the command line, and the changes to it."""
 
-    recipe: str
+    recipe: tuple[str, ...]
     teacher: str | None
     captioner: str | None
     source: str | None
@@ -29,20 +29,63 @@ class RecipeOptions:
     captioner_url: tuple[str, ...]
     settings: tuple[str, ...]
     name: str | None
+    columns: str | None
 
     @property
     def overrides(self) -> dict[str, Any]:
         """The blocks to replace, by switch."""
-        blocks = {"teacher": self.teacher, "captioner": self.captioner, "source": self.source}
+        blocks = {"teacher": self.teacher, "captioner": self.captioner}
         overrides: dict[str, Any] = {key: {"use": value} for key, value in blocks.items() if value}
+        if self.source:
+            overrides["source"] = spec_of(self.source)
         return {**overrides, "base": {"id": self.base}} if self.base else overrides
+
+    def written(self) -> tuple[str, str | None]:
+        """The recipe's name or file; and the recipe itself, if the files are data.
+
+        Raises:
+            UsageError: there are several recipes, or columns of a recipe.
+        """
+        from openvlt.cli.own_data import is_data, recipe_of
+
+        names = self.recipe or ("quickstart",)
+        if all(map(is_data, names)):
+            return f"recipe of {names[0]}", recipe_of(names, self.columns)
+        if len(names) > 1:
+            other = next(name for name in names if not is_data(name))
+            raise UsageError(f"'{other}' is no file of rows.", "Name one recipe, or any number of files of rows.")
+        if self.columns:
+            raise UsageError(f"--columns has no effect: '{names[0]}' is a recipe.", "Set the columns in its source.")
+        return names[0], None
+
+
+def spec_of(text: str) -> Any:
+    """A source as the command line names it: a name, a file or a folder of rows, or YAML as in a recipe.
+
+    Raises:
+        UsageError: it is not YAML.
+    """
+    import yaml
+
+    from openvlt.cli.own_data import is_data, source_of
+    from openvlt.recipe import parse, problem_of
+
+    try:
+        if not text.lstrip().startswith("{") and is_data(text):
+            return source_of([text])
+        value = parse(text, f"'{text[:80]}'")[0]
+        return {"use": value} if isinstance(value, str) else value
+    except yaml.YAMLError as error:
+        raise UsageError(f"'{text}' is not YAML: {problem_of(error)}.", "Quote it.") from error
 
 
 _OPTIONS = (
-    click.argument("recipe", default="quickstart"),
+    click.argument("recipe", nargs=-1),
     click.option("--teacher", metavar="NAME", help="Replace the recipe's teacher, with that teacher's own defaults."),
     click.option("--captioner", metavar="NAME", help="Replace the recipe's captioner."),
-    click.option("--source", metavar="NAME", help="Replace the source of the traces' examples."),
+    click.option(
+        "--source", metavar="SPEC", help="Replace the source of the traces' examples: a name, a file, or YAML."
+    ),
     click.option("--base", metavar="MODEL", help="Replace the base model: a folder or a hub id."),
     click.option("--teacher-url", multiple=True, metavar="URL", help="Endpoint that serves the teacher; repeatable."),
     click.option("--captioner-url", multiple=True, metavar="URL", help="The same for the captioner; repeatable."),
@@ -50,6 +93,9 @@ _OPTIONS = (
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key of the recipe; repeatable."
     ),
     click.option("--name", metavar="NAME", help="Name of the run; by default the recipe's."),
+    click.option(
+        "--columns", metavar="FIELD=COLUMN,...", help="Which column is what: question=q,answer=a. For data only."
+    ),
 )
 
 
@@ -113,7 +159,8 @@ def prepare(
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
-    recipe = read_recipe(options.recipe, options.overrides, options.settings, iterations)
+    name, text = options.written()
+    recipe = read_recipe(name, options.overrides, options.settings, iterations, text=text)
     check_packages(recipe)
     plugins = registry()
     stages = compile_recipe(recipe, plugins, {"teacher": options.teacher_url, "captioner": options.captioner_url})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.cli import registry
-from openvlt.cli.preparation import endpoint_options
+from openvlt.cli.preparation import endpoint_options, spec_of
 from openvlt.errors import UsageError
 from openvlt.registry.registration import KIND_OF_HOOK
 
@@ -43,7 +43,8 @@ def try_component(
 ) -> None:
     """Run one component on a few examples; show messages, raw response and parsed result. Nothing is cached.
 
-    A SPEC is a name or YAML as in a recipe: '{use: rows, path: data.jsonl}', '{id: my/model, backend: hf}'.
+    A SPEC is a name or YAML as in a recipe: '{use: rows, path: data.jsonl}', '{id: my/model, backend: hf}'; a source
+    may also be a file or a folder of rows.
     """
     from openvlt.bench.definition import define
     from openvlt.cli.trial import Trial
@@ -63,7 +64,7 @@ def try_component(
             trial.bench(defined, trial.questions(defined, limit), _yaml(model))
             return
         built = trial.build(kind, spec)
-        examples = trial.examples(built, _yaml(source), split, limit)
+        examples = trial.examples(built, spec_of(source) if source else None, split, limit)
         match kind:
             case "source":
                 trial.source(examples)

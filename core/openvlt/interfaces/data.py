@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from openvlt.interfaces.component import Component
@@ -40,6 +40,10 @@ class Source(Component, ABC):
     def published_size(self, split: str) -> int | None:
         """Number of examples in the split as published, of which local data may have fewer; None if unknown."""
         return self.size(split)
+
+    def understood(self, split: str, rows: int) -> Mapping[str, str]:
+        """Where the fields of the first rows' examples come from, by field, and the ``unused`` columns; to show."""
+        return {}
 
     def revision(self) -> str:
         """A text that changes whenever the data changes: a release, a commit, a digest."""

@@ -215,7 +215,7 @@ class _Compiler:
     def _rows(
         self, index: int, name: str, phase: Phase, selected: Select | None, trainer: Built[Trainer], position: str
     ) -> RowStage:
-        """What a phase learns from: the traces its iteration has selected, or examples of its own (with ready traces)."""
+        """What a phase learns from: the traces its iteration has selected, or examples (ready traces) of its own."""
         reads, at = trainer.component.reads, f"{self.recipe.position(position)}: the trainer '{trainer.entry.name}'"
         if isinstance(phase.data, Data):
             if reads == "pairs":

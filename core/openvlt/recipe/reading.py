@@ -13,7 +13,8 @@ from openvlt.errors import UsageError, closest
 from openvlt.recipe.mistakes import explain
 from openvlt.recipe.overlaying import spread
 from openvlt.recipe.overrides import replace_blocks
-from openvlt.recipe.parsing import read_yaml
+from openvlt.recipe.parsing import parse, read_yaml
+from openvlt.recipe.paths import anchored
 from openvlt.recipe.positions import Key, SourcePositions
 from openvlt.recipe.schema import Recipe
 from openvlt.recipe.settings import Setting
@@ -26,7 +27,12 @@ def find_recipes() -> dict[str, Path]:
 
 
 def read_recipe(
-    name: str, overrides: Mapping[str, Any] | None = None, settings: Sequence[str] = (), iterations: int | None = None
+    name: str,
+    overrides: Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    iterations: int | None = None,
+    *,
+    text: str | None = None,
 ) -> Recipe:
     """Read a recipe.
 
@@ -35,12 +41,13 @@ def read_recipe(
         overrides: blocks to replace, by switch (``{"teacher": {"use": "r1-distill"}}``).
         settings: ``a.b=c`` strings, applied last; values are YAML.
         iterations: their number; the last iteration is repeated as often as needed.
+        text: the recipe itself, if it is in no file; its name is then for messages.
 
     Raises:
         UsageError: the recipe is wrong; the message has file, line and key, what was expected and the closest name.
     """
-    path = _path(name)
-    tree, lines = _parse(path)
+    path = _path(name) if text is None else Path(name)
+    tree, lines = _parse(path, text)
     changes = [Setting(text) for text in settings]
     counts = [change.value for change in changes if change.is_count]
     changes = [change for change in changes if not change.is_count]
@@ -79,8 +86,8 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], dict[Key, int]]:
-    tree, lines = read_yaml(path, "recipe")
+def _parse(path: Path, text: str | None) -> tuple[dict[str, Any], dict[Key, int]]:
+    tree, lines = read_yaml(path, "recipe") if text is None else parse(text, str(path))
     if not isinstance(tree, dict):
         raise UsageError(f"{path} is not a recipe: it must be a mapping.", "See docs/recipes.md.")
-    return tree, lines
+    return anchored(tree, path.parent), lines

@@ -15,10 +15,12 @@ from openvlt.tables.files import (
     TableRow as TableRow,
     digest_files as digest_files,
     find_files as find_files,
+    is_table as is_table,
     read_rows as read_rows,
     read_table as read_table,
 )
 from openvlt.tables.reading import (
     belongs as belongs,
+    image_digest as image_digest,
     image_folders as image_folders,
 )

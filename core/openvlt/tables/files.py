@@ -6,20 +6,23 @@ Rows are read one at a time, so that a file may be larger than the memory.
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 import os
 import stat
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeAlias
+from typing import Any, BinaryIO, TextIO, TypeAlias, cast
 
 from openvlt.errors import DataError, first_line
 from openvlt.records import Rejected
 from openvlt.tables.excel import excel_rows
 from openvlt.tables.json_stream import json_elements
 from openvlt.tables.limits import MAX_EXPANSION, MAX_ROW
+from openvlt.tables.pictures import class_rows, is_class_folder, tar_rows
 from openvlt.tables.reading import belongs, open_table
 
 TableRow: TypeAlias = Mapping[str, Any]
@@ -29,7 +32,7 @@ _ENCODING = "utf-8-sig"  # UTF-8, with or without the byte order mark of Excel a
 
 
 def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = ()) -> list[Path]:
-    """Find the data files of a path: the file itself, or those in a folder.
+    """Find the data files of a path: the file itself, those in a folder, or a folder with a folder of images per class.
 
     Args:
         path: a file or a folder.
@@ -43,13 +46,16 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
     if not _is_folder(path):
         return [path]
     found = path.rglob("*") if names else path.glob("*")
-    files = sorted(file for file in found if file.suffix.lower() in TABLE_SUFFIXES and belongs(file, path))
+    files = sorted(file for file in found if is_table(file) and belongs(file, path))
+    files = [file for file in files if file.suffix == ".arrow"] or files  # beside them `datasets` keeps its records
     files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
         if shards := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
             return shards
     if len(files) == 1 or (files and not names):
         return files
+    if not files and is_class_folder(path):
+        return [path]
     listed = ", ".join(file.name for file in files[:5]) or "no data file"
     wanted = f", and none is called {' or '.join(names)}" if names else ""
     raise DataError(f"The folder '{path}' contains {listed}{wanted}.", "Name the file.")
@@ -79,6 +85,9 @@ def digest_files(files: Sequence[Path], *, names: bool = False) -> str:
     """The sha256 (hex) of the contents of files, in order, and of their names where those matter."""
     digest = hashlib.sha256()
     for path in files:
+        if path.is_dir() and is_class_folder(path):
+            digest.update(json.dumps([row["id"] for _, row in class_rows(path)]).encode())
+            continue
         digest.update(os.fsencode(path.name) + b"\0" if names else b"")
         with open_table(path) as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -93,15 +102,33 @@ def read_table(path: Path) -> Iterator[tuple[str, TableRow | Rejected]]:
     Raises:
         DataError: the format is unknown, or the file cannot be read any further.
     """
-    reader = _READERS.get(path.suffix.lower())
+    reader = class_rows if path.is_dir() and is_class_folder(path) else _READERS.get(_suffix(path))
     if reader is None:
         raise DataError(f"'{path}' has an unknown format.", f"Use one of: {', '.join(TABLE_SUFFIXES)}.")
     try:
         for number, row in reader(path):
             position = f"{path.name}:{number}"
             yield position, Rejected(id=position, reason=row) if isinstance(row, str) else row
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path} cannot be decompressed: {error}.", "Download or write it again.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8: {error.reason}.", "Save it as UTF-8.") from error
+
+
+def is_table(path: Path) -> bool:
+    """True if the name of a file ends as those of tables do."""
+    return _suffix(path) in TABLE_SUFFIXES
+
+
+def _suffix(path: Path) -> str:
+    """The format of a file; text may be compressed (``rows.jsonl.gz``)."""
+    first, last = ("", *path.suffixes)[-2:] if path.suffixes else ("", "")
+    return first.lower() if last.lower() == ".gz" and first.lower() in _TEXTS else last.lower()
+
+
+def _open(path: Path) -> BinaryIO:
+    file = open_table(path)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
 
 
 def read_rows(path: Path) -> Iterator[TableRow]:
@@ -125,11 +152,11 @@ def _mapping(row: Any) -> TableRow | str:
 
 
 def _text(path: Path, newline: str | None = None) -> TextIO:
-    return TextIOWrapper(open_table(path), encoding=_ENCODING, newline=newline)
+    return TextIOWrapper(_open(path), encoding=_ENCODING, newline=newline)
 
 
 def _json_lines(path: Path) -> _Numbered:
-    with open_table(path) as lines:
+    with _open(path) as lines:
         for number, line in enumerate(_lines(lines), start=1):
             if not line.strip():
                 continue
@@ -194,6 +221,22 @@ def _parquet(path: Path) -> _Numbered:
         ) from error
 
 
+def _arrow(path: Path) -> _Numbered:
+    """The file of a data set that `datasets` saved to disk."""
+    from pyarrow import ipc
+
+    number = 0
+    try:
+        with open_table(path) as content, ipc.open_stream(content) as batches:
+            for batch in batches:
+                for at in range(0, len(batch), 64):
+                    for row in _batch_rows(batch.slice(at, 64)):
+                        number += 1
+                        yield number, row
+    except Exception as error:  # on damage: errors of Arrow, OSError, ValueError, ...
+        raise DataError(f"{path} cannot be read as Arrow: {first_line(error)}.", "Save it again.") from error
+
+
 def _batch_rows(batch: Any) -> Iterator[TableRow | str]:
     """The rows of a batch, one by one where they are too long together."""
     if batch.nbytes <= MAX_ROW:
@@ -208,7 +251,7 @@ def _batch_rows(batch: Any) -> Iterator[TableRow | str]:
 def _separated(path: Path) -> _Numbered:
     csv.field_size_limit(MAX_ROW)  # tables of VLMEvalKit contain whole images
     with _text(path, newline="") as lines:
-        reader = csv.DictReader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        reader = csv.DictReader(lines, delimiter="\t" if _suffix(path) == ".tsv" else ",")
         try:
             for row in reader:
                 surplus = row.pop(None, None)
@@ -218,6 +261,7 @@ def _separated(path: Path) -> _Numbered:
             raise DataError(f"{path}:{reader.line_num} cannot be read: {error}.", "Write the file again.") from error
 
 
+_TEXTS = (".jsonl", ".ndjson", ".json", ".tsv", ".csv")
 _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
@@ -226,6 +270,8 @@ _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".tsv": _separated,
     ".csv": _separated,
     ".xlsx": excel_rows,
+    ".arrow": _arrow,
+    ".tar": tar_rows,
 }
 
 TABLE_SUFFIXES = tuple(_READERS)

@@ -6,12 +6,14 @@ a file is opened only if it is a regular one, and a file that a row names only i
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
 
 from openvlt.errors import DataError, Reject
+from openvlt.records import Image, NewImage
 
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # the open of a fifo must not wait for a writer
 
@@ -68,6 +70,18 @@ def image_folders(path: Path, file: Path, named: str | None) -> tuple[Path, ...]
     if named is not None:
         return (Path(named),)
     return file.parent, path if path.is_dir() else file.parent
+
+
+def image_digest(image: Image) -> str:
+    """The sha256 (hex) of the content of an image that a source yields; of its path, if it cannot be read."""
+    origin = image.origin if isinstance(image, NewImage) else image.sha256
+    if not isinstance(origin, Path):
+        return hashlib.sha256(origin if isinstance(origin, bytes) else origin.encode()).hexdigest()
+    try:
+        with open_regular(origin) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return hashlib.sha256(os.fsencode(origin)).hexdigest()
 
 
 def inside(path: Path, *folders: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
 from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, Verdict
@@ -23,7 +23,9 @@ class Qa(Benchmark):
     source: Annotated[Source, Option("source of the questions")]
     split: Annotated[str, Option("split of the source")]
     scorings: Annotated[Mapping[str, str], Option("scoring name to verifier name; the first is the headline")]
-    prompts: Annotated[Mapping[str, str], Option("answer type to template")]
+    prompts: Annotated[
+        Mapping[str, str], Option("answer type to template; none to ask as in training, and the base for a bare answer")
+    ] = field(default_factory=dict)
     choice: Annotated[str, Option("template of one choice: {letter}, {choice}")] = "({letter}) {choice}"
     prompt_key: Annotated[str, Option("metadata key of a ready-made prompt, for rows that have one")] = ""
     system: Annotated[str, Option("system text")] = ""
@@ -48,8 +50,14 @@ class Qa(Benchmark):
     version: ClassVar[str] = "2"
 
     def messages(self, example: Example, format: Format) -> list[Message]:
+        if not self.prompts:
+            return format.prompt(example)
         system = [Message.system(self.system)] if self.system else []
         return [*system, Message.user(*self._with_images(self._text(example), example))]
+
+    def base_messages(self, example: Example, format: Format) -> list[Message]:
+        bare = "\nAnswer with the letter." if example.choices else "\nAnswer with one word."
+        return self.messages(example, format if self.prompts else replace(format, system="", suffix=bare))
 
     def judge_extraction(self, example: Example, response: str) -> list[Message] | None:
         if not self.extract_prompt or _is_answer(response, example):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.rows import values
+from openvlt_plugins.rows.held_out import held_out
+from openvlt_plugins.rows.layouts import adapted, closest, layout_of
 from openvlt_plugins.rows.placeholders import placed
 
 ALIASES = {
@@ -38,7 +43,10 @@ class Rows(Source):
     is a digest of the files with the rows, not of separate image files.
     """
 
-    path: Annotated[str, Option("a file or a folder of files; {split} is replaced by the name of the split")]
+    path: Annotated[
+        str | tuple[str, ...],
+        Option("a file, a folder of files or a pattern (*.jsonl), or several; {split} is replaced by the split's name"),
+    ]
     id: Annotated[str | None, Option("column of the id; null for the usual names, else the line number")] = None
     question: Annotated[str | None, Option("column of the question; null for the usual names")] = None
     answer: Annotated[str | None, Option("column of the gold answer; null for the usual names")] = None
@@ -54,46 +62,120 @@ class Rows(Source):
         Option("folder that image paths are relative to and stay in; null for that of the rows", affects_output=False),
     ] = None
 
-    version: ClassVar[str] = "3"
+    held_out: Annotated[
+        float, Option("share of the examples held out as the split test, or from 1 on their number; 0 for none")
+    ] = 0.0
+    seed: Annotated[int, Option("seed of what is held out")] = 0
+
+    version: ClassVar[str] = "4"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
     is_local: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if "://" in self.path:
-            raise DataError(
-                f"The source rows reads local files, but {self.path} is remote.", "Download it and give its path."
-            )
+        for path in self._named:
+            if "://" in path:
+                raise DataError(
+                    f"The source rows reads local files, but {path} is remote.", "Download it and give its path."
+                )
+            if self.held_out and "{split}" in path:
+                raise DataError(
+                    f"The source rows has both held_out and {{split}} in its path {path}.", "Remove one of them."
+                )
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        return (self.path,) if isinstance(self.path, str) else self.path
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
-        path = self._path(split)
-        for file in tables.find_files(path):
-            folders = tables.image_folders(path, file, self.image_folder)
-            for id, row in tables.read_table(file):
-                yield row if isinstance(row, Rejected) else self._example(id, row, folders)
+        if not self.held_out:
+            yield from self._all(split)
+            return
+        if split not in ("train", "test"):
+            raise DataError(f"The source rows has no split '{split}' with held_out.", "Choose 'train' or 'test'.")
+        items = (item for item in self._all("train") if isinstance(item, Example))
+        chosen, position = held_out(items, self.held_out, self.seed), 0
+        for item in self._all("train"):
+            if isinstance(item, Rejected):
+                if split == "train":
+                    yield item
+                continue
+            if (position in chosen) == (split == "test"):
+                yield item
+            position += 1
+
+    def understood(self, split: str, rows: int) -> Mapping[str, str]:
+        found: dict[str, Counter[str]] = {}
+        for row in islice(self._rows(split), rows):
+            layout = layout_of(row)
+            found.setdefault("layout", Counter()).update([layout.name] if layout else [])
+            for each in adapted(row):
+                used = self._used(each)
+                for name, column in {**used, "unused": None}.items():
+                    unused = [key for key in each if key not in used.values()] if name == "unused" else []
+                    own = column if column in row else None if column is None else f"(of the layout) {column}"
+                    found.setdefault(name, Counter()).update(unused if name == "unused" else [own] if own else [])
+        return {name: ", ".join(columns) for name, columns in found.items() if columns}
 
     def revision(self) -> str:
-        paths = [Path(self.path)]
-        if "{split}" in self.path:
-            paths = [path for split in self.splits if os.path.exists(path := Path(self.path.replace("{split}", split)))]
-        digest = tables.digest_files([file for path in paths for file in tables.find_files(path)], names=True)
+        splits = self.splits if any("{split}" in path for path in self._named) else ("train",)
+        files = [
+            file
+            for split in splits
+            for path in self._paths(split, must=len(splits) == 1)
+            for file in tables.find_files(path)
+        ]
+        digest = tables.digest_files(files, names=True)
         return f"{digest}+{self.image_folder}" if self.image_folder else digest
 
-    def _path(self, split: str) -> Path:
-        if "{split}" not in self.path and split != "train":
-            raise DataError(
-                f"The source rows has no split '{split}', since {self.path} has only 'train'.",
-                "Choose 'train', or write {split} in the path.",
-            )
-        return Path(self.path.replace("{split}", split))
+    def _paths(self, split: str, *, must: bool = True) -> list[Path]:
+        """The files and folders of a split."""
+        found: list[Path] = []
+        for named in self._named:
+            if "{split}" not in named and split != "train":
+                raise DataError(
+                    f"The source rows has no split '{split}', since {named} has only 'train'.",
+                    "Choose 'train', or write {split} in the path.",
+                )
+            path = os.path.expanduser(named.replace("{split}", split))
+            matching = [] if os.path.exists(path) else sorted(glob.glob(path))
+            if matching or must or os.path.exists(path):
+                found += map(Path, matching or [path])
+        return found
 
-    def _example(self, id: str, row: tables.TableRow, folders: Sequence[Path]) -> Example | Rejected:
-        try:
-            return self._read(id, row, folders)
-        except Reject as reject:
-            return Rejected(id=id, reason=reject.reason)
+    def _files(self, split: str) -> Iterator[tuple[Path, Path]]:
+        """The files of a split, each with the path it was found by."""
+        for path in self._paths(split):
+            for file in tables.find_files(path):
+                yield path, file
+
+    def _rows(self, split: str) -> Iterator[tables.TableRow]:
+        for _, file in self._files(split):
+            yield from (row for _, row in tables.read_table(file) if not isinstance(row, Rejected))
+
+    def _all(self, split: str) -> Iterator[Example | Rejected]:
+        files = list(self._files(split))
+        names = Counter(file.name for _, file in files)
+        for path, file in files:
+            folders = tables.image_folders(path, file, self.image_folder)
+            for position, row in tables.read_table(file):
+                # Line 3 of train.jsonl is in two folders: without the folder its id would be a duplicate.
+                id = position if names[file.name] == 1 else f"{file.parent.name}/{position}"
+                yield from [row] if isinstance(row, Rejected) else self._examples(id, row, folders)
+
+    def _examples(self, id: str, row: tables.TableRow, folders: Sequence[Path]) -> Iterator[Example | Rejected]:
+        rows = [row] if self.question else list(adapted(row))
+        for number, each in enumerate(rows, 1):
+            own = id if len(rows) == 1 else f"{id}#{number}"
+            try:
+                yield self._read(own, each, folders)
+            except Reject as reject:
+                yield Rejected(id=own, reason=reject.reason)
+
+    def _used(self, row: tables.TableRow) -> dict[str, str | None]:
+        return {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
 
     def _read(self, id: str, row: tables.TableRow, folders: Sequence[Path]) -> Example:
-        used = {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
+        used = self._used(row)
 
         def cell(field: str) -> Any:
             column = used[field]
@@ -104,7 +186,7 @@ class Rows(Source):
             _require_no_image(unused)
         images = tables.images_of(cell("images"), *folders)
         choices = tables.choices_of(cell("choices"))
-        (question, *shown), images = placed((_question(cell("question")), *choices), images)
+        (question, *shown), images = placed((_question(cell("question"), row), *choices), images)
         return Example(
             id=tables.text_of(cell("id")) or id,
             question=question,
@@ -140,7 +222,9 @@ def _require_no_image(unused: Mapping[str, Any]) -> None:
             raise Reject(f"the column '{name}' has {what}, which nothing reads; set images to its name, or to ''")
 
 
-def _question(value: Any) -> str:
+def _question(value: Any, row: tables.TableRow) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise Reject("there is no question")
+        like = closest(row)
+        near = f"; the closest layout is {like}" if like else ""
+        raise Reject(f"there is no question among the columns {', '.join(list(row)[:12])}{near}")
     return value.strip()

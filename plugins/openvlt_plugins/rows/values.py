@@ -11,6 +11,8 @@ from openvlt import AnswerType, Reject, tables
 
 _IMAGE = re.compile(r"(?i)[^\n]{1,500}\.(?:png|jpe?g|webp|gif|bmp|tiff?)|data:image/[^\n]*")
 _VIDEO = re.compile(r"(?i)[^\n]{1,500}\.(?:mp4|webm|avi|mov|mkv)|data:video/[^\n]*")
+_TAGGED = re.compile(r"(?s)(?:<think>.*?</think>)?\s*<answer>(.*?)</answer>")
+"""A gold in the form of a response, as VLM-R1 and R1-V write it."""
 _TYPES: dict[str, AnswerType] = {
     **{name: name for name in get_args(AnswerType)},
     "yes/no": "yes_no",
@@ -50,6 +52,8 @@ def answer(value: Any, options: Sequence[str], *, index: bool) -> str:
     if isinstance(value, dict):
         return json.dumps(value, default=str)
     text = tables.text_of(value).strip()
+    if tagged := _TAGGED.fullmatch(text):
+        text = tagged[1].strip()
     if not text:
         raise Reject("empty gold answer")
     return text

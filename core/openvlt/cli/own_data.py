@@ -1,0 +1,150 @@
+"""Files of questions given in place of a recipe: what they contain, and the recipe that trains on them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import click
+
+from openvlt.errors import DataError, UsageError
+
+LOOK = 5_000
+"""Rows that are looked at before a recipe is written; loading reads all of them."""
+SHARE = 0.2
+"""Share of the rows that is held out; of over `LOOK` rows, 1,000."""
+FEWEST = 10
+"""Rows that can be divided at all."""
+FIELDS = ("question", "answer", "choices", "images", "id", "unused")
+_FOLDER = "openvlt_tasks"
+
+
+def is_data(name: str) -> bool:
+    """True for a file of rows, a folder, or a pattern of files; a recipe's name or a YAML file is none."""
+    from openvlt.recipe import find_recipes
+    from openvlt.tables import is_table
+
+    if name in find_recipes() or "://" in name:
+        return False
+    return is_table(Path(name)) or any(mark in name for mark in "*?[") or os.path.isdir(os.path.expanduser(name))
+
+
+def source_of(paths: Sequence[str], columns: str | None = None, beside: Path | None = None) -> dict[str, Any]:
+    """The source of files of rows, as a recipe writes it.
+
+    Args:
+        paths: files, folders or patterns; several are read one after the other.
+        columns: ``question=q,answer=a``: the options that name columns.
+        beside: folder of the recipe, which paths below it are relative to.
+
+    Raises:
+        UsageError: `columns` cannot be read.
+    """
+    found = [os.path.abspath(os.path.expanduser(path)) for path in paths]
+    if beside is not None:
+        found = [os.path.relpath(path, beside) if Path(path).is_relative_to(beside) else path for path in found]
+    named = {}
+    for part in (columns or "").split(",") if columns else ():
+        name, equals, column = (each.strip() for each in part.partition("="))
+        if not equals or not name:
+            raise UsageError(f"--columns {columns} is not a list of field=column.", "Write question=q,answer=a.")
+        named[name] = column
+    return {**_yaml("source.yaml"), "path": found[0] if len(found) == 1 else found, **named}
+
+
+def recipe_of(paths: Sequence[str], columns: str | None = None, out: Path | None = None) -> str:
+    """Look at files of rows, show what was understood, and write the recipe that trains on them.
+
+    Args:
+        paths: files, folders or patterns.
+        columns: see `source_of`.
+        out: the file that the recipe will be written to.
+
+    Returns:
+        The recipe as YAML.
+
+    Raises:
+        DataError: too few rows can be read; the message says why.
+    """
+    import yaml
+
+    rows, shown = _look(source_of(paths, columns), paths)
+    for line in shown:
+        click.echo(line)
+    spec = source_of(paths, columns, out.absolute().parent if out else None)
+    spec |= {"held_out": SHARE if rows < LOOK else 1000, "seed": 0}
+    text = yaml.safe_dump(spec, default_flow_style=True, width=100_000, allow_unicode=True, sort_keys=False).strip()
+    kind = "gpu" if _has_gpu() else "cpu"
+    made = f"Made from {', '.join(os.path.basename(path) for path in paths)!r}"
+    values = {"name": name_of(paths[0]), "source": text, "made": " ".join(made.split())[:100] + ":"}
+    return Template(_text(f"{kind}.yaml")).substitute(values)
+
+
+def name_of(path: str) -> str:
+    """The name of a file or folder as the name of a run."""
+    stem = os.path.basename(os.path.abspath(os.path.expanduser(path))).partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:60] or "own-data"
+
+
+def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, Iterator[str]]:
+    """The number of rows that can be read, `LOOK` at most, and the lines that say what was understood."""
+    from openvlt.cli import registry
+    from openvlt.interfaces import Source
+    from openvlt.records import Example
+
+    source = registry().build(Source, spec).component
+    items = list(islice(source.examples("train"), LOOK))
+    examples = [item for item in items if isinstance(item, Example)]
+    reasons = Counter(item.reason for item in items if not isinstance(item, Example)).most_common(3)
+    lost = "; ".join(f"{count} x {reason}" for reason, count in reasons)
+    if len(examples) < FEWEST:
+        raise DataError(
+            f"{', '.join(paths)}: {len(examples)} of {len(items)} rows are questions, fewer than {FEWEST}"
+            f"{f' ({lost})' if lost else ''}.",
+            "Name the columns: --columns question=COLUMN,answer=COLUMN,images=COLUMN.",
+        )
+    return len(examples), _lines(source.understood("train", LOOK), examples, len(items), lost, paths)
+
+
+def _lines(
+    columns: Mapping[str, str], examples: Sequence[Any], rows: int, lost: str, paths: Sequence[str]
+) -> Iterator[str]:
+    seen = sum(bool(example.images) for example in examples)
+    first = "the first " if rows == LOOK else ""
+    yield f"{', '.join(paths)}: {first}{rows:,} rows, {len(examples):,} questions, {seen:,} with an image"
+    if lost:
+        yield f"  rejected   {lost}"
+    for field in ("layout", *FIELDS) if "layout" in columns else FIELDS:
+        yield f"  {field:10} {columns.get(field, 'none')}"
+    for example in examples[:3]:
+        choices = f" {list(example.choices)}" if example.choices else ""
+        yield f"  {_short(example.id, 20)}: {_short(example.question, 70)!r}{choices} -> {_short(example.answer, 40)!r}"
+
+
+def _short(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _text(name: str) -> str:
+    return files(_FOLDER).joinpath("own", name).read_text(encoding="utf-8")
+
+
+def _yaml(name: str) -> dict[str, Any]:
+    from openvlt.recipe import parse
+
+    value, _ = parse(_text(name), name)
+    return dict(value)

@@ -1,0 +1,165 @@
+"""The layouts of rows that other tools read, recognised by their columns and read as the columns of `rows`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openvlt import tables
+from openvlt_plugins.rows.turns import exchanges, is_conversation, replied, solved, text_of_turns
+
+Row = tables.TableRow
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One layout.
+
+    Attributes:
+        name: of it.
+        shape: what a row of it has: a type by column; ``a.b`` is a key of a mapping.
+        lacks: columns it does not have.
+        columns: what is where, by what `_READERS` reads; the other columns stay.
+        each: makes several rows of one, each of another layout.
+    """
+
+    name: str
+    shape: Mapping[str, type | tuple[type, ...]]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+    each: Callable[[Row], Iterator[Row]] | None = None
+
+    def fits(self, row: Row) -> bool:
+        """True if a row has this layout."""
+        return all(isinstance(_at(row, path), kind) for path, kind in self.shape.items()) and not any(
+            row.get(name) for name in self.lacks
+        )
+
+
+def conversations(column: str) -> Callable[[Row], Iterator[Row]]:
+    """Rows of a conversation: a question for each user turn; each is asked on its own."""
+
+    def each(row: Row) -> Iterator[Row]:
+        rest = {name: value for name, value in row.items() if name != column}
+        yield from map(solved, exchanges(row[column], rest))
+
+    return each
+
+
+def _texts(row: Row) -> Iterator[Row]:
+    """Rows of the_cauldron: each pair of ``texts`` is a question about the row's images."""
+    rest = {name: value for name, value in row.items() if name != "texts"}
+    turns = [
+        {"role": role, "content": pair.get(role)}
+        for pair in row["texts"]
+        if isinstance(pair, Mapping)
+        for role in ("user", "assistant")
+    ]
+    yield from exchanges(turns, rest)
+
+
+TEXT, TURNS = (str,), (list,)
+LAYOUTS = (
+    Layout("the_cauldron", {"texts": TURNS}, each=_texts),
+    *(
+        Layout(f"conversation in '{name}'", {name: TURNS}, each=conversations(name))
+        for name in ("conversations", "messages", "conversation")
+    ),
+    Layout(
+        "verl",
+        {"prompt": (str, list), "reward_model.ground_truth": (str, int, float, list)},
+        {"asked": "prompt", "answer": "reward_model.ground_truth"},
+    ),
+    Layout(
+        "prompt and completion (TRL)",
+        {"prompt": (str, list), "completion": (str, list)},
+        {"asked": "prompt", "reply": "completion"},
+    ),
+    Layout("prompt of messages (TRL)", {"prompt": TURNS}, {"asked": "prompt"}),
+    Layout(
+        "instruction and output (Alpaca)",
+        {"instruction": TEXT, "output": TEXT},
+        {"asked": "instruction", "context": "input", "reply": "output"},
+    ),
+    Layout("query and response (ms-swift)", {"query": TEXT, "response": TEXT}, {"asked": "query", "reply": "response"}),
+    Layout("VQAv2", {"question": TEXT, "multiple_choice_answer": TEXT}, {"answer": "multiple_choice_answer"}),
+    Layout("answers of several people", {"question": TEXT, "answers": TURNS}, {"votes": "answers"}, lacks=("answer",)),
+    Layout("A-OKVQA", {"choices": TURNS, "correct_choice_idx": int}, {"index": "correct_choice_idx"}),
+    Layout("ScienceQA", {"choices": TURNS, "answer": int, "hint": (str, type(None))}, {"index": "answer"}),
+    Layout("problem and solution (VLM-R1)", {"problem": TEXT, "solution": TEXT}, {"reply": "solution"}, ("answer",)),
+)  # fmt: skip
+"""In the order in which they are tried."""
+
+
+def layout_of(row: Row) -> Layout | None:
+    """The layout of a row; None if it has columns of its own."""
+    return next((layout for layout in LAYOUTS if layout.fits(row)), None)
+
+
+def closest(row: Row) -> str:
+    """The layout most of whose columns a row has, with those it lacks; empty if it has none of any."""
+
+    def share(layout: Layout) -> float:
+        return sum(_at(row, path) is not None for path in layout.shape) / len(layout.shape)
+
+    best = max(LAYOUTS, key=share)
+    missing = ", ".join(path for path, kind in best.shape.items() if not isinstance(_at(row, path), kind))
+    return f"{best.name}, without {missing}" if share(best) and missing else ""
+
+
+def adapted(row: Row) -> Iterator[Row]:
+    """The rows of a row, in the columns that `rows` knows."""
+    layout = layout_of(row)
+    if layout is None:
+        yield row
+    elif layout.each is not None:
+        yield from layout.each(row)
+    else:
+        used = {path.partition(".")[0] for path in layout.columns.values()}
+        found = {name: value for name, value in row.items() if name not in used}
+        for what, path in layout.columns.items():
+            _READERS[what](found, _at(row, path))
+        yield solved(found)
+
+
+def _asked(found: dict[str, Any], value: Any) -> None:
+    if isinstance(value, str):
+        found["question"] = value
+    elif is_conversation(value):
+        found["question"] = text_of_turns(value, found)
+
+
+def _context(found: dict[str, Any], value: Any) -> None:
+    if value:
+        found["question"] = f"{found['question']}\n{value}"
+
+
+def _reply(found: dict[str, Any], value: Any) -> None:
+    replied(found, text_of_turns(value, found, role="assistant") if is_conversation(value) else str(value))
+
+
+def _votes(found: dict[str, Any], value: Any) -> None:
+    votes = Counter(tables.text_of(each.get("answer") if isinstance(each, Mapping) else each) for each in value)
+    found["answer"] = max(votes, key=lambda text: votes[text]) if votes else None
+
+
+def _index(found: dict[str, Any], value: Any) -> None:
+    found |= {"answer": chr(ord("A") + value)} if 0 <= value < len(found.get("choices") or ()) else {"answer": None}
+
+
+_READERS: Mapping[str, Callable[[dict[str, Any], Any], None]] = {
+    "asked": _asked,
+    "context": _context,
+    "reply": _reply,
+    "answer": lambda found, value: found.update(answer=value),
+    "votes": _votes,
+    "index": _index,
+}
+
+
+def _at(row: Row, path: str) -> Any:
+    name, _, below = path.partition(".")
+    value = row.get(name)
+    return value if not below else value.get(below) if isinstance(value, Mapping) else None

@@ -1,0 +1,116 @@
+"""Questions of one's own in place of a recipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image as Pictures
+
+from openvlt.cli import cli
+from openvlt.errors import DataError, UsageError
+from openvlt.recipe import read_recipe
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "pictures").mkdir()
+    rows = []
+    for number in range(30):
+        Pictures.new("RGB", (28, 28), (number * 8, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
+        rows.append({"q": f"Which is number {number}?", "a": str(number), "img": f"pictures/{number}.png", "level": 1})
+    path = tmp_path / "my questions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def openvlt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> str:
+        result = CliRunner(env={"OPENVLT_HOME": str(tmp_path / "home")}).invoke(cli, [str(word) for word in words])
+        if result.exception is not None:
+            raise result.exception
+        return result.stdout
+
+    return run
+
+
+COLUMNS = ("--columns", "question=q,answer=a")
+
+
+def test_a_file_is_a_recipe(openvlt: Callable[..., str], data: Path) -> None:
+    shown = openvlt("train", data, *COLUMNS, "--plan")
+    assert "30 rows, 30 questions, 30 with an image" in shown
+    for line in ("question   q", "answer     a", "images     img", "choices    none", "unused     level"):
+        assert f"  {line}\n" in shown
+    assert "my questions.jsonl:3: 'Which is number 2?' -> '2'" in " ".join(shown.split())
+    stages = [line.split()[0] for line in shown.partition("stage ")[2].splitlines()[1:]]
+    assert stages == [
+        "load-qa", "bench-qa-base", "score-qa-base", "load-sft-1", "sft-1", "bench-qa-sft-1", "score-qa-sft-1",
+    ]  # fmt: skip
+
+
+def test_new_recipe_writes_the_same(openvlt: Callable[..., str], data: Path) -> None:
+    openvlt("new-recipe", data, *COLUMNS)
+    written = data.parent / "my-questions.yaml"
+    assert written.read_text().count("#") > 5
+    recipe = read_recipe(str(written))
+    assert recipe.name == "my-questions"
+    (spec,) = recipe.bench
+    assert spec["source"] == {
+        "use": "rows", "path": str(data), "question": "q", "answer": "a", "held_out": 0.2, "seed": 0,
+    }  # fmt: skip
+    assert str(data.parent) not in written.read_text(), "paths below the recipe are relative to it"
+    with pytest.raises(UsageError, match="exists already"):
+        openvlt("new-recipe", data, *COLUMNS)
+    plan = openvlt("train", data, *COLUMNS, "--plan")
+    assert openvlt("train", written, "--plan") in plan
+
+
+def test_rows_that_cannot_be_read_say_why(openvlt: Callable[..., str], data: Path) -> None:
+    with pytest.raises(DataError, match="0 of 30 rows are questions") as error:
+        openvlt("train", data)
+    assert "no question among the columns q, a, img, level" in str(error.value)
+    assert "--columns question=COLUMN" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("DATA", "quickstart"), "'quickstart' is no file of rows"),
+        (("quickstart", "--columns", "answer=a"), "--columns has no effect"),
+        (("DATA", "--columns", "answer"), "is not a list of field=column"),
+        (("DATA", "--columns", "anwser=a"), "no option 'anwser'"),
+    ],
+)
+def test_mistakes(openvlt: Callable[..., str], data: Path, words: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        openvlt("train", *(str(data) if word == "DATA" else word for word in words), "--plan")
+
+
+def test_a_source_is_a_file_or_yaml_in_train_and_try(openvlt: Callable[..., str], data: Path) -> None:
+    inline = f"{{use: rows, path: '{data}', question: q, answer: a}}"
+    assert "Which is number 1?" in openvlt("try", "verifier", "answer", "--source", inline, "--limit", "2")
+    plain = data.with_name("plain.jsonl")
+    plain.write_text(json.dumps({"question": "How many?", "answer": "2"}))
+    assert "How many?" in openvlt("try", "verifier", "answer", "--source", plain)
+
+
+def test_relative_paths_in_a_recipe_are_relative_to_it(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "r.yaml").write_text(
+        "name: r\nbase: ../model\nbench: ./b.yaml\n"
+        "train: {sft: {trainer: sft, data: {source: {use: rows, path: [a.jsonl, /b.jsonl, ~/c.jsonl]}}}}\n"
+    )
+    recipe = read_recipe(str(tmp_path / "below" / "r.yaml"), settings=["seed=1"])
+    phase = recipe.iterations[0].train["sft"]
+    assert phase.data is not None
+    assert not isinstance(phase.data, str)
+    assert phase.data.source["path"] == [str(tmp_path / "below/a.jsonl"), "/b.jsonl", "~/c.jsonl"]
+    assert recipe.base.id == str(tmp_path / "below/../model")
+    assert recipe.bench == [{"use": str(tmp_path / "below/b.yaml")}]
