@@ -11,8 +11,11 @@ from click.testing import CliRunner
 from PIL import Image as Pictures
 
 from openvlt.cli import cli
+from openvlt.cli.own_data import recipe_of
 from openvlt.errors import DataError, UsageError
+from openvlt.pipeline import compile_recipe
 from openvlt.recipe import read_recipe
+from openvlt.registry import Registry
 
 
 @pytest.fixture
@@ -51,8 +54,26 @@ def test_a_file_is_a_recipe(openvlt: Callable[..., str], data: Path) -> None:
     assert "my questions.jsonl:3: 'Which is number 2?' -> '2'" in " ".join(shown.split())
     stages = [line.split()[0] for line in shown.partition("stage ")[2].splitlines()[1:]]
     assert stages == [
-        "load-qa", "bench-qa-base", "score-qa-base", "load-sft-1", "sft-1", "bench-qa-sft-1", "score-qa-sft-1",
+        "load-qa", "bench-qa-base", "score-qa-base", "load-sft-1", "filter-sft-1", "sft-1", "bench-qa-sft-1",
+        "score-qa-sft-1",
     ]  # fmt: skip
+
+
+def test_with_a_gpu_the_base_is_reinforced(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openvlt.cli.own_data._has_gpu", lambda: True)
+    recipe = read_recipe("own", text=recipe_of([str(data)], COLUMNS[1]))
+    stages = [stage.name for stage in compile_recipe(recipe, Registry.discover())]
+    assert stages[-3:] == ["grpo-1", "bench-qa-grpo-1", "score-qa-grpo-1"]
+
+
+@pytest.mark.slow  # a real training
+def test_a_trained_model_is_scored_on_the_part_held_out(openvlt: Callable[..., str], data: Path) -> None:
+    shown = openvlt("train", data, *COLUMNS, "--set", "train.sft.epochs=1")
+    assert "qa, 6 questions" in shown
+    assert "sft-1 against base" in shown
+    (run,) = json.loads(openvlt("runs", "--json"))
+    assert run["name"] == "my-questions"
+    assert (Path(run["model"]) / "model.safetensors").is_file()
 
 
 def test_new_recipe_writes_the_same(openvlt: Callable[..., str], data: Path) -> None:
