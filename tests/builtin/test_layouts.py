@@ -102,6 +102,21 @@ def test_every_layout_has_a_row() -> None:
     assert {layout.name for layout in LAYOUTS} - found == {"conversation in 'conversation'"}
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": Q, "choices": ["1", "2", "3"], "answer": 2},
+        {"question": Q, "answer": "2", "messages": [ASKED, {"role": "assistant", "content": A}]},
+        {"problem": Q, "answer": "2", "solution": "1 + 1 = 2"},
+    ],
+)
+def test_own_columns_come_first(tmp_path: Path, row: dict[str, Any]) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    (example,) = read(tmp_path / "rows.jsonl")
+    assert isinstance(example, Example)
+    assert (example.question, example.answer) == (Q, "2")
+
+
 def test_each_question_of_a_conversation_is_asked_on_its_own(folder: Path) -> None:
     turns = [{"from": role, "value": text} for text in ("<image>1", "2") for role in ("human", "gpt")]
     (folder / "rows.jsonl").write_text(json.dumps({"id": "7", "image": "a.png", "conversations": turns}))

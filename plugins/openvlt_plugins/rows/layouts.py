@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from openvlt import tables
-from openvlt_plugins.rows.turns import exchanges, is_conversation, replied, solved, text_of_turns
+from openvlt_plugins.rows.fields import READERS
+from openvlt_plugins.rows.turns import exchanges, solved
 
 Row = tables.TableRow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """One layout.
 
@@ -21,7 +21,7 @@ class Layout:
         name: of it.
         shape: what a row of it has: a type by column; ``a.b`` is a key of a mapping.
         lacks: columns it does not have.
-        columns: what is where, by what `_READERS` reads; the other columns stay.
+        columns: what is where, by the name of its reader (see `fields`); the other columns stay.
         each: makes several rows of one, each of another layout.
     """
 
@@ -33,7 +33,7 @@ class Layout:
 
     def fits(self, row: Row) -> bool:
         """True if a row has this layout."""
-        return all(isinstance(_at(row, path), kind) for path, kind in self.shape.items()) and not any(
+        return all(_is(row, path, kind) for path, kind in self.shape.items()) and not any(
             row.get(name) for name in self.lacks
         )
 
@@ -61,35 +61,44 @@ def _texts(row: Row) -> Iterator[Row]:
 
 
 TEXT, TURNS = (str,), (list,)
+OWN = ("question",)
+"""A row that has this column is not looked for a question elsewhere."""
 LAYOUTS = (
-    Layout("the_cauldron", {"texts": TURNS}, each=_texts),
+    Layout("the_cauldron", {"texts": TURNS}, lacks=OWN, each=_texts),
     *(
-        Layout(f"conversation in '{name}'", {name: TURNS}, each=conversations(name))
+        Layout(f"conversation in '{name}'", {name: TURNS}, lacks=OWN, each=conversations(name))
         for name in ("conversations", "messages", "conversation")
     ),
     Layout(
         "verl",
         {"prompt": (str, list), "reward_model.ground_truth": (str, int, float, list)},
         {"asked": "prompt", "answer": "reward_model.ground_truth"},
+        OWN,
     ),
     Layout(
         "prompt and completion (TRL)",
         {"prompt": (str, list), "completion": (str, list)},
         {"asked": "prompt", "reply": "completion"},
+        OWN,
     ),
-    Layout("prompt of messages (TRL)", {"prompt": TURNS}, {"asked": "prompt"}),
+    Layout("prompt of messages (TRL)", {"prompt": TURNS}, {"asked": "prompt"}, OWN),
     Layout(
         "instruction and output (Alpaca)",
         {"instruction": TEXT, "output": TEXT},
         {"asked": "instruction", "context": "input", "reply": "output"},
+        OWN,
     ),
-    Layout("query and response (ms-swift)", {"query": TEXT, "response": TEXT}, {"asked": "query", "reply": "response"}),
+    Layout(
+        "query and response (ms-swift)", {"query": TEXT, "response": TEXT}, {"asked": "query", "reply": "response"}, OWN
+    ),
     Layout("VQAv2", {"question": TEXT, "multiple_choice_answer": TEXT}, {"answer": "multiple_choice_answer"}),
     Layout("answers of several people", {"question": TEXT, "answers": TURNS}, {"votes": "answers"}, lacks=("answer",)),
     Layout("A-OKVQA", {"choices": TURNS, "correct_choice_idx": int}, {"index": "correct_choice_idx"}),
     Layout("ScienceQA", {"choices": TURNS, "answer": int, "hint": (str, type(None))}, {"index": "answer"}),
-    Layout("problem and solution (VLM-R1)", {"problem": TEXT, "solution": TEXT}, {"reply": "solution"}, ("answer",)),
-)  # fmt: skip
+    Layout(
+        "problem and solution (VLM-R1)", {"problem": TEXT, "solution": TEXT}, {"reply": "solution"}, ("answer", *OWN)
+    ),
+)
 """In the order in which they are tried."""
 
 
@@ -99,14 +108,12 @@ def layout_of(row: Row) -> Layout | None:
 
 
 def closest(row: Row) -> str:
-    """The layout most of whose columns a row has, with those it lacks; empty if it has none of any."""
-
-    def share(layout: Layout) -> float:
-        return sum(_at(row, path) is not None for path in layout.shape) / len(layout.shape)
-
-    best = max(LAYOUTS, key=share)
-    missing = ", ".join(path for path, kind in best.shape.items() if not isinstance(_at(row, path), kind))
-    return f"{best.name}, without {missing}" if share(best) and missing else ""
+    """The layout most of whose columns a row has, with those it lacks; empty if it has half of none."""
+    lacking = {layout: [path for path in layout.shape if not _is(row, path, object)] for layout in LAYOUTS}
+    best = min(LAYOUTS, key=lambda layout: len(lacking[layout]) / len(layout.shape))
+    if len(lacking[best]) * 2 > len(best.shape):
+        return ""
+    return f"{best.name}, without {', '.join(lacking[best])}" if lacking[best] else f"{best.name}, with other types"
 
 
 def adapted(row: Row) -> Iterator[Row]:
@@ -120,43 +127,12 @@ def adapted(row: Row) -> Iterator[Row]:
         used = {path.partition(".")[0] for path in layout.columns.values()}
         found = {name: value for name, value in row.items() if name not in used}
         for what, path in layout.columns.items():
-            _READERS[what](found, _at(row, path))
+            READERS[what](found, _at(row, path))
         yield solved(found)
 
 
-def _asked(found: dict[str, Any], value: Any) -> None:
-    if isinstance(value, str):
-        found["question"] = value
-    elif is_conversation(value):
-        found["question"] = text_of_turns(value, found)
-
-
-def _context(found: dict[str, Any], value: Any) -> None:
-    if value:
-        found["question"] = f"{found['question']}\n{value}"
-
-
-def _reply(found: dict[str, Any], value: Any) -> None:
-    replied(found, text_of_turns(value, found, role="assistant") if is_conversation(value) else str(value))
-
-
-def _votes(found: dict[str, Any], value: Any) -> None:
-    votes = Counter(tables.text_of(each.get("answer") if isinstance(each, Mapping) else each) for each in value)
-    found["answer"] = max(votes, key=lambda text: votes[text]) if votes else None
-
-
-def _index(found: dict[str, Any], value: Any) -> None:
-    found |= {"answer": chr(ord("A") + value)} if 0 <= value < len(found.get("choices") or ()) else {"answer": None}
-
-
-_READERS: Mapping[str, Callable[[dict[str, Any], Any], None]] = {
-    "asked": _asked,
-    "context": _context,
-    "reply": _reply,
-    "answer": lambda found, value: found.update(answer=value),
-    "votes": _votes,
-    "index": _index,
-}
+def _is(row: Row, path: str, kind: type | tuple[type, ...]) -> bool:
+    return path.partition(".")[0] in row and isinstance(_at(row, path), kind) and _at(row, path) != []
 
 
 def _at(row: Row, path: str) -> Any:

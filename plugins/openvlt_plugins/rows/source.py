@@ -72,6 +72,8 @@ class Rows(Source):
     is_local: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        if not self.held_out >= 0:
+            raise DataError(f"held_out is {self.held_out}.", "Set it to a share below 1, a number of examples, or 0.")
         for path in self._named:
             if "://" in path:
                 raise DataError(
@@ -104,16 +106,16 @@ class Rows(Source):
             position += 1
 
     def understood(self, split: str, rows: int) -> Mapping[str, str]:
-        found: dict[str, Counter[str]] = {}
+        found: dict[str, Counter[str]] = {name: Counter() for name in ("layout", *ALIASES, "unused")}
         for row in islice(self._rows(split), rows):
-            layout = layout_of(row)
-            found.setdefault("layout", Counter()).update([layout.name] if layout else [])
-            for each in adapted(row):
+            if not self.question and (layout := layout_of(row)):
+                found["layout"][layout.name] += 1
+            for each in self._adapted(row):
                 used = self._used(each)
-                for name, column in {**used, "unused": None}.items():
-                    unused = [key for key in each if key not in used.values()] if name == "unused" else []
-                    own = column if column in row else None if column is None else f"(of the layout) {column}"
-                    found.setdefault(name, Counter()).update(unused if name == "unused" else [own] if own else [])
+                for name, column in used.items():
+                    if column is not None:
+                        found[name][column if column in row else "the layout's"] += 1
+                found["unused"].update(each.keys() - set(used.values()))
         return {name: ", ".join(columns) for name, columns in found.items() if columns}
 
     def revision(self) -> str:
@@ -163,13 +165,17 @@ class Rows(Source):
                 yield from [row] if isinstance(row, Rejected) else self._examples(id, row, folders)
 
     def _examples(self, id: str, row: tables.TableRow, folders: Sequence[Path]) -> Iterator[Example | Rejected]:
-        rows = [row] if self.question else list(adapted(row))
+        rows = self._adapted(row)
         for number, each in enumerate(rows, 1):
             own = id if len(rows) == 1 else f"{id}#{number}"
             try:
                 yield self._read(own, each, folders)
             except Reject as reject:
                 yield Rejected(id=own, reason=reject.reason)
+
+    def _adapted(self, row: tables.TableRow) -> list[tables.TableRow]:
+        """The row as it is, if a column of the question is named, else the rows of its layout."""
+        return [row] if self.question else list(adapted(row))
 
     def _used(self, row: tables.TableRow) -> dict[str, str | None]:
         return {field: _column(row, getattr(self, field), names) for field, names in ALIASES.items()}
