@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 from PIL import Image as Pictures
 
 from openvlt import DataError, Example, Rejected
@@ -133,6 +134,32 @@ def test_what_is_not_recognised_shows_its_columns_and_the_closest_layout(tmp_pat
         "there is no question among the columns frage, output; the closest layout is instruction and output (Alpaca), "
         "without instruction"
     )
+
+
+KEYS = st.sampled_from(
+    sorted({path.partition(".")[0] for layout in LAYOUTS for path in layout.shape} | {"images", "image"})
+)
+TURN = st.dictionaries(
+    st.sampled_from(["from", "value", "role", "content", "type", "text", "image"]), st.text(max_size=4)
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["user", "<image>", A, FULL]) | TURN,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "from", "value", "ground_truth", "type", "answer"]), inner
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(row=st.dictionaries(KEYS, VALUES, max_size=5))
+def test_any_row_is_an_example_or_rejected(tmp_path_factory: pytest.TempPathFactory, row: dict[str, Any]) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    path.write_text(json.dumps(row))
+    assert all(isinstance(item, Example | Rejected) for item in read(path))
+    Rows(path=str(path)).understood("train", 1)
 
 
 def shard(path: Path, rows: Mapping[str, Any], image: bytes) -> None:

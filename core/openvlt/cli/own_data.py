@@ -79,7 +79,8 @@ def recipe_of(paths: Sequence[str], columns: str | None = None, out: Path | None
     for line in shown:
         click.echo(line)
     spec = source_of(paths, columns, out.absolute().parent if out else None)
-    spec |= {"held_out": SHARE if rows < LOOK else 1000, "seed": 0}
+    if not any("{split}" in path for path in paths):  # else there is a file of test questions
+        spec |= {"held_out": SHARE if rows < LOOK else 1000, "seed": 0}
     text = yaml.safe_dump(spec, default_flow_style=True, width=100_000, allow_unicode=True, sort_keys=False).strip()
     kind = "gpu" if _has_gpu() else "cpu"
     made = f"Made from {', '.join(os.path.basename(path) for path in paths)!r}"

@@ -95,5 +95,6 @@ def _text(turn: Mapping[str, Any], found: dict[str, Any]) -> str:
             image = part.get("image_url", part.get("image", part.get("url")))
             image = image.get("url") if isinstance(image, Mapping) and "url" in image else image
             if image is not None:  # else it is one of the images of the row
-                found["images"] = [*(found.get("images") or []), image]
+                before = found.get("images") or []
+                found["images"] = [*(before if isinstance(before, list) else [before]), image]
     return "".join(texts)
