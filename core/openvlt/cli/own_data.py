@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ SHARE = 0.2
 """Share of the rows that is held out; of over `LOOK` rows, 1,000."""
 FEWEST = 10
 """Rows that can be divided at all."""
-FIELDS = ("question", "answer", "choices", "images", "id", "unused")
+FIELDS = ("layout", "question", "answer", "choices", "images", "id", "unused")
 _FOLDER = "openvlt_tasks"
 
 
@@ -94,39 +94,41 @@ def name_of(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:60] or "own-data"
 
 
-def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, Iterator[str]]:
-    """The number of rows that can be read, `LOOK` at most, and the lines that say what was understood."""
+def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]]:
+    """The number of rows that are questions, of the first `LOOK`, and the lines that say what was understood."""
     from openvlt.cli import registry
     from openvlt.interfaces import Source
     from openvlt.records import Example
 
     source = registry().build(Source, spec).component
-    items = list(islice(source.examples("train"), LOOK))
-    examples = [item for item in items if isinstance(item, Example)]
-    reasons = Counter(item.reason for item in items if not isinstance(item, Example)).most_common(3)
-    lost = "; ".join(f"{count} x {reason}" for reason, count in reasons)
-    if len(examples) < FEWEST:
+    rows = questions = seen = 0
+    reasons, first = Counter[str](), list[str]()
+    for item in islice(source.examples("train"), LOOK):  # none is kept: it may contain its images
+        rows += 1
+        if not isinstance(item, Example):
+            reasons[item.reason] += 1
+            continue
+        questions += 1
+        seen += bool(item.images)
+        if questions <= 3:
+            choices = f" {list(item.choices)}" if item.choices else ""
+            answer = _short(item.answer, 40)
+            first.append(f"  {_short(item.id, 20)}: {_short(item.question, 70)!r}{choices} -> {answer!r}")
+    lost = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
+    if questions < FEWEST:
         raise DataError(
-            f"{', '.join(paths)}: {len(examples)} of {len(items)} rows are questions, fewer than {FEWEST}"
+            f"{', '.join(paths)}: {questions} of {rows} rows are questions, fewer than {FEWEST}"
             f"{f' ({lost})' if lost else ''}.",
             "Name the columns: --columns question=COLUMN,answer=COLUMN,images=COLUMN.",
         )
-    return len(examples), _lines(source.understood("train", LOOK), examples, len(items), lost, paths)
-
-
-def _lines(
-    columns: Mapping[str, str], examples: Sequence[Any], rows: int, lost: str, paths: Sequence[str]
-) -> Iterator[str]:
-    seen = sum(bool(example.images) for example in examples)
-    first = "the first " if rows == LOOK else ""
-    yield f"{', '.join(paths)}: {first}{rows:,} rows, {len(examples):,} questions, {seen:,} with an image"
-    if lost:
-        yield f"  rejected   {lost}"
-    for field in ("layout", *FIELDS) if "layout" in columns else FIELDS:
-        yield f"  {field:10} {columns.get(field, 'none')}"
-    for example in examples[:3]:
-        choices = f" {list(example.choices)}" if example.choices else ""
-        yield f"  {_short(example.id, 20)}: {_short(example.question, 70)!r}{choices} -> {_short(example.answer, 40)!r}"
+    columns = source.understood("train", LOOK)
+    counted = "the first " if rows == LOOK else ""
+    return questions, [
+        f"{', '.join(paths)}: {counted}{rows:,} rows, {questions:,} questions, {seen:,} with an image",
+        *([f"  rejected   {lost}"] if lost else []),
+        *(f"  {name:10} {columns.get(name, 'none')}" for name in FIELDS if name != "layout" or name in columns),
+        *first,
+    ]
 
 
 def _short(text: str, most: int) -> str:

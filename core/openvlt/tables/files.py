@@ -47,7 +47,7 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
         return [path]
     found = path.rglob("*") if names else path.glob("*")
     files = sorted(file for file in found if is_table(file) and belongs(file, path))
-    files = [file for file in files if file.suffix == ".arrow"] or files  # beside them `datasets` keeps its records
+    files = [file for file in files if file.name not in _RECORDS]
     files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
         if shards := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
@@ -261,6 +261,8 @@ def _separated(path: Path) -> _Numbered:
             raise DataError(f"{path}:{reader.line_num} cannot be read: {error}.", "Write the file again.") from error
 
 
+_RECORDS = ("dataset_info.json", "dataset_dict.json", "state.json")
+"""Files that `datasets` writes beside the rows it saves to disk."""
 _TEXTS = (".jsonl", ".ndjson", ".json", ".tsv", ".csv")
 _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".jsonl": _json_lines,
