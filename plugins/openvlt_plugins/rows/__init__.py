@@ -10,5 +10,5 @@ def register_sources(register: Register) -> None:
     register(
         "rows",
         "openvlt_plugins.rows.source:Rows",
-        summary="your own questions and images: JSON Lines, JSON, Parquet, TSV, CSV or Excel",
+        summary="your own questions and images: JSON Lines, JSON, Parquet, CSV, ..., in the layouts of many tools",
     )

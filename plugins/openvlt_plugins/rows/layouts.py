@@ -100,11 +100,13 @@ LAYOUTS = (
     ),
 )
 """In the order in which they are tried."""
+_NEEDED = [(frozenset(path.partition(".")[0] for path in layout.shape), layout) for layout in LAYOUTS]
 
 
 def layout_of(row: Row) -> Layout | None:
     """The layout of a row; None if it has columns of its own."""
-    return next((layout for layout in LAYOUTS if layout.fits(row)), None)
+    names = row.keys()
+    return next((layout for needed, layout in _NEEDED if needed <= names and layout.fits(row)), None)
 
 
 def closest(row: Row) -> str:

@@ -37,6 +37,10 @@ ALIASES = {
 class Rows(Source):
     """Reads JSON Lines, JSON (a list, or an object whose keys are ids), Parquet, TSV, CSV and Excel, row by row.
 
+    Also Arrow, shards of WebDataset and folders of images. The layouts of other tools are recognised by their columns
+    (`layouts`), unless the column of the question is named; one row of them may be several examples. With `held_out`
+    the splits are ``train`` and ``test`` of the same rows (`held_out.held_out`).
+
     Unused columns become metadata; one that has an image is not overlooked but named in the reason of the rejected
     row. Images keep their places in questions and choices, which `<image>`, `<image_2>`, `<|image_pad|>` and the like
     mark; there must be one `<image>` per image, if any. An invalid row is rejected with its line number. The revision
