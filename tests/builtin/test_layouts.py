@@ -98,6 +98,18 @@ def test_a_layout_is_recognised_by_its_shape(folder: Path, name: str) -> None:
     assert [image_digest(image) for image in example.images] == [hashlib.sha256(png()).hexdigest()]
 
 
+@pytest.mark.parametrize("name", ["LLaVA", "TRL prompt and completion", "verl", "the_cauldron"])
+def test_a_layout_may_be_written_in_the_cells_of_a_table(folder: Path, name: str) -> None:
+    row, _ = ROWS[name]
+    with (folder / "rows.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerow({key: value if isinstance(value, str) else json.dumps(value) for key, value in row.items()})
+    (example,) = read(folder / "rows.csv")
+    assert isinstance(example, Example)
+    assert (example.question, example.answer, len(example.images)) == (Q, A, 1)
+
+
 def test_every_layout_has_a_row() -> None:
     found = {layout.name for row, _ in ROWS.values() if (layout := layout_of(row))}
     assert {layout.name for layout in LAYOUTS} - found == {"conversation in 'conversation'"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from openvlt import tables
 from openvlt_plugins.rows.fields import READERS
-from openvlt_plugins.rows.turns import exchanges, solved
+from openvlt_plugins.rows.turns import conversations, solved, texts
 
 Row = tables.TableRow
 
@@ -38,33 +38,11 @@ class Layout:
         )
 
 
-def conversations(column: str) -> Callable[[Row], Iterator[Row]]:
-    """Rows of a conversation: a question for each user turn; each is asked on its own."""
-
-    def each(row: Row) -> Iterator[Row]:
-        rest = {name: value for name, value in row.items() if name != column}
-        yield from map(solved, exchanges(row[column], rest))
-
-    return each
-
-
-def _texts(row: Row) -> Iterator[Row]:
-    """Rows of the_cauldron: each pair of ``texts`` is a question about the row's images."""
-    rest = {name: value for name, value in row.items() if name != "texts"}
-    turns = [
-        {"role": role, "content": pair.get(role)}
-        for pair in row["texts"]
-        if isinstance(pair, Mapping)
-        for role in ("user", "assistant")
-    ]
-    yield from exchanges(turns, rest)
-
-
 TEXT, TURNS = (str,), (list,)
 OWN = ("question",)
 """A row that has this column is not looked for a question elsewhere."""
 LAYOUTS = (
-    Layout("the_cauldron", {"texts": TURNS}, lacks=OWN, each=_texts),
+    Layout("the_cauldron", {"texts": TURNS}, lacks=OWN, each=texts),
     *(
         Layout(f"conversation in '{name}'", {name: TURNS}, lacks=OWN, each=conversations(name))
         for name in ("conversations", "messages", "conversation")
@@ -100,11 +78,16 @@ LAYOUTS = (
     ),
 )
 """In the order in which they are tried."""
+_NESTED = ("conversations", "messages", "conversation", "texts", "prompt", "completion", "reward_model", "answers")
 _NEEDED = [(frozenset(path.partition(".")[0] for path in layout.shape), layout) for layout in LAYOUTS]
 
 
 def layout_of(row: Row) -> Layout | None:
     """The layout of a row; None if it has columns of its own."""
+    return _layout_of(_opened(row))
+
+
+def _layout_of(row: Row) -> Layout | None:
     names = row.keys()
     return next((layout for needed, layout in _NEEDED if needed <= names and layout.fits(row)), None)
 
@@ -120,7 +103,8 @@ def closest(row: Row) -> str:
 
 def adapted(row: Row) -> Iterator[Row]:
     """The rows of a row, in the columns that `rows` knows."""
-    layout = layout_of(row)
+    row = _opened(row)
+    layout = _layout_of(row)
     if layout is None:
         yield row
     elif layout.each is not None:
@@ -131,6 +115,13 @@ def adapted(row: Row) -> Iterator[Row]:
         for what, path in layout.columns.items():
             READERS[what](found, _at(row, path))
         yield solved(found)
+
+
+def _opened(row: Row) -> Row:
+    """The row with the lists and mappings that CSV, and some Parquet files, have as text."""
+    written = [name for name in _NESTED if isinstance(text := row.get(name), str) and text[:1] in ("[", "{")]
+    found = {name: tables.literal_of(row[name]) for name in written}
+    return {**row, **{name: value for name, value in found.items() if value is not None}} if found else row
 
 
 def _is(row: Row, path: str, kind: type | tuple[type, ...]) -> bool:

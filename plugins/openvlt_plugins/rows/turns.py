@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from openvlt import PLACEHOLDER, Completion, Format, parse
@@ -49,6 +49,28 @@ def exchanges(turns: Sequence[Any], rest: Mapping[str, Any]) -> Iterator[dict[st
         yield {**row, name: f"{row[name]}#{number}"} if name and len(found) > 1 else row
     if not found:
         yield dict(rest)
+
+
+def conversations(column: str) -> Callable[[Mapping[str, Any]], Iterator[dict[str, Any]]]:
+    """Rows of a conversation: a question for each user turn; each is asked on its own."""
+
+    def each(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        rest = {name: value for name, value in row.items() if name != column}
+        yield from map(solved, exchanges(row[column], rest))
+
+    return each
+
+
+def texts(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Rows of the_cauldron: each pair of ``texts`` is a question about the row's images."""
+    rest = {name: value for name, value in row.items() if name != "texts"}
+    turns = [
+        {"role": role, "content": pair.get(role)}
+        for pair in row["texts"]
+        if isinstance(pair, Mapping)
+        for role in ("user", "assistant")
+    ]
+    yield from exchanges(turns, rest)
 
 
 def text_of_turns(turns: Sequence[Any], found: dict[str, Any], role: str = "user") -> str:
