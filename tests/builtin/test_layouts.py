@@ -120,7 +120,7 @@ def test_every_layout_has_a_row() -> None:
     [
         {"question": Q, "choices": ["1", "2", "3"], "answer": 2},
         {"question": Q, "answer": "2", "messages": [ASKED, {"role": "assistant", "content": A}]},
-        {"problem": Q, "answer": "2", "solution": "1 + 1 = 2"},
+        {"problem": Q, "answer": 2, "solution": "1 + 1 = 2"},
     ],
 )
 def test_own_columns_come_first(tmp_path: Path, row: dict[str, Any]) -> None:

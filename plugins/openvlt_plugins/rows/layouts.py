@@ -33,8 +33,8 @@ class Layout:
 
     def fits(self, row: Row) -> bool:
         """True if a row has this layout."""
-        return all(_is(row, path, kind) for path, kind in self.shape.items()) and not any(
-            row.get(name) for name in self.lacks
+        return all(_is(row, path, kind) for path, kind in self.shape.items()) and all(
+            row.get(name) in (None, "") for name in self.lacks
         )
 
 

@@ -93,7 +93,8 @@ def replied(found: dict[str, Any], text: str) -> None:
 
 def solved(found: dict[str, Any]) -> dict[str, Any]:
     """The row, with the answer of its column ``solution`` if it has no other, as in the GRPO of TRL and ms-swift."""
-    if not any(found.get(name) for name in ("answer", "gold", "label", "ground_truth")) and found.get("solution"):
+    golds = [found.get(name) for name in ("answer", "gold", "label", "ground_truth")]
+    if all(gold in (None, "") for gold in golds) and found.get("solution"):
         replied(found, str(found.pop("solution")))
     return found
 
