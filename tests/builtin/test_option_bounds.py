@@ -48,6 +48,7 @@ def test_a_number_has_bounds_and_what_is_outside_is_refused(entry: Entry, option
 
 def _required(entry: Entry) -> dict[str, object]:
     values: dict[str, object] = {"str": "x", "int": 1, "Model": "m", "Mapping[str, str]": {}, "Source": "rows"}
+    values["str | tuple[str, ...]"] = "x"
     options = REGISTRY.describe(entry.kind, entry.id).options
     return {option.name: values[option.type] for option in options if option.required}
 

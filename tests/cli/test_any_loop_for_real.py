@@ -18,7 +18,7 @@ def test_a_loop_of_any_shape_trains_the_tiny_base(
     few = "batch: 4, device_batch: 4, freeze: [vision]"
     words = {
         "SOURCE": "{use: made, n: 8}",
-        "teacher: policy": "teacher: {use: policy, k: 2, max_tokens: 8}",
+        "teacher: policy": "teacher: {use: echo, k: 2, model: policy}",
         "TEACHER": f"{{use: tutor, k: 4, model: {{id: {fake_model}, backend: fake}}}}",
         "select: [correct]": "select: []",
         "SFT": f"{{use: sft, {few}}}",

@@ -373,7 +373,7 @@ def test_a_generation_decodes_each_image_once(stages: Bench, monkeypatch: pytest
     rows = stages.load(n=12, per_image=2)
     told = {
         "model": {"id": "none"}, "format": {}, "folder": str(stages.model), "seed": 0, "verifiers": {}, "weights": {},
-        "rows": str(rows.folder.rows_file), "images": str(stages.workspace.home.images), "routes": {}, "reads": "prompts", "ready": False,
+        "rows": str(rows.folder.rows_file), "home": str(stages.workspace.home.root), "routes": {}, "reads": "prompts", "ready": False,
     }  # fmt: skip
     job = Job(told, stages.workspace.registry)
     data = lazy(job, 12, SimpleNamespace(all_special_tokens=[]))

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from annotated_types import Ge
+
 from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.rows import values
 from openvlt_plugins.rows.held_out import held_out
@@ -67,17 +69,15 @@ class Rows(Source):
     ] = None
 
     held_out: Annotated[
-        float, Option("share of the examples held out as the split test, or from 1 on their number; 0 for none")
+        float, Ge(0), Option("share of the examples held out as the split test, or from 1 on their number; 0 for none")
     ] = 0.0
-    seed: Annotated[int, Option("seed of what is held out")] = 0
+    seed: Annotated[int, Ge(0), Option("seed of what is held out")] = 0
 
     version: ClassVar[str] = "4"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
     is_local: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not self.held_out >= 0:
-            raise DataError(f"held_out is {self.held_out}.", "Set it to a share below 1, a number of examples, or 0.")
         for path in self._named:
             if "://" in path:
                 raise DataError(

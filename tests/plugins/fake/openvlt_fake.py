@@ -76,6 +76,7 @@ def register_sources(register: Any) -> None:
 @hookimpl
 def register_teachers(register: Any) -> None:
     register("tutor", Tutor, summary="adds from the caption")
+    register("echo", Echo, summary="takes any reply for an answer")
     register("double-checker", DoubleChecker, summary="adds, and asks itself again")
 
 
@@ -230,6 +231,23 @@ class DoubleChecker(Tutor):
             return parse(first, Format())
         again = [*asked, Message.assistant(first.text), Message.user("Are you sure? Think, then answer.")]
         return parse(chat(again, temperature=0.1), Format())
+
+
+@dataclass(frozen=True)
+class Echo(Tutor):
+    """Sees the images, and takes whatever is replied for an answer: an untrained model writes no tags."""
+
+    uses_caption = False
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(n=self.k, temperature=1.0, max_tokens=8)
+
+    def messages(self, example: Example, caption: str | None) -> list[Message]:
+        return Format().prompt(example)
+
+    def parse(self, completion: Completion) -> Trace:
+        return Trace(think="", answer=completion.text.strip() or "?", raw=completion.text)
 
 
 @dataclass(frozen=True)
