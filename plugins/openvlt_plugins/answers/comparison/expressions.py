@@ -133,7 +133,7 @@ class Expressions:
             return rounded != 0 and _rounded_to(exact_given, decimals) == rounded
         if self.policy.tolerance and difference <= Fraction(self.policy.tolerance) * abs(exact_gold):
             return True
-        if isinstance(gold, Num):
+        if isinstance(gold, Num) and (gold.decimals is not None or gold.value.denominator == 1):
             exact = not (isinstance(given, Num) and given.decimals is not None)
             return self.policy.rounded_gold and exact and gold.decimals is not None and _rounds_to(exact_given, gold)
         return self._has_digits(given) and difference < _last_place(given)
@@ -142,7 +142,8 @@ class Expressions:
         """Whether a decimal in the answer (or, if the policy allows it, in the gold) approximates an irrational."""
         if isinstance(given, Num) and self._has_digits(given):
             exact = _real(gold)
-            return exact is not None and abs(exact - given.value) < _last_place(given)
+            # A decimal longer than double precision is compared as far as that goes.
+            return exact is not None and abs(exact - given.value) < max(_last_place(given), abs(exact) / 10**14)
         precision = self.policy.precision
         if isinstance(gold, Num) and (precision is not None or (self.policy.rounded_gold and gold.decimals)):
             decimals = gold.decimals or 0 if precision is None else max(0, min(precision, DIGITS))
