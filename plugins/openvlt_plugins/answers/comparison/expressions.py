@@ -8,7 +8,18 @@ from math import floor
 from openvlt_plugins.answers.comparison.policy import Policy
 from openvlt_plugins.answers.comparison.units import agree, conversion
 from openvlt_plugins.answers.grammar.limits import DIGITS
-from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Relation, Sym, Unit, symbols
+from openvlt_plugins.answers.grammar.tree import (
+    EXPRESSIONS,
+    Call,
+    Node,
+    Num,
+    Quantity,
+    Relation,
+    Sym,
+    Unit,
+    children,
+    symbols,
+)
 from openvlt_plugins.answers.grammar.vocabulary import UNITS
 from openvlt_plugins.answers.values.exact import rational
 from openvlt_plugins.answers.values.normal import same_value
@@ -38,6 +49,10 @@ class Expressions:
         """Compares values of which one or both have a unit."""
         self.reached("number")
         gold_unit, given_unit = (node.unit if isinstance(node, Quantity) else () for node in (gold, given))
+        if _DEGREE in (gold_unit, given_unit):  # pi/4 without a unit is in radians
+            gold_unit, given_unit = (
+                unit or (_RADIAN if _has_pi(node) else ()) for node, unit in ((gold, gold_unit), (given, given_unit))
+            )
         if not (gold_unit and given_unit):
             gold, given = _without_letter(gold, given_unit), _without_letter(given, gold_unit)
         gold, given = (node.value if isinstance(node, Quantity) else node for node in (gold, given))
@@ -165,6 +180,10 @@ def _without_letter(node: Node, unit: Unit) -> Node:
         case Call(op="*", args=(Num() as number, Sym(name=name))) if unit == ((UNITS.get(name, ""), 1),):
             return number
     return node
+
+
+def _has_pi(node: Node) -> bool:
+    return node == Sym("pi") or any(map(_has_pi, children(node)))
 
 
 def _is_percent(node: Node) -> bool:

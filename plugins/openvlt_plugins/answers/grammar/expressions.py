@@ -10,7 +10,7 @@ from openvlt_plugins.answers.grammar.cursor import Cursor
 from openvlt_plugins.answers.grammar.literals import number
 from openvlt_plugins.answers.grammar.modifiers import denies
 from openvlt_plugins.answers.grammar.tokens import END, Token, Unreadable
-from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Sym
+from openvlt_plugins.answers.grammar.tree import Call, Node, Num, Quantity, Sym
 from openvlt_plugins.answers.grammar.vocabulary import (
     CONSTANT_NAMES,
     FUNCTIONS,
@@ -79,7 +79,7 @@ class Expressions(Cursor, ABC):
         self.deeper()
         value = rest()
         self._depth -= 1
-        return _negated(value) if minus else value
+        return negated(value) if minus else value
 
     def _begins_factor(self) -> bool:
         token = self.peek()
@@ -157,7 +157,7 @@ class Expressions(Cursor, ABC):
         """The exponent after ``^``: braces, brackets, or one signed value; powers associate to the right."""
         self.deeper()
         if self.take("-"):
-            result = _negated(self.exponent())
+            result = negated(self.exponent())
         else:
             base = self._postfix(self._atom())
             result = Call("^", (base, self.exponent())) if self.take("^", "**") else base
@@ -354,7 +354,9 @@ class Expressions(Cursor, ABC):
     def _operand(self) -> Node:
         """A function's argument; without brackets it includes all factors up to the next function or sign."""
         if self.at("("):
-            return self.group()
+            inner = self.group()
+            in_degrees = isinstance(inner, Quantity) and inner.unit == (("degree", 1),)
+            return Call("deg", (inner.value,)) if isinstance(inner, Quantity) and in_degrees else inner
         self.deeper()
         result = self._power()
         self._depth -= 1
@@ -372,11 +374,12 @@ def _mixed(whole: Num, top: str, bottom: str) -> Num | None:
 
 def _choose(n: Node, k: Node) -> Node:
     """The binomial coefficient."""
-    others = Call("+", (n, _negated(k)))
+    others = Call("+", (n, negated(k)))
     return Call("/", (Call("!", (n,)), Call("*", (Call("!", (k,)), Call("!", (others,))))))
 
 
-def _negated(value: Node) -> Node:
+def negated(value: Node) -> Node:
+    """The value with the opposite sign."""
     return Num(-value.value, value.decimals) if isinstance(value, Num) else Call("neg", (value,))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from fractions import Fraction
 
-from openvlt_plugins.answers.grammar.expressions import Expressions
+from openvlt_plugins.answers.grammar.expressions import Expressions, negated
 from openvlt_plugins.answers.grammar.modifiers import counts
 from openvlt_plugins.answers.grammar.tokens import END, Unreadable
 from openvlt_plugins.answers.grammar.tree import EXPRESSIONS, Call, Node, Num, Quantity, Unit
@@ -58,6 +58,8 @@ class Quantities(Expressions, ABC):
         return self._with_unit(value)
 
     def _with_unit(self, value: Node) -> Node:
+        if isinstance(value, Call) and value.op == "neg" and isinstance(below := value.args[0], Call):
+            value = Call("deg", (negated(below.args[0]),)) if below.op == "deg" else value
         if isinstance(value, Call) and value.op == "deg":
             self._bearing()
             return Quantity(value.args[0], self._temperature() or (("degree", 1),))
