@@ -87,6 +87,29 @@ def test_a_box_that_cannot_be_read_scores_nothing(verifier: Box, said: str) -> N
     assert judge(verifier, said, [1, 2, 3, 4]).status == "bad_gold"
 
 
+@pytest.mark.parametrize(
+    ("said", "score_of_points"),
+    [
+        ('<point x="20.5" y="30" alt="a cat\'s x">cat</point>', 1.0),
+        ('<points x1="20" y1="30" x2="90" y2="90" alt="cats">cats</points>', 0.5),
+        ('<points x1="20" y1="30" x2="90" alt="cats">cats</points>', 0.0),
+        ('<point x="90" y="90" alt="x=\'20\' y=\'30\'">cat</point>', 0.0),
+        ('<point x="20" y="30">cat</point> or <point x="90" y="90">cat</point>', 0.0),
+        ("The point is (20, 30).", 1.0),
+        ("point: (20, 30)", 1.0),
+        ("The coordinates of the cat are (20, 30)", 1.0),
+        ("`(20, 30)`", 1.0),
+        ("$(20, 30)$", 1.0),
+        ("```python\n[20, 30]\n```", 1.0),
+        ("The point is not (20, 30)", 0.0),
+        ("not the point: (20, 30)", 0.0),
+        ("```[20, 30]\n``` ```\n[90, 90]\n```", 0.0),
+    ],
+)
+def test_points_as_models_write_them(said: str, score_of_points: float) -> None:
+    assert score(Point(), [10, 10, 50, 50], said) == score_of_points
+
+
 @pytest.mark.parametrize("verifier", [Box(), Detection(), Point()])
 def test_nothing_for_nothing(verifier: AnswerVerifier) -> None:
     some = [{"bbox_2d": [1, 2, 3, 4], "label": "cat", "point_2d": [2, 3], "radius": 1}]

@@ -22,6 +22,18 @@ LARGEST = 1e6
 _TOKENS = re.compile(r"<\|box_start\|>|<\|box_end\|>|</?box>")
 _NAME = re.compile(r"<\|object_ref_start\|>[^<]{0,200}<\|object_ref_end\|>|<ref>[^<]{0,200}</ref>")
 _ADJACENT = re.compile(r"(?<=[\]}])(?:,|;| and|, and)?\s{0,9}(?=[\[{])")
+_FENCE = re.compile(r"```[A-Za-z]{0,10}\s(.*)```|`([^`]*)`|\$([^$]*)\$", re.DOTALL)
+_LABEL = re.compile(
+    r"(?:the )?(?:(?:final|predicted|target|bounding|bbox) )?(?:box|bbox|bbox_2d|point|point_2d|cent(?:er|re)"
+    r"|coordinates?)(?:es|s)?(?: coordinates?)?(?: of [a-z]{1,20}(?: [a-z]{1,20}){0,3})?"
+    r"(?: (?:is|are)(?: at)?|:| ?=)\s{0,9}",
+    re.IGNORECASE,
+)
+_MARKED = re.compile(
+    r'<points?((?: [xy]\d{0,3}="\s?-?[\d.]{1,20}"){2,200})(?: alt="[^"<>]{0,200}")?\s?>[^<>]{0,200}</points?>'
+)
+"""Points as Molmo writes them, in percent of the image."""
+_NUMBERED = re.compile(r' x(\d{0,3})="([^"]*)" y\1="([^"]*)"')
 _BRACKETS = str.maketrans("()'", '[]"')
 
 
@@ -33,8 +45,9 @@ def items(text: str) -> list[Any]:
         TooLarge: there are more than `REGIONS`, or the nesting is too deep.
     """
     text = without_lead_in(text.strip()).strip()
-    if text.startswith("```") and text.endswith("```"):
-        text = text.strip("`").removeprefix("json").strip()
+    if fence := _FENCE.fullmatch(text):
+        text = next(filter(None, fence.groups()), "").strip()
+    text = _MARKED.sub(_pairs, text[_label_end(text) :])
     found = _json(text)
     if found is None:
         bare = _TOKENS.sub("", _NAME.sub("", text)).translate(_BRACKETS)
@@ -98,6 +111,18 @@ def number(item: Any) -> float:
     if not _is_number(item):
         raise Unreadable(f"{str(item)[:80]} is not a number")
     return float(item)
+
+
+def _label_end(text: str) -> int:
+    found = _LABEL.match(text)
+    return found.end() if found else 0
+
+
+def _pairs(marked: re.Match[str]) -> str:
+    """The coordinates in the attributes of a tag, as pairs; the tag itself if some have no partner."""
+    found = _NUMBERED.findall(marked[1])
+    whole = 2 * len(found) == marked[1].count("=")
+    return ", ".join(f"[{x}, {y}]" for _, x, y in found) if whole else marked[0]
 
 
 def _box(item: Any, scale: Point) -> Box:

@@ -21,6 +21,7 @@ class RegionVerifier(AnswerVerifier):
     image as it is in the store; a model that gets it resized and writes pixels of that needs golds in the same.
     """
 
+    version: ClassVar[str] = "2"
     inline: ClassVar[bool] = True
 
     coordinates: Annotated[
