@@ -1,8 +1,9 @@
 """The prompt of a judge, and what its reply decides.
 
 A response is written by the model that is rewarded for it, and so may speak to the judge. It is shown between marks
-that contain a digest of all that is between marks, so that no response can contain its own closing mark; it is named as
-data, and what the judge is to do comes after it. No prompt makes a judge immune: where a rule can decide, use the rule.
+that contain a digest of all that is between marks, so that no response can contain its own closing mark; control tokens
+of chat templates in it are broken; it is named as data, and what the judge is to do comes after it. No prompt makes a
+judge immune: where a rule can decide, use the rule.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ _VERDICTS = {
     "yes-no": re.compile(r"verdict: (yes|no)", re.IGNORECASE),
     "unit": re.compile(r"verdict: (0(?:\.\d{1,6})?|1(?:\.0{1,6})?)", re.IGNORECASE),
 }
+_CONTROL = re.compile(
+    r"<(?=[|\uff5c]|/?s>|(?:start|end)_of_turn>|[be]os>)|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\])"
+)
+"""Where a control token of a chat template begins; a server that finds one in a response would begin a turn there."""
 _MARKDOWN = re.compile(r"[*_`]")
 
 
@@ -54,8 +59,9 @@ class Rubric:
         return Sampling(max_tokens=self.max_tokens)
 
     def response(self, claim: Claim) -> str:
-        """What the judge sees of a response; empty if there is nothing but thinking."""
-        return claim.response.strip() if self.thinking == "shown" else _said(claim.response, self.format)
+        """What the judge sees of a response, its control tokens broken by a space; empty if it is only thinking."""
+        said = claim.response.strip() if self.thinking == "shown" else _said(claim.response, self.format)
+        return _CONTROL.sub(r"\g<0> ", said)
 
     def prompt(self, claim: Claim) -> list[Message]:
         example = claim.example
