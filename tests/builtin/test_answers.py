@@ -292,3 +292,23 @@ def test_same_verdict_whoever_asks() -> None:
     )
     first = Answer().verify(claim)
     assert Answer().verify(replace(claim, group="other")) == first == Math().verify(claim)
+
+
+@pytest.mark.parametrize(
+    ("gold", "said", "status"),
+    [
+        ('["cat", "dog", "owl"]', "- cat\n- dog\n- owl", "correct"),
+        ('["cat", "dog", "owl"]', "* **cat**\n* dog\n\n* owl\n", "correct"),
+        ('["cat", "dog", "owl"]', "1. cat\n2. dog\n3. owl", "correct"),
+        ('["cat", "dog", "owl"]', '```json\n["cat", "dog", "owl"]\n```', "correct"),
+        ('["cat", "dog", "owl"]', "1. cat\n3. dog\n2. owl", "incorrect"),
+        ('["cat", "dog", "owl"]', "- cat\n- dog\n- owl\n- cow", "incorrect"),
+        ("[15, 3]", "1) 15\n2) 3", "correct"),
+        ("[-15, -3]", "- 15\n- 3", "correct"),
+        ("[15, 3]", "- 15\n- 3", "incorrect"),
+        ("[1.15, 2.3]", "1.15\n2.3", "correct"),
+        ("[15, 3]", "1.15\n2.3", "incorrect"),
+    ],
+)
+def test_lists_in_markdown(gold: str, said: str, status: str) -> None:
+    assert judge(gold, said, List()).status == status

@@ -14,6 +14,8 @@ from openvlt_plugins.answers.reading import TieredVerifier, decide
 from openvlt_plugins.answers.wording import closes_at_end, without_lead_in, without_markup, without_subject
 
 _AND = re.compile(r"\s*(?:;|\n|,?\s+and\s+|,\s+(?=\d{3}\b)|,(?!\d{3}(?:\D|$))|,(?=\d{3},))\s*")
+_FENCE = re.compile(r"```[A-Za-z]{0,10}\n(.*)```", re.DOTALL)
+_BULLET = re.compile(r"\s{0,9}(?:[*\u2022]\s+|-\s+(?=\D)|(\d{1,2})[.)]\s+)(?=\S)")
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -53,6 +55,9 @@ class List(TieredVerifier):
 
 def items(text: str) -> Sequence[str]:
     """The items of a list however it is written; brackets within an item hold it together."""
+    if fence := _FENCE.fullmatch(text.strip()):
+        text = fence[1]
+    text = _without_bullets(text)
     text = (
         without_markup(without_subject(without_lead_in(text)).strip().replace("\n", "; "))
         .replace("\\{", "{")
@@ -70,3 +75,13 @@ def items(text: str) -> Sequence[str]:
             start = found.end()
     parts.append(text[start:])
     return [part.strip().strip("'\"").strip() for part in parts if part.strip()]
+
+
+def _without_bullets(text: str) -> str:
+    """The lines of a Markdown list without its marks; any other text unchanged."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    marks = [_BULLET.match(line) for line in lines]
+    numbers = [mark[1] and int(mark[1]) for mark in marks if mark]
+    if len(numbers) < max(2, len(lines)) or numbers not in ([None] * len(lines), [*range(1, len(lines) + 1)]):
+        return text
+    return "\n".join(line[mark.end() :] for line, mark in zip(lines, marks, strict=True) if mark)
