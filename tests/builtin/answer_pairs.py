@@ -259,6 +259,8 @@ SAME = [
     ("\\sin(30^\\circ)", "1/2"),
     ("\\frac{2\\pi}{3}", "120\xb0"),
     ("135\xb0", "3\u03c0/4"),
+    ("yes", "Yes (no doubt)"),
+    ("no", "No (none)"),
 ]
 
 DIFFERENT = [
@@ -460,4 +462,7 @@ DIFFERENT = [
     ("-12 \xb0C", "-12\xb0F"),
     ("\\frac{2\\pi}{3}", "120"),
     ("135\xb0", "135\u03c0"),
+    ("yes", "Yes (no)"),
+    ("yes", "Yes [No]"),
+    ("no", "No (yes)."),
 ]

@@ -35,7 +35,7 @@ def truth(text: str) -> bool | None:
     opposite = second is not None and _TRUTH[second[1]] != _TRUTH[word] and _GOES_ON.match(rest, second.end())
     if opposite or not _GOES_ON.match(rest):
         return None
-    retracted = re.search(rf"(?<!not )(?<!\w){_OPPOSITE[word]}(?=\s*(?:[.,;:!?]|$))", rest)
+    retracted = re.search(rf"(?<!not )(?<!\w){_OPPOSITE[word]}(?=\s*(?:[.,;:!?)\]`]|$))", rest)
     return None if retracted else _TRUTH[word]
 
 
@@ -48,7 +48,7 @@ class YesNo(AnswerVerifier):
     both ("yes or no", "Yes. No.").
     """
 
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     inline: ClassVar[bool] = True
     context_free: ClassVar[bool] = True
 
