@@ -261,6 +261,9 @@ SAME = [
     ("135\xb0", "3\u03c0/4"),
     ("yes", "Yes (no doubt)"),
     ("no", "No (none)"),
+    ("March 14, 2019", "the 14th of March 2019"),
+    ("March 14, 2019", "14-Mar-2019"),
+    ("March 14, 2019", "2019\u5e743\u670814\u65e5"),
 ]
 
 DIFFERENT = [
@@ -465,4 +468,6 @@ DIFFERENT = [
     ("yes", "Yes (no)"),
     ("yes", "Yes [No]"),
     ("no", "No (yes)."),
+    ("March 14, 2019", "the 15th of March 2019"),
+    ("March 14, 2019", "2019\u5e743\u670815\u65e5"),
 ]

@@ -25,7 +25,8 @@ _EITHER = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
 _DATES = (
     re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"),
     re.compile(rf"(?P<m>{_MONTH}) (?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<y>\d{{4}}))?"),
-    re.compile(rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<m>{_MONTH})(?:,? (?P<y>\d{{4}}))?"),
+    re.compile(rf"(?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)?[ -](?P<m>{_MONTH})(?:(?:,? |-)(?P<y>\d{{4}}))?"),
+    re.compile(r"(?P<y>\d{4})\s?年\s?(?P<m>\d{1,2})\s?月\s?(?P<d>\d{1,2})\s?[日号]"),
     re.compile(rf"(?P<m>{_MONTH}),? (?P<y>\d{{4}})(?P<d>)"),
 )
 
@@ -116,7 +117,7 @@ class Time(AnswerVerifier):
     ambiguous dates, in which either the day or the month may come first.
     """
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     inline: ClassVar[bool] = True
     context_free: ClassVar[bool] = True
 
