@@ -264,6 +264,9 @@ SAME = [
     ("March 14, 2019", "the 14th of March 2019"),
     ("March 14, 2019", "14-Mar-2019"),
     ("March 14, 2019", "2019\u5e743\u670814\u65e5"),
+    ("8.4 m", "8.4 m tall"),
+    ("1482", "'1482'"),
+    ("\\{2, 5, 11\\}", "The solutions are 2, 5, and 11"),
 ]
 
 DIFFERENT = [
@@ -470,4 +473,8 @@ DIFFERENT = [
     ("no", "No (yes)."),
     ("March 14, 2019", "the 15th of March 2019"),
     ("March 14, 2019", "2019\u5e743\u670815\u65e5"),
+    ("8.4 m", "8.4 s long"),
+    ("8.4 m", "8.4 m too long"),
+    ("\\{2, 5, 11\\}", "The solutions are not 2, 5, 11"),
+    ("\\{2, 5, 11\\}", "The wrong solutions are 2, 5, 11"),
 ]

@@ -132,12 +132,12 @@ class Parser(Quantities):
         return None
 
     def _label(self) -> str | None:
-        """Words before ``=``, ``:`` or ``is``, such as ``Surface Area =``."""
+        """Words before ``=``, ``:``, ``is`` or ``are``, such as ``Surface Area =``."""
         words: list[str] = []
         ahead, wordy = 0, False
         while True:
             token = self.peek(ahead)
-            if token.kind == "word" and (token.text != "is" or not words):
+            if token.kind == "word" and (token.text not in {"is", "are"} or not words):
                 wordy = wordy or (len(token.text) > 1 and token.text not in FUNCTIONS and not token.text.isupper())
                 words.append(token.text)
             elif token.text in {".", "'"} and token.kind == "op" and words:
@@ -146,10 +146,10 @@ class Parser(Quantities):
                 break
             ahead += 1
         token = self.peek(ahead)
-        if not wordy or token.text not in {"=", ":", "is"} or not labels(list(map(str.lower, words))):
+        if not wordy or token.text not in {"=", ":", "is", "are"} or not labels(list(map(str.lower, words))):
             return None
         self._position += ahead + 1
-        if token.text == "is":
+        if token.text in {"is", "are"}:
             self.take(":")
         self.take("=")
         return " ".join(word for word in map(str.casefold, words) if word not in FILLERS)

@@ -25,6 +25,8 @@ from openvlt_plugins.answers.grammar.vocabulary import (
     UNITS,
 )
 
+_EXTENTS = ("old", "long", "wide", "high", "tall", "deep")
+
 
 class Quantities(Expressions, ABC):
     """The rules of values with units."""
@@ -193,6 +195,8 @@ class Quantities(Expressions, ABC):
             return self._ends_value(ahead + 2)
         if token.kind == "number" and self.peek(ahead + 1).text in UNITS:
             return True
+        if token.kind == "word" and token.text in _EXTENTS:
+            return self.peek(ahead + 1) is END
         return token is END or token.text in {",", ";", ")", "]", "and", "or", "\\\\"} or token.text in RELATIONS
 
     def _plain_value(self) -> bool:
@@ -226,7 +230,7 @@ class Quantities(Expressions, ABC):
             any_unit = True
         if not any_unit:
             return self._noun(value)
-        if self._is_word("old", "long", "wide", "high", "tall", "deep"):
+        if self._is_word(*_EXTENTS):
             self.next()
         self._skip_total()
         return tuple(sorted((name, power) for name, power in powers.items() if power))

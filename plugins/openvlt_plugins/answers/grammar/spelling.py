@@ -184,7 +184,7 @@ def _slashed_units(found: re.Match[str]) -> str:
 def _delimiters(text: str) -> str:
     """Remove math delimiters and Markdown emphasis, but not a dollar sign that is a currency."""
     text = re.sub(r"\\[()\[\]]", " ", text).replace("`", "").replace("$$", " ")
-    if len(text) > 2 and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
+    if len(text) > 2 and text[0] == text[-1] in "'\"" and text[0] not in text[1:-1]:
         text = text[1:-1]
     if len(text) > 4 and text.startswith("**") and text.endswith("**"):
         text = text[2:-2]
