@@ -267,6 +267,10 @@ SAME = [
     ("8.4 m", "8.4 m tall"),
     ("1482", "'1482'"),
     ("\\{2, 5, 11\\}", "The solutions are 2, 5, and 11"),
+    ("58", "58 (see the graph above)"),
+    ("58", "58\n\n60 - 2 = 58"),
+    ("58", "58\n\nBoth sides match."),
+    ("58", "58\n\nExplanation: 60 minus 2."),
 ]
 
 DIFFERENT = [
@@ -477,4 +481,13 @@ DIFFERENT = [
     ("8.4 m", "8.4 m too long"),
     ("\\{2, 5, 11\\}", "The solutions are not 2, 5, 11"),
     ("\\{2, 5, 11\\}", "The wrong solutions are 2, 5, 11"),
+    ("58", "58\n\n59"),
+    ("58", "58\n\nor\n\n59"),
+    ("58", "58\n\nScratch that: 59"),
+    ("58", "58\n\nso the result is 59"),
+    ("58", "58 (at most)"),
+    ("58", "58 (upper bound)"),
+    ("58", "58 (above)"),
+    ("58", "58 upper bound"),
+    ("58", "58 onwards"),
 ]

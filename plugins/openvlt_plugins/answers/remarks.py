@@ -16,6 +16,18 @@ _REASON = re.compile(
 _PARAGRAPHS = re.compile(r"(\S[^\n]{0,199})\n[ \t\r]{0,20}\n\s*(\S.*)", re.DOTALL)
 _NUMERALS = frozenset({*NUMBER_WORDS, *SCALES, "and"})
 _HEDGE = re.compile(r"(?:or|and|also|maybe|perhaps|possibly)\b", re.IGNORECASE)
+_BOUNDED = re.compile(r"\bat (?:least|most)\b|\b(?:upper|lower) (?:bound|limit)", re.IGNORECASE)
+_POINTS = re.compile(
+    r"(?:see|as (?:shown|seen)|shown|from|given|in)(?: [\w ]{1,60}?)?(?= (?:above|below)$)", re.IGNORECASE
+)
+"""Points at the figure or text above, which is no bound."""
+_ANEW = re.compile(
+    r"scratch that|\btake (?:that|it|this) back|on (?:second thoughts?|reflection)|\breconsider", re.IGNORECASE
+)
+_EXPLAINS = re.compile(r"\W{0,4}(?:explanation|because|since|reason|note|here|check)", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_SHORT = 6
+"""Words up to which a paragraph behind an answer that has another number is another answer."""
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -34,7 +46,7 @@ def cores(text: str) -> Iterator[tuple[str, ...]]:
             yield (main,)
     if " " in text and (found := _REASON.fullmatch(text)) and not TURN.search(found.group(2)):
         yield (found.group(1),)
-    if "\n" in text and (found := _PARAGRAPHS.fullmatch(text)) and not TURN.search(found.group(2)):
+    if "\n" in text and (found := _PARAGRAPHS.fullmatch(text)) and not _says_another(*found.groups()):
         yield (found.group(1),)
 
 
@@ -43,7 +55,17 @@ def _is_prose(text: str) -> bool:
     return not re.search(r"[\d\\^=<>$%]", text) and len(_WORD.findall(text)) > 1
 
 
+def _says_another(main: str, rest: str) -> bool:
+    """True if the paragraphs behind an answer retract it, or are another answer."""
+    if TURN.search(rest) or _ANEW.search(rest) or _HEDGE.match(rest):
+        return True
+    short = len(_WORD.findall(rest[:200])) <= _SHORT and not _EXPLAINS.match(rest)
+    numbers = _NUMBER.findall(rest) if short else []
+    return bool(numbers) and not set(_NUMBER.findall(main)) & set(numbers)
+
+
 def _is_harmless(text: str) -> bool:
-    return not (TURN.search(text) or _HEDGE.match(text)) and not any(
+    text = points.group() if (points := _POINTS.match(text.strip())) else text
+    return not (TURN.search(text) or _HEDGE.match(text) or _BOUNDED.search(text)) and not any(
         denies(word.casefold()) for word in _WORD.findall(text)
     )

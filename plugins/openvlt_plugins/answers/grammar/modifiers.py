@@ -40,7 +40,7 @@ _DENIAL = re.compile(
 )
 _NO_NOUN = re.compile(
     r"(?!(?:butter|dragon)?fly|famil|assembl|jelly|lily|belly|rally|bully|supply|anomaly|monopoly)[a-z]{3,}ly"
-    r"|for|from|to|of|as|at|by|with|on|be|been|is|was|are|were|answer|guess|solution|value|result"
+    r"|for|from|to|of|as|at|by|with|on|be|been|is|was|are|were|answer|guess|solution|value|result|bound"
 )
 """Adverbs, prepositions and verbs, and what a number would be and not count."""
 _CONNECTIVES = frozenset(_split("as by from but like after before"))
@@ -50,7 +50,7 @@ _SHAPE = re.compile(r"(?:square|cube)s?")
 _AROUND = re.compile(
     r"(?:too|off|away|past|beyond|short of|times (?:as|the))\b"
     r"|.*\b(?:off|away|out|down|short|shy|max(?:imum)?|min(?:imum)?"
-    r"|higher|lower|longer|shorter|(?:up|down|back|for|out|in)wards?)$"
+    r"|higher|lower|longer|shorter|(?:up|down|back|for|out|in|on)wards?)$"
 )
 """Begins or ends what is behind a number and changes it: 5 too many, 5 marks off, but not 5 short sticks."""
 _UNTRUE = re.compile(
