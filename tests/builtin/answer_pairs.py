@@ -271,6 +271,10 @@ SAME = [
     ("58", "58\n\n60 - 2 = 58"),
     ("58", "58\n\nBoth sides match."),
     ("58", "58\n\nExplanation: 60 minus 2."),
+    ("1482", "1482 \u2248 1482"),
+    ("\\sqrt{13}", "\\sqrt{13} \u2248 3.6"),
+    ("yes", "Yes, there is no answer key"),
+    ("yes", "Yes, the answer is true"),
 ]
 
 DIFFERENT = [
@@ -490,4 +494,9 @@ DIFFERENT = [
     ("58", "58 (above)"),
     ("58", "58 upper bound"),
     ("58", "58 onwards"),
+    ("1482", "1482 \u2248 1483"),
+    ("yes", "Yes, not really"),
+    ("yes", "Yes, if red; no if blue"),
+    ("yes", "Yes, but no is the correct answer"),
+    ("no", "No, the answer is yes instead"),
 ]

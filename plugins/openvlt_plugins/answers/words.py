@@ -35,6 +35,8 @@ def truth(text: str) -> bool | None:
     opposite = second is not None and _TRUTH[second[1]] != _TRUTH[word] and _GOES_ON.match(rest, second.end())
     if opposite or not _GOES_ON.match(rest):
         return None
+    if re.search(rf"\bnot really\b|(?<!\w){_OPPOSITE[word]} (?:if|instead|is the)\b", rest):
+        return None
     retracted = re.search(rf"(?<!not )(?<!\w){_OPPOSITE[word]}(?=\s*(?:[.,;:!?)\]`]|$))", rest)
     return None if retracted else _TRUTH[word]
 

@@ -93,7 +93,7 @@ class Expressions:
             decimal = last.value if isinstance(last, Quantity) else last
             if known is None or about is None or not isinstance(decimal, Num):
                 return node
-            close = abs(known - about) <= _last_place(decimal)
+            close = abs(known - about) < _last_place(decimal)
             rest = Relation(ops, tuple(front)) if ops else front[0]
             return self.exact(rest) if close else node
         return Relation(tuple("=" if op == "~" else op for op in node.ops), node.sides)
