@@ -89,9 +89,8 @@ _SPELLINGS = tuple(
         (" equal", r"\b(?:is|are) equal to\b|\bequals\b(?: to\b)?", "="),
         (": ", r"^([A-Za-z]): (?=[-\d\\$])", r"\1 = "),
         (" is ", r"^([A-Za-z]) is (?=[-\d\\$])", r"\1 = "),
-        # A letter that stands for the sign of multiplication: 2.5 x 10^6, 12 x 34; 0x10 and 2x3 are none.
+        # A letter for the sign of multiplication before a power of ten; 3 x 4 may be a size, and 2x3 is nothing.
         ("10", r"(?<=\d)\s?[xX]\s?(?=10\s?(?:\^|\*\*))", r" \\times "),
-        (" x ", r"(?<=\d) x (?=\d)", r" \\times "),
         ("<sup>", r"<sup>([^<>]{1,20})</sup>", r"^{\1}"),
         ("therefore", r"\\therefore(?![A-Za-z])", ""),
         ("US", r"\bUS\s?(?=\\?\$)", ""),
