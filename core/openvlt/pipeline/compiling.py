@@ -34,8 +34,9 @@ from openvlt.verification import UNWEIGHTED, Weights, asking_among
 S = TypeVar("S", bound=Stage[Any])
 
 POLICY_TEACHER = "policy"
-CORRECT_TRACES = "correct"
 """The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
+CORRECT_TRACES = "correct"
+"""The filter of an iteration that selects by none of its own."""
 
 
 def compile_recipe(

@@ -40,6 +40,8 @@ class Arithmetic:
     least: float
 
 
+_GAMMA_BITS = 1000
+"""Precision from which the gamma function, which factorials of other numbers than integers are, takes seconds."""
 DOUBLE = Arithmetic(lambda value: complex(float(value)), cmath, 2.3e-16, 1e-300)
 
 
@@ -183,6 +185,6 @@ def _function(op: str, argument: Value, module: Any) -> Callable[[Number], Numbe
         return lambda z: 1 / inverse(z)
     if op == "abs":
         return lambda z: abs(z) + 0j
-    if op == "!" and hasattr(module, "factorial") and abs(argument.at) < FACTORIAL:
+    if op == "!" and hasattr(module, "factorial") and abs(argument.at) < FACTORIAL and module.prec < _GAMMA_BITS:
         return module.factorial  # type: ignore[no-any-return]
     raise Undefined(op)
