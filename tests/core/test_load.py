@@ -57,6 +57,8 @@ def test_a_picture_that_is_replaced_is_noticed(stages: Bench, tmp_path: Path) ->
     assert heard.notes == [f"load-1: {picture} has changed, so the rows are loaded again."]
     assert [row.example.images for row in replaced.rows()] != before
     assert loaded().record.cached
+    picture.unlink()
+    assert loaded().record.cached, "what is gone has no newer content"
 
 
 def test_a_rejected_row_names_its_number_and_pictures_in_a_file_that_is_kept(stages: Bench, tmp_path: Path) -> None:

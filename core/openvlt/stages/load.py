@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from openvlt.errors import DataError, Reject, RemoteError, UsageError, closest
 from openvlt.interfaces import Source
-from openvlt.records import Example, NewImage, Rejected, Row
+from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import accepted
+from openvlt.stages.picture_files import changed_file, picture_files, stamps_of
 from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, output
-from openvlt.store import StageWriter, digest, writing
+from openvlt.store import StageFolder, StageWriter, digest, writing
 
 FIRST = 100
 """Rows that are looked at before any work."""
+PICTURES = "pictures.jsonl"
+"""File of a load stage that names the files of its pictures."""
 
 
 def check_split(source: Built[Source], split: str) -> None:
@@ -87,29 +88,40 @@ def load(
     made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
     step = Step("load", name, iteration, (digest(*made_of),))
     with claimed(workspace, step) as (folder, known):
-        pictures = folder.path / "pictures.jsonl"
-        if known is not None and (changed := _changed(pictures)) is None:
+        if known is not None and (changed := changed_file(folder.path / PICTURES)) is None:
             return output(step, folder, known, cached=True, started=started)
         if workspace.dry_run:
             raise NotDone(step)
         if known is not None:
             workspace.progress.note(f"{step.name}: {changed} has changed, so the rows are loaded again.")
         workspace.progress.begin(step.name, limit or reader.size(split), "rows")
-        writer = StageWriter(folder)
-        try:
-            with writing(pictures):
-                stamps = pictures.open("w", encoding="utf-8")
-            with stamps:
-                examples = accepted(reader.examples(split), source.entry.name)
-                taken, seen = _read(workspace, examples, source.entry.name, limit, held_out_images, writer, stamps)
-        finally:
-            writer.close()
-        _check(workspace, step, source, taken, writer)
-        workspace.images.sync()
-        summary = writer.finish({"in": taken, "counts": {"with_image": seen}})
-        if not seen:
-            workspace.progress.note(f"{step.name}: none of the {writer.out} rows has an image.")
+        summary = _load(workspace, step, folder, source, split, limit, held_out_images)
         return output(step, folder, summary, cached=False, started=started)
+
+
+def _load(
+    workspace: Workspace,
+    step: Step,
+    folder: StageFolder,
+    source: Built[Source],
+    split: str,
+    limit: int | None,
+    held_out_images: frozenset[str],
+) -> dict[str, Any]:
+    writer, pictures = StageWriter(folder), folder.path / PICTURES
+    try:
+        with writing(pictures):
+            stamps = pictures.open("w", encoding="utf-8")
+        with stamps:
+            examples = accepted(source.component.examples(split), source.entry.name)
+            taken, seen = _read(workspace, examples, source.entry.name, limit, held_out_images, writer, stamps)
+    finally:
+        writer.close()
+    _check(workspace, step, source, taken, writer)
+    workspace.images.sync()
+    if not seen:
+        workspace.progress.note(f"{step.name}: none of the {writer.out} rows has an image.")
+    return writer.finish({"in": taken, "counts": {"with_image": seen}})
 
 
 def image_digests(rows: Iterable[Row]) -> frozenset[str]:
@@ -138,47 +150,16 @@ def _read(
             break
         taken += 1
         with writing(Path(stamps.name)):
-            stamps.write(_stamps(item))
+            stamps.write(stamps_of(item))
         try:
             row = _accept(workspace, item, source, ids, held_out_images)
             writer.row(row)
             with_image += bool(row.example.images)
             workspace.progress.advance(1)
         except Reject as reject:
-            where = ", ".join([f"row {taken}", *map(str, _picture_files(item))])
+            where = ", ".join([f"row {taken}", *map(str, picture_files(item))])
             writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient, where=where))
     return taken, with_image
-
-
-def _stamps(item: Example | Rejected) -> str:
-    """A line for each picture that is a file: its path, size and time."""
-    return "".join(json.dumps([os.path.abspath(file), _stamp(file)]) + "\n" for file in _picture_files(item))
-
-
-def _picture_files(item: Example | Rejected) -> list[Path]:
-    images = item.images if isinstance(item, Example) else ()
-    return [image.origin for image in images if isinstance(image, NewImage) and isinstance(image.origin, Path)]
-
-
-def _changed(file: Path) -> str | None:
-    """The first picture that is not what it was when it was read; None if all are."""
-    try:
-        with file.open(encoding="utf-8") as stamps:
-            for path, stamp in map(json.loads, stamps):
-                if _stamp(Path(path)) != stamp:
-                    return str(path)
-    except (OSError, ValueError):
-        return str(file)
-    return None
-
-
-def _stamp(path: Path) -> list[int]:
-    """Size and time of change of a file in bytes and ns; empty if there is none."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return []
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _accept(
