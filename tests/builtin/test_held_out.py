@@ -82,3 +82,10 @@ def test_the_parts_of_a_source_are_all_of_it(tmp_path: Path) -> None:
 def test_a_held_out_part_and_files_for_splits_exclude_each_other() -> None:
     with pytest.raises(DataError, match="both held_out and"):
         Rows(path="{split}.jsonl", held_out=0.1)
+
+
+def test_without_any_question_it_says_why(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"question": "What?", "answer": "7", "img": ""}\n' * 12)
+    rows = Rows(path=str(tmp_path / "mine.jsonl"), images="pic", held_out=0.2)
+    for split in ("train", "test"):
+        assert [str(item.reason) for item in rows.examples(split)] == ["there is no column 'pic'"] * 12  # type: ignore[union-attr]

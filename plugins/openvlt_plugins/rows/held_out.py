@@ -46,7 +46,7 @@ def held_out(examples: Iterable[Example], share: float, seed: int) -> frozenset[
     for root in sorted(members, key=lambda root: _digest(f"{seed}:{names[root]}")):
         if len(chosen) + len(members[root]) <= wanted:
             chosen += members[root]
-    if not chosen:
+    if facts and not chosen:
         raise DataError(
             f"No {share:g} of {len(facts)} examples can be held out: they share images or questions.",
             "Raise held_out, or write a file of test questions and name both with {split} in the path.",

@@ -102,7 +102,7 @@ class Rows(Source):
         chosen, position = held_out(items, self.held_out, self.seed), 0
         for item in self._all("train"):
             if isinstance(item, Rejected):
-                if split == "train":
+                if split == "train" or not chosen:  # where nothing is a question, either split says why
                     yield item
                 continue
             if (position in chosen) == (split == "test"):
