@@ -30,6 +30,11 @@ def test_a_response_without_tag_or_box_needs_bare() -> None:
     assert "correct" in run("1/2", "0.5", "--bare").stdout
 
 
+def test_an_open_tag_is_named_since_no_reading_helps() -> None:
+    told = run("red", "<think> <answer>red</answer>", "--reading", "anywhere").stderr
+    assert "<think> is never closed" in told and "--reading" not in told and "--bare" in told
+
+
 def test_a_reading_finds_more() -> None:
     said = {"phrase": "So the answer is 7.", "anywhere": "Both together are 7.", "whole": "seven"}
     for reading, response in said.items():

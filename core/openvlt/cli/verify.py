@@ -108,7 +108,11 @@ def _split(choices: tuple[str, ...]) -> list[str]:
 
 
 def _one(runner: VerifierRunner, claim: Claim) -> None:
+    from openvlt.extraction import extract
+    from openvlt.records import Format
+
     verdict = runner.verdicts([claim])[0]["verdict"]
+    found = extract(claim.response, Format())
     score = "none" if verdict.score is None else f"{verdict.score:g}"
     lines = {
         "verdict": f"{verdict.status} (score {score})" + (f", caused by the {verdict.cause}" if verdict.cause else ""),
@@ -119,7 +123,9 @@ def _one(runner: VerifierRunner, claim: Claim) -> None:
     for name, text in lines.items():
         click.echo(f"{name:<10} {text}")
     if claim.answer is None and claim.response.strip():
-        click.echo("No answer was found; --reading says where else it may be, --bare takes the whole.", err=True)
+        marked = found.start >= 0
+        why = f": {found.reason}, so no reading finds one" if marked else "; --reading says where else it may be"
+        click.echo(f"No answer was found{why}, --bare takes the whole.", err=True)
 
 
 @dataclass(frozen=True, slots=True)
