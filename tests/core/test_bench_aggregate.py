@@ -85,7 +85,7 @@ def result(tmp_path: Path) -> Make:
             built,
             {"strict": Built(None, Entry(kind="verifier", name="answer", id="answer", summary="", target=""), {}, "")},
         )
-        return Result(summarise(model, definition, responses, "tag", rows), folder)
+        return Result(summarise(model, definition, responses, "tag", rows, Format()), folder)
 
     return make
 
@@ -151,11 +151,16 @@ def test_unparsed_responses_are_a_warning_with_samples_above_five_percent(result
     read = [row(str(i), WRONG) for i in range(94)]
     assert result([*read, *(unread(str(i)) for i in range(94, 98))]).record.warnings == ()
     long = "so \x1b[2J\n\n" + "on and on " * 30
-    (warning,) = result([*read, *(unread(str(i), long) for i in range(94, 100))]).record.warnings
+    (warning,) = result([*read, *(unread(str(i), long + str(i)) for i in range(94, 100))]).record.warnings
     assert warning.startswith('6 of 100 responses (6%) are unparsed and count as wrong, such as "... ')
-    assert warning.count("on and on") == 3 * 10 and "\n" not in warning and "--reading anywhere" in warning
+    assert warning.count("on and on") >= 3 * 9 and "\n" not in warning and "--reading anywhere" in warning
     (warning,) = result([*read, *(unread(str(i), "\x1b[2J", cut=i > 95) for i in range(94, 100))]).record.warnings
     assert "\x1b" not in warning and '"\\u001b[2J"' in warning and "higher token limit" in warning
+    assert warning.count('"') == 2  # what is the same is shown once
+    (warning,) = result(
+        [*read, *(unread(str(i), "<think> <answer>7</answer>") for i in range(94, 100))]
+    ).record.warnings
+    assert "leave a tag or box open" in warning and "--reading" not in warning
 
 
 def test_a_run_warns_once_of_a_benchmark(result: Make) -> None:

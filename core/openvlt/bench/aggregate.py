@@ -11,8 +11,9 @@ from typing import Any
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
 from openvlt.bench.stats import cluster_bootstrap, wilson
+from openvlt.extraction import extract
 from openvlt.interfaces import Benchmark
-from openvlt.records import BenchResult, Example, Protocol, Rate, Row, Score, Verdict
+from openvlt.records import BenchResult, Example, Format, Protocol, Rate, Row, Score, Verdict
 from openvlt.records.bench import UsedVerifier
 from openvlt.stages.accepting import printable
 from openvlt.store import digest
@@ -36,7 +37,7 @@ class Item:
 
 
 def summarise(
-    stage: str, definition: Definition, responses: Responses, reading: str, judged: Iterable[Row]
+    stage: str, definition: Definition, responses: Responses, reading: str, judged: Iterable[Row], format: Format
 ) -> BenchResult:
     """Count the judged rows of a benchmark.
 
@@ -46,6 +47,7 @@ def summarise(
         responses: the responses, and how they were obtained.
         reading: how their answers were found, unless they came extracted.
         judged: the same questions, each with its one judged trace.
+        format: names the tags of the responses.
     """
     benchmark, items, counts = definition.benchmark.component, list[Item](), Counter[str]()
     samples = list[str]()
@@ -60,7 +62,9 @@ def summarise(
             )  # fmt: skip
             if found.trace.answer is None:
                 counts["cut_off"] += found.trace.finish_reason == "length"
-                samples += [_sample(found.trace.raw)] if len(samples) < SAMPLES else []
+                counts["unclosed"] += extract(found.trace.raw, format).start >= 0
+                if len(samples) < SAMPLES and (sample := _sample(found.trace.raw)) not in samples:
+                    samples.append(sample)
     protocol = Protocol(
         benchmark=definition.benchmark.entry.id,
         data=responses.questions.data,
@@ -199,11 +203,13 @@ def _warnings(
         helps.append("a higher token limit, for most of them were cut at it (--max-tokens, in a recipe bench_tokens)")
     if protocol.judge is None and definition.asks_judge(items[0].example):
         helps.append("a judge (--judge)")
-    if protocol.extraction in ("tag", "phrase"):
+    unclosed = counts["unclosed"] > unparsed / 2
+    if protocol.extraction in ("tag", "phrase") and not unclosed:
         helps.append("another reading (--reading anywhere, in a recipe the benchmark's option reading)")
     shown = "; ".join(f'"{sample}"' for sample in samples)
     yield (
         f"{unparsed:,} of {n:,} responses ({unparsed / n:.0%}) are unparsed and count as wrong, such as {shown}"
+        + ("; most of them leave a tag or box open or empty, so no other reading finds an answer" if unclosed else "")
         + (f"; what may help: {', or '.join(helps)}" if helps else "")
     )
 

@@ -64,7 +64,7 @@ def score(
         lambda: _judged(workspace, definition, responses, reading),
         responses.output.record.out,
     )
-    result = summarise(stage, definition, responses, reading, made.rows())
+    result = summarise(stage, definition, responses, reading, made.rows(), workspace.format)
     counts = {"correct": result.correct, "unparsed": result.unparsed, "undecided": result.score.undecided}
     made = replace(made, record=replace(made.record, counts=counts))
     differences = {other: versus(output.rows(), made.rows(), result) for other, output in (earlier or {}).items()}
