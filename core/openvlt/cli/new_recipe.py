@@ -12,7 +12,9 @@ from openvlt.errors import UsageError
 
 @click.command("new-recipe")
 @click.argument("data", nargs=-1, required=True)
-@click.option("--columns", metavar="FIELD=COLUMN,...", help="Which column is what: question=q,answer=a,images=i.")
+@click.option(
+    "--columns", metavar="FIELD=COLUMN,...", help="Which column is what: question=q,answer=a,images=i,choices=c."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; by default NAME.yaml in this folder.")
 def new_recipe(data: tuple[str, ...], columns: str | None, out: Path | None) -> None:
     """Write the recipe that 'openvlt train DATA' carries out, to change it.

@@ -119,7 +119,7 @@ def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]
         raise DataError(
             f"{', '.join(paths)}: {questions} of {rows} rows are questions, fewer than {FEWEST}"
             f"{f' ({lost})' if lost else ''}.",
-            "Name the columns: --columns question=COLUMN,answer=COLUMN,images=COLUMN.",
+            "Name the columns: --columns question=COLUMN,answer=COLUMN,images=COLUMN,choices=COLUMN.",
         )
     columns = source.understood("train", LOOK)
     counted = "the first " if rows == LOOK else ""

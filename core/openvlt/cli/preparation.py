@@ -94,7 +94,9 @@ _OPTIONS = (
     ),
     click.option("--name", metavar="NAME", help="Name of the run; by default the recipe's."),
     click.option(
-        "--columns", metavar="FIELD=COLUMN,...", help="Which column is what: question=q,answer=a. For data only."
+        "--columns",
+        metavar="FIELD=COLUMN,...",
+        help="Which column is what: question=q,answer=a,images=i,choices=c. For data only.",
     ),
 )
 
