@@ -303,6 +303,16 @@ def test_the_questions_of_a_run_without_traces_can_be_exported(write: Callable[[
         loop.openvlt("export", "any", "--as", "sharegpt", "--out", str(loop.folder / "other"))
 
 
+def test_questions_without_rewards_are_exported_with_a_note(write: Callable[[str], Loop]) -> None:
+    loop = write("train: {sft: {trainer: SFT, data: {source: SOURCE}}}")
+    recipe = loop.folder / "any.yaml"
+    recipe.write_text(recipe.read_text().replace("rewards: {answer: 1.0}\n", ""))
+    loop.train()
+    loop.openvlt("export", "any", "--as", "verl", "--out", str(loop.folder / "out"))
+    assert "there is no reward.py" in loop.said
+    assert [path.name for path in (loop.folder / "out").iterdir()] == ["data"]
+
+
 def test_the_questions_of_benchmarks_are_exported_only_by_name(write: Callable[[str], Loop]) -> None:
     loop = write("")
     loop.train()

@@ -58,8 +58,13 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
             f"The stage '{record.name}' has nothing to export as {form}.",
             f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
         )
-    if form in ("easyr1", "verl") and (reward := read_reward(home, name))["rewards"]:
-        write_reward(out, {**reward, "plugins": [str(file) for file in registry().files]})
+    if form in ("easyr1", "verl"):
+        if (reward := read_reward(home, name))["rewards"]:
+            write_reward(out, {**reward, "plugins": [str(file) for file in registry().files]})
+        else:
+            click.echo(
+                "Note: the recipe has no rewards, so there is no reward.py; docs/verifiers.md has one.", err=True
+            )
     return EXPORTS[form](folder.rows(Row), read_format(home, name), ImageStore(home.images), out, name)
 
 
