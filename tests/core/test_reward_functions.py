@@ -188,3 +188,14 @@ def test_scoring_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("gold", [["7"], "7"])
+def test_a_gold_column_of_another_length_is_named(gold: object) -> None:
+    with pytest.raises(UsageError, match="'answer' has no gold answer for each of the 2 completions"):
+        openvlt.reward("answer")(completions=["7", "8"], answer=gold)
+
+
+def test_no_verifier_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match="no verifier"):
+        openvlt.reward({})

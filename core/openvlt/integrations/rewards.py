@@ -63,7 +63,7 @@ class RewardFunction:
         """
         rows = len(completions)
         known = {name: found for name, values in columns.items() if (found := _column(values, rows)) is not None}
-        golds = self._golds(known)
+        golds = self._golds(known, columns, rows)
         asked, ids = _column(prompts, rows), _column(completion_ids, rows)
         claims = [
             self._claim(
@@ -112,11 +112,16 @@ class RewardFunction:
             asker.open(each)
         return asker.ask
 
-    def _golds(self, columns: Mapping[str, list[Any]]) -> list[Any]:
+    def _golds(self, known: Mapping[str, list[Any]], columns: Mapping[str, Any], rows: int) -> list[Any]:
         names = (self.gold,) if self.gold else GOLD_COLUMNS
         for name in names:
-            if name in columns:
-                return columns[name]
+            if name in known:
+                return known[name]
+        if given := next((name for name in names if columns.get(name) is not None), None):
+            raise UsageError(
+                f"The column '{given}' has no gold answer for each of the {rows} completions.",
+                "Give a list with one for each.",
+            )
         raise UsageError(
             f"The dataset has no column with the gold answer ({' or '.join(names)}).",
             "Name it: openvlt.reward(..., gold='column').",
@@ -168,8 +173,13 @@ def reward(
         plugins: one-file plugins to load.
         budget: seconds of one call for what a verifier does in workers; rows not reached get None. None for no limit.
         routes: value of the column ``source`` to the weights used for its rows instead.
+
+    Raises:
+        UsageError: there is no verifier.
     """
     weights: Mapping[str, WeightSpec] = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)
+    if not weights and not routes:
+        raise UsageError("openvlt.reward has no verifier, so every reward would be 0.", 'Name one: {"answer": 1.0}.')
     made = format or Format()
     return RewardFunction(weights, specs or {}, made, tokenizer, gold, workers, plugins, budget, routes or {})
 
