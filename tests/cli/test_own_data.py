@@ -59,6 +59,12 @@ def test_a_file_is_a_recipe(openvlt: Callable[..., str], data: Path) -> None:
     ]  # fmt: skip
 
 
+def test_missing_image_files_are_told_before_any_work(openvlt: Callable[..., str], data: Path) -> None:
+    assert "  missing  " not in openvlt("train", data, *COLUMNS, "--plan")
+    (data.parent / "pictures" / "3.png").unlink()
+    assert "  missing    1 image files, such as " in openvlt("train", data, *COLUMNS, "--plan")
+
+
 def test_with_a_gpu_the_base_is_reinforced(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openvlt.cli.own_data._has_gpu", lambda: True)
     recipe = read_recipe("own", text=recipe_of([str(data)], COLUMNS[1]))

@@ -98,11 +98,11 @@ def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]
     """The number of rows that are questions, of the first `LOOK`, and the lines that say what was understood."""
     from openvlt.cli import registry
     from openvlt.interfaces import Source
-    from openvlt.records import Example
+    from openvlt.records import Example, NewImage
 
     source = registry().build(Source, spec).component
     rows = questions = seen = 0
-    reasons, first = Counter[str](), list[str]()
+    reasons, first, lacking = Counter[str](), list[str](), list[Path]()
     for item in islice(source.examples("train"), LOOK):  # none is kept: it may contain its images
         rows += 1
         if not isinstance(item, Example):
@@ -110,6 +110,8 @@ def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]
             continue
         questions += 1
         seen += bool(item.images)
+        files = [image.origin for image in item.images if isinstance(image, NewImage)]
+        lacking += [file for file in files if isinstance(file, Path) and not file.exists()]
         if questions <= 3:
             choices = f" {list(item.choices)}" if item.choices else ""
             answer = _short(item.answer, 40)
@@ -126,6 +128,7 @@ def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]
     return questions, [
         f"{', '.join(paths)}: {counted}{rows:,} rows, {questions:,} questions, {seen:,} with an image",
         *([f"  rejected   {lost}"] if lost else []),
+        *([f"  missing    {len(lacking):,} image files, such as {lacking[0]}"] if lacking else []),
         *(f"  {name:10} {columns.get(name, 'none')}" for name in FIELDS if name != "layout" or name in columns),
         *first,
     ]
