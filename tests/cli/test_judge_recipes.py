@@ -114,7 +114,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     ),
     "an unknown option": (
         {"{use: judge, ": "{use: judge, rubrik: brevity, "},
-        "verifiers.judge: The verifier 'judge' has no option 'rubrik'. Did you mean 'rubric'?",
+        "verifiers.judge.rubrik: The verifier 'judge' has no option 'rubrik'. Did you mean 'rubric'?",
     ),
 }  # fmt: skip
 

@@ -99,3 +99,11 @@ def test_deep_nesting_is_no_error() -> None:
     for _ in range(100_000):
         deep = [deep]
     assert REWARD(prompts=[deep], completions=[deep], answer=[deep], choices=[deep]) == [0.0]
+
+
+def test_an_unknown_answer_type_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It may be a misspelt one, which would make every reward 0 without a word."""
+    for _ in range(2):
+        score = openvlt.reward("answer")
+        assert score(completions=[RIGHT] * 2, answer=["7"] * 2, answer_type=["integr", "integer"]) == [1.0, 1.0]
+    assert [record.getMessage().partition(" is none of")[0] for record in caplog.records] == ["answer_type 'integr'"]

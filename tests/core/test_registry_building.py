@@ -217,7 +217,7 @@ def test_a_raised_class_version_changes_the_identity(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("kind", "spec", "identity"),
     [
-        ("verifier", "answer", "8898a503cc2dddeb67929513d20338c52e36be7d65355ec64053f6cb516af1af"),
+        ("verifier", "answer", "eff30a26fa44a6555f526af01adefca3db69a6fe2dea0aae7f38f8438481a0ac"),
         ("captioner", "qwen-vl", "749a1089cc44cd8e344edda86f5ea5b8bd573666e766484f92522e22a61172c8"),
         ("backend", "hf", "e02b73d53621471a38fa177a9bca55d9d1354f154e5addaa30aab65645ecf5c8"),
         (

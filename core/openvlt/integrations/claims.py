@@ -7,7 +7,9 @@ None of it is an error here. What cannot be read counts as unknown, and verifier
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from numbers import Integral
 from typing import Any, TypeVar, cast, get_args
 
@@ -17,6 +19,7 @@ from openvlt.records import MOST_DECIMALS, AnswerType, Claim, Completion, Exampl
 from openvlt.store import decode, encode
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _PACKED = '{"openvlt":'
 """Begins a gold answer that is a whole example, as `pack` writes it."""
@@ -89,18 +92,31 @@ def is_ids(completion: Any) -> bool:
 
 
 def _example(gold: str, known: Mapping[str, Any]) -> Example:
-    answer_type, types = known.get("answer_type"), get_args(AnswerType)
     unit = cell_text(known.get("unit"))
     return Example(
         id=cell_text(known.get("id")),
         question=text_of(known.get("question")),
         answer=gold,
         choices=_read(_choices, known.get("choices"), ()),
-        answer_type=cast(AnswerType, answer_type) if isinstance(answer_type, str) and answer_type in types else None,
+        answer_type=_answer_type(known.get("answer_type")),
         precision=_read(_precision, known.get("precision"), None),
         unit=None if tables.is_empty(unit) else unit,
         source=cell_text(known.get("source")),
     )
+
+
+def _answer_type(value: Any) -> AnswerType | None:
+    name = cell_text(value)
+    if name in get_args(AnswerType):
+        return cast(AnswerType, name)
+    if not tables.is_empty(name):
+        _warn_of_type(name[:40])
+    return None
+
+
+@lru_cache(maxsize=16)  # once for each name
+def _warn_of_type(name: str) -> None:
+    log.warning("answer_type %r is none of %s; it counts as unknown", name, ", ".join(get_args(AnswerType)))
 
 
 def _choices(value: Any) -> tuple[str, ...]:
