@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from PIL import Image as Pictures
 
 from openvlt.cli import cli
-from openvlt.cli.own_data import recipe_of
 from openvlt.errors import DataError, UsageError
 from openvlt.pipeline import compile_recipe
 from openvlt.recipe import read_recipe
+from openvlt.recipe.own_data import recipe_of
 from openvlt.registry import Registry
 
 
@@ -59,6 +59,11 @@ def test_a_file_is_a_recipe(openvlt: Callable[..., str], data: Path) -> None:
     ]  # fmt: skip
 
 
+def test_columns_may_be_named_in_several_options(openvlt: Callable[..., str], data: Path) -> None:
+    apart = ("--columns", "question=q", "--columns", "answer=a")
+    assert openvlt("train", data, *apart, "--plan") == openvlt("train", data, *COLUMNS, "--plan")
+
+
 def test_missing_image_files_are_told_before_any_work(openvlt: Callable[..., str], data: Path) -> None:
     assert "  missing  " not in openvlt("train", data, *COLUMNS, "--plan")
     (data.parent / "pictures" / "3.png").unlink()
@@ -66,9 +71,10 @@ def test_missing_image_files_are_told_before_any_work(openvlt: Callable[..., str
 
 
 def test_with_a_gpu_the_base_is_reinforced(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openvlt.cli.own_data._has_gpu", lambda: True)
-    recipe = read_recipe("own", text=recipe_of([str(data)], COLUMNS[1]))
-    stages = [stage.name for stage in compile_recipe(recipe, Registry.discover())]
+    monkeypatch.setattr("openvlt.recipe.own_data._has_gpu", lambda: True)
+    registry = Registry.discover()
+    text, _ = recipe_of(registry, [str(data)], COLUMNS[1:])
+    stages = [stage.name for stage in compile_recipe(read_recipe("own", text=text), registry)]
     assert stages[-3:] == ["grpo-1", "bench-qa-grpo-1", "score-qa-grpo-1"]
 
 
@@ -111,7 +117,7 @@ def test_rows_that_cannot_be_read_say_why(openvlt: Callable[..., str], data: Pat
     [
         (("DATA", "quickstart"), "'quickstart' is no file of rows"),
         (("quickstart", "--columns", "answer=a"), "--columns has no effect"),
-        (("DATA", "--columns", "answer"), "is not a list of field=column"),
+        (("DATA", "--columns", "answer"), "is not a field=column"),
         (("DATA", "--columns", "anwser=a"), "no option 'anwser'"),
     ],
 )

@@ -6,28 +6,32 @@ from pathlib import Path
 
 import click
 
-from openvlt.cli.own_data import is_data, name_of, recipe_of
 from openvlt.errors import UsageError
 
 
 @click.command("new-recipe")
 @click.argument("data", nargs=-1, required=True)
 @click.option(
-    "--columns", metavar="FIELD=COLUMN,...", help="Which column is what: question=q,answer=a,images=i,choices=c."
-)
+    "--columns", multiple=True, metavar="FIELD=COLUMN,...",
+    help="Which column is what: question=q,answer=a,images=i,choices=c; repeatable.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; by default NAME.yaml in this folder.")
-def new_recipe(data: tuple[str, ...], columns: str | None, out: Path | None) -> None:
+def new_recipe(data: tuple[str, ...], columns: tuple[str, ...], out: Path | None) -> None:
     """Write the recipe that 'openvlt train DATA' carries out, to change it.
 
     DATA are files of questions (JSON Lines, JSON, CSV, TSV, Parquet, Excel), folders, or patterns.
     """
+    from openvlt.cli import registry
+    from openvlt.recipe.own_data import is_data, name_of, recipe_of
+
     for each in data:
         if not is_data(each):
             raise UsageError(f"'{each}' is no file of rows.", "Name a JSON Lines, JSON, CSV, TSV or Parquet file.")
     out = out or Path(f"{name_of(data[0])}.yaml")
     if out.exists():
         raise UsageError(f"'{out}' exists already.", "Name another file with --out.")
-    text = recipe_of(data, columns, out)
+    text, shown = recipe_of(registry(), data, columns, out)
+    click.echo("\n".join(shown))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     click.echo(f"Wrote {out}. Next: openvlt train {out}")

@@ -29,7 +29,7 @@ class RecipeOptions:
     captioner_url: tuple[str, ...]
     settings: tuple[str, ...]
     name: str | None
-    columns: str | None
+    columns: tuple[str, ...]
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -46,11 +46,14 @@ class RecipeOptions:
         Raises:
             UsageError: there are several recipes, or columns of a recipe.
         """
-        from openvlt.cli.own_data import is_data, recipe_of
+        from openvlt.cli import registry
+        from openvlt.recipe.own_data import is_data, recipe_of
 
         names = self.recipe or ("quickstart",)
         if all(map(is_data, names)):
-            return f"recipe of {names[0]}", recipe_of(names, self.columns)
+            text, shown = recipe_of(registry(), names, self.columns)
+            click.echo("\n".join(shown))
+            return f"recipe of {names[0]}", text
         if len(names) > 1:
             other = next(name for name in names if not is_data(name))
             raise UsageError(f"'{other}' is no file of rows.", "Name one recipe, or any number of files of rows.")
@@ -67,8 +70,8 @@ def spec_of(text: str) -> Any:
     """
     import yaml
 
-    from openvlt.cli.own_data import is_data, source_of
     from openvlt.recipe import parse, problem_of
+    from openvlt.recipe.own_data import is_data, source_of
 
     try:
         if not text.lstrip().startswith("{") and is_data(text):
@@ -95,8 +98,9 @@ _OPTIONS = (
     click.option("--name", metavar="NAME", help="Name of the run; by default the recipe's."),
     click.option(
         "--columns",
+        multiple=True,
         metavar="FIELD=COLUMN,...",
-        help="Which column is what: question=q,answer=a,images=i,choices=c. For data only.",
+        help="Which column is what: question=q,answer=a,images=i,choices=c. For data only; repeatable.",
     ),
 )
 

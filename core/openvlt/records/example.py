@@ -80,6 +80,12 @@ class Example:
     source: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def image_files(self) -> list[Path]:
+        """The files of the images that a source names as files and that are not stored yet."""
+        origins = (image.origin for image in self.images if isinstance(image, NewImage))
+        return [origin for origin in origins if isinstance(origin, Path)]
+
     def in_words(self) -> Example:
         """The example for a reader of text: ``[image]`` is in the places of the images."""
         texts = (self.question, *self.choices)

@@ -15,7 +15,7 @@ from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import accepted
-from openvlt.stages.picture_files import changed_file, picture_files, stamps_of
+from openvlt.stages.picture_files import changed_file, stamps_of
 from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, output
 from openvlt.store import StageFolder, StageWriter, digest, writing
 
@@ -157,7 +157,8 @@ def _read(
             with_image += bool(row.example.images)
             workspace.progress.advance(1)
         except Reject as reject:
-            where = ", ".join([f"row {taken}", *map(str, picture_files(item))])
+            files = item.image_files if isinstance(item, Example) else []
+            where = ", ".join([f"row {taken}", *map(str, files)])
             writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient, where=where))
     return taken, with_image
 

@@ -10,17 +10,13 @@ import json
 import os
 from pathlib import Path
 
-from openvlt.records import Example, NewImage, Rejected
+from openvlt.records import Example, Rejected
 
 
 def stamps_of(item: Example | Rejected) -> str:
     """A line for each picture that is a file: its path, size and time."""
-    return "".join(json.dumps([os.path.abspath(file), _stamp(file)]) + "\n" for file in picture_files(item))
-
-
-def picture_files(item: Example | Rejected) -> list[Path]:
-    images = item.images if isinstance(item, Example) else ()
-    return [image.origin for image in images if isinstance(image, NewImage) and isinstance(image.origin, Path)]
+    files = item.image_files if isinstance(item, Example) else ()
+    return "".join(json.dumps([os.path.abspath(file), _stamp(file)]) + "\n" for file in files)
 
 
 def changed_file(file: Path) -> str | None:

@@ -12,9 +12,13 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import click
-
 from openvlt.errors import DataError, UsageError
+from openvlt.interfaces import Source
+from openvlt.recipe.parsing import parse
+from openvlt.recipe.reading import find_recipes
+from openvlt.records import Example
+from openvlt.registry import Registry
+from openvlt.tables import is_table
 
 LOOK = 5_000
 """Rows that are looked at before a recipe is written; loading reads all of them."""
@@ -28,20 +32,17 @@ _FOLDER = "openvlt_tasks"
 
 def is_data(name: str) -> bool:
     """True for a file of rows, a folder, or a pattern of files; a recipe's name or a YAML file is none."""
-    from openvlt.recipe import find_recipes
-    from openvlt.tables import is_table
-
     if name in find_recipes() or "://" in name:
         return False
     return is_table(Path(name)) or any(mark in name for mark in "*?[") or os.path.isdir(os.path.expanduser(name))
 
 
-def source_of(paths: Sequence[str], columns: str | None = None, beside: Path | None = None) -> dict[str, Any]:
+def source_of(paths: Sequence[str], columns: Sequence[str] = (), beside: Path | None = None) -> dict[str, Any]:
     """The source of files of rows, as a recipe writes it.
 
     Args:
         paths: files, folders or patterns; several are read one after the other.
-        columns: ``question=q,answer=a``: the options that name columns.
+        columns: each ``question=q,answer=a``: the options that name columns.
         beside: folder of the recipe, which paths below it are relative to.
 
     Raises:
@@ -51,33 +52,34 @@ def source_of(paths: Sequence[str], columns: str | None = None, beside: Path | N
     if beside is not None:
         found = [os.path.relpath(path, beside) if Path(path).is_relative_to(beside) else path for path in found]
     named = {}
-    for part in (columns or "").split(",") if columns else ():
+    for part in ",".join(columns).split(",") if columns else ():
         name, equals, column = (each.strip() for each in part.partition("="))
         if not equals or not name:
-            raise UsageError(f"--columns {columns} is not a list of field=column.", "Write question=q,answer=a.")
+            raise UsageError(f"'{part}' in --columns is not a field=column.", "Write question=q,answer=a.")
         named[name] = column
     return {**_yaml("source.yaml"), "path": found[0] if len(found) == 1 else found, **named}
 
 
-def recipe_of(paths: Sequence[str], columns: str | None = None, out: Path | None = None) -> str:
-    """Look at files of rows, show what was understood, and write the recipe that trains on them.
+def recipe_of(
+    registry: Registry, paths: Sequence[str], columns: Sequence[str] = (), out: Path | None = None
+) -> tuple[str, list[str]]:
+    """Look at files of rows, and write the recipe that trains on them.
 
     Args:
+        registry: the plugins.
         paths: files, folders or patterns.
         columns: see `source_of`.
         out: the file that the recipe will be written to.
 
     Returns:
-        The recipe as YAML.
+        The recipe as YAML, and lines that say what was understood.
 
     Raises:
         DataError: too few rows can be read; the message says why.
     """
     import yaml
 
-    rows, shown = _look(source_of(paths, columns), paths)
-    for line in shown:
-        click.echo(line)
+    rows, shown = _look(registry, source_of(paths, columns), paths)
     spec = source_of(paths, columns, out.absolute().parent if out else None)
     if not any("{split}" in path for path in paths):  # else there is a file of test questions
         spec |= {"held_out": SHARE if rows < LOOK else 1000, "seed": 0}
@@ -85,7 +87,7 @@ def recipe_of(paths: Sequence[str], columns: str | None = None, out: Path | None
     kind = "gpu" if _has_gpu() else "cpu"
     made = f"Made from {', '.join(os.path.basename(path) for path in paths)!r}"
     values = {"name": name_of(paths[0]), "source": text, "made": " ".join(made.split())[:100] + ":"}
-    return Template(_text(f"{kind}.yaml")).substitute(values)
+    return Template(_text(f"{kind}.yaml")).substitute(values), shown
 
 
 def name_of(path: str) -> str:
@@ -94,13 +96,9 @@ def name_of(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:60] or "own-data"
 
 
-def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]]:
+def _look(registry: Registry, spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]]:
     """The number of rows that are questions, of the first `LOOK`, and the lines that say what was understood."""
-    from openvlt.cli import registry
-    from openvlt.interfaces import Source
-    from openvlt.records import Example, NewImage
-
-    source = registry().build(Source, spec).component
+    source = registry.build(Source, spec).component
     rows = questions = seen = 0
     reasons, first, lacking = Counter[str](), list[str](), list[Path]()
     for item in islice(source.examples("train"), LOOK):  # none is kept: it may contain its images
@@ -110,8 +108,7 @@ def _look(spec: Mapping[str, Any], paths: Sequence[str]) -> tuple[int, list[str]
             continue
         questions += 1
         seen += bool(item.images)
-        files = [image.origin for image in item.images if isinstance(image, NewImage)]
-        lacking += [file for file in files if isinstance(file, Path) and not file.exists()]
+        lacking += [file for file in item.image_files if not file.exists()]
         if questions <= 3:
             choices = f" {list(item.choices)}" if item.choices else ""
             answer = _short(item.answer, 40)
@@ -150,7 +147,5 @@ def _text(name: str) -> str:
 
 
 def _yaml(name: str) -> dict[str, Any]:
-    from openvlt.recipe import parse
-
     value, _ = parse(_text(name), name)
     return dict(value)
