@@ -137,14 +137,13 @@ def _summary(record: StageRecord) -> str:
     parts = [f"{record.taken} in", f"{record.out} out"] if record.stage_kind != "train" else [f"{record.taken} in"]
     if rejected:
         parts.append(f"{rejected} rejected")
-    counts = record.counts
-    if "claims" in counts:  # zeros too: that nothing was correct must not be missed
-        claims, correct = counts["claims"], counts.get("correct", 0)
+    counts = dict(record.counts)
+    if (claims := counts.get("claims")) is not None:  # zeros too: that nothing was correct must not be missed
+        correct = counts.pop("correct", 0)
         parts.append(f"correct {_number(correct)} of {_number(claims)} ({correct / max(claims, 1):.1%})")
+    shown = ("tokens", "correct", "unparsed", "undecided", "traces", "retried")
     parts += [
-        f"{name} {_number(counts[name])}"
-        for name in ("tokens", "correct", "unparsed", "undecided", "traces", "retried")
-        if name in counts and not (name == "correct" and "claims" in counts) and (counts[name] or name in _ZEROS)
+        f"{name} {_number(counts[name])}" for name in shown if counts.get(name) or (name in counts and name in _ZEROS)
     ]
     if (seconds := counts.get("seconds")) and not record.cached:
         parts.append(f"{record.taken / seconds:.1f}/s")
