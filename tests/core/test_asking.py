@@ -45,12 +45,12 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_stage_asks_once_about_each_trace(stages: Bench, endpoint: Endpoint) -> None:
-    traces = stages.distill(stages.load(n=8))
+    traces = stages.distill(stages.load(n=8), k=3)
     endpoint.reply = lambda prompt: "The answers agree.\nVerdict: yes"
     made = stages.verify(traces, answer=ANSWER, judge=judge(endpoint))
-    assert statuses(made) == {"correct": 16} and endpoint.temperatures == {0}
-    # some traces differ in their thinking alone, which the judge does not see
-    assert made.record.counts["asked"] == len(endpoint.prompts) == len(set(endpoint.prompts)) < 16
+    assert statuses(made) == {"correct": 24} and endpoint.temperatures == {0}
+    # Of three chains with two possible answers, some differ in their thinking alone, which the judge does not see.
+    assert made.record.counts["asked"] == len(endpoint.prompts) == len(set(endpoint.prompts)) <= 16
     endpoint.prompts.clear()
     assert stages.verify(traces, answer=ANSWER, judge=judge(endpoint)).record.cached
     # another verifier makes other verdicts, of the same replies

@@ -297,7 +297,11 @@ class Luck(Verifier):
 
 @dataclass(frozen=True)
 class Fake(Backend):
-    """Adds the last sum in the prompt, as often rightly as the model's ``skill.json`` says."""
+    """Adds the last sum in the prompt, as often rightly as the model's ``skill.json`` says.
+
+    What it replies is decided by what it is asked, not by a request's key, which also tells where the model lies and the
+    version of the code: a test must not depend on those.
+    """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"images", "samples", "seeds"})
     deterministic: ClassVar[bool] = True
@@ -322,7 +326,6 @@ class FakeEngine:
         return [self._reply(request, sampling) for request in requests]
 
     def _reply(self, request: Request, sampling: Sampling) -> list[Completion] | Rejected:
-        # By what is asked: a key also tells the code's version, and a test must not depend on that.
         asked = repr(request.messages)
         if share("down", asked) < told("down", 0):
             return Rejected(id="", reason="endpoint down", transient=True)
@@ -336,21 +339,21 @@ class FakeEngine:
         text = "".join(part for message in request.messages for part in message.content if isinstance(part, str))
         colours = [self.read(image).getpixel((0, 0)) for image in images]
         if (log := told("log")) is not None:
-            asked = {"text": text, "sample": sample, "temperature": sampling.temperature, "images": len(images)}
-            asked["process"] = os.getpid()
+            entry = {"text": text, "sample": sample, "temperature": sampling.temperature, "images": len(images)}
+            entry["process"] = os.getpid()
             with Path(log).open("a") as file:
-                file.write(json.dumps(asked) + "\n")
-        said = self._say(text, request.key, sample) if "+" in text else f"A square of colour {colours}."
+                file.write(json.dumps(entry) + "\n")
+        said = self._say(text, repr(request.messages), sample) if "+" in text else f"A square of colour {colours}."
         if "Verdict: " in text:
             said = f"Let me see.\nVerdict: {'yes' if share('judged', text) < self.skill else 'no'}"
         return Completion(text=said, prompt_tokens=len(text.split()), completion_tokens=len(said.split()))
 
-    def _say(self, text: str, key: str, sample: int) -> str:
+    def _say(self, text: str, asked: str, sample: int) -> str:
         a, b = map(int, re.findall(r"(\d+) \+ (\d+)", text)[-1])
-        answer = a + b if share("right", key, sample) < self.skill else a + b + 1
+        answer = a + b if share("right", asked, sample) < self.skill else a + b + 1
         if text.endswith(BARE):
             return str(answer)
-        return f"<think>{a} and {b}, chain {share('chain', key, sample):.6f}</think>\n<answer>{answer}</answer>"
+        return f"<think>{a} and {b}, chain {share('chain', asked, sample):.6f}</think>\n<answer>{answer}</answer>"
 
 
 @dataclass(frozen=True)
