@@ -168,6 +168,7 @@ def test_a_remark_is_dropped(gold: str, form: str) -> None:
 def test_a_remark_with_another_number_is_not(gold: str, other: int) -> None:
     assert judge(gold, f"{gold} ({gold}{other})").status != "correct"
     assert judge(gold, f"{gold}, because it is not {other}").status != "correct"
+    assert judge(gold, f"{gold}, because it is {gold}{other}").status != "correct"
     assert judge(gold, f"{gold}\n\nWait, the answer is {gold}{other}").status != "correct"
 
 

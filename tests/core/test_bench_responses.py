@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from openvlt.bench.responses import read_responses
-from openvlt.bench.score import answer_in
 from openvlt.errors import DataError
-from openvlt.records import Format, Rejected, Trace
+from openvlt.records import Rejected, Trace
 
 
 def lines(path: Path, *rows: dict[str, Any]) -> Path:
@@ -115,37 +114,3 @@ def test_a_duplicate_key_of_one_object_is_an_error(tmp_path: Path) -> None:
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         read_responses(tmp_path / "none.jsonl")
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        ("<think>3?</think><answer> 4 </answer>", "4"),
-        ("so \\boxed{5}", "5"),
-        ("Thus, the answer is 6.", "6"),
-        ("B", "B"),
-        ("quarter past", "quarter past"),
-        ("a long line " * 10, None),
-        ("two\nlines", None),
-        ("<answer>4", None),
-        ("", None),
-    ],
-)
-def test_the_answer_in_a_response(text: str, answer: str | None) -> None:
-    assert answer_in(text, Format(), "phrase") == answer
-
-
-def test_without_leave_neither_phrase_nor_bare_reply_is_an_answer() -> None:
-    assert answer_in("The answer is 6.", Format(), "tag") is None
-    assert answer_in("B", Format(), "tag") is None
-
-
-def test_a_base_model_may_answer_with_all_it_says() -> None:
-    assert answer_in("a red circle\n", Format(), "whole") == "a red circle"
-    assert answer_in("see <answer>red</answer>", Format(), "whole") == "red"
-
-
-def test_a_reply_that_was_cut_is_not_nothing_but_the_answer() -> None:
-    assert answer_in("so we go on and", Format(), "phrase", cut=True) is None
-    assert answer_in("so we go on and", Format(), "whole", cut=True) is None
-    assert answer_in("The answer is 3. For we", Format(), "phrase", cut=True) is not None

@@ -72,6 +72,28 @@ def test_a_cut_response_has_no_last_answer() -> None:
     assert extract("The answer is 7. To check", Format(), reading="anywhere", cut=True).answer == "7"
 
 
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("<think>It is <answer>7</answer></think>", "7"),
+        ("<think>It is <answer>7</answer></think> So there are seven.", "7"),
+        (r"<think>It is \boxed{7}. Let me", "7"),
+        ("<think>It is <answer>7</answer></think> <answer>8</answer>", "8"),
+        (r"<think>It is <answer>7</answer></think> \boxed{8}", "8"),
+        ("<think>It is <answer>7</answer></think> So <answer>8", None),
+        ("<think>It is <answer>7</think> 8</answer>", None),
+        ("<think>It is <answer>7</answer>, no, <answer>8", None),
+        ("<think>The answer is 7.</think>", None),
+    ],
+)
+def test_an_answer_within_thinking_counts_only_where_the_format_allows_it(response: str, answer: str | None) -> None:
+    allowed = Format(answer_in_think=True)
+    assert extract(response, allowed).answer == answer
+    if answer != "8":
+        assert extract(response, Format()).answer is None
+    assert parse(Completion(text=response), allowed).answer == answer
+
+
 @given(st.integers(-999, 999), st.integers(1000, 9999))
 def test_the_gold_is_never_read(said: int, gold: int) -> None:
     example = Example(id="", question="", answer=str(gold), answer_type="integer")

@@ -15,14 +15,11 @@ from openvlt.bench.compare import versus
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
 from openvlt.errors import RemoteError
-from openvlt.extraction import Reading, after_thinking, extract, parse
+from openvlt.extraction import Reading, extract, parse
 from openvlt.records import BenchResult, Claim, Completion, Example, Format, Judged, Rejected, Row, Trace, Verdict
 from openvlt.records.bench import AskedAs
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.verification import VerifierRunner
-
-BARE = 60
-"""Longest one-line response, in characters, that is taken to be nothing but the answer."""
 
 CHUNK = 256
 """Responses verified together."""
@@ -90,20 +87,10 @@ def read(trace: Trace, format: Format, reading: Reading, example: Example | None
     found = parse(Completion(text=trace.raw), format)
     answer = trace.answer
     if answer is None:
-        answer = answer_in(trace.raw, format, reading, example, cut=trace.finish_reason == "length")
+        answer = extract(
+            trace.raw, format, reading=reading, example=example, cut=trace.finish_reason == "length"
+        ).answer
     return replace(trace, think=found.think, explanation=found.explanation, answer=answer)
-
-
-def answer_in(
-    text: str, format: Format, reading: Reading, example: Example | None = None, *, cut: bool = False
-) -> str | None:
-    """The answer in a response, as `extract` finds it; with ``phrase`` and ``anywhere``, else a response of one line of
-    at most `BARE` characters, unless it was cut.
-    """
-    found = extract(text, format, reading=reading, example=example, cut=cut)
-    line = after_thinking(text, format).strip()
-    bare = reading in ("phrase", "anywhere") and not cut and 0 < len(line) <= BARE and "\n" not in line
-    return line if bare and found.answer is None and found.start < 0 else found.answer
 
 
 def _judged(

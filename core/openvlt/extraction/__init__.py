@@ -1,10 +1,12 @@
 """The one rule that finds the answer in a response, for data, reward and benchmark alike.
 
 1. Thinking is cut off first: only what follows the last closing think tag counts; if it never ends, nothing does.
+   With a format's ``answer_in_think``, a tag or a box within it counts where nothing is found after it.
 2. The last complete answer tag, across newlines.
 3. Else the content of the last box, braces matched: ``\\boxed{}``, ``\\fbox{}``, or the box of GLM-V and LLaVA-CoT.
 4. Else what the caller's reading allows: nothing (``tag``); the last statement of an answer, or one that stands for
    itself (``phrase``); else also the last readable answer in prose (``anywhere``); or all of the text (``whole``).
+   ``phrase`` and ``anywhere`` at last take a response that is one short line and no sentence.
 
 A response whose last answer tag is never closed is *unparsed*: no earlier tag or box was the final answer.
 """
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from openvlt.extraction.prose import last_answer
+from openvlt.extraction.prose import is_bare, last_answer
 from openvlt.extraction.stated import last_match, statement
 from openvlt.records import Completion, Example, Format, Trace
 
@@ -71,26 +73,19 @@ def extract(
         cut: the token limit ended the response, so an answer counts only where it is marked or stated.
     """
     begin = len(response) - len(after_thinking(response, format))
-    if (thinks := response.rfind(f"<{format.think}>", begin)) >= 0:
-        return Extraction(None, "none", thinks, f"<{format.think}> is never closed")
-    opening, closing = _tags(format.answer)
-    if (tag := last_match(opening, response, begin)) is not None:
-        end = closing.search(response, tag.end())
-        if end is None:
-            return Extraction(None, "none", tag.start(), f"<{format.answer}> is never closed")
-        return _found(response[tag.end() : end.start()], "tag", tag.start(), end.end())
-    if (box := last_match(_BOX, response, begin)) is not None:
-        closed = _closing(response, box)
-        if closed is None:
-            return Extraction(None, "none", box.start(), f"{box.group()} is never closed")
-        return _found(response[box.end() : closed[0]], "boxed", box.start(), closed[1])
-    if reading in ("phrase", "anywhere") and (stated := statement(response, begin)) is not None:
-        return _found(stated[0], "phrase", stated[1])
-    if reading == "anywhere" and not cut and (found := last_answer(response[begin:], example)) is not None:
-        return _found(found, "prose", begin) if found else Extraction(None, "none", -1, "its prose gives no answer")
-    if reading == "whole" and not cut and (text := response[begin:].strip()):
-        return _found(text, "whole", begin)
-    return Extraction(None, "none", -1, f"there is no <{format.answer}> and no \\boxed{{}}")
+    thinks = response.rfind(f"<{format.think}>", begin)
+    if thinks >= 0:
+        found = Extraction(None, "none", thinks, f"<{format.think}> is never closed")
+    else:
+        found = (
+            _marked(response, begin, len(response), format)
+            or _in_prose(response, begin, reading, example, cut)
+            or Extraction(None, "none", -1, f"there is no <{format.answer}> and no \\boxed{{}}")
+        )
+    if format.answer_in_think and found.answer is None and (thinks >= 0 or found.start < 0):
+        first, last = max(0, len(response) - LONGEST), len(response) if thinks >= 0 else begin
+        return _marked(response, first, last, format) or found
+    return found
 
 
 def gold_in(text: str, format: Format) -> str:
@@ -136,6 +131,36 @@ def _tags(name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     )
 
 
+def _marked(response: str, begin: int, end: int, format: Format) -> Extraction | None:
+    """The content of the last answer tag, else of the last box; None if there is neither."""
+    opening, closing = _tags(format.answer)
+    if (tag := last_match(opening, response, begin, end)) is not None:
+        closed = closing.search(response, tag.end(), end)
+        if closed is None:
+            return Extraction(None, "none", tag.start(), f"<{format.answer}> is never closed")
+        return _found(response[tag.end() : closed.start()], "tag", tag.start(), closed.end())
+    if (box := last_match(_BOX, response, begin, end)) is not None:
+        ends = _closing(response, box, end)
+        if ends is None:
+            return Extraction(None, "none", box.start(), f"{box.group()} is never closed")
+        return _found(response[box.end() : ends[0]], "boxed", box.start(), ends[1])
+    return None
+
+
+def _in_prose(response: str, begin: int, reading: Reading, example: Example | None, cut: bool) -> Extraction | None:
+    """What the reading allows beside tags and boxes."""
+    if reading in ("phrase", "anywhere") and (stated := statement(response, begin)) is not None:
+        return _found(stated[0], "phrase", stated[1])
+    if cut:
+        return None
+    if reading == "anywhere" and (said := last_answer(response[begin:], example)) is not None:
+        return _found(said, "prose", begin) if said else Extraction(None, "none", -1, "its prose gives no answer")
+    text = response[begin:].strip()
+    if text and (reading == "whole" or (reading in ("phrase", "anywhere") and is_bare(text, example))):
+        return _found(text, "whole", begin)
+    return None
+
+
 def _found(text: str, rule: Rule, start: int, end: int = -1) -> Extraction:
     answer = text.strip()
     return (
@@ -143,13 +168,13 @@ def _found(text: str, rule: Rule, start: int, end: int = -1) -> Extraction:
     )
 
 
-def _closing(text: str, box: re.Match[str]) -> tuple[int, int] | None:
+def _closing(text: str, box: re.Match[str], last: int) -> tuple[int, int] | None:
     """Where the content of a box and the box end, None if it is never closed; escaped braces do not count."""
     if closing := _CLOSINGS.get(box.group()):
-        end = text.find(closing, box.end())
+        end = text.find(closing, box.end(), last)
         return None if end < 0 else (end, end + len(closing))
     depth = 1
-    for brace in _BRACE.finditer(text, box.end()):
+    for brace in _BRACE.finditer(text, box.end(), last):
         depth += {"{": 1, "}": -1}.get(brace.group(), 0)
         if depth == 0:
             return brace.span()

@@ -1,4 +1,4 @@
-"""The last readable answer in prose, for the reading ``anywhere``.
+"""The last readable answer in prose, for the reading ``anywhere``; and whether a response is nothing but an answer.
 
 Sentences are read from the last to the first, in Markdown and LaTeX stripped of their marks:
 
@@ -10,6 +10,9 @@ Sentences are read from the last to the first, in Markdown and LaTeX stripped of
 3. Several candidates that differ are no answer.
 
 The question tells what to look for: its choices, or its answer type. Without them all kinds are candidates.
+
+A short line that is no sentence is nothing but an answer: "quarter past", "dark red". One that has a verb, denies,
+hedges, asks or names a part of a figure is none, since what it says is not what it answers.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ Candidates: TypeAlias = tuple[list[str], str]
 NONE: Candidates = ([], "")
 LONGEST = 4_000
 """Characters of prose that are read, the last ones."""
+BARE = 60
+"""Longest line, in characters, that may be nothing but the answer."""
 _SENTENCES = 100
 
 _END = re.compile(r"(?<=[.!?])\s+(?![a-z])|\n+|(?<=[。！？])")
@@ -61,6 +66,7 @@ _VERB = re.compile(
     r"|[≈为是有个]|[:：](?!\d)|\\approx|(?<![<>=!])=",
     re.IGNORECASE,
 )
+_SUBJECT = re.compile(r"^as\b|\b(?:I|we|you|it|they|there|this|these)\b|不", re.IGNORECASE)
 _NUMBER = re.compile(
     r"[(\[] ?[-\u2212\d][-\u2212\d., ]{1,60}[)\]]"
     r"|(?<![A-Za-z0-9_.])[-\u2212+]?(?:\\d?frac\{[^{}]{1,20}\}\{[^{}]{1,20}\}|\d*\\?sqrt\{[^{}]{1,20}\}"
@@ -105,6 +111,19 @@ def last_answer(text: str, example: Example | None) -> str | None:
             if found:
                 return found[0] if len(set(found)) == 1 and not _HEDGE.search(said) else ""
     return None
+
+
+def is_bare(line: str, example: Example | None) -> bool:
+    """True if a line is nothing but an answer: a choice of the question, or short and no sentence."""
+    if not 0 < len(line) <= BARE or "\n" in line:
+        return False
+    if example is not None and line.rstrip(".").lower() in {choice.rstrip(".").lower() for choice in example.choices}:
+        return True
+    said = _MARKUP.sub("", line)
+    of_figure = any(is_of_figure(said, letter.start()) for letter in _LETTER.finditer(said))
+    labelled = any(_LABEL.search(said[: number.start()]) for number in _NUMBER.finditer(said))
+    is_sentence = any(pattern.search(said) for pattern in (_VERB, _SUBJECT, _HEDGE, _GIVES_UP)) or said.endswith("?")
+    return not (of_figure or labelled or is_sentence)
 
 
 def _sentences(text: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 
 _PHRASE = re.compile(
@@ -74,7 +75,7 @@ def is_of_figure(text: str, letter: int) -> bool:
     return _FIGURE.search(text[max(0, letter - 20) : letter]) is not None
 
 
-def last_match(pattern: re.Pattern[str], text: str, begin: int) -> re.Match[str] | None:
-    """The last match at or behind `begin`."""
-    matches = deque(pattern.finditer(text, begin), maxlen=1)
+def last_match(pattern: re.Pattern[str], text: str, begin: int, end: int = sys.maxsize) -> re.Match[str] | None:
+    """The last match between two offsets."""
+    matches = deque(pattern.finditer(text, begin, end), maxlen=1)
     return matches[0] if matches else None

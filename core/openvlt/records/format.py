@@ -18,12 +18,14 @@ class Format:
         suffix: text after the question.
         think: name of the reasoning tag.
         answer: name of the answer tag.
+        answer_in_think: an answer tag or a box within the reasoning counts where nothing after it is an answer.
     """
 
     system: str = ""
     suffix: str = "\nThink step by step, then answer."
     think: str = "think"
     answer: str = "answer"
+    answer_in_think: bool = False
 
     def prompt(self, example: Example) -> list[Message]:
         """The messages that ask the policy: question, choices and suffix, with the images in their places or first."""

@@ -33,7 +33,7 @@ class TieredVerifier(AnswerVerifier):
     Its options are those of every comparison, so that a verifier passes them all on to those it relies on.
     """
 
-    version: ClassVar[str] = "5"
+    version: ClassVar[str] = "6"
     inline: ClassVar[bool] = True
     imports: ClassVar[tuple[str, ...]] = ("mpmath",)
 

@@ -25,6 +25,11 @@ _ANEW = re.compile(
     r"scratch that|\btake (?:that|it|this) back|on (?:second thoughts?|reflection)|\breconsider", re.IGNORECASE
 )
 _EXPLAINS = re.compile(r"\W{0,4}(?:explanation|because|since|reason|note|here|check)", re.IGNORECASE)
+_ASSERTS = re.compile(
+    r"(?:it|that|this|the (?:\w{1,20} )?answer)(?: \w{1,10})? (?:is|was|be|equals?|=) [^\w(]{0,4}(\d+(?:\.\d+)?)\W{0,4}",
+    re.IGNORECASE,
+)
+"""A reason that is nothing but a value: "because it is 59"."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SHORT = 6
 """Words up to which a paragraph behind an answer that has another number is another answer."""
@@ -44,7 +49,7 @@ def cores(text: str) -> Iterator[tuple[str, ...]]:
             yield main, remark
         elif _is_harmless(remark):
             yield (main,)
-    if " " in text and (found := _REASON.fullmatch(text)) and not TURN.search(found.group(2)):
+    if " " in text and (found := _REASON.fullmatch(text)) and not _gives_another(*found.groups()):
         yield (found.group(1),)
     if "\n" in text and (found := _PARAGRAPHS.fullmatch(text)) and not _says_another(*found.groups()):
         yield (found.group(1),)
@@ -53,6 +58,13 @@ def cores(text: str) -> Iterator[tuple[str, ...]]:
 def _is_prose(text: str) -> bool:
     """True for several words, or one that is neither a number nor a unit in brackets, without digits and operators."""
     return not re.search(r"[\d\\^=<>$%]", text) and len(_WORD.findall(text)) > 1
+
+
+def _gives_another(main: str, reason: str) -> bool:
+    """True if the reason for an answer retracts it, or says that it is another number."""
+    said = _ASSERTS.fullmatch(reason)
+    numbers = _NUMBER.findall(main)
+    return TURN.search(reason) is not None or (said is not None and bool(numbers) and said[1] not in numbers)
 
 
 def _says_another(main: str, rest: str) -> bool:
