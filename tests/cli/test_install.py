@@ -78,3 +78,56 @@ def test_what_cannot_be_uninstalled(fresh: Cli) -> None:
     unknown = fresh("uninstall", "nothing")
     assert unknown.returncode == 3
     assert "There is no installed plugin 'nothing'." in unknown.stderr
+
+
+def project(folder: Path, name: str, version: str, module: str = "", needs: str = "") -> Path:
+    """A distribution with one plugin of the same name; or without a plugin if it has no module."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text(module)
+    entry = f'[project.entry-points.openvlt]\n{name} = "{name}"\n' if module else ""
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "{version}"\ndependencies = [{needs}]\n{entry}'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    )
+    return folder
+
+
+WORKS = "# a plugin without components\n"
+
+
+def test_an_installation_that_breaks_a_plugin_is_undone(fresh: Cli, tmp_path: Path) -> None:
+    good = project(tmp_path / "one", "tally", "1.0", WORKS)
+    assert fresh("install", good).returncode == 0
+    bad = project(tmp_path / "two", "tally", "2.0", "import no_such_module\n")
+    process = fresh("install", "-U", bad)
+    assert process.returncode == 3
+    assert "After the installation plugin 'tally' is broken: ModuleNotFoundError" in process.stderr
+    assert f"put back (tally 1.0 -> file://{bad})" in process.stderr
+    assert names(fresh) == {"tally": "ok"}
+
+
+def test_other_packages_change_only_when_that_is_allowed(fresh: Cli, tmp_path: Path) -> None:
+    base = project(tmp_path / "one", "abacus", "1.0")
+    newer = project(tmp_path / "two", "abacus", "2.0")
+    first = project(tmp_path / "first", "adds", "1.0", WORKS, f'"abacus @ file://{base}"')
+    second = project(tmp_path / "second", "counts", "1.0", WORKS, f'"abacus @ file://{newer}"')
+    for path in (first, second):
+        text = (path / "pyproject.toml").read_text()
+        (path / "pyproject.toml").write_text(text + "[tool.hatch.metadata]\nallow-direct-references = true\n")
+    shown = fresh("install", "--dry-run", first)
+    assert sorted(shown.stdout.splitlines()) == [
+        "2 packages would change.",
+        f"abacus (none) -> file://{base}",
+        f"adds (none) -> file://{first}",
+    ]
+    assert names(fresh) == {}
+    assert fresh("install", first).returncode == 0
+
+    refused = fresh("install", second)
+    assert refused.returncode == 3
+    assert (
+        f"The installation changes other packages: abacus 1.0 -> file://{newer}. Allow it with --yes." in refused.stderr
+    )
+    assert names(fresh) == {"adds": "ok"}
+    assert fresh("install", "--yes", second).returncode == 0
+    assert names(fresh) == {"adds": "ok", "counts": "ok"}

@@ -6,35 +6,93 @@ Neither loads a plugin in this process, so both work even if installed plugins a
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
+from openvlt.cli.environment import Change, Manager
 from openvlt.cli.plugins import print_plugins
 from openvlt.errors import PluginError, closest
 from openvlt.registry.distributions import Distribution, distributions, normalized
+
+UNUSABLE = ("broken", "incompatible")
 
 
 @click.command("install")
 @click.argument("package")
 @click.option("-e", "--editable", is_flag=True, help="Install the folder in place, so that edits take effect at once.")
 @click.option("-U", "--upgrade", is_flag=True, help="Install the newest version even if one is installed.")
-def install(package: str, editable: bool, upgrade: bool) -> None:
-    """Install a plugin from PACKAGE: a name, a folder, a wheel or a URL."""
-    before = {(one.name, one.version) for one in distributions()}
-    _run("install", *["--upgrade"] * upgrade, *["--editable"] * editable, _as_path(package))
-    name = _distribution_name(package)
-    found = _plugins_now()
-    new = [one for one in found if (one["distribution"], one["version"]) not in before]
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Change other installed packages without asking.")
+def install(package: str, editable: bool, upgrade: bool, dry_run: bool, yes: bool) -> None:
+    """Install a plugin from PACKAGE: a name, a folder, a wheel or a URL.
+
+    Other packages change only where the plugin needs it, and only after a question. If openvlt or a plugin that worked
+    no longer loads afterwards, everything is put back.
+    """
+    manager, name = Manager.find(), _distribution_name(package)
+    arguments = [*["--editable"] * editable, _as_path(package)]
+    if upgrade and re.fullmatch(r"[\w.-]+(\[[^]]*\])?", package):
+        arguments = [*manager.upgrade(name), *arguments]
+    changes = manager.plan(*arguments)
+    if dry_run:
+        for change in changes:
+            click.echo(str(change))
+        click.echo(f"{len(changes)} packages would change.")
+        return
+    _ask([each for each in changes if each.before is not None and normalized(each.name) != name], yes)
+    before = _plugins_now()
+    manager.install(*arguments)
+    _show(package, name, before, _checked(manager, changes, before))
+
+
+def _ask(others: Sequence[Change], yes: bool) -> None:
+    """Ask before other installed packages change."""
+    if not others or yes:
+        return
+    listed = ", ".join(map(str, others))
+    if not sys.stdin.isatty():
+        raise PluginError(f"The installation changes other packages: {listed}.", "Allow it with --yes.")
+    click.confirm(f"The installation changes other packages: {listed}. Go on?", abort=True)
+
+
+def _checked(manager: Manager, changes: Sequence[Change], before: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The plugins after an installation; it is undone if openvlt or one that worked no longer loads.
+
+    Raises:
+        PluginError: what does not load any more.
+    """
+    worked = {one["name"] for one in before if one["status"] not in UNUSABLE}
+    try:
+        found = _plugins_now()
+        lost = [one for one in found if one["name"] in worked and one["status"] in UNUSABLE]
+        problem = "; ".join(f"plugin '{one['name']}' is {one['status']}: {one['reason']}" for one in lost)
+    except subprocess.CalledProcessError:
+        problem = "openvlt no longer loads"
+    if problem:
+        manager.undo(changes)
+        listed = ", ".join(map(str, changes)) or "nothing else"
+        raise PluginError(
+            f"After the installation {problem}.",
+            f"Everything was put back ({listed}); ask the plugin's author for a version that fits.",
+        )
+    return found
+
+
+def _show(package: str, name: str, before: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> None:
+    """Show the plugins of what was installed.
+
+    Raises:
+        PluginError: it has none, or one that does not load.
+    """
+    known = {(one["distribution"], one["version"]) for one in before}
+    new = [one for one in found if (one["distribution"], one["version"]) not in known]
     shown = new or [one for one in found if normalized(one["distribution"]) == name]
     if not shown:
         raise PluginError(
@@ -43,7 +101,7 @@ def install(package: str, editable: bool, upgrade: bool) -> None:
         )
     print_plugins(shown)
     for plugin in shown:
-        if plugin["status"] in ("broken", "incompatible"):
+        if plugin["status"] in UNUSABLE:
             raise PluginError(
                 f"Plugin '{plugin['name']}' is installed but {plugin['status']}: {plugin['reason']}.",
                 f"'openvlt uninstall {plugin['distribution']}' removes it.",
@@ -55,7 +113,7 @@ def install(package: str, editable: bool, upgrade: bool) -> None:
 def uninstall(name: str) -> None:
     """Remove the installed plugin NAME, given by its own name or its distribution's."""
     distribution = _installed(name)
-    _run("uninstall", distribution.name)
+    Manager.find().uninstall(distribution.name)
     click.echo(
         f"Removed {distribution.name} {distribution.version} and its plugins: {', '.join(distribution.plugins)}."
     )
@@ -80,30 +138,6 @@ def _installed(name: str) -> Distribution:
     if builtin and name in builtin.plugins:
         raise PluginError(f"Plugin '{name}' is built in.", f"Disable it with OPENVLT_DISABLE_PLUGINS={name}.")
     raise PluginError(f"There is no installed plugin '{name}'.", closest(name, [one.name for one in known.values()]))
-
-
-def _run(verb: Literal["install", "uninstall"], *arguments: str) -> None:
-    """Run the manager of this environment, and show its command.
-
-    Raises:
-        PluginError: there is no manager, or it fails.
-    """
-    uv = os.environ.get("UV") or shutil.which("uv")
-    if uv and (_made_by_uv() or not find_spec("pip")):
-        command = [uv, "pip", verb, "--python", sys.executable, *arguments]
-    elif find_spec("pip"):
-        command = [sys.executable, "-m", "pip", verb, *(["--yes"] if verb == "uninstall" else []), *arguments]
-    else:
-        raise PluginError(f"Neither uv nor pip manages {sys.executable}.", "Install uv, or run 'python -m ensurepip'.")
-    click.echo(f"Running: {shlex.join(command)}", err=True)
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        raise PluginError(f"'{shlex.join(command)}' ended with exit code {code}.", "See its messages above.")
-
-
-def _made_by_uv() -> bool:
-    config = Path(sys.prefix, "pyvenv.cfg")
-    return config.is_file() and any(line.startswith("uv =") for line in config.read_text().splitlines())
 
 
 def _plugins_now() -> list[dict[str, Any]]:

@@ -26,7 +26,8 @@ _ANEW = re.compile(
 )
 _EXPLAINS = re.compile(r"\W{0,4}(?:explanation|because|since|reason|note|here|check)", re.IGNORECASE)
 _ASSERTS = re.compile(
-    r"(?:it|that|this|the (?:\w{1,20} )?answer)(?: \w{1,10})? (?:is|was|be|equals?|=) [^\w(]{0,4}(\d+(?:\.\d+)?)\W{0,4}",
+    r"(?:it|that|this|the (?:\w{1,20} )?answer)(?: \w{1,10})? (?:is|was|be|equals?|=) "
+    r"[^\w(]{0,4}(\d+(?:\.\d+)?)\W{0,4}",
     re.IGNORECASE,
 )
 """A reason that is nothing but a value: "because it is 59"."""
