@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given, settings, strategies as st
 from openvlt import ExampleFilter, Format, Model, OpenvltError, PluginError, TraceFilter, UsageError
 from openvlt.interfaces import Kind
 from openvlt.registry import Registry
+from openvlt.registry.identity import code_digest
 
 PLUGIN = '''
 from __future__ import annotations
@@ -205,6 +207,46 @@ def test_the_code_of_a_one_file_plugin_is_part_of_its_identity(tmp_path: Path) -
     assert len(identities) == 2
 
 
+@pytest.mark.parametrize(
+    ("edited", "changes"),
+    [
+        ("__init__.py", True),
+        ("rewards/__init__.py", True),
+        ("rewards/length.py", True),
+        ("rewards/base.py", True),
+        ("words.py", True),
+        ("late.py", True),
+        ("unused.py", False),
+        ("rewards/other.py", False),
+    ],
+)
+def test_the_code_of_a_component_is_what_it_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str, changes: bool
+) -> None:
+    package = tmp_path / "manyfiles"
+    (package / "rewards").mkdir(parents=True)
+    sources = {
+        "__init__.py": "",
+        "rewards/__init__.py": "",
+        "rewards/base.py": "from openvlt import Verifier\nclass Base(Verifier): ...\n",
+        "rewards/length.py": "from .base import Base\nfrom manyfiles import words\nclass Length(Base):\n"
+        "    def verify(self, claim):\n        from ..late import score\n        return score(words, claim)\n",
+        "rewards/other.py": "import manyfiles.rewards.length\n",
+        "words.py": "",
+        "late.py": "def score(words, claim): ...\n",
+        "unused.py": "",
+    }
+    for name, source in sources.items():
+        (package / name).write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "manyfiles"]:
+        monkeypatch.delitem(sys.modules, name)
+    component = importlib.import_module("manyfiles.rewards.length").Length
+    before = code_digest(component)
+    (package / edited).write_text(sources[edited] + "# a comment\n")
+    assert (code_digest(component) != before) == changes
+
+
 def test_a_raised_class_version_changes_the_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "things.py"
     file.write_text(PLUGIN)
@@ -217,7 +259,7 @@ def test_a_raised_class_version_changes_the_identity(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("kind", "spec", "identity"),
     [
-        ("verifier", "answer", "eff30a26fa44a6555f526af01adefca3db69a6fe2dea0aae7f38f8438481a0ac"),
+        ("verifier", "answer", "dd5b5a00c27d1a5463cf392238a347465eb94b67e892b247dbebd0e541077a31"),
         ("captioner", "qwen-vl", "749a1089cc44cd8e344edda86f5ea5b8bd573666e766484f92522e22a61172c8"),
         ("backend", "hf", "e02b73d53621471a38fa177a9bca55d9d1354f154e5addaa30aab65645ecf5c8"),
         (

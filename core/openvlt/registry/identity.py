@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from openvlt.interfaces import Component
@@ -36,17 +38,56 @@ def digest_of(facts: object) -> str:
 
 
 def code_digest(component: type[Component]) -> str:
-    """Hex sha256 of all ``.py`` files of the component's top-level package, or of its one file."""
+    """Hex sha256 of the code a component is made of: its own module, and what that imports from its top-level package.
+
+    Imports are read from the source, those within functions too; what a module finds by a name that it computes is not
+    among them.
+    """
     digest = hashlib.sha256()
-    for name, file in _files(component.__module__):
-        digest.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    for name, source in sorted(_modules(component).items()):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(source).digest())
     return digest.hexdigest()
 
 
-def _files(module: str) -> list[tuple[str, Path]]:
-    top = sys.modules[module.partition(".")[0]]
-    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
+def _modules(component: type[Component]) -> dict[str, bytes]:
+    """The sources of the modules that a component is made of, by name."""
+    top = component.__module__.partition(".")[0]
+    folders = [Path(folder) for folder in getattr(sys.modules[top], "__path__", ())]
     if not folders:
-        return [("", Path(str(top.__file__)))]
-    found = {file.relative_to(folder).as_posix(): file for folder in folders for file in folder.rglob("*.py")}
-    return sorted(found.items())
+        return {"": Path(str(sys.modules[top].__file__)).read_bytes()}
+    wanted = [base.__module__ for base in component.__mro__ if base.__module__.partition(".")[0] == top]
+    found: dict[str, bytes] = {}
+    while wanted:
+        name = wanted.pop()
+        file = None if name in found else _file(name, folders)
+        if file is not None:
+            found[name] = file.read_bytes()
+            package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+            with suppress(SyntaxError):  # of a module that is imported within a function, if ever
+                imported = _imports(ast.parse(found[name]), package)
+                wanted += [each for each in (package, *imported) if each.partition(".")[0] == top]
+    return found
+
+
+def _file(module: str, folders: list[Path]) -> Path | None:
+    """The file of a module of the package in these folders; None for a name that is no module."""
+    inside = module.split(".")[1:]
+    places = [folder.joinpath(*inside) for folder in folders]
+    files = [each for place in places for each in (place / "__init__.py", place.with_suffix(".py"))]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """The names that may be modules among those that are imported, absolute, with the packages they are in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            names = [origin, *(f"{origin}.{each.name}" for each in node.names)]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            yield from (".".join(parts[:end]) for end in range(1, len(parts) + 1))
