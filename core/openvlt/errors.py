@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class OpenvltError(Exception):
@@ -11,34 +11,27 @@ class OpenvltError(Exception):
     Args:
         problem: one sentence: what is wrong, with the value and where it came from.
         remedy: one sentence: what to do about it.
+        option: the option of a component that it is about, such as ``source.path``, by which its source position is
+            found; empty for the component itself.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, problem: str, remedy: str = "") -> None:
+    def __init__(self, problem: str, remedy: str = "", option: str = "") -> None:
         super().__init__(f"{problem} {remedy}".strip())
         self.problem = problem
         self.remedy = remedy
+        self.option = option
+
+    def at(self, position: str) -> Self:
+        """The same error, which says where its cause is."""
+        return type(self)(f"{position}: {self.problem}", self.remedy)
 
 
 class UsageError(OpenvltError):
     """The command line or a recipe asks for something impossible."""
 
     exit_code = 2
-
-
-class OptionError(UsageError):
-    """An option of a component is unknown, missing or has a wrong value.
-
-    Args:
-        problem: see `OpenvltError`.
-        remedy: see `OpenvltError`.
-        option: its name, by which its source position is found.
-    """
-
-    def __init__(self, problem: str, remedy: str = "", option: str = "") -> None:
-        super().__init__(problem, remedy)
-        self.option = option
 
 
 class PluginError(OpenvltError):

@@ -68,7 +68,7 @@ def registry() -> Registry:
 def test_prompts(registry: Registry, tmp_path: Path, name: str) -> None:
     data = tmp_path / "rows.jsonl"
     data.write_text("\n".join(map(json.dumps, ROWS[name])))
-    benchmark = define(registry, name, Format(), data=data).benchmark.component
+    benchmark = define(registry, {"use": name, "data": str(data)}, Format()).benchmark.component
     rendered = "".join(
         f"=== {example.id}, {example.answer_type}, gold {example.answer}\n"
         f"{_shown(benchmark.messages(example, Format()))}\n"

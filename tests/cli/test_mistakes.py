@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import httpx
@@ -34,6 +35,14 @@ rewards: {answer: 1.0, format: 0.1}
 bench: [easy-vqa]
 """
 
+OWN = """
+  - use: qa
+    scorings: {strict: answer}
+    source: {use: rows,
+      path: rows.jsonl}
+    split: train"""
+"""A benchmark inline."""
+
 RECIPES = [
     # keys
     ("name: mine", "nmae: mine", "wrong.yaml:1: there is no key 'nmae'. Did you mean 'name'?"),
@@ -55,6 +64,15 @@ RECIPES = [
     ("[easy-vqa]", "[mine-bench.yaml]", "wrong.yaml:17: bench.0: The benchmark file 'mine-bench.yaml' cannot be read: No such file"),
     ("[easy-vqa]", "[easy-vqa, easy-vqa]", "wrong.yaml:17: bench.1: the benchmark easy-vqa is named twice. Name each"),
     ("[easy-vqa]", "{use: easy-vqa, split: tset}", "wrong.yaml:17: bench.0.split: The benchmark easy-vqa has no split 'tset'. Did you mean 'test'?"),
+    ("[easy-vqa]", "[{use: easy-vqa, limt: 3}]", "wrong.yaml:17: bench.0.limt: The benchmark 'easy-vqa' has no option 'limt'. Did you mean 'limit'?"),
+    ("[easy-vqa]", "[{use: easy-vqa, limit: 0}]", "wrong.yaml:17: bench.0.limit: The limit of a benchmark is 0. It must be a whole number, at least 1."),
+    ("[easy-vqa]", "[{use: easy-vqa, name: a/b}]", "wrong.yaml:17: bench.0.name: The name of a benchmark is 'a/b'. Use letters"),
+    ("[easy-vqa]", "[{use: easy-vqa, data: rows.jsonl}]", "wrong.yaml:17: bench.0.data: The data of the benchmark easy-vqa cannot be replaced."),
+    ("[easy-vqa]", OWN.replace("answer", "anser"), "wrong.yaml:19: bench.0.scorings.strict: There is no verifier 'anser'. Did you mean 'answer'?"),
+    ("[easy-vqa]", OWN.replace("use: rows", "use: row"), "wrong.yaml:20: bench.0.source: There is no source 'row'. Did you mean 'rows'?"),
+    ("[easy-vqa]", OWN.replace("path", "pth"), "wrong.yaml:21: bench.0.source.pth: The source 'rows' has no option 'pth'. Did you mean 'path'?"),
+    ("[easy-vqa]", OWN.replace("rows.jsonl", "nothing.jsonl"), "wrong.yaml:20: bench.0.source: The data 'nothing.jsonl' does not exist. Name a file"),
+    ("[easy-vqa]", OWN.replace("train", "test"), "wrong.yaml:20: bench.0.source: The source rows has no split 'test', since rows.jsonl has only 'train'."),
     ("    limit: 20\n", "    split: trian\n", "wrong.yaml:7: iterations.0.traces.data.split: The source rows has no split 'trian'. Did you mean 'train'?"),
     ("dtype: float32", "backend: hff", "There is no backend 'hff'. Did you mean 'hf'?"),
     ("    trainer: {use: sft,", "    start: previus\n    trainer: {use: sft,", "The phase sft-1 runs 'previus', which is no folder here. Did you mean 'previous'?"),
@@ -156,6 +174,43 @@ def test_a_wrong_recipe_is_refused(refused: Callable[[str], str], old: str, new:
     assert old in RECIPE
     Path("wrong.yaml").write_text(RECIPE.replace(old, new, 1))
     assert told in refused("train wrong.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("use: qa", "use: qaa", "own.yaml:1: use: There is no benchmark 'qaa'. Did you mean 'qa'?"),
+        ("split", "splt", "own.yaml:5: splt: The benchmark 'qa' has no option 'splt'. Did you mean 'split'?"),
+        ("strict: answer", "strict: anser", "own.yaml:2: scorings.strict: There is no verifier 'anser'. Did you mean"),
+        ("path", "pth", "own.yaml:4: source.pth: The source 'rows' has no option 'pth'. Did you mean 'path'?"),
+        ("rows.jsonl", "nothing.jsonl", "own.yaml:3: source: The data 'nothing.jsonl' does not exist. Name a file"),
+        (
+            "split: train",
+            "split: train\nlimit: all",
+            "own.yaml:6: limit: The limit of a benchmark is 'all'. It must be",
+        ),
+        (
+            "split: train",
+            "split: tran",
+            "own.yaml:5: split: The benchmark own has no split 'tran'. Did you mean 'train'?",
+        ),
+        ("split: train", "", "own.yaml: split: Option 'split' of the benchmark 'qa' is not given"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train wrong.yaml", "train wrong.yaml --plan", "bench own.yaml --model tiny-vl"])
+def test_a_wrong_benchmark_file_is_refused(
+    refused: Callable[[str], str], command: str, old: str, new: str, told: str
+) -> None:
+    own = dedent(OWN.replace("  - ", "    ")).strip()
+    assert old in own
+    Path("own.yaml").write_text(own.replace(old, new, 1))
+    Path("wrong.yaml").write_text(RECIPE.replace("[easy-vqa]", "./own.yaml"))
+    assert told in refused(command)
+
+
+def test_a_plan_says_where_data_is_named_that_is_not_there(refused: Callable[[str], str]) -> None:
+    Path("wrong.yaml").write_text(RECIPE.replace("rows.jsonl", "nothing.jsonl"))
+    assert "wrong.yaml:6: iterations.0.traces.data.source: The data 'nothing" in refused("train wrong.yaml --plan")
 
 
 @pytest.mark.parametrize(("line", "told"), COMMANDS)

@@ -81,9 +81,11 @@ def result(tmp_path: Path) -> Make:
             benchmark or Small(), Entry(kind="benchmark", name="small", id="small", summary="", target=""), {}, ""
         )
         definition = Definition(
-            "small",
-            built,
-            {"strict": Built(None, Entry(kind="verifier", name="answer", id="answer", summary="", target=""), {}, "")},
+            name="small",
+            benchmark=built,
+            verifiers={
+                "strict": Built(None, Entry(kind="verifier", name="answer", id="answer", summary="", target=""), {}, "")
+            },
         )
         return Result(summarise(model, definition, responses, "tag", rows, Format()), folder)
 

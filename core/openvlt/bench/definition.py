@@ -1,19 +1,21 @@
-"""Which benchmark a name or a YAML file means, what scores it, and where its questions come from."""
+"""Which benchmark a name, a YAML file or a mapping means, what scores it, and where its questions come from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import DataError, UsageError, closest
+from openvlt.errors import DataError, OpenvltError, UsageError, closest
 from openvlt.extraction import Reading
 from openvlt.interfaces import Benchmark, Verifier
 from openvlt.recipe import anchored, read_yaml
-from openvlt.recipe.positions import Key
+from openvlt.recipe.positions import SourcePositions, split
 from openvlt.records import Example, Format
-from openvlt.registry import Built, Registry, Where
+from openvlt.registry import Built, Registry, Spec, Where
 from openvlt.registry.targets import is_data, read_data
 from openvlt.store.locks import is_name
 from openvlt.verification import asking_among
@@ -22,7 +24,7 @@ PROBE = "so it is"
 """A response that is more than a bare answer, so that every benchmark with a judge has a prompt for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """A benchmark that is ready to be asked and scored.
 
@@ -30,15 +32,19 @@ class Definition:
         name: what it is called in results.
         benchmark: the component.
         verifiers: by scoring; the first is the headline.
+        limit: maximum number of questions, None for all.
         is_file: True if a YAML file of the user's defines it.
         reading: how to find answers, in place of the benchmark's own reading.
+        position: source position of where its data is named; empty if it has none.
     """
 
     name: str
     benchmark: Built[Benchmark]
     verifiers: Mapping[str, Built[Verifier]]
+    limit: int | None = None
     is_file: bool = False
     reading: Reading | None = None
+    position: str = ""
 
     @property
     def baselines(self) -> dict[str, Callable[[Example], str]]:
@@ -49,6 +55,22 @@ class Definition:
                 raise TypeError("its baselines are no functions with names")
             return found
 
+    @property
+    def size(self) -> int | None:
+        """Maximum number of questions, None if it is unknown before they are read."""
+        benchmark = self.benchmark.component
+        known = (self.limit, benchmark.source.size(benchmark.split))
+        return min((count for count in known if count is not None), default=None)
+
+    @contextmanager
+    def reading_data(self) -> Iterator[None]:
+        """Says in errors of the data where it is named."""
+        try:
+            with self.benchmark.guarded():
+                yield
+        except OpenvltError as error:
+            raise error.at(self.position) if self.position else error from error
+
     def asks_judge(self, example: Example) -> bool:
         """True if the official scoring asks a judge about responses that are more than a bare answer."""
         benchmark = self.benchmark.component
@@ -56,64 +78,49 @@ class Definition:
             return bool(benchmark.judge_extraction(example, PROBE) or benchmark.judge_score(example, PROBE))
 
 
-def define(
-    registry: Registry,
-    spec: str | Mapping[str, Any],
-    format: Format,
-    *,
-    data: Path | None = None,
-    split: str | None = None,
-    where: Where = "",
-) -> Definition:
+def define(registry: Registry, spec: Spec, format: Format, *, where: Where = "") -> Definition:
     """Build a benchmark and the verifiers of its scorings.
 
     Args:
         registry: the plugins.
-        spec: a benchmark's name, or the path of a YAML file; or a mapping with that under ``use``, and options.
+        spec: a benchmark's name, or the path of a YAML file; or a mapping with that under ``use``. Keys of the mapping
+            override those of the file. Beside the benchmark's options they are ``name`` (what it is called), ``data``
+            (a local file or folder to read the questions from) and ``limit`` (maximum number of questions).
         format: how the policy is asked and answers.
-        data: a local file or folder to read the questions from.
-        split: another split than the benchmark's own.
-        where: source position of the spec, or what gives those of its options, for error messages.
+        where: source position of the spec, or what gives those of its keys, for error messages.
 
     Raises:
         PluginError: there is no such benchmark or verifier.
-        UsageError: the file defines no benchmark, an option is wrong, the benchmark's data cannot be replaced, or it
-            has no such split.
+        UsageError: the file defines no benchmark, a key is wrong, the benchmark's data cannot be replaced, or it has no
+            such split.
     """
     options: dict[str, Any] = {"use": spec} if isinstance(spec, str) else dict(spec)
+    position: Callable[[str], str] = where if callable(where) else lambda key: where
     path = Path(str(options["use"]))
     is_file = path.suffix in (".yaml", ".yml")
     if is_file:
-        file, lines = _read(path, where("") if callable(where) else where)
-        where = _where_in_file(path, {key: line for key, line in lines.items() if key[0] not in options}, where)
+        file, position = _read(path, options, position)
         options = {**file, **options, "use": file["use"]}
-    if data is not None:
-        options["source"] = {**_source(registry, options), "path": str(data)}
-    if split is not None:
-        options["split"] = split
-    built = registry.build(Benchmark, options, format=format, where=where)
-    at = where("") if callable(where) else where
-    verifiers = {
-        scoring: registry.build(Verifier, name, format=format, where=f"{at} scoring '{scoring}'".strip())
-        for scoring, name in built.component.scorings.items()
-    }
-    if asking := asking_among(verifiers):
-        raise UsageError(
-            f"The scoring '{next(iter(asking))}' of the benchmark {built.entry.name} asks a model.",
-            "Name a verifier that decides by rules; --judge asks the judge of a benchmark's own scoring.",
-        )
-    definition = Definition(path.stem if is_file else built.entry.name, built, verifiers, is_file)
-    splits, chosen = built.component.source.splits, built.component.split
-    if splits and chosen not in splits:
-        told = f"{where('split') if callable(where) else at}: " if at else ""
-        raise UsageError(f"{told}The benchmark {definition.name} has no split '{chosen}'.", closest(chosen, [*splits]))
-    return definition
+    key = next((key for key in ("data", "source") if key in options), "")
+    try:
+        name, data, limit = _checked(*(options.pop(key, None) for key in Benchmark.spec_keys))
+        if data is not None:
+            options["source"] = {**_source(registry, options), "path": data}
+        built = registry.build(Benchmark, options, format=format)
+        name = name or (path.stem if is_file else built.entry.name)
+        verifiers = _verifiers(registry, built, format)
+        _check_split(name, built.component)
+    except OpenvltError as error:
+        raise error.at(at) if (at := position(error.option)) else error from error
+    return Definition(
+        name=name, benchmark=built, verifiers=verifiers, limit=limit, is_file=is_file, position=position(key)
+    )
 
 
-def define_on_file(registry: Registry, name: str, format: Format, file: Path) -> Definition | None:
+def define_on_file(registry: Registry, spec: Mapping[str, Any], format: Format, file: Path) -> Definition | None:
     """The benchmark with a response file as its data; None if that file has no questions with gold answers."""
     try:
-        definition = define(registry, name, format, data=file)
+        definition = define(registry, {**spec, "data": str(file)}, format)
         benchmark = definition.benchmark.component
         first = next(iter(benchmark.source.examples(benchmark.split)), None)
     except (DataError, UsageError):
@@ -121,25 +128,35 @@ def define_on_file(registry: Registry, name: str, format: Format, file: Path) ->
     return definition if first is not None else None
 
 
-def _where_in_file(path: Path, lines: Mapping[Key, int], where: Where) -> Where:
-    """The positions of the options that a benchmark's file sets; of others those of the spec that names the file."""
-
-    def position(option: str) -> str:
-        if line := lines.get((option,)):
-            return f"{path}:{line}: {option}"
-        return (where(option) if callable(where) else where) or str(path)
-
-    return position
-
-
-def _read(path: Path, where: str) -> tuple[dict[str, Any], dict[Key, int]]:
+def _read(
+    path: Path, given: Mapping[str, Any], where: Callable[[str], str]
+) -> tuple[dict[str, Any], Callable[[str], str]]:
+    """The keys of a benchmark's file, and the source positions of all keys: those in `given` are not the file's."""
     try:
         spec, lines = read_yaml(path, "benchmark")
     except UsageError as error:
-        raise UsageError(f"{where}: {error.problem}" if where else error.problem, error.remedy) from error
+        raise error.at(at) if (at := where("")) else error from error
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
         raise UsageError(f"'{path}' defines no benchmark: it has no key 'use'.", "Begin it with 'use: qa'.")
-    return dict(anchored(spec, path.parent)), lines
+    positions = SourcePositions(path, lines)
+
+    def position(key: str) -> str:
+        steps = split(key or "use")
+        is_given = key and steps[0] in given
+        return where(key) if is_given else f"{positions.of(steps)}: {key or 'use'}"
+
+    return dict(anchored(spec, path.parent)), position
+
+
+def _checked(name: object, data: object, limit: object) -> tuple[str, str | None, int | None]:
+    """The keys that every benchmark has."""
+    if name is not None and not (isinstance(name, str) and is_name(name)):
+        raise UsageError(f"The name of a benchmark is {name!r}.", "Use letters, digits, dots and dashes.", "name")
+    if data is not None and not isinstance(data, str):
+        raise UsageError(f"The data of a benchmark is {data!r}.", "Name a file or a folder.", "data")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise UsageError(f"The limit of a benchmark is {limit!r}.", "It must be a whole number, at least 1.", "limit")
+    return name or "", data and os.path.expanduser(data), limit
 
 
 def _source(registry: Registry, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,4 +167,27 @@ def _source(registry: Registry, spec: Mapping[str, Any]) -> dict[str, Any]:
         source = read_data(entry.target).get("source")
     if isinstance(source, dict):
         return source
-    raise UsageError(f"The data of the benchmark {entry.name} cannot be replaced.", "Omit --data.")
+    raise UsageError(f"The data of the benchmark {entry.name} cannot be replaced.", "Omit --data.", "data")
+
+
+def _verifiers(registry: Registry, built: Built[Benchmark], format: Format) -> dict[str, Built[Verifier]]:
+    """The verifier of each scoring."""
+    found: dict[str, Built[Verifier]] = {}
+    for scoring, name in built.component.scorings.items():
+        try:
+            found[scoring] = registry.build(Verifier, name, format=format)
+        except OpenvltError as error:
+            raise type(error)(error.problem, error.remedy, f"scorings.{scoring}") from error
+    if asking := asking_among(found):
+        raise UsageError(
+            f"The scoring '{next(iter(asking))}' of the benchmark {built.entry.name} asks a model.",
+            "Name a verifier that decides by rules; --judge asks the judge of a benchmark's own scoring.",
+            f"scorings.{next(iter(asking))}",
+        )
+    return found
+
+
+def _check_split(name: str, benchmark: Benchmark) -> None:
+    splits, chosen = benchmark.source.splits, benchmark.split
+    if splits and chosen not in splits:
+        raise UsageError(f"The benchmark {name} has no split '{chosen}'.", closest(chosen, [*splits]), "split")

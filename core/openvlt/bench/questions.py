@@ -70,27 +70,24 @@ class Responses:
     stages: tuple[StageRecord, ...] = ()
 
 
-def questions(
-    workspace: Workspace, definition: Definition, limit: int | None = None, *, images: bool = True
-) -> Questions:
+def questions(workspace: Workspace, definition: Definition, *, images: bool = True) -> Questions:
     """Load the questions of a benchmark (stage ``load-NAME``).
 
     Args:
         workspace: stores the images.
         definition: the benchmark, which chooses the questions.
-        limit: load only the first so many.
         images: False to read no images, where no model is asked.
 
     Raises:
         DataError: there is no data, its columns are not the benchmark's, an id is a duplicate, or no question can be
             asked.
     """
-    benchmark = definition.benchmark.component
-    revision = benchmark.source.revision()
-    size = benchmark.source.size(benchmark.split)
+    benchmark, limit = definition.benchmark.component, definition.limit
+    with definition.reading_data():
+        revision = benchmark.source.revision()
     made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images)
     step = Step("load", f"load-{definition.name}", 0, made_of)
-    made = write_stage(workspace, step, lambda: _rows(workspace, definition, limit, images), limit or size)
+    made = write_stage(workspace, step, lambda: _rows(workspace, definition, images), definition.size)
     unreadable = {each.id: each.reason for each in made.folder.rejected()}
     if len(unreadable) == made.record.out:
         reason = next(iter(unreadable.values()), "the data has no rows")
@@ -102,11 +99,11 @@ def questions(
     return Questions(made, tuple(id for id, *_ in content), unreadable, data)
 
 
-def _rows(workspace: Workspace, definition: Definition, limit: int | None, images: bool) -> Iterator[Row | Rejected]:
+def _rows(workspace: Workspace, definition: Definition, images: bool) -> Iterator[Row | Rejected]:
     """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
     broken: list[Rejected] = []
     name = definition.benchmark.entry.name
-    for example in islice(_chosen(definition, broken), limit):
+    for example in islice(_chosen(definition, broken), definition.limit):
         try:
             stored = _checked_images(workspace, example, images)
         except Reject as reject:
@@ -132,14 +129,15 @@ def _read(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
     """Yield the readable rows of the data, and add the others to `broken`."""
     benchmark = definition.benchmark.component
     seen: set[str] = set()
-    for item in accepted(benchmark.source.examples(benchmark.split), definition.benchmark.entry.name):
-        if item.id in seen:
-            raise DataError(f"The id '{item.id}' is a duplicate in the data.", "Remove one of the two rows.")
-        seen.add(item.id)
-        if isinstance(item, Rejected):
-            broken.append(item)
-        else:
-            yield item
+    with definition.reading_data():
+        for item in accepted(benchmark.source.examples(benchmark.split), definition.benchmark.entry.name):
+            if item.id in seen:
+                raise DataError(f"The id '{item.id}' is a duplicate in the data.", "Remove one of the two rows.")
+            seen.add(item.id)
+            if isinstance(item, Rejected):
+                broken.append(item)
+            else:
+                yield item
 
 
 def _checked_images(workspace: Workspace, example: Example, images: bool) -> tuple[Image, ...]:

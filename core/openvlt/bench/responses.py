@@ -27,27 +27,23 @@ FAILED = "Failed to obtain answer via API"
 """What VLMEvalKit writes where an endpoint failed."""
 
 
-def read_file(
-    workspace: Workspace,
-    name: str,
-    file: Path,
-    *,
-    data: Path | None = None,
-    split: str | None = None,
-    limit: int | None = None,
-) -> tuple[Definition, Responses]:
+def read_file(workspace: Workspace, spec: Mapping[str, Any], file: Path) -> tuple[Definition, Responses]:
     """Read a file of responses, and the questions they are for.
 
-    The gold answers come from `data`; else from the file itself where it has them; else from the hub.
+    Args:
+        workspace: of the command.
+        spec: the benchmark. Without the keys ``data`` and ``split`` the gold answers are those of the file where it has
+            any.
+        file: the responses.
 
     Raises:
         DataError: the file or the data cannot be read, or no response is for a question of the data.
     """
     registry, format = workspace.registry, workspace.format
     found = read_responses(file)
-    on_file = None if data or split else define_on_file(registry, name, format, file)
-    definition = on_file or define(registry, name, format, data=data, split=split)
-    asked = questions(workspace, definition, limit, images=False)
+    on_file = None if {"data", "split"} & spec.keys() else define_on_file(registry, spec, format, file)
+    definition = on_file or define(registry, spec, format)
+    asked = questions(workspace, definition, images=False)
     made_of = ("responses", file_digest(file), asked.output.digest)
     step = Step("bench", f"bench-{definition.name}-{file.stem}", 0, made_of)
     made = write_stage(workspace, step, lambda: _with_responses(asked, found), len(asked.ids))
@@ -55,7 +51,7 @@ def read_file(
     known = [found[id] for id in readable if id in found]
     unanswered = tuple(id for id in readable if id not in found)
     failed = {each.id: each.reason for each in known if isinstance(each, Rejected)}
-    unknown = [] if limit else _unknown(asked.ids, found)
+    unknown = [] if definition.limit else _unknown(asked.ids, found)
     notes = [f"the gold answers are those of {file.name}"] if on_file else []
     if unknown:
         notes.append(f"{len(unknown)} responses are for ids the data does not have: {_first_few(unknown)}")

@@ -37,7 +37,7 @@ USED_WITH = {
 @click.option("--trained/--untrained", default=None, help="Whether the model was trained on openvlt's format.")
 @click.option("--responses", type=click.Path(path_type=Path), help="Score this file of responses; no model is asked.")
 @click.option("--rescore", metavar="RUN", help="Score a finished run by another protocol; no model is asked.")
-@click.option("--data", type=click.Path(path_type=Path), help="Local file or folder with the columns of the data set.")
+@click.option("--data", type=click.Path(), help="Local file or folder with the columns of the data set.")
 @click.option("--split", help="Use another split than the benchmark's.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of questions.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=2048, show_default=True, help="Longest response.")
@@ -133,8 +133,7 @@ def _score(
         workspace.format = earlier.record.protocol.prompt.format
         definition, responses = reuse_responses(workspace, earlier, name or None, new_judge=bool(options["judge"]))
     else:
-        where = {key: options[key] for key in ("data", "split", "limit")}
-        definition, responses = read_file(workspace, name, options["responses"], **where)
+        definition, responses = read_file(workspace, _spec(name, options), options["responses"])
     if options["reading"]:
         if options["judge"] or responses.extracted:
             raise UsageError(
@@ -164,8 +163,8 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
     if options["backend"]:
         workspace.registry.find("backend", options["backend"])
     workspace.format = asked.format
-    definition = define(workspace.registry, name, asked.format, data=options["data"], split=options["split"])
-    found = questions(workspace, definition, options["limit"])
+    definition = define(workspace.registry, _spec(name, options), asked.format)
+    found = questions(workspace, definition)
     resolved = workspace.resolve(asked.model)
     workspace.progress.note(f"{resolved.model.id} runs on {resolved.backend.entry.name}: {resolved.reason}")
     sampling = Sampling(max_tokens=options["max_tokens"])
@@ -173,6 +172,12 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
         workspace, f"bench-{definition.name}", 0, found, definition, asked.model, sampling, trained=asked.trained
     )
     return definition, replace(responses, stages=(found.output.record, *responses.stages))
+
+
+def _spec(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The benchmark as a recipe would write it."""
+    given = {key: options[key] for key in ("data", "split", "limit") if options[key] is not None}
+    return {"use": name, **given}
 
 
 def _show_power(difference: float, as_json: bool) -> None:

@@ -60,9 +60,9 @@ class Trial:
         self._show_rejected(made)
         return [row.example for row in made.rows()]
 
-    def questions(self, definition: Definition, limit: int) -> list[Example]:
-        """Read the first questions of a benchmark, and show those that cannot be asked."""
-        found = questions(self.workspace, definition, limit)
+    def questions(self, definition: Definition) -> list[Example]:
+        """Read the questions of a benchmark, and show those that cannot be asked."""
+        found = questions(self.workspace, definition)
         self._show_rejected(found.output)
         return [row.example for row in found.output.rows() if row.example.id not in found.unreadable]
 

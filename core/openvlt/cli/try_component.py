@@ -60,8 +60,9 @@ def try_component(
     with tempfile.TemporaryDirectory(prefix="openvlt-try-") as folder:
         trial = Trial.open(registry(), Path(folder), click.echo)
         if kind == "benchmark":
-            defined = define(registry(), spec, trial.workspace.format, split=split)
-            trial.bench(defined, trial.questions(defined, limit), _yaml(model))
+            spec |= {"limit": limit} | ({"split": split} if split else {})
+            defined = define(registry(), spec, trial.workspace.format)
+            trial.bench(defined, trial.questions(defined), _yaml(model))
             return
         built = trial.build(kind, spec)
         examples = trial.examples(built, spec_of(source) if source else None, split, limit)

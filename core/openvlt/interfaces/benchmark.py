@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import ClassVar
 
 from openvlt.extraction import Reading
 from openvlt.interfaces.component import Component
@@ -36,6 +37,8 @@ class Benchmark(Component, ABC):
     reading: Reading = "tag"
     excluded_from_score: Mapping[str, str] = MappingProxyType({})
     contamination: str = ""
+
+    spec_keys: ClassVar[tuple[str, ...]] = ("name", "data", "limit")
 
     @abstractmethod
     def messages(self, example: Example, format: Format) -> list[Message]:

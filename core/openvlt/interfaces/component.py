@@ -34,7 +34,9 @@ class Component:
     Attributes:
         version: raise it when the same options may give another output; it is part of every cache key.
         removed: options that it had once, each with a sentence that says what to do instead.
+        spec_keys: keys beside its options that a recipe may write, which the core reads.
     """
 
     version: ClassVar[str] = "1"
     removed: ClassVar[Mapping[str, str]] = {}
+    spec_keys: ClassVar[tuple[str, ...]] = ()

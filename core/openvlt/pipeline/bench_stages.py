@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 from openvlt.bench.asking import ask, guess
@@ -26,18 +25,17 @@ class LoadQuestions(Stage[Questions]):
 
     stage_kind: ClassVar[str] = "load"
 
-    @cached_property
+    @property
     def most(self) -> int | None:
-        benchmark = self.benchmark.benchmark.component
-        return benchmark.source.size(benchmark.split)
+        return self.benchmark.size
 
     def describe(self, workspace: Workspace) -> Description:
         return Description(self.benchmark.name, self.most)
 
     def check(self, workspace: Workspace) -> None:
-        built = self.benchmark.benchmark
-        with built.guarded():
-            check_rows(built.component.source, f"benchmark {self.benchmark.name}", built.component.split)
+        benchmark = self.benchmark.benchmark.component
+        with self.benchmark.reading_data():
+            check_rows(benchmark.source, f"benchmark {self.benchmark.name}", benchmark.split)
 
     def run(self, context: Context) -> Made[Questions]:
         found = questions(context.workspace, self.benchmark)

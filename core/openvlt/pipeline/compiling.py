@@ -270,7 +270,10 @@ class _Compiler:
         benchmark = define(self.builder.registry, spec, self.recipe.format, where=where)
         name = benchmark.name
         if name in self.scores:
-            raise UsageError(f"{where('')}: the benchmark {name} is named twice.", "Name each benchmark once.")
+            raise UsageError(
+                f"{where('')}: the benchmark {name} is named twice.",
+                "Name each once, or call one of them something else (the key name).",
+            )
         questions = self._add(LoadQuestions(name=f"load-{name}", iteration=0, benchmark=benchmark))
         self.questions.append(questions)
         self.scores[name] = {}

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import UsageError
+from openvlt.errors import OpenvltError, UsageError
 from openvlt.keys import allowed
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.pipeline.trace_stages import Select, Verify
@@ -92,6 +92,9 @@ class Pipeline:
                     self.context.made[stage.name] = stage.run(self.context)
             except NotDone:
                 cached = False
+            except OpenvltError:
+                stage.check(self.workspace)  # names the position in the recipe, if it finds the same
+                raise
             yield stage, stage.describe(self.workspace), cached
 
     def claim(self, given: str | None = None, suffix: str = "") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from openvlt.errors import OpenvltError, OptionError, PluginError, UsageError, closest
+from openvlt.errors import OpenvltError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind, kind_of
 from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry, Finder, Spec, Where
@@ -32,8 +32,7 @@ def build(
     except OpenvltError as error:
         if not where:
             raise
-        at = where if isinstance(where, str) else where(error.option if isinstance(error, OptionError) else "")
-        raise type(error)(f"{at}: {error.problem}", error.remedy) from error
+        raise error.at(where if isinstance(where, str) else where(error.option)) from error
 
 
 def _build(finder: Finder, kind: Kind, spec: Spec, format: Format | None) -> Built[Component]:
@@ -71,19 +70,20 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     known = options_of(component)
     for name in given:
         if name in component.removed:
-            raise OptionError(
+            raise UsageError(
                 f"The {entry.kind} '{entry.name}' has no option '{name}' any more.", component.removed[name], name
             )
         if name not in [option.name for option in known]:
-            valid = closest(name, [option.name for option in known])
-            raise OptionError(f"The {entry.kind} '{entry.name}' has no option '{name}'.", valid, name)
+            valid = closest(name, [*(option.name for option in known), *component.spec_keys])
+            raise UsageError(f"The {entry.kind} '{entry.name}' has no option '{name}'.", valid, name)
     nested: dict[int, Built[Component]] = {}
 
-    def build_nested(kind: Kind, spec: Spec) -> Component:
+    def build_nested(option: str, kind: Kind, spec: Spec) -> Component:
         try:
             built = _build(finder, kind, spec, format)
-        except OptionError as error:  # the option is not one of the outer component
-            raise UsageError(error.problem, error.remedy) from error
+        except OpenvltError as error:
+            below = f"{option}.{error.option}" if error.option else option
+            raise type(error)(error.problem, error.remedy, below) from error
         nested[id(built.component)] = built
         return built.component
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
-from openvlt.errors import OptionError, PluginError, closest
+from openvlt.errors import PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind, Option, kind_of
 from openvlt.records import Model
 from openvlt.registry.entries import Entry, Spec
 from openvlt.registry.options import OptionInfo, default_of, options_of
 
-BuildNested: TypeAlias = Callable[[Kind, Spec], Component]
+BuildNested: TypeAlias = Callable[[str, Kind, Spec], Component]
 
 
 def validated(
@@ -29,14 +30,14 @@ def validated(
         entry: the component, for messages.
         component: its class.
         given: option values by name.
-        build_nested: builds a nested component from its spec.
+        build_nested: builds the component that an option holds from its spec.
 
     Raises:
         UsageError: an option is missing, has the wrong type or is out of bounds; the message says what it must be.
         PluginError: a field has a type that pydantic cannot check.
     """
     options = {option.name: option for option in options_of(component)}
-    hints = {name: _hint(option.hint, build_nested) for name, option in options.items()}
+    hints = {name: _hint(option.hint, partial(build_nested, name)) for name, option in options.items()}
     shape = TypedDict("shape", hints)  # type: ignore[misc]
     shape.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]
         arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False
@@ -54,7 +55,7 @@ def validated(
         raise _option_error(entry, error.errors(), options) from error
 
 
-def _hint(hint: object, build_nested: BuildNested) -> Any:
+def _hint(hint: object, build_nested: Callable[[Kind, Spec], Component]) -> Any:
     """The type, extended by what a recipe may write: a spec for a component, an id for a model, a list's one item."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
@@ -104,23 +105,23 @@ _WORDS = {"int": "a whole number", "float": "a number", "number": "a number", "b
 """What a type is called, by the start of pydantic's names for its errors."""
 
 
-def _option_error(entry: Entry, errors: list[ErrorDetails], options: Mapping[str, OptionInfo]) -> OptionError:
+def _option_error(entry: Entry, errors: list[ErrorDetails], options: Mapping[str, OptionInfo]) -> UsageError:
     """The error for the first option that is wrong."""
     who = f"the {entry.kind} '{entry.name}'"
     remedy = f"'openvlt describe {entry.kind} {entry.name}' lists its options."
     first = errors[0]
     name = str(first["loc"][0])
     if first["type"] == "missing" and len(first["loc"]) == 1:
-        return OptionError(f"Option '{name}' of {who} is not given and has no default.", remedy, name)
+        return UsageError(f"Option '{name}' of {who} is not given and has no default.", remedy, name)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(first["loc"][-1])
         valid = closest(key, _keys(options[name].hint))
-        return OptionError(f"Option '{name}' of {who} has no field '{key}'.", valid, name)
+        return UsageError(f"Option '{name}' of {who} has no field '{key}'.", valid, name)
     if first["type"] == "literal_error" and isinstance(first["input"], str):
         remedy = closest(first["input"], _literals(options[name].hint))
     same = [expected(error, options[name].bounds) for error in errors if error["loc"][0] == name]
     wanted = " or ".join(dict.fromkeys(same))
-    return OptionError(f"Option '{name}' of {who} is {first['input']!r}, but it must be {wanted}.", remedy, name)
+    return UsageError(f"Option '{name}' of {who} is {first['input']!r}, but it must be {wanted}.", remedy, name)
 
 
 def expected(error: ErrorDetails, bounds: str = "") -> str:
