@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openvlt.bench.aggregate import is_excluded, labels, outcome
@@ -13,10 +13,12 @@ from openvlt.bench.stats import holm, mcnemar, paired_difference
 from openvlt.errors import UsageError
 from openvlt.records import BenchResult, Example, Paired, Protocol, Row
 
-NOT_COMPARED = frozenset({"model", "data.revision", "data.split", "prompt.asked"})
+NOT_COMPARED = frozenset({"model", "data", "prompt.asked"})
 """Fields in which comparable protocols may differ: the model is what is compared; questions with the same content and
-golds are the same data, whatever file they came from (``data.content``); and the same messages are the same prompt,
-whoever they are for (``prompt.digest``)."""
+golds are the same data, whatever file they came from; and the same messages are the same prompt, whoever they are for
+(``prompt.digest``)."""
+SHOWN = 3
+"""Ids of questions named in a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Comparison:
     """How result B differs from result A; ``--json`` shows it as it is.
 
     Attributes:
+        a: name of the first result.
+        b: name of the second.
         n: questions that both have a verdict on; all that follows is about these.
         only_a: questions that only A has.
         only_b: questions that only B has.
@@ -45,9 +49,13 @@ class Comparison:
         won: questions that only B got right.
         lost: questions that only A got right.
         breakdown: metadata key to value to the difference there.
-        protocol_differences: fields in which the protocols differ although they should not.
+        protocol_differences: fields in which the protocols differ although they should not, and questions.
+        expected_differences: fields in which they differ because a base, a trained model and a file of responses are
+            asked and read differently.
     """
 
+    a: str
+    b: str
     benchmark: str
     scoring: str
     n: int
@@ -62,6 +70,7 @@ class Comparison:
     lost: tuple[Flip, ...]
     breakdown: Mapping[str, Mapping[str, CategoryDifference]]
     protocol_differences: tuple[str, ...]
+    expected_differences: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +98,18 @@ class _Pair:
         return Flip(id=self.example.id, gold=self.example.answer, a=self.a, b=self.b)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pairing:
+    """The questions of two results by what became of them: pairs, and ids of all others."""
+
+    pairs: list[_Pair] = field(default_factory=list)
+    only_a: list[str] = field(default_factory=list)
+    only_b: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    """Questions of both, some of them in `pairs`, with another text, gold or choices in B."""
+
+
 def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = False) -> Comparison:
     """Compare two results on the questions they share.
 
@@ -102,28 +123,41 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         UsageError: they are of different benchmarks or protocols, or share no question.
     """
     first, second = a.record, b.record
+    on = f"On {first.benchmark} "
     if first.benchmark != second.benchmark:
         raise UsageError(f"A is of {first.benchmark}, B of {second.benchmark}.", "Compare results of one benchmark.")
-    unlike = protocol_differences(first.protocol, second.protocol)
-    if unlike and not force:
-        raise UsageError(
-            f"The protocols of the two results differ: {'; '.join(unlike)}.",
-            "Score both by one protocol (--rescore may do), or compare them anyway with --force.",
-        )
     scoring = scoring or first.headline
     for result in (first, second):
         if scoring not in result.scores:
-            raise UsageError(f"A result has no scoring '{scoring}'.", f"It has {', '.join(result.scores)}.")
-    pairs, counts = _paired(a.rows(), b.rows(), scoring, first.excluded_from_score)
+            raise UsageError(f"{on}a result has no scoring '{scoring}'.", f"It has {', '.join(result.scores)}.")
+    found = _paired(a.rows(), b.rows(), scoring, first.excluded_from_score)
+    pairs = found.pairs
     if not pairs:
-        raise UsageError("The two results share no question.", "Compare results over the same data.")
+        raise UsageError(f"{on}the two results share no question.", "Compare results over the same data.")
+    protocols = protocol_differences(first.protocol, second.protocol)
+    same_data = first.protocol.data.content == second.protocol.data.content
+    questions = () if same_data else tuple(_question_differences(found))
+    if questions and not force:
+        raise UsageError(
+            f"{on}the questions differ: {'; '.join(questions)}.",
+            f"Score both on the same data, split and limit, or compare the {len(pairs):,} of both with --force.",
+        )
+    if protocols and not force:
+        raise UsageError(
+            f"{on}the protocols of the two results differ: {'; '.join(protocols)}.",
+            "Score both by one protocol (--rescore may do), or compare them anyway with --force.",
+        )
     difference, low, high = _difference(pairs, first.clusters)
     before, after = [pair.before for pair in pairs], [pair.after for pair in pairs]
     return Comparison(
+        a=a.name,
+        b=b.name,
         benchmark=first.benchmark,
         scoring=scoring,
         n=len(pairs),
-        **counts,
+        only_a=len(found.only_a),
+        only_b=len(found.only_b),
+        undecided=len(found.undecided),
         accuracy=(sum(before) / len(pairs), sum(after) / len(pairs)),
         difference=difference,
         ci95=(low, high),
@@ -131,48 +165,91 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         won=tuple(pair.flip for pair in pairs if pair.after > pair.before),
         lost=tuple(pair.flip for pair in pairs if pair.after < pair.before),
         breakdown=_breakdown(list(first.scores[scoring].breakdown), pairs),
-        protocol_differences=unlike,
+        protocol_differences=(*protocols, *questions),
+        expected_differences=expected_differences(first.protocol, second.protocol),
     )
 
 
 def versus(a: Iterable[Row], b: Iterable[Row], result: BenchResult) -> Paired:
     """The paired difference of B, from which `result` was counted, from A by the headline scoring."""
-    pairs, _ = _paired(a, b, result.headline, result.excluded_from_score)
-    return _difference(pairs, result.clusters)
+    return _difference(_paired(a, b, result.headline, result.excluded_from_score).pairs, result.clusters)
 
 
 def protocol_differences(a: Protocol, b: Protocol) -> tuple[str, ...]:
-    """The fields in which two protocols differ, apart from the model, as ``key: this and that``."""
-    return tuple(_differences("", asdict(a), asdict(b)))
+    """The fields in which two protocols differ although they should not, as ``key: this and that``."""
+    unlike = _differences("", asdict(a), asdict(b))
+    return tuple(f"{key}: {this} and {that}" for key, this, that in unlike if not _is_expected(key, a, b))
 
 
-def _differences(key: str, a: Any, b: Any) -> list[str]:
+def expected_differences(a: Protocol, b: Protocol) -> tuple[str, ...]:
+    """The fields in which two protocols differ because their responders are asked and read differently."""
+    found = {
+        "prompt": (a.prompt.asked, b.prompt.asked),
+        "extraction": (a.extraction, b.extraction),
+        "decoding": (_decoding(a), _decoding(b)),
+    }
+    return tuple(f"{key}: {x} and {y}" for key, (x, y) in found.items() if x != y and _is_expected(key, a, b))
+
+
+def _decoding(protocol: Protocol) -> str:
+    used = protocol.decoding
+    return "unknown" if used is None else f"temperature {used.temperature:g}, {used.max_tokens:,} tokens"
+
+
+def _is_expected(key: str, a: Protocol, b: Protocol) -> bool:
+    """A base gets its own prompt and reading; a file's prompt is not known, nor how a file or baseline was decoded."""
+    asked = {a.prompt.asked, b.prompt.asked}
+    if len(asked) == 1:
+        return False
+    if key == "extraction":
+        return "none" in asked or {a.extraction, b.extraction} == {"tag", "whole"}
+    return key.partition(".")[0] == "prompt" or key == "decoding"
+
+
+def _differences(key: str, a: Any, b: Any) -> list[tuple[str, Any, Any]]:
     if a == b or key in NOT_COMPARED:
         return []
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        names = {field: f"{key}.{field}" if key else field for field in sorted({*a, *b})}
-        return [text for field, name in names.items() for text in _differences(name, a.get(field), b.get(field))]
-    return [f"{key}: {a} and {b}"]
+        names = {each: f"{key}.{each}" if key else each for each in sorted({*a, *b})}
+        return [found for each, name in names.items() for found in _differences(name, a.get(each), b.get(each))]
+    return [(key, a, b)]
 
 
-def _paired(
-    a: Iterable[Row], b: Iterable[Row], scoring: str, excluded: Mapping[str, str]
-) -> tuple[list[_Pair], dict[str, int]]:
-    """The scored questions that both have a verdict on, and the numbers of the others."""
-    found = {row.example.id: _outcome(row, scoring) for row in b if not is_excluded(row.example, excluded)}
-    pairs, only_a, undecided = list[_Pair](), 0, 0
+def _question_differences(found: _Pairing) -> Iterator[str]:
+    for ids, text in (
+        (found.only_a, "B lacks {} of A"), (found.only_b, "A lacks {} of B"),
+        (found.changed, "{} have another text, gold or choices in B"),
+    ):  # fmt: skip
+        if ids:
+            yield f"{text.format(f'{len(ids):,}')}, such as {', '.join(ids[:SHOWN])}"
+
+
+def _paired(a: Iterable[Row], b: Iterable[Row], scoring: str, excluded: Mapping[str, str]) -> _Pairing:
+    """Pair the scored questions that both have a verdict on."""
+    rows_b = (row for row in b if not is_excluded(row.example, excluded))
+    others = {row.example.id: (_content(row.example), *_outcome(row, scoring)) for row in rows_b}
+    found = _Pairing()
     for row in a:
-        if is_excluded(row.example, excluded):
+        example = row.example
+        if is_excluded(example, excluded):
             continue
-        if row.example.id not in found:
-            only_a += 1
+        if example.id not in others:
+            found.only_a.append(example.id)
             continue
-        (before, answer_a), (after, answer_b) = _outcome(row, scoring), found.pop(row.example.id)
+        (before, answer_a), (content, after, answer_b) = _outcome(row, scoring), others.pop(example.id)
+        if content != _content(example):
+            found.changed.append(example.id)
         if before is None or after is None:
-            undecided += 1
+            found.undecided.append(example.id)
         else:
-            pairs.append(_Pair(row.example, before, after, answer_a, answer_b))
-    return pairs, {"only_a": only_a, "only_b": len(found), "undecided": undecided}
+            found.pairs.append(_Pair(example, before, after, answer_a, answer_b))
+    found.only_b.extend(others)
+    return found
+
+
+def _content(example: Example) -> int:
+    """What makes two questions with one id the same, as in ``data.content``."""
+    return hash((example.question, example.answer, example.choices, example.precision))
 
 
 def _outcome(row: Row, scoring: str) -> tuple[float | None, str | None]:

@@ -39,11 +39,24 @@ def read_file(workspace: Workspace, spec: Mapping[str, Any], file: Path) -> tupl
     Raises:
         DataError: the file or the data cannot be read, or no response is for a question of the data.
     """
-    registry, format = workspace.registry, workspace.format
     found = read_responses(file)
+    registry, format = workspace.registry, workspace.format
     on_file = None if {"data", "split"} & spec.keys() else define_on_file(registry, spec, format, file)
     definition = on_file or define(registry, spec, format)
     asked = questions(workspace, definition, images=False)
+    responses = responses_to(workspace, definition, asked, file, found)
+    notes = [f"the gold answers are those of {file.name}"] if on_file else []
+    return definition, replace(responses, notes=(*notes, *responses.notes))
+
+
+def responses_to(
+    workspace: Workspace, definition: Definition, asked: Questions, file: Path, found: Mapping[str, Trace | Rejected]
+) -> Responses:
+    """What `read_responses` found in a file, as responses to questions.
+
+    Raises:
+        DataError: no response is for one of the questions.
+    """
     made_of = ("responses", file_digest(file), asked.output.digest)
     step = Step("bench", f"bench-{definition.name}-{file.stem}", 0, made_of)
     made = write_stage(workspace, step, lambda: _with_responses(asked, found), len(asked.ids))
@@ -51,13 +64,12 @@ def read_file(workspace: Workspace, spec: Mapping[str, Any], file: Path) -> tupl
     known = [found[id] for id in readable if id in found]
     unanswered = tuple(id for id in readable if id not in found)
     failed = {each.id: each.reason for each in known if isinstance(each, Rejected)}
-    unknown = [] if definition.limit else _unknown(asked.ids, found)
-    notes = [f"the gold answers are those of {file.name}"] if on_file else []
-    if unknown:
+    notes = []
+    if unknown := _unknown(asked.ids, found, partial=asked.data.limit is not None):
         notes.append(f"{len(unknown)} responses are for ids the data does not have: {_first_few(unknown)}")
     if unanswered:
         notes.append(f"{len(unanswered)} questions have no response and count as wrong: {_first_few(unanswered)}")
-    return definition, Responses(
+    return Responses(
         questions=asked,
         output=made,
         failed={**failed, **asked.unreadable},
@@ -161,8 +173,8 @@ def _with_responses(asked: Questions, found: Mapping[str, Trace | Rejected]) -> 
         yield replace(row, traces=(response,)) if isinstance(response, Trace) and readable else row
 
 
-def _unknown(ids: Sequence[str], found: Mapping[str, Trace | Rejected]) -> list[str]:
-    """Ids of responses to questions the data does not have.
+def _unknown(ids: Sequence[str], found: Mapping[str, Trace | Rejected], *, partial: bool) -> list[str]:
+    """Ids of responses to questions the data does not have; none if it was read only in part.
 
     Raises:
         DataError: no response is for a question of the data.
@@ -175,7 +187,7 @@ def _unknown(ids: Sequence[str], found: Mapping[str, Trace | Rejected]) -> list[
             f"{', '.join(sorted(known)[:3])}, those of the responses like {', '.join(unknown[:3])}.",
             "Name the benchmark, split and data the responses were made for.",
         )
-    return unknown
+    return [] if partial else unknown
 
 
 def _first_few(ids: Sequence[str]) -> str:

@@ -32,17 +32,40 @@ from openvlt.store import (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a model scored, and the folder with the judged rows it was counted from."""
+    """What a model scored, and the folder with the judged rows it was counted from.
+
+    Attributes:
+        record: what it scored.
+        folder: with the rows.
+        name: what the user calls it.
+        run: the run whose model it is of, empty if `openvlt bench` made it.
+    """
 
     record: BenchResult
     folder: StageFolder
+    name: str = ""
+    run: str = ""
 
     def rows(self) -> Iterator[Row]:
+        """The judged rows.
+
+        Raises:
+            DataError: they are missing, or are not what was written.
+        """
+        self._check()
         return self.folder.rows(Row)
 
     @property
     def digest(self) -> str:
+        self._check()
         return file_digest(self.folder.rows_file)
+
+    def _check(self) -> None:
+        if not self.folder.rows_file.is_file():
+            raise DataError(
+                f"What '{self.name}' answered on {self.record.benchmark} is missing from {self.folder.path}.",
+                "Run its command again, which makes only what is missing.",
+            )
 
 
 def write_result(home: Home, result: BenchResult, judged: Output, stages: Sequence[StageRecord]) -> Path:
@@ -119,17 +142,29 @@ def read_result(home: Home, name: str) -> Result:
         UsageError: there is no such result.
         DataError: it cannot be read.
     """
-    path = Path(name)
-    folder = path.parent if path.name == "result.json" else path
-    if not (folder / "result.json").is_file():
-        folder = home.runs / name
-    if not (folder / "result.json").is_file() or not (folder / "rows.jsonl").is_file():
-        known = [found.parent.name for found in home.runs.glob("*/result.json")]
-        raise UsageError(f"There is no benchmark result '{name}'.", closest(name, known))
+    if not is_result(home, name):
+        raise UsageError(f"There is no benchmark result '{name}'.", closest(name, result_names(home)))
+    folder = _folder(home, name)
     try:
-        return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder))
+        return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder), name)
     except ValueError as error:
         raise DataError(f"The result {folder / 'result.json'} cannot be read.", "Run its command again.") from error
+
+
+def is_result(home: Home, name: str) -> bool:
+    """True if `read_result` finds a result of this name."""
+    return all((_folder(home, name) / file).is_file() for file in ("result.json", "rows.jsonl"))
+
+
+def result_names(home: Home) -> list[str]:
+    """The names of all results."""
+    return [found.parent.name for found in home.runs.glob("*/result.json")]
+
+
+def _folder(home: Home, name: str) -> Path:
+    path = Path(name)
+    folder = path.parent if path.name == "result.json" else path
+    return folder if (folder / "result.json").is_file() else home.runs / name
 
 
 def reuse_responses(

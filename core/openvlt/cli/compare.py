@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openvlt.errors import UsageError
+
 if TYPE_CHECKING:
-    from openvlt.bench.compare import CategoryDifference, Flip
+    from openvlt.bench.compare import CategoryDifference, Comparison, Flip
+    from openvlt.bench.result import Result
 
 SHOWN = 10
 """Questions listed per direction; ``--json`` has all."""
@@ -19,34 +22,60 @@ SHOWN = 10
 @click.command("compare")
 @click.argument("a")
 @click.argument("b")
+@click.option("--benchmark", help="Compare on this benchmark; by default on all that both were scored on.")
 @click.option("--scoring", help="Scoring to compare; by default the headline.")
-@click.option("--force", is_flag=True, help="Compare although the protocols differ.")
+@click.option("--force", is_flag=True, help="Compare although the questions or protocols differ.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(a: str, b: str, scoring: str | None, force: bool, as_json: bool) -> None:
-    """Compare result B with result A, question by question.
+def compare(a: str, b: str, benchmark: str | None, scoring: str | None, force: bool, as_json: bool) -> None:
+    """Compare B with A on what they have scored, question by question; no model is asked.
 
-    A and B are names of benchmark results or paths of their folders.
+    A and B are models of runs as their tables name them (RUN/MODEL: quickstart/grpo-2, quickstart/base), results of
+    'openvlt bench' (names or paths of folders), or one of them a file of responses, which is scored as the other was.
     """
     from openvlt.bench import compare as comparing
-    from openvlt.bench.result import read_result
+    from openvlt.bench.scored import find_pairs
+    from openvlt.cli import registry
+    from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
-    home = open_home()
-    results = read_result(home, a), read_result(home, b)
-    found = comparing.compare(*results, scoring, force=force)
+    pairs = find_pairs(Workspace(open_home(), registry()), a, b, benchmark)
+    found, refused = [], list[UsageError]()
+    for pair in pairs:
+        try:
+            found.append((pair, comparing.compare(*pair, scoring, force=force)))
+        except UsageError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    for reason in refused:
+        click.echo(f"Skipped: {reason}", err=True)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        shown = [asdict(each) for _, each in found]
+        click.echo(json.dumps(shown if len(pairs) > 1 else shown[0], indent=2, ensure_ascii=False))
         return
-    for letter, result in zip("AB", results, strict=True):
+    for number, (pair, each) in enumerate(found):
+        click.echo("\n" * bool(number), nl=False)
+        _show_notes(pair, each)
+        _show(each)
+
+
+def _show_notes(pair: tuple[Result, Result], found: Comparison) -> None:
+    for letter, result in zip("AB", pair, strict=True):
         for warning in result.record.warnings:
             click.echo(f"Warning: {letter}: {warning}.", err=True)
     for difference in found.protocol_differences:
-        click.echo(f"Note: the protocols differ: {difference}.", err=True)
+        click.echo(f"Note: {found.benchmark}: A and B differ: {difference}.", err=True)
+    if found.expected_differences:
+        unlike = "; ".join(found.expected_differences)
+        click.echo(f"Note: {found.benchmark}: A and B differ by design: {unlike}.", err=True)
+
+
+def _show(found: Comparison) -> None:
     (before, after), (low, high) = found.accuracy, found.ci95
     click.echo(f"{found.benchmark} ({found.scoring}), {found.n:,} questions in both")
-    click.echo(
-        f"A {before:.1%}, B {after:.1%}: {_points(found.difference)} points, 95 % {_points(low)} to {_points(high)}"
-    )
+    click.echo(f"A {before:6.1%}  {found.a}")
+    click.echo(f"B {after:6.1%}  {found.b}")
+    click.echo(f"B - A: {_points(found.difference)} points, 95 % {_points(low)} to {_points(high)}, paired")
     click.echo(f"won {len(found.won)}, lost {len(found.lost)}, McNemar's p {found.p:.3g}")
     for count, text in (
         (found.only_a, "only A has"), (found.only_b, "only B has"), (found.undecided, "are undecided in A or B")

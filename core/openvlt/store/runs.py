@@ -243,6 +243,15 @@ def read_reward(home: Home, name: str) -> dict[str, Any]:
     return {key: _of_recipe(home, name, key, dict[str, Any]) for key in ("rewards", "routes", "verifiers", "format")}
 
 
+def read_bench(home: Home, name: str) -> list[dict[str, Any]]:
+    """The benchmarks of the recipe stored with a run's record.
+
+    Raises:
+        DataError: the recipe cannot be read.
+    """
+    return _of_recipe(home, name, "bench", list[dict[str, Any]])
+
+
 def _of_recipe(home: Home, name: str, key: str, value_type: type[T]) -> T:
     path = run_folder(home, name) / "recipe.json"
     try:

@@ -1,0 +1,150 @@
+"""What has been scored already, by the names that users give it: results of `openvlt bench`, and models of runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import get_args
+
+from openvlt.bench.definition import Definition, define
+from openvlt.bench.questions import Questions
+from openvlt.bench.responses import read_responses, responses_to
+from openvlt.bench.result import Result, is_result, read_result, result_names
+from openvlt.bench.score import score
+from openvlt.errors import UsageError, closest
+from openvlt.extraction import Reading
+from openvlt.records import Row, Run
+from openvlt.stages.workspace import Step, Workspace, write_stage
+from openvlt.store import Home, find_stage, read_bench, read_run, run_names
+from openvlt.store.locks import is_name
+from openvlt.tables import is_table
+
+
+def find_pairs(workspace: Workspace, a: str, b: str, benchmark: str | None = None) -> list[tuple[Result, Result]]:
+    """Find what two names have scored on the same benchmarks.
+
+    Args:
+        workspace: scores files of responses.
+        a: a benchmark result, ``RUN/MODEL``, or a file of responses, which is scored as the other one was.
+        b: the same.
+        benchmark: its name; None for all that both were scored on.
+
+    Raises:
+        UsageError: there is no such thing, or the two were scored on no benchmark in common.
+        DataError: its rows are missing or cannot be read.
+    """
+    if is_file(a) and is_file(b):
+        raise UsageError(
+            f"'{a}' and '{b}' are files of responses, which do not say what they answer.",
+            "Score one of them first: openvlt bench BENCHMARK --responses FILE.",
+        )
+    sides = [[] if is_file(name) else find_results(workspace.home, name) for name in (a, b)]
+    for name, side, other in zip((a, b), sides, reversed(sides), strict=True):
+        if is_file(name):
+            side.append(_score_file(workspace, Path(name), _of(other, benchmark, name)))
+    by_name = {result.record.benchmark: result for result in sides[1]}
+    pairs = [(result, by_name[result.record.benchmark]) for result in sides[0] if result.record.benchmark in by_name]
+    if not pairs:
+        of_a, of_b = (", ".join(result.record.benchmark for result in side) for side in sides)
+        raise UsageError(f"'{a}' was scored on {of_a}, '{b}' on {of_b}.", "Compare what was scored on one benchmark.")
+    names = [result.record.benchmark for result, _ in pairs]
+    if benchmark is not None and benchmark not in names:
+        raise UsageError(f"'{a}' and '{b}' were not both scored on '{benchmark}'.", closest(benchmark, names))
+    return [pair for name, pair in zip(names, pairs, strict=True) if benchmark in (None, name)]
+
+
+def find_results(home: Home, name: str) -> list[Result]:
+    """Find what a name has scored, on each benchmark.
+
+    Args:
+        home: the store.
+        name: of a result of `openvlt bench`, or the path of its folder; ``RUN/MODEL`` for a model as the tables of the
+            run name it, such as ``quickstart/grpo-2`` or ``quickstart/base``; ``RUN`` for the one scored last.
+
+    Raises:
+        UsageError: there is no such result, run or model, or it has not been scored.
+        DataError: its record cannot be read.
+    """
+    if is_result(home, name):
+        return [read_result(home, name)]
+    of_run, slash, model = name.removeprefix("run:").partition("/")
+    runs = list(run_names(home))
+    if of_run not in runs and not (slash and is_name(of_run)):
+        raise UsageError(
+            f"There is no benchmark result '{name}'.",
+            _near(name, [*result_names(home), *runs]) or "'openvlt runs' lists results and runs; name RUN/MODEL.",
+        )
+    run = read_run(home, of_run)
+    scored = [score for score in run.scores if score.stage == (model or run.scores[-1].stage)]
+    if not scored:
+        raise _not_scored(run, model)
+    stages = (find_stage(home, run, f"score-{record.benchmark}-{record.stage}") for record in scored)
+    name = f"{of_run}/{scored[0].stage}"
+    return [Result(record, folder, name, of_run) for record, (_, folder) in zip(scored, stages, strict=True)]
+
+
+def is_file(name: str) -> bool:
+    """True if a name is that of a file of responses, whether it exists or not."""
+    path = Path(name)
+    return path.name != "result.json" and (is_table(path) or path.is_file())
+
+
+def _not_scored(run: Run, model: str) -> UsageError:
+    models = list(dict.fromkeys(score.stage for score in run.scores))
+    if not models:
+        remedy = "Its recipe needs the key bench." if run.status == "done" else "Resume it first."
+        return UsageError(f"The run '{run.name}' ({run.status}) has scored no model.", remedy)
+    known = f"It has scored {', '.join(models)}"
+    if any(name.startswith("score-") and name.endswith(f"-{model}") for name in run.planned):
+        return UsageError(f"The run '{run.name}' ({run.status}) has not scored '{model}' yet.", f"{known}; resume it.")
+    return UsageError(f"The run '{run.name}' has scored no model '{model}'.", _near(model, models) or f"{known}.")
+
+
+def _near(name: str, known: list[str]) -> str:
+    return closest(name, known) if get_close_matches(name, known, n=1, cutoff=0.5) else ""
+
+
+def _of(results: list[Result], benchmark: str | None, file: str) -> Result:
+    """The result whose benchmark a file of responses is for."""
+    names = [result.record.benchmark for result in results]
+    if benchmark is None and len(names) > 1:
+        raise UsageError(
+            f"'{results[0].name}' was scored on {', '.join(names)}.",
+            f"Name the one that {file} answers: --benchmark {names[0]}.",
+        )
+    if benchmark is not None and benchmark not in names:
+        raise UsageError(f"'{results[0].name}' was not scored on '{benchmark}'.", closest(benchmark, names))
+    return results[names.index(benchmark) if benchmark else 0]
+
+
+def _score_file(workspace: Workspace, file: Path, like: Result) -> Result:
+    """Score a file of responses as a result was scored, with the questions and gold answers of its rows."""
+    found = read_responses(file)
+    workspace.format = like.record.protocol.prompt.format
+    # "tag" holds for trained models alone: of others, all of a response without a tag is the answer.
+    readings = {each: each for each in get_args(Reading) if each != "tag"}
+    reading = readings.get(like.record.protocol.extraction)
+    definition = replace(_definition(workspace, like, file), reading=reading)
+    step = Step("load", f"load-{definition.name}", 0, ("questions of", like.digest))
+    made = write_stage(workspace, step, lambda: (Row(example=row.example) for row in like.rows()), like.record.n)
+    ids = tuple(row.example.id for row in made.rows())
+    responses = responses_to(workspace, definition, Questions(made, ids, {}, like.record.protocol.data), file, found)
+    judged, record = score(workspace, f"score-{definition.name}", 0, file.stem, definition, responses)
+    return Result(record, judged.folder, str(file))
+
+
+def _definition(workspace: Workspace, result: Result, file: Path) -> Definition:
+    """The benchmark of a result, from its name or from the recipe of its run."""
+    registry, own, name = workspace.registry, result.record.protocol.benchmark, result.record.benchmark
+    if result.run:
+        for spec in read_bench(workspace.home, result.run):
+            definition = define(registry, spec, workspace.format)
+            if definition.name == name:
+                return definition
+    elif registry.find("benchmark", own).name == name:
+        return define(registry, own, workspace.format)
+    raise UsageError(
+        f"'{result.name}' is of the benchmark file '{name}'.",
+        f"Score {file} by that file first: openvlt bench {name}.yaml --responses {file}.",
+    )
