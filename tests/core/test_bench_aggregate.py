@@ -10,14 +10,26 @@ from typing import Any
 import pytest
 
 from openvlt.bench.aggregate import Item, rate, score_of, summarise
-from openvlt.bench.compare import Flip, compare, versus
+from openvlt.bench.compare import Flip, compare, expected_differences, protocol_differences, versus
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Questions, Responses
 from openvlt.bench.result import Result
 from openvlt.errors import UsageError
 from openvlt.interfaces import Benchmark, Source
-from openvlt.records import Example, Format, Judged, Message, Row, Sampling, Score, StageRecord, Trace, Verdict
-from openvlt.records.bench import UsedData, UsedModel
+from openvlt.records import (
+    Example,
+    Format,
+    Judged,
+    Message,
+    Protocol,
+    Row,
+    Sampling,
+    Score,
+    StageRecord,
+    Trace,
+    Verdict,
+)
+from openvlt.records.bench import UsedData, UsedModel, UsedPrompt
 from openvlt.registry import Built
 from openvlt.registry.entries import Entry
 from openvlt.report.results import warnings
@@ -201,6 +213,57 @@ def test_unlike_protocols_are_refused_and_named(result: Make) -> None:
         compare(a, b)
     assert "model" not in str(caught.value)
     assert compare(a, b, force=True).protocol_differences == ("decoding.temperature: 0.0 and 0.7",)
+
+
+BASE = Protocol(
+    benchmark="b", data=UsedData(revision="1", split="test", limit=None, content="0"), model=UsedModel(id="m"),
+    prompt=UsedPrompt(asked="base", digest="1"), decoding=Sampling(), extraction="whole", scoring={},
+)  # fmt: skip
+TRAINED = replace(BASE, prompt=UsedPrompt(asked="trained", digest="2", format=Format(suffix="x")), extraction="tag")
+FILE = replace(BASE, prompt=UsedPrompt(), decoding=None)
+BASELINE = replace(BASE, prompt=UsedPrompt(asked="none", digest="none"), decoding=None, extraction="stored")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "unlike", "by_design"),
+    [
+        (BASE, BASE, [], []),
+        (BASE, TRAINED, [], ["prompt", "extraction"]),
+        (BASE, replace(TRAINED, decoding=Sampling(max_tokens=9)), ["decoding.max_tokens"], ["prompt", "extraction"]),
+        (BASE, replace(TRAINED, extraction="phrase"), ["extraction"], ["prompt"]),
+        (TRAINED, replace(TRAINED, prompt=UsedPrompt(asked="trained", digest="3")), ["prompt.digest", "prompt.format.suffix"], []),
+        (FILE, TRAINED, [], ["prompt", "extraction", "decoding"]),
+        (FILE, replace(FILE, extraction="stored"), ["extraction"], []),
+        (BASELINE, TRAINED, [], ["prompt", "extraction", "decoding"]),
+        (BASE, replace(BASE, data=UsedData(revision="2", split="dev", limit=3, content="1")), [], []),
+    ],
+)  # fmt: skip
+def test_what_differs_by_design_is_no_other_protocol(
+    a: Protocol, b: Protocol, unlike: list[str], by_design: list[str]
+) -> None:
+    for this, that in ((a, b), (b, a)):
+        assert [each.split(":")[0] for each in protocol_differences(this, that)] == unlike
+        assert [each.split(":")[0] for each in expected_differences(this, that)] == by_design
+
+
+def test_other_questions_are_refused_by_id(result: Make) -> None:
+    a = result([row(str(number), RIGHT) for number in range(6)])
+    other = [row(str(number), WRONG) for number in range(2, 9)]
+    other[0] = replace(other[0], example=replace(other[0].example, question="Another?"))
+    b = result(other)
+    data = replace(b.record.protocol.data, content="1", limit=7)
+    b = replace(b, record=replace(b.record, protocol=replace(b.record.protocol, data=data)))
+    with pytest.raises(UsageError) as caught:
+        compare(a, b)
+    for told in (
+        "B lacks 2 of A, such as 0, 1;",
+        "A lacks 3 of B, such as 6, 7, 8;",
+        "1 have another text",
+        "the 4 of both",
+    ):
+        assert told in str(caught.value)
+    forced = compare(a, b, force=True)
+    assert (forced.n, forced.only_a, forced.only_b, len(forced.protocol_differences)) == (4, 2, 3, 3)
 
 
 def test_other_benchmarks_and_other_questions_are_refused(result: Make) -> None:

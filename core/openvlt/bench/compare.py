@@ -203,7 +203,9 @@ def _is_expected(key: str, a: Protocol, b: Protocol) -> bool:
         return False
     if key == "extraction":
         return "none" in asked or {a.extraction, b.extraction} == {"tag", "whole"}
-    return key.partition(".")[0] == "prompt" or key == "decoding"
+    if key == "decoding":
+        return None in (a.decoding, b.decoding)
+    return key.partition(".")[0] == "prompt"
 
 
 def _differences(key: str, a: Any, b: Any) -> list[tuple[str, Any, Any]]:

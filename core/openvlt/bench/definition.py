@@ -167,7 +167,7 @@ def _source(registry: Registry, spec: Mapping[str, Any]) -> dict[str, Any]:
         source = read_data(entry.target).get("source")
     if isinstance(source, dict):
         return source
-    raise UsageError(f"The data of the benchmark {entry.name} cannot be replaced.", "Omit --data.", "data")
+    raise UsageError(f"The data of the benchmark {entry.name} cannot be replaced.", "Remove data (--data).", "data")
 
 
 def _verifiers(registry: Registry, built: Built[Benchmark], format: Format) -> dict[str, Built[Verifier]]:

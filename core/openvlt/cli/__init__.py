@@ -19,7 +19,7 @@ COMMANDS = {
     "train": ("openvlt.cli.train:train", "Run the whole loop of a recipe, from data to scored model."),
     "distill": ("openvlt.cli.distill:distill", "Make the verified traces of a recipe; train nothing."),
     "bench": ("openvlt.cli.bench:bench", "Score models or files of responses on benchmarks."),
-    "compare": ("openvlt.cli.compare:compare", "Compare two results of one benchmark."),
+    "compare": ("openvlt.cli.compare:compare", "Compare what two models have scored, question by question."),
     "verify": ("openvlt.cli.verify:verify", "Verify a response against a gold answer, and explain."),
     "try": ("openvlt.cli.try_component:try_component", "Run one component on a few examples."),
     "list-plugins": ("openvlt.cli.plugins:list_plugins", "List plugins with their components and status."),
