@@ -64,6 +64,7 @@ RECIPES = [
     ("[easy-vqa]", "[mine-bench.yaml]", "wrong.yaml:17: bench.0: The benchmark file 'mine-bench.yaml' cannot be read: No such file"),
     ("[easy-vqa]", "[easy-vqa, easy-vqa]", "wrong.yaml:17: bench.1: the benchmark easy-vqa is named twice. Name each"),
     ("[easy-vqa]", "{use: easy-vqa, split: tset}", "wrong.yaml:17: bench.0.split: The benchmark easy-vqa has no split 'tset'. Did you mean 'test'?"),
+    ("[easy-vqa]", "[rows.jsonl]", "wrong.yaml:17: bench.0: 'rows.jsonl' is a file of rows, which does not say how answers to it are scored. Write"),
     ("[easy-vqa]", "[{use: easy-vqa, limt: 3}]", "wrong.yaml:17: bench.0.limt: The benchmark 'easy-vqa' has no option 'limt'. Did you mean 'limit'?"),
     ("[easy-vqa]", "[{use: easy-vqa, limit: 0}]", "wrong.yaml:17: bench.0.limit: The limit of a benchmark is 0. It must be a whole number, at least 1."),
     ("[easy-vqa]", "[{use: easy-vqa, name: a/b}]", "wrong.yaml:17: bench.0.name: The name of a benchmark is 'a/b'. Use letters"),

@@ -123,30 +123,11 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         UsageError: they are of different benchmarks or protocols, or share no question.
     """
     first, second = a.record, b.record
-    on = f"On {first.benchmark} "
-    if first.benchmark != second.benchmark:
-        raise UsageError(f"A is of {first.benchmark}, B of {second.benchmark}.", "Compare results of one benchmark.")
     scoring = scoring or first.headline
-    for result in (first, second):
-        if scoring not in result.scores:
-            raise UsageError(f"{on}a result has no scoring '{scoring}'.", f"It has {', '.join(result.scores)}.")
+    _check_scored(first, second, scoring)
     found = _paired(a.rows(), b.rows(), scoring, first.excluded_from_score)
+    unlike = _unlike(first, second, found, force)
     pairs = found.pairs
-    if not pairs:
-        raise UsageError(f"{on}the two results share no question.", "Compare results over the same data.")
-    protocols = protocol_differences(first.protocol, second.protocol)
-    same_data = first.protocol.data.content == second.protocol.data.content
-    questions = () if same_data else tuple(_question_differences(found))
-    if questions and not force:
-        raise UsageError(
-            f"{on}the questions differ: {'; '.join(questions)}.",
-            f"Score both on the same data, split and limit, or compare the {len(pairs):,} of both with --force.",
-        )
-    if protocols and not force:
-        raise UsageError(
-            f"{on}the protocols of the two results differ: {'; '.join(protocols)}.",
-            "Score both by one protocol (--rescore may do), or compare them anyway with --force.",
-        )
     difference, low, high = _difference(pairs, first.clusters)
     before, after = [pair.before for pair in pairs], [pair.after for pair in pairs]
     return Comparison(
@@ -165,9 +146,47 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         won=tuple(pair.flip for pair in pairs if pair.after > pair.before),
         lost=tuple(pair.flip for pair in pairs if pair.after < pair.before),
         breakdown=_breakdown(list(first.scores[scoring].breakdown), pairs),
-        protocol_differences=(*protocols, *questions),
+        protocol_differences=unlike,
         expected_differences=expected_differences(first.protocol, second.protocol),
     )
+
+
+def _check_scored(a: BenchResult, b: BenchResult, scoring: str) -> None:
+    if a.benchmark != b.benchmark:
+        raise UsageError(f"A is of {a.benchmark}, B of {b.benchmark}.", "Compare results of one benchmark.")
+    for result in (a, b):
+        if scoring not in result.scores:
+            raise UsageError(
+                f"On {a.benchmark} a result has no scoring '{scoring}'.", f"It has {', '.join(result.scores)}."
+            )
+
+
+def _unlike(a: BenchResult, b: BenchResult, found: _Pairing, force: bool) -> tuple[str, ...]:
+    """What two results should have in common and do not.
+
+    Raises:
+        UsageError: there is any and the comparison is not forced, or there is nothing to compare.
+    """
+    on = f"On {a.benchmark} "
+    if not found.pairs:
+        problem = (
+            "no question has a verdict in both results" if found.undecided else "the two results share no question"
+        )
+        raise UsageError(f"{on}{problem}.", "Compare results over the same data.")
+    protocols = protocol_differences(a.protocol, b.protocol)
+    same_data = a.protocol.data.content == b.protocol.data.content
+    questions = () if same_data else tuple(_question_differences(found))
+    if questions and not force:
+        raise UsageError(
+            f"{on}the questions differ: {'; '.join(questions)}.",
+            f"Score both on the same data, split and limit, or compare the {len(found.pairs):,} of both with --force.",
+        )
+    if protocols and not force:
+        raise UsageError(
+            f"{on}the protocols of the two results differ: {'; '.join(protocols)}.",
+            "Score both by one protocol (--rescore may do), or compare them anyway with --force.",
+        )
+    return (*protocols, *questions)
 
 
 def versus(a: Iterable[Row], b: Iterable[Row], result: BenchResult) -> Paired:

@@ -18,6 +18,7 @@ from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry, Spec, Where
 from openvlt.registry.targets import is_data, read_data
 from openvlt.store.locks import is_name
+from openvlt.tables import is_table
 from openvlt.verification import asking_among
 
 PROBE = "so it is"
@@ -103,6 +104,11 @@ def define(registry: Registry, spec: Spec, format: Format, *, where: Where = "")
         options = {**file, **options, "use": file["use"]}
     key = next((key for key in ("data", "source") if key in options), "")
     try:
+        if is_table(path):
+            raise UsageError(
+                f"'{path}' is a file of rows, which does not say how answers to it are scored.",
+                f"Write {{use: qa, split: train, scorings: {{strict: answer}}, source: {{use: rows, path: {path}}}}}.",
+            )
         name, data, limit = _checked(*(options.pop(key, None) for key in Benchmark.spec_keys))
         if data is not None:
             options["source"] = {**_source(registry, options), "path": data}
