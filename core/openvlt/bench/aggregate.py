@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openvlt.bench.definition import Definition
@@ -13,7 +13,7 @@ from openvlt.bench.questions import Responses
 from openvlt.bench.stats import cluster_bootstrap, wilson
 from openvlt.extraction import extract
 from openvlt.interfaces import Benchmark
-from openvlt.records import BenchResult, Example, Format, Protocol, Rate, Row, Score, Verdict
+from openvlt.records import BenchResult, Example, Format, Protocol, Rate, Row, Score, Trace, Verdict
 from openvlt.records.bench import UsedVerifier
 from openvlt.stages.accepting import printable
 from openvlt.store import digest
@@ -36,6 +36,30 @@ class Item:
     verdicts: Mapping[str, Verdict]
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What responses are like, whatever they score.
+
+    Attributes:
+        counts: ``responses``, their ``tokens``, how many are ``truncated`` or ``unparsed``, and of these how many are
+            ``cut_off`` at the token limit, and how many leave a tag or box ``unclosed``.
+        samples: ends of some that are unparsed.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, trace: Trace, format: Format) -> None:
+        """Count one response."""
+        truncated = trace.finish_reason == "length"
+        self.counts.update(responses=1, tokens=trace.completion_tokens, truncated=truncated)
+        if trace.answer is not None:
+            return
+        self.counts.update(unparsed=1, cut_off=truncated, unclosed=extract(trace.raw, format).start >= 0)
+        if len(self.samples) < SAMPLES and (sample := _sample(trace.raw)) not in self.samples:
+            self.samples.append(sample)
+
+
 def summarise(
     stage: str, definition: Definition, responses: Responses, reading: str, judged: Iterable[Row], format: Format
 ) -> BenchResult:
@@ -49,35 +73,14 @@ def summarise(
         judged: the same questions, each with its one judged trace.
         format: names the tags of the responses.
     """
-    benchmark, items, counts = definition.benchmark.component, list[Item](), Counter[str]()
-    samples = list[str]()
+    benchmark, items, tally = definition.benchmark.component, list[Item](), Tally()
     silent = {*responses.failed, *responses.unanswered}
     for row in judged:
         (found,) = row.judged
         items.append(Item(row.example, found.verdicts))
         if row.example.id not in silent:
-            counts.update(
-                responses=1, tokens=found.trace.completion_tokens,
-                unparsed=found.trace.answer is None, truncated=found.trace.finish_reason == "length",
-            )  # fmt: skip
-            if found.trace.answer is None:
-                counts["cut_off"] += found.trace.finish_reason == "length"
-                counts["unclosed"] += extract(found.trace.raw, format).start >= 0
-                if len(samples) < SAMPLES and (sample := _sample(found.trace.raw)) not in samples:
-                    samples.append(sample)
-    protocol = Protocol(
-        benchmark=definition.benchmark.entry.id,
-        data=responses.questions.data,
-        model=responses.model,
-        prompt=responses.prompt,
-        decoding=responses.sampling,
-        extraction="judge" if responses.judge else "stored" if responses.extracted else reading,
-        scoring={
-            name: UsedVerifier(verifier=built.entry.id, identity=built.identity)
-            for name, built in definition.verifiers.items()
-        },
-        judge=responses.judge,
-    )
+            tally.add(found.trace, format)
+    protocol, counts = protocol_of(definition, responses, reading), tally.counts
     scorings = dict.fromkeys([*definition.verifiers, *responses.judged])
     with definition.benchmark.guarded():
         scores = {scoring: score_of(benchmark, items, scoring) for scoring in scorings}
@@ -97,9 +100,26 @@ def summarise(
         seconds=round(responses.seconds, 3),
         clusters=benchmark.clusters,
         excluded_from_score=dict(benchmark.excluded_from_score) if len(in_score(items, benchmark)) < len(items) else {},
-        warnings=tuple(_warnings(definition, items, protocol, counts, samples)),
+        warnings=tuple(_warnings(definition, items, protocol, tally)),
         notes=tuple(_notes(definition, responses, items, counts["truncated"])),
         about=_about(benchmark),
+    )
+
+
+def protocol_of(definition: Definition, responses: Responses, reading: str) -> Protocol:
+    """Everything the score of these responses depends on; `reading` is that of `summarise`."""
+    return Protocol(
+        benchmark=definition.benchmark.entry.id,
+        data=responses.questions.data,
+        model=responses.model,
+        prompt=responses.prompt,
+        decoding=responses.sampling,
+        extraction="judge" if responses.judge else "stored" if responses.extracted else reading,
+        scoring={
+            name: UsedVerifier(verifier=built.entry.id, identity=built.identity)
+            for name, built in definition.verifiers.items()
+        },
+        judge=responses.judge,
     )
 
 
@@ -191,10 +211,9 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
         yield f"{truncated} of {n} responses were cut at the token limit; {raised}"
 
 
-def _warnings(
-    definition: Definition, items: Sequence[Item], protocol: Protocol, counts: Counter[str], samples: Sequence[str]
-) -> Iterator[str]:
+def _warnings(definition: Definition, items: Sequence[Item], protocol: Protocol, tally: Tally) -> Iterator[str]:
     """Yield the warning that many responses are unparsed, with samples and what would help."""
+    counts = tally.counts
     n, unparsed = counts["responses"], counts["unparsed"]
     if unparsed <= UNPARSED_SHARE * n:
         return
@@ -206,7 +225,7 @@ def _warnings(
     unclosed = counts["unclosed"] > unparsed / 2
     if protocol.extraction in ("tag", "phrase") and not unclosed:
         helps.append("another reading (--reading anywhere, in a recipe the benchmark's option reading)")
-    shown = "; ".join(f'"{sample}"' for sample in samples)
+    shown = "; ".join(f'"{sample}"' for sample in tally.samples)
     yield (
         f"{unparsed:,} of {n:,} responses ({unparsed / n:.0%}) are unparsed and count as wrong, such as {shown}"
         + ("; most of them leave a tag or box open or empty, so no other reading finds an answer" if unclosed else "")
