@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from openvlt.bench.aggregate import Item, rate, score_of, summarise
-from openvlt.bench.compare import Flip, compare, expected_differences, protocol_differences, versus
+from openvlt.bench.compare import Flip, compare, versus
 from openvlt.bench.definition import Definition
+from openvlt.bench.protocols import expected_differences, protocol_differences
 from openvlt.bench.questions import Questions, Responses
 from openvlt.bench.result import Result
 from openvlt.errors import UsageError

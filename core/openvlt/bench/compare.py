@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from openvlt.bench.aggregate import is_excluded, labels, outcome
+from openvlt.bench.protocols import expected_differences, protocol_differences
 from openvlt.bench.result import Result
 from openvlt.bench.stats import holm, mcnemar, paired_difference
 from openvlt.errors import UsageError
-from openvlt.records import BenchResult, Example, Paired, Protocol, Row
+from openvlt.records import BenchResult, Example, Paired, Row
 
-NOT_COMPARED = frozenset({"model", "data", "prompt.asked"})
-"""Fields in which comparable protocols may differ: the model is what is compared; questions with the same content and
-golds are the same data, whatever file they came from; and the same messages are the same prompt, whoever they are for
-(``prompt.digest``)."""
 SHOWN = 3
 """Ids of questions named in a message."""
 
@@ -192,48 +188,6 @@ def _unlike(a: BenchResult, b: BenchResult, found: _Pairing, force: bool) -> tup
 def versus(a: Iterable[Row], b: Iterable[Row], result: BenchResult) -> Paired:
     """The paired difference of B, from which `result` was counted, from A by the headline scoring."""
     return _difference(_paired(a, b, result.headline, result.excluded_from_score).pairs, result.clusters)
-
-
-def protocol_differences(a: Protocol, b: Protocol) -> tuple[str, ...]:
-    """The fields in which two protocols differ although they should not, as ``key: this and that``."""
-    unlike = _differences("", asdict(a), asdict(b))
-    return tuple(f"{key}: {this} and {that}" for key, this, that in unlike if not _is_expected(key, a, b))
-
-
-def expected_differences(a: Protocol, b: Protocol) -> tuple[str, ...]:
-    """The fields in which two protocols differ because their responders are asked and read differently."""
-    found = {
-        "prompt": (a.prompt.asked, b.prompt.asked),
-        "extraction": (a.extraction, b.extraction),
-        "decoding": (_decoding(a), _decoding(b)),
-    }
-    return tuple(f"{key}: {x} and {y}" for key, (x, y) in found.items() if x != y and _is_expected(key, a, b))
-
-
-def _decoding(protocol: Protocol) -> str:
-    used = protocol.decoding
-    return "unknown" if used is None else f"temperature {used.temperature:g}, {used.max_tokens:,} tokens"
-
-
-def _is_expected(key: str, a: Protocol, b: Protocol) -> bool:
-    """A base gets its own prompt and reading; a file's prompt is not known, nor how a file or baseline was decoded."""
-    asked = {a.prompt.asked, b.prompt.asked}
-    if len(asked) == 1:
-        return False
-    if key == "extraction":
-        return "none" in asked or {a.extraction, b.extraction} == {"tag", "whole"}
-    if key == "decoding":
-        return None in (a.decoding, b.decoding)
-    return key.partition(".")[0] == "prompt"
-
-
-def _differences(key: str, a: Any, b: Any) -> list[tuple[str, Any, Any]]:
-    if a == b or key in NOT_COMPARED:
-        return []
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        names = {each: f"{key}.{each}" if key else each for each in sorted({*a, *b})}
-        return [found for each, name in names.items() for found in _differences(name, a.get(each), b.get(each))]
-    return [(key, a, b)]
 
 
 def _question_differences(found: _Pairing) -> Iterator[str]:
