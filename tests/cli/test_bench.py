@@ -291,6 +291,17 @@ def test_limit_takes_the_first_questions(bench: Bench, official: Path) -> None:
     assert bench("mathvista", "--responses", official, "--limit", "2")["n"] == 2
 
 
+def test_a_file_names_and_limits_a_benchmark_and_the_command_line_overrides_it(
+    bench: Bench, official: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "file.yaml"
+    mine.write_text(f"use: mathvista\nname: mine\nlimit: 2\ndata: {official.name}\n")
+    said = write(tmp_path / "said.jsonl", [{"id": row["pid"], "response": row["answer"]} for row in VISTA])
+    for limit, n in ((), 2), (("--limit", "3"), 3):
+        told = bench(mine, "--responses", said, *limit)
+        assert (told["benchmark"], told["n"], told["correct"]) == ("mine", n, n)
+
+
 def test_power_tells_how_many_questions_a_difference_needs(bench: Bench) -> None:
     assert bench("--power", "0.02")["items"]["0.2"] == 3923
 
