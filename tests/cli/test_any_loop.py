@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from openvlt.cli import cli
-from openvlt.errors import OpenvltError, UsageError
+from openvlt.errors import DataError, OpenvltError, UsageError
 
 PAIRS = Path(__file__).parents[1] / "plugins" / "pairs-trainer" / "openvlt_pairs_trainer.py"
 CHAINS = "traces: {data: {source: SOURCE}, teacher: TEACHER, select: [correct]}"
@@ -120,6 +121,50 @@ def test_what_a_recipe_plans_is_what_it_runs(write: Callable[[str], Loop], shape
     assert loop.plan() == planned, "what is done already is planned like the rest"
 
 
+TOO_LITTLE = {
+    "traces": (f"{CHAINS}\ntrain: {{sft: {{trainer: {{use: copy-sft, batch: 60}}}}}}", "sft-1", "fewer than one batch (60)"),
+    "pairs": (f"{ALL_CHAINS}\ntrain: {{dpo: {{trainer: PAIRS, min_rows: 40}}}}", "dpo-1", "fewer than the 40 of min_rows"),
+    "prompts": (
+        "train: {grpo: {trainer: {use: copy-grpo, batch: 20}, data: {source: SOURCE, filters: [{use: pass-rate, low: 0.1}]}}}",
+        "grpo-1", "fewer than one batch (20)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reads", TOO_LITTLE)
+def test_too_little_to_train_on_stops_the_run_until_the_recipe_allows_it(
+    write: Callable[[str], Loop], reads: str
+) -> None:
+    text, stage, floor = TOO_LITTLE[reads]
+    loop = write(text)
+    loop.plan()
+    assert "cannot be carried out" not in loop.said, "how little is left is known afterwards"
+    with pytest.raises(DataError) as error:
+        loop.train()
+    told = re.fullmatch(
+        rf"Stage {stage} has (\d+) {reads} to learn from, {re.escape(floor)}\. .*, or train on fewer "
+        rf"\((--set train\.{stage[:-2]}\.min_rows=\1)\)\.", str(error.value),
+    )  # fmt: skip
+    assert told, str(error.value)
+    stopped = loop.run()
+    assert stopped["status"] == "failed"
+    loop.plan()
+    assert f"cannot be carried out here: {error.value}" in loop.said, "all that it learns from is there"
+    loop.train(*told[2].split())
+    resumed = json.loads(loop.openvlt("runs", "--json"))[0]
+    trained = next(each for each in resumed["stages"] if each["name"] == stage)
+    assert (resumed["status"], trained["in"]) == ("done", int(told[1]))
+    before = [each["name"] for each in stopped["stages"]]
+    assert [each["name"] for each in resumed["stages"] if each["cached"]] == before, "nothing is lost"
+
+
+@pytest.mark.parametrize(("batch", "warned"), [(10, False), (11, True)])
+def test_fewer_than_two_batches_are_warned_of(write: Callable[[str], Loop], batch: int, warned: bool) -> None:
+    loop = write(f"train: {{grpo: {{trainer: {{use: copy-grpo, batch: {batch}}}, data: {{source: SOURCE}}}}}}")
+    loop.train()
+    assert ("Warning: grpo-1 learns from 20 prompts, fewer than two batches of 11." in loop.said) == warned
+
+
 REFUSED = {
     "prompts without data": (
         "train: {grpo: {trainer: GRPO}}",
@@ -143,7 +188,7 @@ REFUSED = {
     ),
     "fewer examples than a batch": (
         f"{CHAINS}\ntrain: {{grpo: {{trainer: {{use: grpo, prompts: 128}}, data: traces}}}}",
-        "GRPO has 20 examples, fewer than the 128 prompts of one batch.",
+        "Stage grpo-1 has 20 prompts to learn from, fewer than one batch (128). Load more examples",
     ),
     "a verifier that the recipe has not": (
         CHAINS.replace("correct", "{use: correct, verifier: anwser}"),
@@ -213,7 +258,7 @@ def test_a_selection_without_pairs_ends_the_stage_with_a_reason(write: Callable[
     always_right = loop.folder / "always-right"
     always_right.mkdir()
     (always_right / "skill.json").write_text('{"skill": 1.0}')
-    with pytest.raises(OpenvltError, match="Stage dpo-1: select-1 has no pairs to learn from"):
+    with pytest.raises(OpenvltError, match="Stage dpo-1 has no pairs to learn from"):
         loop.train("--set", f"traces.teacher.model.id={always_right}")
     assert loop.run()["status"] == "failed"
     assert [line.split() for line in loop.openvlt("runs", "show", "any").splitlines() if "to do" in line] == [

@@ -87,8 +87,10 @@ RECIPES = [
     ("epochs: 1", "schedule: cosin", "Did you mean 'cosine'?"),
     ("batch: 8, device_batch: 4}\n  grpo", "batch: 10, device_batch: 4}\n  grpo", "wrong.yaml:12: iterations.0.train.sft.trainer: A batch of 10 cannot be divided into micro-batches of 4 on each of 1 devices (options batch, device_batch and devices). Choose batch as a multiple of device_batch x devices, such as 8 or 12."),
     ("generations: 4", "generations: 3", "wrong.yaml:15: iterations.0.train.grpo.trainer: GRPO cannot divide 6 responses (prompts x generations) into batches of 8. Choose batch as a divisor of prompts x generations, such as 6."),
-    ("prompts: 2", "prompts: 24", "Stage grpo-1: GRPO has 20 examples, fewer than the 24 prompts of one batch. Load more examples"),
+    ("prompts: 2", "prompts: 24", "Stage grpo-1 has 20 prompts to learn from, fewer than one batch (24). Load more examples, or train on fewer (--set train.grpo.min_rows=20)."),
     ("bench: ", "seed: -1\nbench: ", "wrong.yaml:17: seed is -1. It must be at least 0."),
+    ("    trainer: {use: sft,", "    min_rows: 0\n    trainer: {use: sft,", "wrong.yaml:12: iterations.0.train.sft.min_rows is 0. It must be at least 1."),
+    ("    trainer: {use: sft,", "    min_rows: 41\n    trainer: {use: sft,", "Stage sft-1 has 40 traces to learn from, fewer than the 41 of min_rows. Raise the limit or the teacher's k,"),
     ("dtype: float32", "dtype: float8", "wrong.yaml:2: base.dtype is 'float8'. It must be 'auto', 'float32', 'bfloat16' or 'float16'."),
     ("rewards: {answer: 1.0, format: 0.1}", "rewards: [answer]", "wrong.yaml:16: rewards is ['answer']. Write a mapping."),
     # files

@@ -336,7 +336,6 @@ def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, 
 @pytest.mark.parametrize(
     ("trainer", "options", "message"),
     [
-        ("grpo", {"prompts": 9, "batch": 36}, "GRPO has 8 examples, fewer than the 9 prompts of one batch."),
         ("grpo", {"batch": 12}, "GRPO cannot divide 8 responses (prompts x generations) into batches of 12."),
         ("grpo", {"prompts": 3, "devices": 2, "batch": 12, "device_batch": 2}, "GRPO would split groups of 4"),
         ("sft", {"batch": 16, "device_batch": 16, "devices": 2}, "A batch of 16 cannot be divided into micro-batches"),
@@ -351,6 +350,24 @@ def test_a_job_that_cannot_be_done_is_refused_before_any_work(
     rows = stages.load(n=8) if trainer == "grpo" else chosen(stages, k=4)
     usual = {"sft": SFT, "dpo": DPO, "grpo": GRPO}[trainer]
     with pytest.raises(UsageError, match=re.escape(message)):
+        stages.train(rows, trainer, vision_model, {"luck": 1.0}, **{**usual, **options})
+    assert not list(stages.workspace.home.stages.glob("*/job.json"))
+
+
+@pytest.mark.parametrize(
+    ("trainer", "options", "message"),
+    [
+        ("grpo", {"prompts": 9, "batch": 36}, "has 8 prompts to learn from, fewer than one batch (9)"),
+        ("sft", {"batch": 64, "device_batch": 4}, "traces to learn from, fewer than one batch (64)"),
+        ("dpo", {"batch": 64}, "pairs to learn from, fewer than one batch (64)"),
+    ],
+)
+def test_less_than_one_batch_is_too_little(
+    stages: Bench, vision_model: Path, trainer: str, options: dict[str, Any], message: str
+) -> None:
+    rows = stages.load(n=8) if trainer == "grpo" else chosen(stages, k=4)
+    usual = {"sft": SFT, "dpo": DPO, "grpo": GRPO}[trainer]
+    with pytest.raises(DataError, match=re.escape(message)):
         stages.train(rows, trainer, vision_model, {"luck": 1.0}, **{**usual, **options})
     assert not list(stages.workspace.home.stages.glob("*/job.json"))
 

@@ -103,18 +103,9 @@ class Trainer(Component, ABC):
     reads: ClassVar[Reads] = "traces"
     rewarded: ClassVar[bool] = False
 
-    def check(self, rows: int) -> None:
-        """Refuse an impossible job, such as fewer rows than one batch.
-
-        Called before any work with the most rows there can be, if that is known, and before the training with the
-        actual number.
-
-        Args:
-            rows: number of traces, pairs or examples, whichever the trainer reads.
-
-        Raises:
-            UsageError: the job is impossible; the message says what to change.
-        """
+    def batch_rows(self) -> int:
+        """Traces, pairs or prompts of one batch: the fewest to train on, unless the recipe sets ``min_rows``."""
+        return 1
 
     def processes(self) -> int:
         """Number of processes that train together, each on its part of the batch."""

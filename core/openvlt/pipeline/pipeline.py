@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import OpenvltError, UsageError
+from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.keys import allowed
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.pipeline.trace_stages import Select, Verify
@@ -49,6 +49,7 @@ class Pipeline:
     kept: str = ""
     context: Context = field(init=False)
     _earlier: Run | None = None
+    _too_little: DataError | None = None
 
     def __post_init__(self) -> None:
         base = self.workspace.locate(self.recipe.base)
@@ -72,6 +73,7 @@ class Pipeline:
 
         Raises:
             UsageError: what is missing, and what to do instead.
+            DataError: a plan found that what is made so far is too little.
         """
         if (cluster := self.workspace.executor.joins) and "ray" not in allowed():
             raise UsageError(
@@ -81,6 +83,8 @@ class Pipeline:
             )
         for stage in self.stages:
             stage.check(self.workspace)
+        if self._too_little:
+            raise self._too_little
 
     def plan(self) -> Iterator[tuple[Stage[Any], Description, bool]]:
         """Yield every stage with its description, and whether it is done already; nothing is carried out."""
@@ -92,6 +96,8 @@ class Pipeline:
                     self.context.made[stage.name] = stage.run(self.context)
             except NotDone:
                 cached = False
+            except DataError as error:
+                cached, self._too_little = False, error
             except OpenvltError:
                 stage.check(self.workspace)  # names the position in the recipe, if it finds the same
                 raise

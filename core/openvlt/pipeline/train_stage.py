@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from openvlt.errors import UsageError
+from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Trainer
 from openvlt.pipeline.model_checks import check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.train import Rewards, model_options, train
-from openvlt.stages.workspace import Workspace
+from openvlt.stages.train import Rewards, check_count, count_rows, model_options, train
+from openvlt.stages.workspace import NotDone, Workspace
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,6 +26,7 @@ class Train(Stage[Model]):
         start: the model training starts from; ``base`` and ``policy`` are the run's own.
         trained: the training stage before it, whose model is ``policy``; None where there is none.
         rewards: for a trainer that asks for them.
+        min_rows: see `openvlt.stages.train.check_count`.
     """
 
     examples: RowStage
@@ -33,6 +34,7 @@ class Train(Stage[Model]):
     start: Model
     trained: Stage[Model] | None
     rewards: Rewards
+    min_rows: int | None = None
 
     stage_kind: ClassVar[str] = "train"
 
@@ -68,9 +70,9 @@ class Train(Stage[Model]):
             )
         try:
             if (most := self.most) is not None:
-                self.trainer.component.check(most)
-        except UsageError as error:
-            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy) from error
+                check_count(self.name, most, self.trainer.component, self.min_rows)
+        except DataError as error:  # what the recipe asks for is too little already
+            raise UsageError(error.problem, error.remedy) from error
 
     def run(self, context: Context) -> Made[Model]:
         workspace = context.workspace
@@ -81,5 +83,11 @@ class Train(Stage[Model]):
                 f"Warning: {self.name} imitates incorrect traces too; a filter such as correct would drop them."
             )
         start = workspace.locate(self.start)
-        made, folder = train(workspace, self.name, self.iteration, rows, self.trainer, start, self.rewards)
+        try:
+            made, folder = train(
+                workspace, self.name, self.iteration, rows, self.trainer, start, self.rewards, self.min_rows
+            )
+        except NotDone:  # a plan: what is to be learned from is known
+            count_rows(self.name, rows, self.trainer.component, self.min_rows)
+            raise
         return Made(made.record, replace(start, id=str(folder), revision=None))

@@ -115,6 +115,7 @@ class Phase(_Block):
             any model; None is ``base`` for trainers that read traces, ``previous`` for the others.
         data: ``traces``, or a data block of its own; None is ``traces`` for trainers that read traces or pairs.
         rewards: weights, where they differ from the recipe's.
+        min_rows: traces, pairs or prompts under which the run stops before the training; None is one batch.
     """
 
     trainer: Spec
@@ -127,6 +128,7 @@ class Phase(_Block):
         | None
     ) = None
     rewards: Weights | None = None
+    min_rows: int | None = Field(None, ge=1, strict=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -23,6 +23,12 @@ from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageFolder, digest, encode, model_digest, read_checked, write_atomically, writing
 from openvlt.verification import WeightSpec, asking_among
 
+_MORE = {
+    "traces": "Raise the limit or the teacher's k, or loosen the filters",
+    "pairs": "Raise the limit or the teacher's k (a pair needs a correct and an incorrect trace of one question)",
+    "prompts": "Load more examples",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
@@ -57,6 +63,7 @@ def train(
     trainer: Built[Trainer],
     start: Model,
     rewards: Rewards = Rewards(),
+    min_rows: int | None = None,
 ) -> tuple[Output, Path]:
     """Train a model in a child process, or reuse the one that was trained.
 
@@ -71,11 +78,13 @@ def train(
         trainer: the component.
         start: the model training starts from; its id is a folder.
         rewards: for a rewarded trainer.
+        min_rows: see `check_count`; it changes nothing that is made.
 
     Returns:
         The stage's output, and the folder of the trained model.
 
     Raises:
+        DataError: there is too little to train on.
         OpenvltError: the error of the trainer, or how the child died; the next run resumes from its checkpoints.
     """
     started = time.monotonic()
@@ -87,7 +96,7 @@ def train(
     made_of = (trainer.identity, inputs.digest, used, workspace.format, workspace.seed, rewards.identity)
     step = Step("train", name, iteration, made_of)
     with claimed(workspace, step) as (folder, known):
-        made = known or _make(workspace, step, folder, inputs, trainer, start, models, rewards)
+        made = known or _make(workspace, step, folder, inputs, trainer, start, models, rewards, min_rows=min_rows)
         if not workspace.dry_run:
             remove_checkpoints(checkpoints(folder.path))  # last: until now a kill at any point resumes from them
         done = output(step, folder, made, cached=known is not None, started=started)
@@ -103,9 +112,15 @@ def _make(
     start: Model,
     models: Mapping[str, Model],
     rewards: Rewards,
+    *,
+    min_rows: int | None,
 ) -> dict[str, Any]:
     """Train, or take the result of a training whose parent was killed before it could; returns the stage's summary."""
-    count = _count(step, inputs, trainer.component)
+    count, batch = count_rows(step.name, inputs, trainer.component, min_rows), trainer.component.batch_rows()
+    if count < 2 * batch:
+        workspace.progress.note(
+            f"Warning: {step.name} learns from {count} {trainer.component.reads}, fewer than two batches of {batch}."
+        )
     workspace.progress.begin(step.name, None, "steps")
     result = _finished(workspace, step, folder.path)
     if result is None:
@@ -173,23 +188,38 @@ def _secrets_of_models(models: Iterable[Model]) -> list[str]:
     return names
 
 
-def _count(step: Step, inputs: Output, trainer: Trainer) -> int:
-    """Count the rows the trainer learns from.
+def count_rows(name: str, inputs: Output, trainer: Trainer, min_rows: int | None) -> int:
+    """Count the traces, pairs or prompts that a stage learns from.
 
     Raises:
-        DataError: there are none.
-        UsageError: the trainer cannot use that many.
+        DataError: see `check_count`.
     """
     ready = Format() if _has_ready_traces(inputs) else None
     count = sum(1 for _ in training_rows(inputs.rows(), trainer.reads, ready))
-    if not count:
-        raise DataError(
-            f"Stage {step.name}: {inputs.record.name} has no {trainer.reads} to learn from.",
-            "Set a larger k for the teacher or use easier questions; a pair needs a correct and an incorrect trace of "
-            "one question.",
-        )
-    trainer.check(count)
+    check_count(name, count, trainer, min_rows)
     return count
+
+
+def check_count(name: str, count: int, trainer: Trainer, min_rows: int | None) -> None:
+    """Refuse to train on too little.
+
+    Args:
+        name: of the stage.
+        count: traces, pairs or prompts, whichever the trainer reads.
+        trainer: what learns from them.
+        min_rows: the fewest of them; None is one batch.
+
+    Raises:
+        DataError: there are fewer.
+    """
+    least = trainer.batch_rows() if min_rows is None else min_rows
+    has, more = f"Stage {name} has {count or 'no'} {trainer.reads} to learn from", _MORE[trainer.reads]
+    if not count:
+        raise DataError(f"{has}.", f"{more}.")
+    if count < least:
+        floor = f"one batch ({least})" if min_rows is None else f"the {min_rows} of min_rows"
+        lower = f"--set train.{name.rpartition('-')[0]}.min_rows={count}"
+        raise DataError(f"{has}, fewer than {floor}.", f"{more}, or train on fewer ({lower}).")
 
 
 def _has_ready_traces(inputs: Output) -> bool:

@@ -78,12 +78,8 @@ class Grpo(TrlTrainer):
         fitting = [each for each in divisors if each % (self.device_batch * self.devices) == 0]
         return min(fitting or divisors, key=lambda each: abs(each - self.batch))
 
-    def check(self, rows: int) -> None:
-        if rows < self.prompts:
-            raise UsageError(
-                f"GRPO has {rows} examples, fewer than the {self.prompts} prompts of one batch.",
-                "Load more examples, or lower the option prompts.",
-            )
+    def batch_rows(self) -> int:
+        return self.prompts
 
     @property
     def updates(self) -> int:

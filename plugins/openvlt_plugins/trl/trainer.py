@@ -66,6 +66,9 @@ class TrlTrainer(Trainer):
                 f"Choose batch as a multiple of device_batch x devices, such as {possible}.",
             )
 
+    def batch_rows(self) -> int:
+        return self.batch
+
     def processes(self) -> int:
         return self.devices
 

@@ -363,6 +363,10 @@ class CopySft(Trainer):
     steps: int = 4
     skill: float = 0.7
     seconds: Annotated[float, Option("time of a step", affects_output=False)] = 0.0
+    batch: Annotated[int, Option("rows of a batch", affects_output=False)] = 1
+
+    def batch_rows(self) -> int:
+        return self.batch
 
     def train(self, job: TrainJob) -> Checkpoint:
         assert job.examples()

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from typing import ClassVar
 
-from openvlt import Checkpoint, Reads, Register, Trainer, TrainJob, UsageError, hookimpl
+from openvlt import Checkpoint, Reads, Register, Trainer, TrainJob, hookimpl
 
 
 @hookimpl
@@ -17,10 +17,6 @@ class CountPairs(Trainer):
     """Counts the pairs, those whose chosen trace has the right answer, and those whose rejected one has."""
 
     reads: ClassVar[Reads] = "pairs"
-
-    def check(self, rows: int) -> None:
-        if not rows:
-            raise UsageError("There is no pair to count.", "Sample more traces of each example.")
 
     def train(self, job: TrainJob) -> Checkpoint:
         pairs = list(zip(job.examples(), job.pairs(), strict=True))
