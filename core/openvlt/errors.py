@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Self
 
 
@@ -50,6 +52,17 @@ class RemoteError(OpenvltError):
     """An endpoint or hub does not respond as it should."""
 
     exit_code = 5
+
+
+@contextmanager
+def located(position: Callable[[], str]) -> Iterator[None]:
+    """Begin the message of an error that is raised inside with the source position of its cause; empty for none."""
+    try:
+        yield
+    except OpenvltError as error:
+        if not (where := position()):
+            raise
+        raise error.at(where) from error
 
 
 class Reject(Exception):

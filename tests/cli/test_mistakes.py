@@ -43,6 +43,15 @@ OWN = """
     split: train"""
 """A benchmark inline."""
 
+BENCH = """
+  - use: qa
+    split: test
+    source:
+      {use: rows, path: rows.jsonl,
+       held_out: 0.2}
+    scorings: {exact: answer}
+"""
+
 RECIPES = [
     # keys
     ("name: mine", "nmae: mine", "wrong.yaml:1: there is no key 'nmae'. Did you mean 'name'?"),
@@ -56,6 +65,8 @@ RECIPES = [
     ("    trainer: {use: sft, epochs: 1,", "    use: sft\n    with: {epochs: 1,", "Write trainer: {use: sft, with: {'epochs': 1, "),
     ("base: {id: tiny-vl, dtype: float32}\n", "", "wrong.yaml: the key 'base' is missing. Add it"),
     ("source: {use: rows, path: rows.jsonl}\n", "source: rows\n", "wrong.yaml:6: iterations.0.traces.data.source.path: Option 'path' of the source 'rows' is not given"),
+    ("train:\n", "iterations: []\ntrain:\n", "wrong.yaml:10: iterations is [], so that traces and train would have no effect. Remove the key"),
+    ("bench: ", "routes: {rosw: {answer: 1.0}}\nbench: ", "wrong.yaml:17: routes.rosw: There is no source 'rosw'. Did you mean 'rows'?"),
     # names
     ("use: chat", "use: chatt", "wrong.yaml:8: iterations.0.traces.teacher: There is no teacher 'chatt'. Did you mean 'chat'?"),
     ("use: chat", "use: sft", "wrong.yaml:8: iterations.0.traces.teacher: There is no teacher 'sft'. Choose one of: chat, chat-vl,"),
@@ -90,9 +101,16 @@ RECIPES = [
     ("prompts: 2", "prompts: 24", "Stage grpo-1 has 20 prompts to learn from, fewer than one batch (24). Load more examples, or train on fewer (--set train.grpo.min_rows=20)."),
     ("bench: ", "seed: -1\nbench: ", "wrong.yaml:17: seed is -1. It must be at least 0."),
     ("    trainer: {use: sft,", "    min_rows: 0\n    trainer: {use: sft,", "wrong.yaml:12: iterations.0.train.sft.min_rows is 0. It must be at least 1."),
-    ("    trainer: {use: sft,", "    min_rows: 41\n    trainer: {use: sft,", "Stage sft-1 has 40 traces to learn from, fewer than the 41 of min_rows. Raise the limit or the teacher's k,"),
+    ("    trainer: {use: sft,", "    min_rows: 41\n    trainer: {use: sft,", "Stage sft-1 has 40 traces to learn from, fewer than the 41 of min_rows. Load more examples, raise the teacher's k,"),
     ("dtype: float32", "dtype: float8", "wrong.yaml:2: base.dtype is 'float8'. It must be 'auto', 'float32', 'bfloat16' or 'float16'."),
     ("rewards: {answer: 1.0, format: 0.1}", "rewards: [answer]", "wrong.yaml:16: rewards is ['answer']. Write a mapping."),
+    # inside a benchmark
+    ("[easy-vqa]", BENCH.replace("split: test", "split: tset"), "wrong.yaml:19: bench.0.split: The benchmark rows has no split 'tset'. Did you mean 'test'?"),
+    ("[easy-vqa]", BENCH.replace("path:", "paths:"), "wrong.yaml:21: bench.0.source.paths: The source 'rows' has no option 'paths'. Did you mean 'path'?"),
+    ("[easy-vqa]", BENCH.replace("held_out: 0.2", "held_out: -1"), "wrong.yaml:22: bench.0.source.held_out: Option 'held_out' of the source 'rows' is -1, but it must be at least 0."),
+    ("[easy-vqa]", BENCH.replace("use: rows", "use: rosw"), "wrong.yaml:20: bench.0.source: There is no source 'rosw'. Did you mean 'rows'?"),
+    ("[easy-vqa]", BENCH.replace("rows.jsonl", "nothing.jsonl"), "wrong.yaml:20: bench.0.source: The data 'nothing.jsonl' does not exist."),
+    ("[easy-vqa]", BENCH.replace("exact: answer", "exact: anser"), "wrong.yaml:23: bench.0.scorings.exact: There is no verifier 'anser'. Did you mean 'answer'?"),
     # files
     ("id: tiny-vl", "id: ./nothing", "The base runs 'nothing', which is neither a folder nor the id of a model on the hub. Give a folder that exists"),
     ("id: tiny-vl", "id: models/nothing", "The base runs models/nothing, which is no folder here and not in the hub's cache"),
@@ -112,6 +130,16 @@ COMMANDS = [
     ("train nothing.yaml", "The recipe file nothing.yaml does not exist. Recipes by name: "),
     ("train mine.yaml --set epochs=3", "--set epochs=3: there is no key 'epochs'. Did you mean train.sft.epochs?"),
     ("train mine.yaml --set limit=3", "Did you mean traces.data.limit or train.grpo.data.limit?"),
+    ("train mine.yaml --set split=test", "there is no key 'split'. Did you mean traces.data.split or train.grpo.data.split?"),
+    ("train mine.yaml --set min_rows=4", "there is no key 'min_rows'. Did you mean train.sft.min_rows or train.grpo.min_rows?"),
+    ("train mine.yaml --set sft.epochs=3", "--set sft.epochs=3: there is no key 'sft'. Did you mean train.sft.epochs?"),
+    ("train mine.yaml --set trainer.epochs=3", "there is no key 'trainer'. Did you mean train.sft.epochs?"),
+    ("train mine.yaml --set teacher.k=3", "there is no key 'teacher'. Did you mean traces.teacher.k?"),
+    ("train mine.yaml --set data.limit=3", "there is no key 'data'. Did you mean traces.data.limit or train.grpo.data.limit?"),
+    ("train mine.yaml --set select=correct", "there is no key 'select'. Did you mean traces.select?"),
+    ("train mine.yaml --set traces.k=3", "there is no key 'iterations.0.traces.k'. Did you mean traces.teacher.k?"),
+    ("train mine.yaml --set traces.limit=3", "there is no key 'iterations.0.traces.limit'. Did you mean traces.data.limit?"),
+    ("train mine.yaml --set train.epochs=3", "no iteration has a phase 'epochs'. Did you mean train.sft.epochs?"),
     ("train mine.yaml --set warmup=0", "there is no key 'warmup'. An option is set below its component, such as train.grpo"),
     ("train mine.yaml --set sead=1", "--set sead=1: there is no key 'sead'. Did you mean 'seed'?"),
     ("train mine.yaml --set train.sft.epoch=3", "The trainer 'sft' has no option 'epoch'. Did you mean 'epochs'?"),

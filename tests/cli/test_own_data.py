@@ -54,8 +54,8 @@ def test_a_file_is_a_recipe(openvlt: Callable[..., str], data: Path) -> None:
     assert "my questions.jsonl:3: 'Which is number 2?' -> '2'" in " ".join(shown.split())
     stages = [line.split()[0] for line in shown.partition("stage ")[2].splitlines()[1:]]
     assert stages == [
-        "load-qa", "bench-qa-base", "score-qa-base", "load-sft-1", "filter-sft-1", "sft-1", "bench-qa-sft-1",
-        "score-qa-sft-1",
+        "load-my-questions", "bench-my-questions-base", "score-my-questions-base", "load-sft-1", "filter-sft-1", "sft-1",
+        "bench-my-questions-sft-1", "score-my-questions-sft-1",
     ]  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_with_a_gpu_the_base_is_reinforced(data: Path, tmp_path: Path, monkeypat
     registry = Registry.discover()
     text, _ = recipe_of(registry, [str(data)], COLUMNS[1:])
     stages = [stage.name for stage in compile_recipe(read_recipe("own", text=text), registry)]
-    assert stages[-3:] == ["grpo-1", "bench-qa-grpo-1", "score-qa-grpo-1"]
+    assert stages[-3:] == ["grpo-1", "bench-my-questions-grpo-1", "score-my-questions-grpo-1"]
 
 
 @pytest.mark.slow  # a real training

@@ -373,7 +373,7 @@ def test_less_than_one_batch_is_too_little(
 
 
 def test_a_selection_without_a_pair_says_why(stages: Bench, vision_model: Path) -> None:
-    with pytest.raises(DataError, match=r"has no pairs to learn from.*a pair needs a correct and an incorrect trace"):
+    with pytest.raises(DataError, match=r"has no pairs to learn from.*a pair is a correct and an incorrect"):
         stages.train(chosen(stages, 8, 4, {"use": "correct"}), "dpo", vision_model, **DPO)
 
 

@@ -13,9 +13,11 @@ from openvlt.errors import DataError, OpenvltError, UsageError, closest
 from openvlt.extraction import Reading
 from openvlt.interfaces import Benchmark, Verifier
 from openvlt.recipe import anchored, read_yaml
+from openvlt.recipe.own_data import name_of
 from openvlt.recipe.positions import SourcePositions, split
 from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry, Spec, Where
+from openvlt.registry.entries import Entry
 from openvlt.registry.targets import is_data, read_data
 from openvlt.store.locks import is_name
 from openvlt.tables import is_table
@@ -113,14 +115,26 @@ def define(registry: Registry, spec: Spec, format: Format, *, where: Where = "")
         if data is not None:
             options["source"] = {**_source(registry, options), "path": data}
         built = registry.build(Benchmark, options, format=format)
-        name = name or (path.stem if is_file else built.entry.name)
+        name = name or (path.stem if is_file else _name(built.entry, options))
         verifiers = _verifiers(registry, built, format)
         _check_split(name, built.component)
     except OpenvltError as error:
-        raise error.at(at) if (at := position(error.option)) else error from error
+        if not (at := position(error.option)):
+            raise
+        raise error.at(at) from error
     return Definition(
         name=name, benchmark=built, verifiers=verifiers, limit=limit, is_file=is_file, position=position(key)
     )
+
+
+def _name(entry: Entry, options: Mapping[str, Any]) -> str:
+    """The name of a benchmark that no file defines: its own, or that of the questions which are given to a class."""
+    source = None if is_data(entry.target) else options.get("source")
+    paths = source.get("path") if isinstance(source, Mapping) else None
+    if not paths:
+        return entry.name
+    name = name_of(str(paths[0] if isinstance(paths, list) else paths))
+    return f"{entry.name}-{name}" if name[-1].isdigit() else name  # load-1 loads the examples of iteration 1
 
 
 def define_on_file(registry: Registry, spec: Mapping[str, Any], format: Format, file: Path) -> Definition | None:
@@ -141,7 +155,9 @@ def _read(
     try:
         spec, lines = read_yaml(path, "benchmark")
     except UsageError as error:
-        raise error.at(at) if (at := where("")) else error from error
+        if not (at := where("")):
+            raise
+        raise error.at(at) from error
     if not (isinstance(spec, dict) and isinstance(spec.get("use"), str)):
         raise UsageError(f"'{path}' defines no benchmark: it has no key 'use'.", "Begin it with 'use: qa'.")
     positions = SourcePositions(path, lines)

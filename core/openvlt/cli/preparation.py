@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openvlt.errors import DataError, UsageError
+from openvlt.errors import UsageError
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
@@ -203,5 +203,5 @@ def show_plan(pipeline: Pipeline) -> None:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     try:
         pipeline.check()
-    except (DataError, UsageError) as error:
+    except UsageError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)

@@ -90,7 +90,12 @@ class RewardFunction:
                 self._reward = self._reward or self._built()
         return self._reward.score(claims)
 
-    def _built(self) -> Reward:
+    def components(self) -> tuple[Registry, dict[str, Built[Verifier]]]:
+        """The verifiers in the order they run, and the registry that built them.
+
+        Raises:
+            UsageError, PluginError: a name, an option, a weight or its condition is wrong.
+        """
         registry = Registry.discover([Path(file) for file in self.plugins])
         weights = Weights.of(self.weights, self.routes)
         names = dict.fromkeys([*self.specs, *(name for _, block in weights.blocks for name in block)])
@@ -98,6 +103,11 @@ class RewardFunction:
             name: registry.build(Verifier, self.specs.get(name, name), format=self.format, where="openvlt.reward")
             for name in weights.order(names)
         }
+        weights.check(list(built))
+        return registry, built
+
+    def _built(self) -> Reward:
+        registry, built = self.components()
         ask = self._asker(registry, built) if asking_among(built) else None
         runner = VerifierRunner(built, format=self.format, workers=self.workers, budget=self.budget, ask=ask)
         return Reward(runner, self.weights, self.routes)
@@ -175,13 +185,16 @@ def reward(
         routes: value of the column ``source`` to the weights used for its rows instead.
 
     Raises:
-        UsageError: there is no verifier.
+        UsageError, PluginError: there is no verifier, or a name, an option, a weight or its condition is wrong.
     """
     weights: Mapping[str, WeightSpec] = {verifiers: 1.0} if isinstance(verifiers, str) else dict(verifiers)
     if not weights and not routes:
         raise UsageError("openvlt.reward has no verifier, so every reward would be 0.", 'Name one: {"answer": 1.0}.')
     made = format or Format()
-    return RewardFunction(weights, specs or {}, made, tokenizer, gold, workers, plugins, budget, routes or {})
+    function = RewardFunction(weights, specs or {}, made, tokenizer, gold, workers, plugins, budget, routes or {})
+    with forks.not_forked():
+        function.components()  # a mistake is an error now, and not after the model is loaded
+    return function
 
 
 def aggregate(rows: Sequence[RewardRow]) -> dict[str, float]:

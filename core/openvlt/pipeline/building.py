@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-from openvlt.errors import UsageError
+from openvlt.errors import located
 from openvlt.interfaces import Component, Verifier
 from openvlt.recipe import Recipe
 from openvlt.registry import Built, Registry, Spec
@@ -53,9 +54,7 @@ class Builder:
         order = found.order(verifiers)
         for source, block in found.blocks:
             for name, weight in block.items():
-                try:
+                place = f"{f'routes.{source}' if source else key}.{name}"
+                with located(partial(self.recipe.position, place)):
                     check_weight(name, weight, order)
-                except UsageError as error:
-                    where = self.recipe.position(f"{f'routes.{source}' if source else key}.{name}")
-                    raise UsageError(f"{where}: {error.problem}", error.remedy) from error
         return found, {name: verifiers[name] for name in order}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from openvlt.bench.definition import define
 from openvlt.engines.backend_choice import keep_for_endpoints
-from openvlt.errors import UsageError, closest
+from openvlt.errors import UsageError, closest, located
 from openvlt.interfaces import (
     Captioner,
     ExampleFilter,
@@ -92,10 +93,18 @@ class _Compiler:
             selected = self._traces(index, iteration, f"{position}.traces")
             for name, phase in iteration.train.items():
                 self._phase(index, name, phase, selected, f"{position}.train.{name}")
+        self._check_routes()
         for role, urls in self.urls.items():
             if urls and role not in self._served_roles:
                 raise UsageError(f"--{role}-url has no effect: the recipe asks no {role}.", "Omit it.")
         return tuple(self.stages)
+
+    def _check_routes(self) -> None:
+        """A route of a source that the recipe does not load is of no harm: `--source` replaces one."""
+        loaded = {stage.source.entry.name for stage in self.stages if isinstance(stage, Load)}
+        for source in self.recipe.routes.keys() - loaded:
+            with located(partial(self.recipe.position, f"routes.{source}")):
+                self.builder.registry.find("source", source)
 
     def _add(self, stage: S) -> S:
         if any(other.name == stage.name for other in self.stages):

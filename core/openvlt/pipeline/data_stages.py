@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from openvlt.bench.questions import Questions
-from openvlt.errors import OpenvltError, UsageError, closest
+from openvlt.errors import UsageError, closest, located
 from openvlt.interfaces import ExampleFilter, Source
 from openvlt.pipeline.model_checks import check_asked, describe_asked
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
@@ -44,14 +44,10 @@ class Load(RowStage):
         return Description(self.source.entry.name, self.most)
 
     def check(self, workspace: Workspace) -> None:
-        key = "split"
-        try:
+        with located(lambda: self.position("split")):
             check_split(self.source, self.data.split)
-            key = "source"
-            with self.source.guarded():
-                check_rows(self.source.component, f"source {self.source.entry.name}", self.data.split)
-        except OpenvltError as error:
-            raise type(error)(f"{self.position(key)}: {error.problem}", error.remedy) from error
+        with located(lambda: self.position("source")), self.source.guarded():
+            check_rows(self.source.component, f"source {self.source.entry.name}", self.data.split)
 
     def rows(self, context: Context) -> Output:
         held_out = context.held_out_images(self.questions)

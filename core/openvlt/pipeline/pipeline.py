@@ -49,7 +49,7 @@ class Pipeline:
     kept: str = ""
     context: Context = field(init=False)
     _earlier: Run | None = None
-    _too_little: DataError | None = None
+    _too_little: UsageError | None = None
 
     def __post_init__(self) -> None:
         base = self.workspace.locate(self.recipe.base)
@@ -72,8 +72,7 @@ class Pipeline:
         """Refuse, before any work, what cannot be carried out here.
 
         Raises:
-            UsageError: what is missing, and what to do instead.
-            DataError: a plan found that what is made so far is too little.
+            UsageError: what is missing, and what to do instead; after a plan, also what is too little.
         """
         if (cluster := self.workspace.executor.joins) and "ray" not in allowed():
             raise UsageError(
@@ -96,11 +95,11 @@ class Pipeline:
                     self.context.made[stage.name] = stage.run(self.context)
             except NotDone:
                 cached = False
-            except DataError as error:
-                cached, self._too_little = False, error
-            except OpenvltError:
-                stage.check(self.workspace)  # names the position in the recipe, if it finds the same
-                raise
+            except OpenvltError as error:
+                if not (isinstance(error, DataError) and stage.stage_kind == "train"):
+                    stage.check(self.workspace)  # names the position in the recipe, if it finds the same
+                    raise
+                cached, self._too_little = False, UsageError(error.problem, error.remedy)
             yield stage, stage.describe(self.workspace), cached
 
     def claim(self, given: str | None = None, suffix: str = "") -> None:

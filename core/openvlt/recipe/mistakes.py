@@ -29,6 +29,8 @@ _MOVED = {
     "grpo": "train: {grpo: {trainer: {use: grpo, ...}, data: {source: ...}}}",
 }
 """Former keys of recipes, and the form that replaced them."""
+_SIGNS: Mapping[str, type[BaseModel]] = {"source": Data, "teacher": Traces, "trainer": Phase}
+"""Blocks by a key that they require; their other keys need not be written."""
 
 
 def explain(error: ValidationError, positions: SourcePositions, tree: Mapping[str, Any]) -> UsageError:
@@ -43,9 +45,10 @@ def explain(error: ValidationError, positions: SourcePositions, tree: Mapping[st
     key: Key = tuple(step for step in first["loc"] if step not in (BLOCK, NUMBER))
     at, written = positions.of(key), ".".join(map(str, key))
     if first["type"] in _UNKNOWN:
-        if key[-1] in _MOVED and _block(key[:-1]) in (Recipe, Iteration):
+        remedy = _deeper(key, positions, tree)
+        if not remedy and key[-1] in _MOVED and _block(key[:-1]) in (Recipe, Iteration):
             return UsageError(f"{at}: the key '{written}' has moved.", f"Write {_MOVED[str(key[-1])]}.")
-        remedy = _home(str(key[-1]), tree) if len(key) == 1 else ""
+        remedy = remedy or (_home(str(key[-1]), tree) if len(key) == 1 else "")
         remedy = remedy or closest(str(key[-1]), _valid(_block(key[:-1])))
         return UsageError(f"{at}: there is no key '{written}'.", remedy)
     if first["type"] == "missing":
@@ -57,28 +60,45 @@ def explain(error: ValidationError, positions: SourcePositions, tree: Mapping[st
     return UsageError(f"{at}: {written} is {shown}.", _expected(first, key))
 
 
+def _deeper(key: Key, positions: SourcePositions, tree: Mapping[str, Any]) -> str:
+    """The whole paths that a wrong key of ``--set`` may mean: those of its last step, with what is set below it."""
+    own = key[2:] if key[:1] == ("iterations",) else key
+    below = next((steps[len(own) :] for steps, _ in positions.settings if own and steps[: len(own)] == own), None)
+    if below is None:
+        return ""
+    above, rest = [".".join(map(str, steps)) for steps in (own[:-1], below)]
+    found = [f"{path}.{rest}".rstrip(".") for path in paths_of(str(key[-1]), tree) if path != f"{above}.{key[-1]}"]
+    known = set(paths_of(str(below[-1]), tree)) if below else set()
+    found = [path for path in found if path in known] or found
+    return did_you_mean([path for path in found if above and path.startswith(above)] or found)
+
+
+def did_you_mean(paths: list[str]) -> str:
+    return f"Did you mean {' or '.join(dict.fromkeys(paths))}?" if paths else ""
+
+
 def _home(name: str, tree: Mapping[str, Any]) -> str:
     """Where the recipe has a key that is written at its top, if that is not the misspelt name of another key there."""
-    places = list(dict.fromkeys(_paths(name, tree)))
-    if places:
-        return f"Did you mean {' or '.join(places)}?"
+    if places := did_you_mean(list(paths_of(name, tree))):
+        return places
     if get_close_matches(name, _valid(Recipe), n=1, cutoff=0.7):
         return ""
-    above = list(dict.fromkeys(path.rpartition(".")[0] for path in _paths("use", tree)))
+    above = list(dict.fromkeys(path.rpartition(".")[0] for path in paths_of("use", tree)))
     return f"An option is set below its component, such as {above[-1]}.{name}." if above else ""
 
 
-def _paths(name: str, at: Any, above: str = "") -> Iterator[str]:
+def paths_of(name: str, at: Any, above: str = "") -> Iterator[str]:
     """The places of a key, as ``--set`` takes them: ``train.sft.epochs`` is an option of the phase's trainer."""
     if isinstance(at, dict):
-        for key, value in at.items():
+        fields = [field for sign, block in _SIGNS.items() if sign in at for field in block.model_fields]
+        for key, value in (dict.fromkeys(fields) | at).items():
             path = above if key in ("trainer", "iterations") else f"{above}.{key}".lstrip(".")
             if key == name and above:
                 yield path
-            yield from _paths(name, value, path)
+            yield from paths_of(name, value, path)
     elif isinstance(at, list):
         for value in at:
-            yield from _paths(name, value, above)
+            yield from paths_of(name, value, above)
 
 
 def _expected(error: ErrorDetails, key: Key) -> str:

@@ -33,6 +33,11 @@ def spread(tree: dict[str, Any], count: int | None, positions: SourcePositions) 
     iterations = tree.get("iterations", [{}] if shared else [])
     if type(iterations) is int and iterations >= 1:
         iterations = [{}] * iterations
+    if iterations == [] and shared:
+        raise UsageError(
+            f"{positions.of(('iterations',))}: iterations is [], so that {' and '.join(shared)} would have no effect.",
+            "Remove the key for one iteration, or give their number.",
+        )
     if not isinstance(iterations, list):
         raise UsageError(
             f"{positions.of(('iterations',))}: iterations is {iterations!r}.",

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from openvlt.errors import UsageError, closest
+from openvlt.recipe.mistakes import did_you_mean, paths_of
 from openvlt.recipe.overlaying import ITERATION_KEYS
 from openvlt.recipe.parsing import parse
 from openvlt.recipe.positions import Key, split
@@ -69,7 +70,8 @@ class Setting:
         if phase[0] not in phases:
             raise UsageError(
                 f"--set {self.text}: no iteration has a phase '{phase[0]}'.",
-                closest(str(phase[0]), sorted(map(str, phases))),
+                did_you_mean([path for path in paths_of(str(phase[0]), tree) if path.startswith("train.")])
+                or closest(str(phase[0]), sorted(map(str, phases))),
             )
         return [each for each in homes if each["train"].get(phase[0]) is not None]
 

@@ -24,8 +24,8 @@ from openvlt.store import StageFolder, digest, encode, model_digest, read_checke
 from openvlt.verification import WeightSpec, asking_among
 
 _MORE = {
-    "traces": "Raise the limit or the teacher's k, or loosen the filters",
-    "pairs": "Raise the limit or the teacher's k (a pair needs a correct and an incorrect trace of one question)",
+    "traces": "Load more examples, raise the teacher's k, or loosen the filters",
+    "pairs": "Load more examples or raise the teacher's k (a pair is a correct and an incorrect trace of a question)",
     "prompts": "Load more examples",
 }
 
