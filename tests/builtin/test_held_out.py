@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given, strategies as st
 
-from openvlt import DataError, Example, Image
+from openvlt import DataError, Example, Image, Rejected
 from openvlt_plugins.rows.held_out import TEMPLATE, held_out
 from openvlt_plugins.rows.source import Rows
 
@@ -88,4 +88,5 @@ def test_without_any_question_it_says_why(tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text('{"question": "What?", "answer": "7", "img": ""}\n' * 12)
     rows = Rows(path=str(tmp_path / "mine.jsonl"), images="pic", held_out=0.2)
     for split in ("train", "test"):
-        assert [str(item.reason) for item in rows.examples(split)] == ["there is no column 'pic'"] * 12  # type: ignore[union-attr]
+        reasons = {item.reason for item in rows.examples(split) if isinstance(item, Rejected)}
+        assert reasons == {"there is no column 'pic' among img, question, answer"}

@@ -115,7 +115,7 @@ def test_options_written_as_a_python_list_are_read_without_running_them(tmp_path
     ]
     first, second, third = table(write(tmp_path / "rows.jsonl", rows)).examples("test")
     assert first.choices == ("a", "b's") and first.answer_type == "choice"
-    assert second == Rejected(id="2", reason="choices cannot be read")
+    assert second == Rejected(id="2", reason='choices cannot be read: write a JSON list, such as ["a", "b"]')
     assert third.choices == ()
 
 
@@ -148,7 +148,7 @@ def test_images_come_from_bytes_paths_and_base64(tmp_path: Path) -> None:
         ({"image": "%" * 2000}, "an image is neither a path nor base64"),
         ({"image": {"bytes": None, "path": None}}, "an image is empty"),
         ({"image": "https://example.org/a.png"}, "remote image; download it first"),
-        ({"choices": "a or b"}, "choices cannot be read"),
+        ({"choices": "a or b"}, 'choices cannot be read: write a JSON list, such as ["a", "b"]'),
         ({"precision": 1.5}, "precision is not a whole number"),
     ],
 )

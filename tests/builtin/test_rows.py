@@ -70,7 +70,9 @@ def test_options_name_other_columns(tmp_path: Path) -> None:
     (example,) = examples(path, question="frage", answer="antwort", answer_type="")
     assert (example.question, example.answer, example.answer_type) == ("Wie viele?", "4", None)
     assert example.id == "rows.jsonl:1"
-    assert reasons(path, question="absent") == [("rows.jsonl:1", "there is no column 'absent'")]
+    assert reasons(path, question="absent") == [
+        ("rows.jsonl:1", "there is no column 'absent' among antwort, frage, answer_type, question")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_every_bad_row_is_told_with_its_line(tmp_path: Path) -> None:
         ("rows.jsonl:8", "an image is empty"),
         ("rows.jsonl:9", "an image is int"),
         ("rows.jsonl:10", "2 image placeholders, 0 images"),
-        ("rows.jsonl:11", "choices cannot be read"),
+        ("rows.jsonl:11", 'choices cannot be read: write a JSON list, such as ["a", "b"]'),
         ("rows.jsonl:12", "unknown answer type 'poem'"),
         ("rows.jsonl:13", "precision is not a whole number"),
     ]

@@ -163,6 +163,7 @@ def test_fewer_than_two_batches_are_warned_of(write: Callable[[str], Loop], batc
     loop = write(f"train: {{grpo: {{trainer: {{use: copy-grpo, batch: {batch}}}, data: {{source: SOURCE}}}}}}")
     loop.train()
     assert ("Warning: grpo-1 learns from 20 prompts, fewer than two batches of 11." in loop.said) == warned
+    assert re.search(r"^grpo-1 +20 +1 model ", loop.openvlt("runs", "show", "any"), re.MULTILINE)
 
 
 REFUSED = {

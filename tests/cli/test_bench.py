@@ -254,7 +254,7 @@ def test_data_that_lacks_a_part_of_its_split_is_no_secret(bench: Bench, tmp_path
     said = write(tmp_path / "said.jsonl", [{"id": "1", "response": "B"}])
     told = bench("mathvista", "--responses", said, "--data", data)
     assert "the data has 5 of the split's 1,000 questions; the score is over these" in told["notes"]
-    assert (told["n"], told["failed"]) == (5, {"5": "choices cannot be read"})
+    assert (told["n"], told["failed"]) == (5, {"5": 'choices cannot be read: write a JSON list, such as ["a", "b"]'})
     assert told["scores"]["strict"]["bounds"] == [0.2, 0.4]
 
 

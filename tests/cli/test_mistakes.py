@@ -116,7 +116,7 @@ RECIPES = [
     ("id: tiny-vl", "id: models/nothing", "The base runs models/nothing, which is no folder here and not in the hub's cache"),
     ("rows.jsonl}\n", "nothing.jsonl}\n", "wrong.yaml:6: iterations.0.traces.data.source: The data 'nothing.jsonl' does not exist. Name a file"),
     ("rows.jsonl}\n", "picture.png}\n", "wrong.yaml:6: iterations.0.traces.data.source: 'picture.png' has an unknown format. Use one of: .jsonl,"),
-    ("rows.jsonl}\n", "rows.jsonl, question: q}\n", "wrong.yaml:6: iterations.0.traces.data.source: The source rows can use none of its first 30 rows (30 x there is no column 'q'). Fix the data"),
+    ("rows.jsonl}\n", "rows.jsonl, question: q}\n", "wrong.yaml:6: iterations.0.traces.data.source: The source rows can use none of its first 30 rows (30 x there is no column 'q' among question, id, answer). Fix the data"),
     # YAML
     (RECIPE, "", "wrong.yaml is not a recipe: it must be a mapping. See"),
     (RECIPE, '{"name": "mine"}', "wrong.yaml: the key 'base' is missing. Add it"),

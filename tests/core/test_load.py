@@ -106,12 +106,13 @@ def test_too_many_bad_rows_stop_the_stage_and_say_why(stages: Bench) -> None:
     )
     rejected = Path(str(error.value).split("Look at ")[1].split(",")[0])
     assert len(rejected.read_text().splitlines()) == 3
-    stages.workspace.reject_above = 0.2
+    assert "fix the data, or accept the loss (--set reject_above=0.15)." in str(error.value)
+    stages.workspace.reject_above = 0.15
     assert stages.load(n=20, faults={"empty gold": [1, 2], "missing image": [3]}).record.out == 17
 
 
 def test_a_source_without_rows_is_an_error(stages: Bench) -> None:
-    with pytest.raises(DataError, match=r"lost 0 of 0 rows.*it has no rows"):
+    with pytest.raises(DataError, match=r"lost 0 of 0 rows.*it has no rows.*fix the data\.$"):
         stages.load(n=0)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import openvlt
 from openvlt import UsageError
+from openvlt.errors import OpenvltError
 
 
 def tagged(answer: str) -> str:
@@ -194,6 +195,26 @@ def test_scoring_imports_nothing_heavy() -> None:
 def test_a_gold_column_of_another_length_is_named(gold: object) -> None:
     with pytest.raises(UsageError, match="'answer' has no gold answer for each of the 2 completions"):
         openvlt.reward("answer")(completions=["7", "8"], answer=gold)
+
+
+@pytest.mark.parametrize(
+    ("verifiers", "options", "message"),
+    [
+        ({"anwser": 1}, {}, "openvlt.reward: There is no verifier 'anwser'. Did you mean 'answer'?"),
+        ("anwser", {}, "There is no verifier 'anwser'. Did you mean 'answer'?"),
+        ({"mine": 1}, {"specs": {"mine": "anwser"}}, "There is no verifier 'anwser'. Did you mean 'answer'?"),
+        ({"answer": 1}, {"routes": {"charts": {"fromat": 1}}}, "There is no verifier 'fromat'. Did you mean 'format'?"),
+        ({"answer": 1}, {"specs": {"answer": {"use": "answer", "unit": "require"}}}, "has no option 'unit'. Did you mean"),
+        ({"answer": "much"}, {}, "The weight of 'answer' is 'much'. Give a number"),
+        ({"answer": 1, "format": {"weight": 1, "when": "answr.unparsed"}}, {}, "Did you mean 'answer'?"),
+        ({"answer": 1, "format": {"weight": 1, "when": "answer.unpased"}}, {}, "Did you mean 'unparsed'?"),
+        ({"answer": 1}, {"plugins": ["nothing.py"]}, "nothing.py"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_an_error_when_the_function_is_made(verifiers: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OpenvltError) as error:
+        openvlt.reward(verifiers, **options)
+    assert message in str(error.value)
 
 
 def test_no_verifier_is_a_mistake() -> None:

@@ -178,6 +178,7 @@ def test_dpo_makes_the_correct_traces_likelier_than_the_incorrect_ones(stages: B
     made, folder = stages.train(selected, "dpo", vision_model, **DPO)
     steps = [row for row in metrics(made) if "rewards/margins" in row]
     assert len(steps) == made.record.taken * DPO["epochs"] // DPO["batch"]
+    assert made.record.counts["epoch"] == pytest.approx(DPO["epochs"], abs=0.5), "passes over the pairs"
     # The reference is the model training starts from, so that the first update finds no difference.
     assert steps[0]["rewards/margins"] == 0.0
     assert steps[-1]["rewards/margins"] > 0.0

@@ -54,7 +54,7 @@ def show(name: str) -> None:
     run = read_run(home, name)
     click.echo(f"{run.name} ({run.recipe}): {_status(home, run)}")
     rows = [
-        (stage.name, str(stage.taken), str(stage.out), str(sum(stage.rejected.values())),
+        (stage.name, f"{stage.taken:,}", stage.made, str(sum(stage.rejected.values())),
          "reused" if stage.cached else f"{stage.seconds:.1f}")
         for stage in run.stages
     ]  # fmt: skip

@@ -25,7 +25,7 @@ class StageRecord:
         cached: True if nothing was computed.
         seconds: wall time in this run.
         taken: number of input rows.
-        out: number of output rows.
+        out: number of output rows; 1 of a training.
         rejected: number of rejected rows by reason.
         counts: further counts and measures, such as tokens or the last metrics of a training.
     """
@@ -41,6 +41,11 @@ class StageRecord:
     out: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def made(self) -> str:
+        """What came out, for people to read."""
+        return "1 model" if self.stage_kind == "train" else f"{self.out:,}"
 
     def as_json(self) -> dict[str, Any]:
         """The record as ``openvlt runs --json`` shows it."""

@@ -70,7 +70,7 @@ def _scores(results: Sequence[BenchResult]) -> str:
 def _stages(stages: Sequence[StageRecord]) -> str:
     columns = ["stage", "in", "out", "rejected", "counts", "seconds"]
     lines = [
-        [stage.name, f"{stage.taken:,}", f"{stage.out:,}", _counts(stage.rejected), _counts(_figures(stage)),
+        [stage.name, f"{stage.taken:,}", stage.made, _counts(stage.rejected), _counts(_figures(stage)),
          "reused" if stage.cached else f"{stage.seconds:.1f}"]
         for stage in stages
     ]  # fmt: skip

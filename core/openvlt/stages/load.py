@@ -16,7 +16,7 @@ from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import accepted
 from openvlt.stages.picture_files import changed_file, stamps_of
-from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, output
+from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, lost_too_many, output
 from openvlt.store import StageFolder, StageWriter, digest, writing
 
 FIRST = 100
@@ -190,8 +190,5 @@ def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, 
             "Run the same command again when the machine and its disks can read them.",
         )
     if not writer.out or lost / taken > workspace.reject_above:
-        raise DataError(
-            f"Stage {step.name}: source {source.entry.name} lost {lost} of {taken} rows, over the limit of "
-            f"{workspace.reject_above:.0%} ({reasons}).",
-            f"Look at {writer.folder.path / 'rejected.jsonl'}, fix the data, or raise reject_above in the recipe.",
-        )
+        what = f"Stage {step.name}: source {source.entry.name}"
+        raise lost_too_many(workspace, writer, what, lost, taken, "fix the data")

@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
 
-from openvlt.errors import DataError, RemoteError
+from openvlt.errors import RemoteError
 from openvlt.records import Rejected, Row
 from openvlt.stages.filling import READ_TOGETHER, Filling, Value, Work, unpack
-from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
+from openvlt.stages.workspace import Output, Step, Workspace, claimed, lost_too_many, output
 from openvlt.store import StageWriter, ValueStore
 
 Finish: TypeAlias = Callable[[Row, list[Value | Rejected]], Row | Rejected]
@@ -91,8 +91,4 @@ def _check(workspace: Workspace, step: Step, taken: int, writer: StageWriter) ->
         )
     lost = taken - writer.out
     if taken and (lost / taken > workspace.reject_above or writer.out == 0):
-        raise DataError(
-            f"Stage {step.name} lost {lost} of {taken} rows, over the limit of {workspace.reject_above:.0%} "
-            f"({reasons}).",
-            f"Look at {writer.folder.path / 'rejected.jsonl'}, fix the cause, or raise reject_above in the recipe.",
-        )
+        raise lost_too_many(workspace, writer, f"Stage {step.name}", lost, taken, "fix the cause")

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from openvlt.engines import Executor, Local, Resolved, file_digests, locate, resolve
-from openvlt.errors import UsageError
+from openvlt.errors import DataError, UsageError
 from openvlt.records import Format, Model, Rejected, Row, StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.progress import Progress, Quiet
@@ -188,6 +189,25 @@ def write_stage(
             writer.close()
         summary = writer.finish({"in": writer.out, "transient": writer.transient})
         return output(step, folder, summary, cached=False, started=started)
+
+
+def lost_too_many(workspace: Workspace, writer: StageWriter, what: str, lost: int, taken: int, fix: str) -> DataError:
+    """The error for a stage that lost more rows than the recipe allows.
+
+    Args:
+        workspace: knows the limit.
+        writer: of the stage's output.
+        what: lost them, for the message: ``Stage load-1: source rows``.
+        lost: rejected rows.
+        taken: all rows.
+        fix: what to do about the cause.
+    """
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
+    accept = f", or accept the loss (--set reject_above={ceil(100 * lost / taken) / 100:g})" if writer.out else ""
+    return DataError(
+        f"{what} lost {lost} of {taken} rows, over the limit of {workspace.reject_above:.0%} ({reasons}).",
+        f"Look at {writer.folder.path / 'rejected.jsonl'}, and {fix}{accept}.",
+    )
 
 
 def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cached: bool, started: float) -> Output:

@@ -83,7 +83,7 @@ def choices_of(value: Any) -> tuple[str, ...]:
     if isinstance(value, Mapping):
         value = [value[key] for key in sorted(value, key=str) if value[key] is not None]
     if not isinstance(value, list | tuple):
-        raise Reject("choices cannot be read")
+        raise Reject('choices cannot be read: write a JSON list, such as ["a", "b"]')
     return tuple(str(choice) for choice in value)
 
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -33,6 +34,8 @@ ALIASES = {
     "unit": ("unit",),
 }  # fmt: skip
 """The columns tried if an option names none; the first that is not empty counts."""
+SHOWN = 12
+"""Columns that a message names."""
 
 
 @dataclass(frozen=True)
@@ -220,9 +223,20 @@ def _column(row: tables.TableRow, named: str | None, usual: tuple[str, ...]) -> 
         return None
     if named is not None:
         if named not in row:
-            raise Reject(f"there is no column '{named}'")
+            raise Reject(f"there is no column '{named}' among {', '.join(_nearest(named, row))}")
         return named
     return next((name for name in usual if row.get(name) not in (None, "", [])), None)
+
+
+def _nearest(named: str, row: tables.TableRow) -> list[str]:
+    """Names of a row's columns, the closest first."""
+    alike = SequenceMatcher(b=named.lower())
+
+    def likeness(name: str) -> float:
+        alike.set_seq1(name.lower())
+        return alike.ratio()
+
+    return sorted(row, key=likeness, reverse=True)[:SHOWN]
 
 
 def _require_no_image(unused: Mapping[str, Any]) -> None:
@@ -236,5 +250,5 @@ def _question(value: Any, row: tables.TableRow) -> str:
     if not isinstance(value, str) or not value.strip():
         like = closest(row)
         near = f"; the closest layout is {like}" if like else ""
-        raise Reject(f"there is no question among the columns {', '.join(list(row)[:12])}{near}")
+        raise Reject(f"there is no question among the columns {', '.join(list(row)[:SHOWN])}{near}")
     return value.strip()

@@ -21,8 +21,13 @@ def callback(job: TrainJob) -> Any:
     from transformers import TrainerCallback
 
     class Reporting(TrainerCallback):  # type: ignore[misc]
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, train_dataloader: Any = None, **_: Any
+        ) -> None:
             numbers = {key: float(value) for key, value in (logs or {}).items() if isinstance(value, int | float)}
+            if "epoch" in numbers:  # of TRL's single one, see `dataset.in_epochs`
+                passes = len(train_dataloader.dataset) / len(job.examples())
+                state.log_history[-1]["epoch"] = numbers["epoch"] = numbers["epoch"] * passes
             if "train_loss" in numbers:
                 state.log_history[-1]["train_loss"] = numbers["train_loss"] = _mean_loss(state)
             if state.is_world_process_zero:
