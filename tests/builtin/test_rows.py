@@ -65,6 +65,16 @@ def test_the_usual_columns_are_found(tmp_path: Path) -> None:
     assert example.metadata == {"subject": "geometry"}
 
 
+def test_questions_are_counted_unless_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, *({"question": f"{n}?", "answer": n} for n in range(10)), {"question": "", "answer": 1})
+    assert Rows(path=str(path)).size("train") == 10
+    halves = Rows(path=str(path), held_out=0.3)
+    assert [halves.size(split) for split in ("train", "test", "dev")] == [7, 3, None]
+    assert Rows(path=str(tmp_path / "absent.jsonl")).size("train") is None
+    monkeypatch.setattr("openvlt_plugins.rows.source.COUNTED", 10)
+    assert Rows(path=str(path)).size("train") is None
+
+
 def test_options_name_other_columns(tmp_path: Path) -> None:
     path = written(tmp_path, {"frage": "Wie viele?", "antwort": 4, "answer_type": "weird", "question": "no"})
     (example,) = examples(path, question="frage", answer="antwort", answer_type="")

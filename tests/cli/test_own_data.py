@@ -52,8 +52,10 @@ def test_a_file_is_a_recipe(openvlt: Callable[..., str], data: Path) -> None:
     for line in ("question   q", "answer     a", "images     img", "choices    none", "unused     level"):
         assert f"  {line}\n" in shown
     assert "my questions.jsonl:3: 'Which is number 2?' -> '2'" in " ".join(shown.split())
-    stages = [line.split()[0] for line in shown.partition("stage ")[2].splitlines()[1:]]
-    assert stages == [
+    table = shown.partition("stage ")[2].splitlines()[1:]
+    assert table[0].split() == ["load-my-questions", "my-questions", "6"], "held out"
+    assert table[3].split() == ["load-sft-1", "rows", "24"], "to train on"
+    assert [line.split()[0] for line in table] == [
         "load-my-questions", "bench-my-questions-base", "score-my-questions-base", "load-sft-1", "filter-sft-1", "sft-1",
         "bench-my-questions-sft-1", "score-my-questions-sft-1",
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 
-from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
+from openvlt import DataError, Example, OpenvltError, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.rows import values
 from openvlt_plugins.rows.held_out import held_out
 from openvlt_plugins.rows.layouts import adapted, closest, layout_of
@@ -34,6 +34,8 @@ ALIASES = {
     "unit": ("unit",),
 }  # fmt: skip
 """The columns tried if an option names none; the first that is not empty counts."""
+COUNTED = 5_000
+"""Rows of which the questions are counted before they are loaded, so that a plan shows their number."""
 SHOWN = 12
 """Columns that a message names."""
 
@@ -111,6 +113,20 @@ class Rows(Source):
             if (position in chosen) == (split == "test"):
                 yield item
             position += 1
+
+    def size(self, split: str) -> int | None:
+        """Counted where there are at most `COUNTED` rows, images read if a part of them is held out."""
+        try:
+            items = self._all("train" if self.held_out else split)
+            found = Counter(isinstance(item, Example) for item in islice(items, COUNTED + 1))
+            if found.total() > COUNTED:
+                return None
+            return sum(isinstance(item, Example) for item in self.examples(split)) if self.held_out else found[True]
+        except OpenvltError:  # `examples` raises it, too
+            return None
+
+    def published_size(self, split: str) -> None:
+        return None
 
     def understood(self, split: str, rows: int) -> Mapping[str, str]:
         found: dict[str, Counter[str]] = {name: Counter() for name in ("layout", *ALIASES, "unused")}
