@@ -140,6 +140,7 @@ COMMANDS = [
     ("train mine.yaml --set traces.k=3", "there is no key 'iterations.0.traces.k'. Did you mean traces.teacher.k?"),
     ("train mine.yaml --set traces.limit=3", "there is no key 'iterations.0.traces.limit'. Did you mean traces.data.limit?"),
     ("train mine.yaml --set train.epochs=3", "no iteration has a phase 'epochs'. Did you mean train.sft.epochs?"),
+    ("train mine.yaml --set count=1", "there is no key 'count'. Did you mean traces.select.1.count?"),
     ("train mine.yaml --set warmup=0", "there is no key 'warmup'. An option is set below its component, such as train.grpo"),
     ("train mine.yaml --set sead=1", "--set sead=1: there is no key 'sead'. Did you mean 'seed'?"),
     ("train mine.yaml --set train.sft.epoch=3", "The trainer 'sft' has no option 'epoch'. Did you mean 'epochs'?"),

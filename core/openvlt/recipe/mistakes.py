@@ -91,14 +91,14 @@ def paths_of(name: str, at: Any, above: str = "") -> Iterator[str]:
     """The places of a key, as ``--set`` takes them: ``train.sft.epochs`` is an option of the phase's trainer."""
     if isinstance(at, dict):
         fields = [field for sign, block in _SIGNS.items() if sign in at for field in block.model_fields]
-        for key, value in (dict.fromkeys(fields) | at).items():
+        for key, value in (at | {field: at.get(field) for field in fields}).items():
             path = above if key in ("trainer", "iterations") else f"{above}.{key}".lstrip(".")
             if key == name and above:
                 yield path
             yield from paths_of(name, value, path)
     elif isinstance(at, list):
-        for value in at:
-            yield from paths_of(name, value, above)
+        for index, value in enumerate(at):
+            yield from paths_of(name, value, f"{above}.{index}" if above else "")  # of the iterations, any
 
 
 def _expected(error: ErrorDetails, key: Key) -> str:
