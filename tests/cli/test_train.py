@@ -180,7 +180,7 @@ def test_a_teacher_that_cannot_run_here_is_refused_in_two_sentences(openvlt: Tra
         (["{recipe}", "--set", "sede=2"], 2, "--set sede=2: there is no key 'sede'. Did you mean 'seed'?"),
         (["{recipe}", "--base", "/no/such/folder"], 2, "The base runs '/no/such/folder', which is neither a folder nor"),
         (["{recipe}", "--set", "train.grpo.trainer={use: grpo, prompts: 17, generations: 2, batch: 34}"], 2,
-         "GRPO has 16 examples, fewer than the 17 prompts of one batch."),
+         "Stage grpo-1 has 16 prompts to learn from, fewer than one batch (17)."),
         (["{recipe}", "--teacher-url", "localhost:8000/v1"], 2, "The teacher has a URL that is not a plain address: localhost:8000/v1"),
         (["{recipe}", "--captioner-url", "http://me:secret@host/v1"], 2, "The captioner has a URL that is not a plain address: host/v1"),
         (["{recipe}", "--iterations", "0"], 2, "0 is not in the range x>=1"),
