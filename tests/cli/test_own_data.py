@@ -83,7 +83,7 @@ def test_with_a_gpu_the_base_is_reinforced(data: Path, tmp_path: Path, monkeypat
 @pytest.mark.slow  # a real training
 def test_a_trained_model_is_scored_on_the_part_held_out(openvlt: Callable[..., str], data: Path) -> None:
     shown = openvlt("train", data, *COLUMNS, "--set", "train.sft.epochs=1")
-    assert "qa, 6 questions" in shown
+    assert "my-questions, 6 questions" in shown
     assert "sft-1 against base" in shown
     (run,) = json.loads(openvlt("runs", "--json"))
     assert run["name"] == "my-questions"
