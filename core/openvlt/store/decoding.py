@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -71,20 +72,19 @@ def _require_size(width: int, height: int) -> None:
 def _shown(picture: Picture) -> Picture:
     from PIL import Image, ImageCms, ImageOps
 
-    try:
-        turned = ImageOps.exif_transpose(picture)
-    except Exception:  # noqa: BLE001 (damaged EXIF data raise anything; damaged pixels raise it again below)
-        turned = picture
-    if turned.mode[0] in "IF":
-        return _grey(turned).convert("RGB")
-    if turned.mode == "LAB":
+    picture.load()
+    with suppress(Exception):  # damaged EXIF data raise anything
+        ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode[0] in "IF":
+        return _grey(picture).convert("RGB")
+    if picture.mode == "LAB":
         lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(turned, lab, rgb, outputMode="RGB") or turned
-    if turned.has_transparency_data:
-        canvas = Image.new("RGBA", turned.size, BACKGROUND)
-        canvas.alpha_composite(turned.convert("RGBA"))
-        turned = canvas
-    return turned.convert("RGB")
+        return ImageCms.profileToProfile(picture, lab, rgb, outputMode="RGB") or picture
+    if picture.has_transparency_data:
+        canvas = Image.new("RGBA", picture.size, BACKGROUND)
+        canvas.alpha_composite(picture.convert("RGBA"))
+        picture = canvas
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # which would copy it
 
 
 def _grey(picture: Picture) -> Picture:
