@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from openvlt import DataError, Example, Image, Rejected
-from openvlt_plugins.rows.held_out import TEMPLATE, held_out
+from openvlt_plugins.rows.held_out import TEMPLATE, held_out, templates
 from openvlt_plugins.rows.source import Rows
 
 PLACES = st.tuples(st.integers(0, 12), st.integers(0, 60), st.integers(0, 1))
@@ -58,6 +58,32 @@ def test_the_choice_does_not_depend_on_the_order(rows: list[tuple[int, int, int]
     shuffled = list(rows)
     Random(1).shuffle(shuffled)
     assert chosen(rows) == chosen(shuffled)
+
+
+@pytest.mark.parametrize("question", range(8))
+def test_examples_with_nothing_but_a_common_question_are_chosen_one_by_one(question: int) -> None:
+    """They are many groups, whose order no common name may decide."""
+    examples = [example(question, image, image % 2) for image in range(1, 21)]
+    chosen = held_out(examples, 0.25, 0)
+    assert len(chosen) == 5
+    assert held_out(examples[::-1], 0.25, 0) == {19 - at for at in chosen}
+    assert templates(examples) == [f"Question {question}?"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.lists(st.integers(1, 9), max_size=3)), min_size=4, max_size=30))
+def test_examples_with_several_images_are_connected_by_each(rows: list[tuple[int, list[int]]]) -> None:
+    pictures = [tuple(Image.data(str(each).encode()) for each in images) for _, images in rows]
+    examples = [
+        Example(id="", question=f"Question {question}?", answer="1", images=images)
+        for (question, _), images in zip(rows, pictures, strict=True)
+    ]
+    try:
+        chosen = held_out(examples, 0.5, 0)
+    except DataError:
+        return
+    names = [{f"question {question}", *map(str, images)} for question, images in rows]
+    sides = [set().union(*(names[at] for at in range(len(rows)) if (at in chosen) == side)) for side in (True, False)]
+    assert not sides[0] & sides[1]
 
 
 def test_the_parts_of_a_source_are_all_of_it(tmp_path: Path) -> None:

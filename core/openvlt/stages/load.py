@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, TextIO
 
 from openvlt.errors import DataError, Reject, RemoteError, UsageError, closest
@@ -144,7 +146,8 @@ def _read(
         The number of rows that were read, and the number of those kept that have an image.
     """
     taken = with_image = 0
-    ids: set[str] = set()
+    ids = sqlite3.connect("")  # a temporary file: in memory the ids of a million rows take 100 MB
+    ids.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
     for item in examples:
         if limit is not None and writer.out >= limit:
             break
@@ -164,11 +167,15 @@ def _read(
 
 
 def _accept(
-    workspace: Workspace, item: Example | Rejected, source: str, ids: set[str], held_out_images: frozenset[str]
+    workspace: Workspace,
+    item: Example | Rejected,
+    source: str,
+    ids: sqlite3.Connection,
+    held_out_images: frozenset[str],
 ) -> Row:
     if isinstance(item, Rejected):
         raise Reject(item.reason, transient=item.transient)
-    if item.id in ids:
+    if ids.execute("SELECT 1 FROM seen WHERE id = ?", (item.id,)).fetchone():
         raise Reject("duplicate id")
     if not item.answer.strip() and not item.metadata.get("unlabelled"):
         raise Reject("empty gold answer")
@@ -177,7 +184,8 @@ def _accept(
     example = replace(item, source=source, images=tuple(workspace.images.add(image) for image in item.images))
     if any(image.sha256 in held_out_images for image in example.images):
         raise Reject("image is in a benchmark")
-    ids.add(item.id)
+    with writing(Path(gettempdir())):
+        ids.execute("INSERT INTO seen VALUES (?)", (item.id,))
     return Row(example=example)
 
 

@@ -6,6 +6,8 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,8 @@ class ImageStore:
         self.folder = folder
         self._decoded = _Decoded(decoded)
         self._unsynced: list[Path] = []
+        self._syncing: Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1)  # waits for the disk while the next images are decoded
 
     def __reduce__(self) -> tuple[type[ImageStore], tuple[Path, int]]:
         return ImageStore, (self.folder, self._decoded.most)
@@ -64,10 +68,9 @@ class ImageStore:
 
     def sync(self) -> None:
         """Wait until all added images are on the disk."""
-        while self._unsynced:
-            path = self._unsynced.pop()
-            with writing(path):
-                system.sync(path)
+        self._begin_sync()
+        if self._syncing:
+            self._syncing.result()
 
     def content(self, image: Image) -> bytes:
         """The image's encoded bytes, whose digest is checked: 1 ms for 1 MB.
@@ -120,7 +123,19 @@ class ImageStore:
             partial.replace(target)
         self._unsynced.append(target)
         if len(self._unsynced) == UNSYNCED:
-            self.sync()
+            self._begin_sync()
+
+    def _begin_sync(self) -> None:
+        if self._syncing:
+            self._syncing.result()
+        self._syncing = self._thread.submit(_sync, self._unsynced)
+        self._unsynced = []
+
+
+def _sync(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with writing(path):
+            system.sync(path)
 
 
 class _Decoded:

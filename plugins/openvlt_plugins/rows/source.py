@@ -78,7 +78,7 @@ class Rows(Source):
     ] = 0.0
     seed: Annotated[int, Ge(0), Option("seed of what is held out")] = 0
 
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
     is_local: ClassVar[bool] = True
 
