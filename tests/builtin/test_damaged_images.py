@@ -281,7 +281,7 @@ def test_rows_of_the_hub_name_images_of_their_own_cache(
         str(extracted): "",
     }
     rows = [{"question": "q", "answer": "a", "image": {"bytes": None, "path": cell}} for cell in cells]
-    monkeypatch.setattr("openvlt_plugins.qa.hub.hub_rows", lambda *_: iter(rows))
+    monkeypatch.setattr("openvlt.tables.hub_rows", lambda *_: iter(rows))
     table = Table(columns=COLUMNS, dataset="owner/name", sizes={"train": 1}, images=("image",))
     assert list(reasons(table, store)) == list(cells.values())
     streamed = LlavaOneVision(configs=("config",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -59,6 +60,14 @@ def test_a_file_is_a_recipe(openvlt: Callable[..., str], data: Path) -> None:
         "load-my-questions", "bench-my-questions-base", "score-my-questions-base", "load-sft-1", "filter-sft-1", "sft-1",
         "bench-my-questions-sft-1", "score-my-questions-sft-1",
     ]  # fmt: skip
+
+
+def test_questions_that_may_be_on_both_sides_are_told(openvlt: Callable[..., str], data: Path) -> None:
+    assert "recurring" not in openvlt("train", data, *COLUMNS, "--plan")
+    rows = [json.loads(line) | {"q": "Which is it?"} for line in data.read_text().splitlines()]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown = openvlt("train", data, *COLUMNS, "--plan")
+    assert "  recurring  1, such as 'Which is it?': with different images it may be on both sides\n" in shown
 
 
 def test_columns_may_be_named_in_several_options(openvlt: Callable[..., str], data: Path) -> None:
@@ -149,3 +158,66 @@ def test_relative_paths_in_a_recipe_are_relative_to_it(tmp_path: Path) -> None:
     assert phase.data.source["path"] == [str(tmp_path / "below/a.jsonl"), "/b.jsonl", "~/c.jsonl"]
     assert recipe.base.id == str(tmp_path / "below/../model")
     assert recipe.bench == [{"use": str(tmp_path / "below/b.yaml")}]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None, str]]:
+    """A hub with one dataset; returns what is asked for."""
+    datasets = pytest.importorskip("datasets")
+    asked: list[tuple[str, str | None, str]] = []
+
+    def load_dataset(name: str, config: str | None, *, split: str, revision: str | None) -> Any:
+        asked.append((name, config, split))
+        if name != "owner/name":
+            raise ConnectionError(f"Couldn't reach '{name}' on the Hub.\nSee the log.")
+        pictures = [Pictures.new("RGB", (28, 28), (number * 8, 0, 0)) for number in range(30)]
+        rows = {"problem": [f"Which is number {number}?" for number in range(30)], "answer": [*map(str, range(30))]}
+        features = {"problem": "string", "answer": "string", "images": [datasets.Image()]}
+        types = {name: datasets.Value(each) if isinstance(each, str) else each for name, each in features.items()}
+        return datasets.Dataset.from_dict(
+            {**rows, "images": [[each] for each in pictures]}, features=datasets.Features(types)
+        )
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr("openvlt.tables.hub._prefer_cache_if_unreachable", lambda: None)
+    return asked
+
+
+def test_a_dataset_on_the_hub_is_data_too(openvlt: Callable[..., str], hub: list[tuple[str, str | None, str]]) -> None:
+    shown = openvlt("train", "owner/name", "--plan")
+    assert "owner/name: 30 rows, 30 questions, 30 with an image" in shown
+    assert "  question   problem\n" in shown
+    assert set(hub) == {("owner/name", None, "train")}
+    hub.clear()
+    openvlt("new-recipe", "owner/name:small", "--split", "testmini")
+    assert set(hub) == {("owner/name", "small", "testmini")}
+    (spec,) = read_recipe("name-small.yaml").bench
+    assert spec["source"] == {
+        "use": "rows", "dataset": "owner/name", "configs": ["small"], "held_out": 0.2, "seed": 0,
+        "held_out_of": "testmini",
+    }  # fmt: skip
+    tried = openvlt("try", "verifier", "text", "--source", "owner/name", "--limit", "1")
+    assert "=== rows train:1: Which is number 0? (gold: 0)" in tried
+    # The id of a source stays one.
+    assert "easy-vqa" in openvlt("train", "--source", "openvlt/easy-vqa", "--plan")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("owner/other",), r"dataset owner/other, split train, cannot be loaded from the hub or .*: Couldn't reach "),
+        (("owner/name", "my questions.jsonl"), "'owner/name' is read as a dataset of the hub, which cannot be mixed"),
+        (("quickstart", "--split", "dev"), "--split has no effect: 'quickstart' is a recipe"),
+        (("my questions.jsonl", "--split", "dev"), "The source rows has no split 'dev'"),
+        (("owner/name.yaml",), "name.yaml"),
+    ],
+)
+def test_what_is_wrong_with_a_dataset_or_a_split(
+    openvlt: Callable[..., str],
+    data: Path,
+    hub: list[tuple[str, str | None, str]],
+    words: tuple[str, ...],
+    message: str,
+) -> None:
+    with pytest.raises((DataError, UsageError), match=message):
+        openvlt("train", *words, "--plan")

@@ -15,11 +15,13 @@ from openvlt.errors import UsageError
     "--columns", multiple=True, metavar="FIELD=COLUMN,...",
     help="Which column is what: question=q,answer=a,images=i,choices=c; repeatable.",
 )  # fmt: skip
+@click.option("--split", metavar="NAME", help="Split of a dataset on the hub; by default train.")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; by default NAME.yaml in this folder.")
-def new_recipe(data: tuple[str, ...], columns: tuple[str, ...], out: Path | None) -> None:
+def new_recipe(data: tuple[str, ...], columns: tuple[str, ...], split: str | None, out: Path | None) -> None:
     """Write the recipe that 'openvlt train DATA' carries out, to change it.
 
-    DATA are files of questions (JSON Lines, JSON, CSV, TSV, Parquet, Excel), folders, or patterns.
+    DATA are files of questions (JSON Lines, JSON, CSV, TSV, Parquet, Excel), folders, patterns, or a
+    dataset on the hub.
     """
     from openvlt.cli import registry
     from openvlt.recipe.own_data import is_data, name_of, recipe_of
@@ -30,7 +32,7 @@ def new_recipe(data: tuple[str, ...], columns: tuple[str, ...], out: Path | None
     out = out or Path(f"{name_of(data[0])}.yaml")
     if out.exists():
         raise UsageError(f"'{out}' exists already.", "Name another file with --out.")
-    text, shown = recipe_of(registry(), data, columns, out)
+    text, shown = recipe_of(registry(), data, columns, out, split)
     click.echo("\n".join(shown))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")

@@ -30,6 +30,7 @@ class RecipeOptions:
     settings: tuple[str, ...]
     name: str | None
     columns: tuple[str, ...]
+    split: str | None
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -44,37 +45,39 @@ class RecipeOptions:
         """The recipe's name or file; and the recipe itself, if the files are data.
 
         Raises:
-            UsageError: there are several recipes, or columns of a recipe.
+            UsageError: there are several recipes, or columns or a split of a recipe.
         """
         from openvlt.cli import registry
         from openvlt.recipe.own_data import is_data, recipe_of
 
         names = self.recipe or ("quickstart",)
         if all(map(is_data, names)):
-            text, shown = recipe_of(registry(), names, self.columns)
+            text, shown = recipe_of(registry(), names, self.columns, split=self.split)
             click.echo("\n".join(shown))
             return f"recipe of {names[0]}", text
         if len(names) > 1:
             other = next(name for name in names if not is_data(name))
             raise UsageError(f"'{other}' is no file of rows.", "Name one recipe, or any number of files of rows.")
-        if self.columns:
-            raise UsageError(f"--columns has no effect: '{names[0]}' is a recipe.", "Set the columns in its source.")
+        if option := "columns" if self.columns else "split" if self.split else "":
+            raise UsageError(f"--{option} has no effect: '{names[0]}' is a recipe.", f"Set the {option} in its source.")
         return names[0], None
 
 
 def spec_of(text: str) -> Any:
-    """A source as the command line names it: a name, a file or a folder of rows, or YAML as in a recipe.
+    """A source as the command line names it: a name, files or a folder of rows, a hub id, or YAML as in a recipe.
 
     Raises:
         UsageError: it is not YAML.
     """
     import yaml
 
+    from openvlt.cli import registry
     from openvlt.recipe import parse, problem_of
     from openvlt.recipe.own_data import is_data, source_of
 
     try:
-        if not text.lstrip().startswith("{") and is_data(text):
+        is_source = any(entry.id == text for entry in registry().entries("source"))
+        if not is_source and not text.lstrip().startswith("{") and is_data(text):
             return source_of([text])
         value = parse(text, f"'{text[:80]}'")[0]
         return {"use": value} if isinstance(value, str) else value
@@ -87,7 +90,9 @@ _OPTIONS = (
     click.option("--teacher", metavar="NAME", help="Replace the recipe's teacher, with that teacher's own defaults."),
     click.option("--captioner", metavar="NAME", help="Replace the recipe's captioner."),
     click.option(
-        "--source", metavar="SPEC", help="Replace the source of the traces' examples: a name, a file, or YAML."
+        "--source",
+        metavar="SPEC",
+        help="Replace the source of the traces' examples: a name, a file, a hub id, or YAML.",
     ),
     click.option("--base", metavar="MODEL", help="Replace the base model: a folder or a hub id."),
     click.option("--teacher-url", multiple=True, metavar="URL", help="Endpoint that serves the teacher; repeatable."),
@@ -102,6 +107,7 @@ _OPTIONS = (
         metavar="FIELD=COLUMN,...",
         help="Which column is what: question=q,answer=a,images=i,choices=c. For data only; repeatable.",
     ),
+    click.option("--split", metavar="NAME", help="Split of a dataset on the hub; by default train. For data only."),
 )
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def train(options: RecipeOptions, iterations: int | None, plan_only: bool) -> None:
     """Run the whole loop of RECIPE, a name or a YAML file: make traces, train, score, repeat.
 
-    RECIPE may also be your own questions: files of rows (JSON Lines, JSON, CSV, TSV, Parquet, Excel), folders or
-    patterns. A part of them is held out, and the model that learns the rest is scored on it; 'openvlt new-recipe'
-    writes that recipe.
+    RECIPE may also be your own questions: files of rows (JSON Lines, JSON, CSV, TSV, Parquet, Excel), folders,
+    patterns, or a dataset on the hub (owner/name or owner/name:config). A part of them is held out, and the model that
+    learns the rest is scored on it; 'openvlt new-recipe' writes that recipe.
 
     The same command resumes an interrupted run; whatever is done already is reused.
     """

@@ -44,7 +44,7 @@ def try_component(
     """Run one component on a few examples; show messages, raw response and parsed result. Nothing is cached.
 
     A SPEC is a name or YAML as in a recipe: '{use: rows, path: data.jsonl}', '{id: my/model, backend: hf}'; a source
-    may also be a file or a folder of rows.
+    may also be a file or a folder of rows, or a hub id.
     """
     from openvlt.bench.definition import define
     from openvlt.cli.trial import Trial

@@ -42,7 +42,7 @@ class Source(Component, ABC):
         return self.size(split)
 
     def understood(self, split: str, rows: int) -> Mapping[str, str]:
-        """Where the fields of the first rows' examples come from, by field, and the ``unused`` columns; to show."""
+        """Where the fields of the first rows' examples come from, by field, the ``unused`` columns, and remarks."""
         return {}
 
     def revision(self) -> str:

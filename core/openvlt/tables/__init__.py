@@ -19,6 +19,10 @@ from openvlt.tables.files import (
     read_rows as read_rows,
     read_table as read_table,
 )
+from openvlt.tables.hub import (
+    hub_folders as hub_folders,
+    hub_rows as hub_rows,
+)
 from openvlt.tables.reading import (
     belongs as belongs,
     image_digest as image_digest,

@@ -90,10 +90,8 @@ class Table(Source):
                 for row in tables.read_rows(file):
                     yield self._with_parts(row), folders
             return
-        from openvlt_plugins.qa.hub import hub_folders, hub_rows
-
-        cached = [Path(self.image_folder)] if self.image_folder else hub_folders(self.dataset)
-        for row in hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
+        cached = [Path(self.image_folder)] if self.image_folder else tables.hub_folders(self.dataset)
+        for row in tables.hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
             yield row, cached
 
     def _with_parts(self, row: tables.TableRow) -> tables.TableRow:

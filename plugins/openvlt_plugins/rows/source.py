@@ -1,4 +1,4 @@
-"""Rows of local files as examples."""
+"""Rows of local files, or of a dataset on the hub, as examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from annotated_types import Ge
 
 from openvlt import DataError, Example, OpenvltError, Option, Reject, Rejected, Source, tables
 from openvlt_plugins.rows import values
-from openvlt_plugins.rows.held_out import held_out
+from openvlt_plugins.rows.held_out import held_out, templates
 from openvlt_plugins.rows.layouts import adapted, closest, layout_of
 from openvlt_plugins.rows.placeholders import placed
 
@@ -57,7 +57,10 @@ class Rows(Source):
     path: Annotated[
         str | tuple[str, ...],
         Option("a file, a folder of files or a pattern (*.jsonl), or several; {split} is replaced by the split's name"),
-    ]
+    ] = ()
+    dataset: Annotated[str, Option("hub id, instead of a path")] = ""
+    configs: Annotated[tuple[str, ...], Option("configurations of the dataset, in order")] = ()
+    hub_revision: Annotated[str | None, Option("commit or tag on the hub")] = None
     id: Annotated[str | None, Option("column of the id; null for the usual names, else the line number")] = None
     question: Annotated[str | None, Option("column of the question; null for the usual names")] = None
     answer: Annotated[str | None, Option("column of the gold answer; null for the usual names")] = None
@@ -76,13 +79,15 @@ class Rows(Source):
     held_out: Annotated[
         float, Ge(0), Option("share of the examples held out as the split test, or from 1 on their number; 0 for none")
     ] = 0.0
+    held_out_of: Annotated[str, Option("split of the dataset that held_out divides")] = "train"
     seed: Annotated[int, Ge(0), Option("seed of what is held out")] = 0
 
     version: ClassVar[str] = "5"
     splits: ClassVar[tuple[str, ...]] = ("train", "dev", "validation", "test", "testmini")
-    is_local: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.dataset):
+            raise DataError("The source rows needs either a path or a dataset.", "Set one of the two options.")
         for path in self._named:
             if "://" in path:
                 raise DataError(
@@ -94,6 +99,10 @@ class Rows(Source):
                 )
 
     @property
+    def is_local(self) -> bool:  # type: ignore[override]
+        return not self.dataset
+
+    @property
     def _named(self) -> tuple[str, ...]:
         return (self.path,) if isinstance(self.path, str) else self.path
 
@@ -103,9 +112,9 @@ class Rows(Source):
             return
         if split not in ("train", "test"):
             raise DataError(f"The source rows has no split '{split}' with held_out.", "Choose 'train' or 'test'.")
-        items = (item for item in self._all("train") if isinstance(item, Example))
+        items = (item for item in self._all(self.held_out_of) if isinstance(item, Example))
         chosen, position = held_out(items, self.held_out, self.seed), 0
-        for item in self._all("train"):
+        for item in self._all(self.held_out_of):
             if isinstance(item, Rejected):
                 if split == "train" or not chosen:  # where nothing is a question, either split says why
                     yield item
@@ -130,7 +139,9 @@ class Rows(Source):
 
     def understood(self, split: str, rows: int) -> Mapping[str, str]:
         found: dict[str, Counter[str]] = {name: Counter() for name in ("layout", *ALIASES, "unused")}
-        for row in islice(self._rows(split), rows):
+        for _, row, _ in islice(self._rows(split), rows):
+            if isinstance(row, Rejected):
+                continue
             if not self.question and (layout := layout_of(row)):
                 found["layout"][layout.name] += 1
             for each in self._adapted(row):
@@ -139,9 +150,16 @@ class Rows(Source):
                     if column is not None:
                         found[name][column if column in row else "the layout's"] += 1
                 found["unused"].update(each.keys() - set(used.values()))
-        return {name: ", ".join(columns) for name, columns in found.items() if columns}
+        columns = {name: ", ".join(names) for name, names in found.items() if names}
+        asked = templates(item for item in islice(self._all(split), rows) if isinstance(item, Example))
+        if asked:
+            columns["recurring"] = f"{len(asked)}, such as {asked[0]!r}: with different images it may be on both sides"
+        return columns
 
     def revision(self) -> str:
+        images = f"+{self.image_folder}" if self.image_folder else ""
+        if self.dataset:
+            return f"{self.dataset}@{self.hub_revision or 'main'}{images}"
         splits = self.splits if any("{split}" in path for path in self._named) else ("train",)
         files = [
             file
@@ -149,8 +167,7 @@ class Rows(Source):
             for path in self._paths(split, must=len(splits) == 1)
             for file in tables.find_files(path)
         ]
-        digest = tables.digest_files(files, names=True)
-        return f"{digest}+{self.image_folder}" if self.image_folder else digest
+        return tables.digest_files(files, names=True) + images
 
     def _paths(self, split: str, *, must: bool = True) -> list[Path]:
         """The files and folders of a split."""
@@ -167,25 +184,24 @@ class Rows(Source):
                 found += map(Path, matching or [path])
         return found
 
-    def _files(self, split: str) -> Iterator[tuple[Path, Path]]:
-        """The files of a split, each with the path it was found by."""
-        for path in self._paths(split):
-            for file in tables.find_files(path):
-                yield path, file
-
-    def _rows(self, split: str) -> Iterator[tables.TableRow]:
-        for _, file in self._files(split):
-            yield from (row for _, row in tables.read_table(file) if not isinstance(row, Rejected))
-
-    def _all(self, split: str) -> Iterator[Example | Rejected]:
-        files = list(self._files(split))
+    def _rows(self, split: str) -> Iterator[tuple[str, tables.TableRow | Rejected, Sequence[Path]]]:
+        """The rows with their ids, and the folders of `tables.images_of`."""
+        if self.dataset:
+            cached = [Path(self.image_folder)] if self.image_folder else tables.hub_folders(self.dataset)
+            for number, row in enumerate(tables.hub_rows(self.dataset, self.configs, split, self.hub_revision), 1):
+                yield f"{split}:{number}", row, cached
+            return
+        files = [(path, file) for path in self._paths(split) for file in tables.find_files(path)]
         names = Counter(file.name for _, file in files)
         for path, file in files:
             folders = tables.image_folders(path, file, self.image_folder)
-            for position, row in tables.read_table(file):
+            for position, each in tables.read_table(file):
                 # Line 3 of train.jsonl is in two folders: without the folder its id would be a duplicate.
-                id = position if names[file.name] == 1 else f"{file.parent.name}/{position}"
-                yield from [row] if isinstance(row, Rejected) else self._examples(id, row, folders)
+                yield position if names[file.name] == 1 else f"{file.parent.name}/{position}", each, folders
+
+    def _all(self, split: str) -> Iterator[Example | Rejected]:
+        for id, row, folders in self._rows(split):
+            yield from [row] if isinstance(row, Rejected) else self._examples(id, row, folders)
 
     def _examples(self, id: str, row: tables.TableRow, folders: Sequence[Path]) -> Iterator[Example | Rejected]:
         rows = self._adapted(row)

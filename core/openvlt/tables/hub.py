@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from openvlt import DataError, tables
+from openvlt.errors import DataError, first_line
+from openvlt.tables.files import TableRow
 
 REACHABLE_WITHIN = 5.0
 """Seconds to wait for the hub; its own client retries for half a minute."""
 
 
 def hub_rows(
-    dataset: str, configs: Sequence[str], split: str, revision: str | None, size: int | None
-) -> Iterator[tables.TableRow]:
+    dataset: str, configs: Sequence[str], split: str, revision: str | None, size: int | None = None
+) -> Iterator[TableRow]:
     """Yield the rows of a split; images stay encoded.
 
     Args:
@@ -43,29 +44,23 @@ def hub_folders(dataset: str) -> list[Path]:
 
 def _config_rows(
     dataset: str, config: str | None, split: str, revision: str | None, size: int | None
-) -> Iterator[tables.TableRow]:
+) -> Iterator[TableRow]:
     import datasets
     import httpx
+    import huggingface_hub
 
     datasets.disable_progress_bars()
     try:
         rows: Any = datasets.load_dataset(dataset, config, split=split, revision=revision)
     except (OSError, ValueError, RuntimeError, httpx.HTTPError) as error:
         whole = f"{dataset}{f' ({config})' if config else ''}, split {split}{f', {size:,} rows' if size else ''}"
+        where = f"{huggingface_hub.constants.ENDPOINT}/datasets/{dataset}"
         raise DataError(
-            f"The dataset {whole}, cannot be loaded from the hub or the local cache: {_first_line(error)}.",
-            f"Run once with access to https://huggingface.co/datasets/{dataset}, or download it elsewhere and point "
-            "--data at a Parquet file, JSON file or folder with the dataset's own columns.",
+            f"The dataset {whole}, cannot be loaded from the hub or the local cache: {first_line(error)}.",
+            f"Run once with access to {where}, or download it elsewhere and name its files instead.",
         ) from error
-    for name, feature in rows.features.items():
-        if isinstance(feature, datasets.Image):
-            rows = rows.cast_column(name, datasets.Image(decode=False))
-    yield from rows
-
-
-def _first_line(error: Exception) -> str:
-    line = str(error).strip().partition("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+    for batch in rows.with_format("arrow").iter(64):  # as stored: images stay encoded
+        yield from batch.to_pylist()
 
 
 def _prefer_cache_if_unreachable() -> None:
