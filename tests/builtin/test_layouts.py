@@ -112,7 +112,8 @@ def test_a_layout_may_be_written_in_the_cells_of_a_table(folder: Path, name: str
 
 def test_every_layout_has_a_row() -> None:
     found = {layout.name for row, _ in ROWS.values() if (layout := layout_of(row))}
-    assert {layout.name for layout in LAYOUTS} - found == {"conversation in 'conversation'"}
+    tested_apart = {"conversation in 'conversation'", "VQAv2's files"}
+    assert {layout.name for layout in LAYOUTS} - found == tested_apart
 
 
 @pytest.mark.parametrize(
@@ -191,6 +192,33 @@ def test_a_shard_of_webdataset(tmp_path: Path) -> None:
     (tmp_path / "b.tar").write_bytes(b"no tar file at all" * 100)
     with pytest.raises(DataError, match="cannot be read as tar"):
         read(tmp_path / "b.tar")
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_two_files_of_vqav2(tmp_path: Path, indent: int | None) -> None:
+    head = {"info": {"version": "2.0", "url": "http://visualqa.org"}, "license": {"name": "CC BY 4.0"}}
+    asked = [{"image_id": 42, "question": f"{Q} {each}", "question_id": 42000 + each} for each in range(3)]
+    told = [
+        {
+            "question_type": "what", "multiple_choice_answer": f"{A} {each}", "answer_type": "other",
+            "answers": [{"answer": "blue", "answer_confidence": "yes", "answer_id": 1}],
+            "image_id": 42, "question_id": 42000 + each,
+        }
+        for each in (1, 0)
+    ]  # fmt: skip
+    task = {"task_type": "Open-Ended", "data_type": "mscoco", **head, "data_subtype": "val2014", "questions": asked}
+    (tmp_path / "v2_questions.json").write_text(json.dumps(task, indent=indent))
+    annotations = {**head, "data_subtype": "val2014", "annotations": told, "data_type": "mscoco"}
+    (tmp_path / "v2_annotations.json").write_text(json.dumps(annotations, indent=indent))
+    (tmp_path / "images").mkdir()
+    source = Rows(path=str(tmp_path / "v2_*.json"), image_folder=str(tmp_path / "images"))
+    first, second, third = source.examples("train")
+    assert isinstance(first, Example) and isinstance(second, Example)
+    assert (first.id, first.question, first.answer, first.answer_type) == ("42000", f"{Q} 0", f"{A} 0", "text")
+    assert first.image_files == [tmp_path / "images" / "COCO_val2014_000000000042.jpg"]
+    assert (second.answer, second.metadata["question_type"]) == (f"{A} 1", "what")
+    assert isinstance(third, Rejected) and third.reason == "empty gold answer"
+    assert "VQAv2's files" in source.understood("train", 9)["layout"]
 
 
 def test_a_folder_for_each_class(tmp_path: Path) -> None:

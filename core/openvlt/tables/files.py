@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TextIO, TypeAlias, cast
 from openvlt.errors import DataError, first_line
 from openvlt.records import Rejected
 from openvlt.tables.excel import excel_rows
-from openvlt.tables.json_stream import json_elements
+from openvlt.tables.json_stream import json_elements, vqa_subtype
 from openvlt.tables.limits import MAX_EXPANSION, MAX_ROW
 from openvlt.tables.pictures import class_rows, is_class_folder, tar_rows
 from openvlt.tables.reading import belongs, open_table
@@ -180,10 +180,16 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _json(path: Path) -> _Numbered:
-    """A list of rows, or an object of rows (or of single values) by id, which becomes the column ``id``."""
+    """A list of rows, or an object of rows (or of single values) by id, which becomes the column ``id``.
+
+    The rows of VQAv2's files get their header's ``data_subtype``, which names the images.
+    """
     with _text(path) as file:
+        subtype = vqa_subtype(file)
         for number, key, value in json_elements(file, path):
-            if key is None:
+            if subtype and isinstance(value, dict):
+                yield number, {**value, "data_subtype": subtype}
+            elif key is None:
                 yield number, _mapping(value)
             else:
                 yield number, {"id": key, **(value if isinstance(value, dict) else {"value": value})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,6 +13,8 @@ from openvlt.tables.limits import MAX_ROW
 
 _BLOCK = 1 << 20  # characters
 _SPACE = " \t\r\n"
+_VQA = re.compile(r'\s*\{\s*(?:"\w+"\s*:\s*(?:"[^"]*"|\{[^{}]*\})\s*,\s*)*+"(?:questions|annotations)"\s*:\s*(?=\[)')
+_SUBTYPE = re.compile(r'"data_subtype"\s*:\s*"(\w+)"')
 
 
 def json_elements(file: TextIO, path: Path) -> Iterator[tuple[int, str | None, Any]]:
@@ -33,6 +36,18 @@ def json_elements(file: TextIO, path: Path) -> Iterator[tuple[int, str | None, A
         yield line, key, text.value()
         if text.take("," + closing) == closing:
             return
+
+
+def vqa_subtype(file: TextIO) -> str | None:
+    """Of a file of VQAv2 its ``data_subtype``, such as ``val2014``; `file` is then at its list. None for others."""
+    start = file.read(_BLOCK)
+    file.seek(0)
+    head = _VQA.match(start)
+    subtype = _SUBTYPE.search(head.group()) if head else None
+    if head is None or subtype is None:
+        return None
+    file.read(head.end())
+    return subtype[1]
 
 
 class _Json:

@@ -35,6 +35,10 @@ def _index(found: dict[str, Any], value: Any) -> None:
     found |= {"answer": chr(ord("A") + value)} if 0 <= value < len(found.get("choices") or ()) else {"answer": None}
 
 
+def _coco(found: dict[str, Any], value: Any) -> None:
+    found["image"] = f"COCO_{found['data_subtype']}_{value:012}.jpg"
+
+
 READERS: Mapping[str, Callable[[dict[str, Any], Any], None]] = {
     "asked": _asked,
     "context": _context,
@@ -42,5 +46,7 @@ READERS: Mapping[str, Callable[[dict[str, Any], Any], None]] = {
     "answer": lambda found, value: found.update(answer=value),
     "votes": _votes,
     "index": _index,
+    "coco": _coco,
 }
-"""By what the value is: a question, what belongs to it, a reply, a gold, several people's answers, a choice's index."""
+"""By what the value is: a question, what belongs to it, a reply, a gold, several people's answers, the index of a
+choice, the number of an image of COCO."""

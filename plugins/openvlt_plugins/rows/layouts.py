@@ -69,6 +69,11 @@ LAYOUTS = (
     Layout(
         "query and response (ms-swift)", {"query": TEXT, "response": TEXT}, {"asked": "query", "reply": "response"}, OWN
     ),
+    Layout(
+        "VQAv2's files",
+        {"question": TEXT, "multiple_choice_answer": TEXT, "data_subtype": TEXT, "image_id": int},
+        {"answer": "multiple_choice_answer", "coco": "image_id"},
+    ),
     Layout("VQAv2", {"question": TEXT, "multiple_choice_answer": TEXT}, {"answer": "multiple_choice_answer"}),
     Layout("answers of several people", {"question": TEXT, "answers": TURNS}, {"votes": "answers"}, lacks=("answer",)),
     Layout("A-OKVQA", {"choices": TURNS, "correct_choice_idx": int}, {"index": "correct_choice_idx"}),

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Ge
 
 from openvlt import DataError, Example, OpenvltError, Option, Reject, Rejected, Source, tables
-from openvlt_plugins.rows import values
+from openvlt_plugins.rows import values, vqa
 from openvlt_plugins.rows.held_out import held_out, templates
 from openvlt_plugins.rows.layouts import adapted, closest, layout_of
 from openvlt_plugins.rows.placeholders import placed
@@ -191,11 +191,14 @@ class Rows(Source):
             for number, row in enumerate(tables.hub_rows(self.dataset, self.configs, split, self.hub_revision), 1):
                 yield f"{split}:{number}", row, cached
             return
-        files = [(path, file) for path in self._paths(split) for file in tables.find_files(path)]
+        found = [(path, file) for path in self._paths(split) for file in tables.find_files(path)]
+        annotations = [file for _, file in found if vqa.is_annotations(file)]
+        files = [each for each in found if each[1] not in annotations] or found
+        golds = vqa.answers(annotations)
         names = Counter(file.name for _, file in files)
         for path, file in files:
             folders = tables.image_folders(path, file, self.image_folder)
-            for position, each in tables.read_table(file):
+            for position, each in vqa.answered(tables.read_table(file), golds):
                 # Line 3 of train.jsonl is in two folders: without the folder its id would be a duplicate.
                 yield position if names[file.name] == 1 else f"{file.parent.name}/{position}", each, folders
 
