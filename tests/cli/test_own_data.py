@@ -160,6 +160,20 @@ def test_relative_paths_in_a_recipe_are_relative_to_it(tmp_path: Path) -> None:
     assert recipe.bench == [{"use": str(tmp_path / "below/b.yaml")}]
 
 
+def test_what_datasets_saved_with_its_splits(openvlt: Callable[..., str], data: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = [{"question": f"What is {number}?", "answer": "7"} for number in range(30)]
+    splits = {"train": datasets.Dataset.from_list(rows), "test": datasets.Dataset.from_list(rows[:3])}
+    datasets.DatasetDict(splits).save_to_disk(data.parent / "saved")
+    with pytest.raises(DataError, match=r"only in the folders test, train\. Name one of them; or saved/\{split\}"):
+        openvlt("train", "saved", "--plan")
+    assert "saved/train: 30 rows" in openvlt("train", "saved/train", "--plan")
+    assert "saved/{split}: 30 rows" in openvlt("train", "saved/{split}", "--plan")
+    openvlt("new-recipe", "saved/{split}")
+    (spec,) = read_recipe("saved.yaml").bench
+    assert spec["source"] == {"use": "rows", "path": f"{data.parent}/saved/{{split}}"}, "the test split is the bench"
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None, str]]:
     """A hub with one dataset; returns what is asked for."""

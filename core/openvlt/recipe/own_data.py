@@ -35,8 +35,8 @@ def is_data(name: str) -> bool:
     """True for a file of rows, a folder, a pattern of files or a hub id; a recipe's name or a YAML file is none."""
     if name in find_recipes() or "://" in name:
         return False
-    is_path = is_table(Path(name)) or any(mark in name for mark in "*?[") or os.path.isdir(os.path.expanduser(name))
-    return is_path or is_hub_id(name)
+    is_pattern = any(mark in name for mark in ("*", "?", "[", "{split}"))
+    return is_table(Path(name)) or is_pattern or os.path.isdir(os.path.expanduser(name)) or is_hub_id(name)
 
 
 def is_hub_id(name: str) -> bool:
@@ -119,7 +119,7 @@ def recipe_of(
 
 def name_of(path: str) -> str:
     """The name of a file or folder as the name of a run."""
-    stem = os.path.basename(os.path.abspath(os.path.expanduser(path))).partition(".")[0]
+    stem = os.path.basename(os.path.abspath(os.path.expanduser(path.replace("{split}", "")))).partition(".")[0]
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:60] or "own-data"
 
 

@@ -56,6 +56,12 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
         return files
     if not files and is_class_folder(path):
         return [path]
+    below = sorted({file.parent.relative_to(path).as_posix() for file in path.glob("*/*") if is_table(file)})
+    if not files and below:
+        raise DataError(
+            f"The folder '{path}' has data files only in the folders {', '.join(below[:5])}.",
+            f"Name one of them; or {path.name}/{{split}}, if they are called as splits are.",
+        )
     listed = ", ".join(file.name for file in files[:5]) or "no data file"
     wanted = f", and none is called {' or '.join(names)}" if names else ""
     raise DataError(f"The folder '{path}' contains {listed}{wanted}.", "Name the file.")
