@@ -64,7 +64,7 @@ RECIPES = [
     ("bench: ", "seed: 1\nseed: 2\nbench: ", "wrong.yaml:18: the key 'seed' is also on line 17. Remove one of the two"),
     ("    trainer: {use: sft, epochs: 1,", "    use: sft\n    with: {epochs: 1,", "Write trainer: {use: sft, with: {'epochs': 1, "),
     ("base: {id: tiny-vl, dtype: float32}\n", "", "wrong.yaml: the key 'base' is missing. Add it"),
-    ("source: {use: rows, path: rows.jsonl}\n", "source: rows\n", "wrong.yaml:6: iterations.0.traces.data.source.path: Option 'path' of the source 'rows' is not given"),
+    ("source: {use: rows, path: rows.jsonl}\n", "source: rows\n", "wrong.yaml:6: iterations.0.traces.data.source: The source rows needs either a path or a dataset. Set one"),
     ("train:\n", "iterations: []\ntrain:\n", "wrong.yaml:10: iterations is [], so that traces and train would have no effect. Remove the key"),
     ("bench: ", "routes: {rosw: {answer: 1.0}}\nbench: ", "wrong.yaml:17: routes.rosw: There is no source 'rosw'. Did you mean 'rows'?"),
     # names
