@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Keep as Keep,
         MaxTokens as MaxTokens,
         Option as Option,
+        ProgramCaptioner as ProgramCaptioner,
         Reads as Reads,
         Request as Request,
         Samples as Samples,
@@ -104,8 +105,8 @@ _HOMES = {
     "openvlt.interfaces": (
         "AnswerVerifier", "AskingExampleFilter", "AskingTraceFilter", "AskingVerifier", "Backend", "Benchmark",
         "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "ImageReader", "Keep", "MaxTokens",
-        "Option", "Reads", "Request", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP", "TraceFilter",
-        "Trainer", "TrainJob", "Verifier",
+        "Option", "ProgramCaptioner", "Reads", "Request", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP",
+        "TraceFilter", "Trainer", "TrainJob", "Verifier",
     ),
     "openvlt.plain_text": ("PlainText",),
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),

@@ -39,7 +39,7 @@ def register_sources(register: Register) -> None:
 
 @hookspec
 def register_captioners(register: Register) -> None:
-    """Register caption models: `openvlt.Captioner`."""
+    """Register captioners: `openvlt.Captioner`, `openvlt.ProgramCaptioner`."""
 
 
 @hookspec

@@ -79,13 +79,12 @@ def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
     asking: dict[str, tuple[Built[Any], Caption | Distill, list[Message]]] = {
         "teacher": (distill.teacher, distill, teacher.messages(row.example, row.caption))
     }
+    named: list[tuple[str, Built[Any]]] = [("source", source), ("teacher", distill.teacher)]
     for stage in stages:
         if isinstance(stage, Caption):
-            asking["captioner"] = stage.captioner, stage, stage.captioner.component.messages(row.example.images)
-    named: list[tuple[str, Built[Any]]] = [
-        ("source", source),
-        *((role, built) for role, (built, _, _) in asking.items()),
-    ]
+            named.append(("captioner", stage.captioner))
+            if stage.model is not None:
+                asking["captioner"] = stage.captioner, stage, stage.captioner.component.messages(row.example.images)
     named += [("verifier", each) for each in verify.verifiers.values()]
     named += [("filter", each) for stage in stages if isinstance(stage, Filter | Select) for each in stage.filters]
     return Card(
@@ -111,6 +110,7 @@ def _came_through(rows: RowStage) -> Iterator[RowStage]:
 
 def _model(pipeline: Pipeline, stage: Caption | Distill) -> str:
     model, workspace = stage.model, pipeline.workspace
+    assert model is not None
     workspace.models["policy"] = pipeline.context.policy(stage.trained)
     found = workspace.resolve(model)
     id = pipeline.recipe.base.id if model.id == "base" else model.id

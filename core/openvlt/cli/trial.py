@@ -83,15 +83,16 @@ class Trial:
             self._head(example)
             self._result(example)
 
-    def caption(self, captioner: Captioner, examples: Sequence[Example]) -> None:
-        """Caption the images of each example."""
-        with self._chatting(captioner.model, captioner.sampling) as chat:
+    def caption(self, captioner: Built[Any], examples: Sequence[Example]) -> None:
+        """Caption each example."""
+        with self._captioning(captioner) as caption:
             for example in examples:
                 self._head(example)
-                self._result(_tried(lambda: captioner.run(example.images, chat)))  # noqa: B023 - called at once
+                found = _tried(lambda: caption(example))  # noqa: B023 - called at once
+                self._result("no caption" if found is None else found)
 
     def teach(
-        self, teacher: Teacher, examples: Sequence[Example], caption: str | None, captioner: Captioner | None
+        self, teacher: Teacher, examples: Sequence[Example], caption: str | None, captioner: Built[Any] | None
     ) -> None:
         """Write one chain for each example.
 
@@ -102,12 +103,23 @@ class Trial:
             raise UsageError("This teacher reads captions.", "Add --caption TEXT or --captioner NAME.")
         captions = dict.fromkeys((example.id for example in examples), caption if teacher.uses_caption else None)
         if captioner is not None and teacher.uses_caption:
-            with self._chatting(captioner.model, captioner.sampling) as chat:
-                captions = {example.id: captioner.run(example.images, chat) for example in examples}
+            with self._captioning(captioner) as describe:
+                captions = {example.id: describe(example) for example in examples}
         with self._chatting(teacher.model, teacher.sampling) as chat:
             for example in examples:
                 self._head(example)
                 self._result(_tried(lambda: teacher.run(example, captions[example.id], chat)))  # noqa: B023
+
+    @contextmanager
+    def _captioning(self, captioner: Built[Any]) -> Iterator[Callable[[Example], str | None]]:
+        """What captions an example; None where there is nothing to caption."""
+        component = captioner.component
+        if isinstance(component, Captioner):
+            with self._chatting(component.model, component.sampling) as chat:
+                yield lambda example: component.run(example.images, chat) if example.images else None
+        else:
+            with captioner.guarded(), component.open(self.workspace.images.read) as caption:
+                yield lambda example: caption(subject) or None if (subject := component.subject(example)) else None
 
     def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:
         """Verify one response to each example; `answer` runs first, as shaping verifiers may use its verdict."""

@@ -70,9 +70,9 @@ def try_component(
             case "source":
                 trial.source(examples)
             case "captioner":
-                trial.caption(built.component, examples)
+                trial.caption(built, examples)
             case "teacher":
-                writer = trial.build("captioner", _yaml(captioner)).component if captioner else None
+                writer = trial.build("captioner", _yaml(captioner)) if captioner else None
                 trial.teach(built.component, examples, caption, writer)
             case "verifier":
                 trial.verify(built, examples, response)

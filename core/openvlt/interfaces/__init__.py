@@ -1,8 +1,8 @@
 """What a plugin author implements: one small class per kind, a frozen dataclass whose fields are its options.
 
-The core does the rest: batching, samples, retries, caching, resume, counting. None of these classes opens files (except
-a source its data), starts threads, retries or caches. Any method may raise `openvlt.Reject` to reject one row. A
-component is built once per process, may be called from many threads and keeps no state.
+The core does the rest: batching, samples, retries, caching, resume, counting. None of these classes opens files (but
+its data a source or a captioner), starts threads, retries or caches. Any method may raise `openvlt.Reject` to reject
+one row. A component is built once per process, may be called from many threads and keeps no state.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.benchmark import Benchmark
 from openvlt.interfaces.component import KINDS, Component, Kind, Option
-from openvlt.interfaces.data import Captioner, Chat, Source, Teacher
+from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
 from openvlt.interfaces.filters import AskingExampleFilter, AskingTraceFilter, Drop, ExampleFilter, Keep, TraceFilter
 from openvlt.interfaces.option_types import MaxTokens, Samples, Seed, Temperature, TopP
@@ -21,7 +21,7 @@ from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, Verifie
 
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
-    "captioner": (Captioner,),
+    "captioner": (Captioner, ProgramCaptioner),
     "teacher": (Teacher,),
     "filter": (TraceFilter, ExampleFilter),
     "verifier": (Verifier,),
@@ -61,6 +61,7 @@ __all__ = [
     "Kind",
     "MaxTokens",
     "Option",
+    "ProgramCaptioner",
     "Reads",
     "Request",
     "Rewarded",

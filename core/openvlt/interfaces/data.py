@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
 from openvlt.interfaces.component import Component
+from openvlt.interfaces.engine import ImageReader
 from openvlt.records import Completion, Example, Image, Message, Model, Rejected, Sampling, Trace
 
 
@@ -57,7 +59,7 @@ class Chat(Protocol):
 
 
 class Captioner(Component, ABC):
-    """Describes images for a teacher that reads only text. It never sees the question."""
+    """Asks a model to describe images for a teacher that reads only text. It never sees the question."""
 
     model: Model
 
@@ -76,6 +78,33 @@ class Captioner(Component, ABC):
     def run(self, images: Sequence[Image], chat: Chat) -> str:
         """Override for anything but a single prompt; `chat` may be called any number of times."""
         return self.parse(chat(self.messages(images)))
+
+
+class ProgramCaptioner(Component, ABC):
+    """Makes captions without asking a model: a program that reads the images, or captions that the data has.
+
+    Rows without a subject, and rows for which it finds nothing to say, have no caption; they are counted.
+    """
+
+    def subject(self, example: Example) -> Any:
+        """What the caption is made of: JSON values and records. Equal subjects are captioned once; empty ones never."""
+        return example.images
+
+    @abstractmethod
+    def open(self, read: ImageReader) -> AbstractContextManager[Callable[[Any], str | None]]:
+        """Load what it needs; yields what makes the caption of a subject, None if there is nothing to say.
+
+        Args:
+            read: decodes an image; the picture is shared, so copy it before changing it.
+        """
+
+    def revision(self) -> str:
+        """A text that changes whenever it may caption otherwise: a release of a package, a digest of its data.
+
+        Raises:
+            DataError: its data cannot be used; called before any work.
+        """
+        return ""
 
 
 class Teacher(Component, ABC):

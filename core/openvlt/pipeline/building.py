@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from openvlt.errors import located
-from openvlt.interfaces import Component, Verifier
+from openvlt.interfaces import Component, Kind, Verifier
 from openvlt.recipe import Recipe
 from openvlt.registry import Built, Registry, Spec
 from openvlt.verification import Weights, WeightSpec, check_weight
@@ -23,9 +23,13 @@ class Builder:
     recipe: Recipe
     registry: Registry
 
-    def build(self, interface: type[C], spec: Spec, key: str) -> Built[C]:
+    @overload
+    def build(self, kind: type[C], spec: Spec, key: str) -> Built[C]: ...
+    @overload
+    def build(self, kind: Kind, spec: Spec, key: str) -> Built[Any]: ...
+    def build(self, kind: type[C] | Kind, spec: Spec, key: str) -> Built[Any]:
         """Build the component at a key of the recipe."""
-        return self.registry.build(interface, spec, format=self.recipe.format, where=self.where(key))
+        return self.registry.build(kind, spec, format=self.recipe.format, where=self.where(key))
 
     def where(self, key: str) -> Callable[[str], str]:
         """Gives the source positions of a key of the recipe (for an empty name) and of the keys below it."""

@@ -167,11 +167,12 @@ class _Compiler:
                 f"{self.recipe.position(position)}: the teacher reads captions, and the recipe has no captioner.",
                 "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
-        captioner = self.builder.build(Captioner, self.recipe.captioner, "captioner")
-        model = self._served(captioner.component.model, "captioner")
+        captioner = self.builder.build("captioner", self.recipe.captioner, "captioner")
+        asks = isinstance(captioner.component, Captioner)
+        model = self._served(captioner.component.model, "captioner") if asks else None
         return Caption(
             name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, model=model,
-            trained=self._policy(model),
+            trained=self._policy(model) if model else None,
         )  # fmt: skip
 
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:

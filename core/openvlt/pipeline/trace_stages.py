@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from openvlt.interfaces import Captioner, Teacher, TraceFilter, Verifier
+from openvlt.interfaces import Teacher, TraceFilter, Verifier
 from openvlt.pipeline.model_checks import check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.records import Model
@@ -21,23 +21,34 @@ from openvlt.verification import Weights
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Caption(RowStage):
-    """Captions the images of each example."""
+    """Captions the images of each example.
+
+    Attributes:
+        captioner: a `Captioner`, or a `ProgramCaptioner`.
+        model: that a `Captioner` asks; None for a program.
+    """
 
     examples: RowStage
-    captioner: Built[Captioner]
-    model: Model
+    captioner: Built[Any]
+    model: Model | None
     trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "caption"
 
     def describe(self, workspace: Workspace) -> Description:
+        if self.model is None:
+            return Description(self.captioner.entry.name, self.most)
         return describe_model(self.captioner.entry.name, self.most, self.model, workspace)
 
     def check(self, workspace: Workspace) -> None:
-        check_model(workspace, self.model, f"captioner {self.captioner.entry.name}", "captioner.model")
+        if self.model is not None:
+            check_model(workspace, self.model, f"captioner {self.captioner.entry.name}", "captioner.model")
+            return
+        with self.captioner.guarded():
+            self.captioner.component.revision()
 
     def rows(self, context: Context) -> Output:
-        model = context.resolve(self.name, self.model, self.trained)
+        model = context.resolve(self.name, self.model, self.trained) if self.model else None
         rows = context.value(self.examples)
         return caption(context.workspace, self.name, self.iteration, rows, self.captioner, model)
 

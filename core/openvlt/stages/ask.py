@@ -79,7 +79,10 @@ class Ask:
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         engine = self._open()
         values = self._converse(engine, tasks) if self.run else self._ask(engine, tasks)
-        values = [[self._kept(task.row, each) for each in some] for task, some in zip(tasks, values, strict=True)]
+        values = [
+            [kept(self.component, task.row, each, self.value_type) for each in some]
+            for task, some in zip(tasks, values, strict=True)
+        ]
         self._counts["rejected"] += sum(isinstance(value, Rejected) for of_task in values for value in of_task)
         return values
 
@@ -175,16 +178,6 @@ class Ask:
         with self.component.guarded():
             return run(row, chat)
 
-    def _kept(self, row: Row, value: Any) -> Value | Rejected:
-        """A value that can be read again once it is stored; any other would be an error of every later run."""
-        if isinstance(value, Rejected):
-            return Rejected(id=row.example.id, reason=printable(value.reason), transient=bool(value.transient))
-        try:
-            return decode(self.value_type, encode(value))
-        except (ValueError, TypeError, RecursionError):
-            entry = self.component.entry
-            return Rejected(id=row.example.id, reason=f"the {entry.kind} {entry.name} made no value of the reply")
-
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
@@ -227,3 +220,14 @@ def prompt(component: Built[Any], messages: Callable[[], Sequence[Message]]) -> 
             if not all(isinstance(part, str | Image) for part in each.content):
                 raise TypeError("its prompt has a part that is neither text nor image")
         return found
+
+
+def kept(component: Built[Any], row: Row, value: Any, value_type: Any) -> Value | Rejected:
+    """A value that can be read again once it is stored; any other would be an error of every later run."""
+    if isinstance(value, Rejected):
+        return Rejected(id=row.example.id, reason=printable(value.reason), transient=bool(value.transient))
+    try:
+        return decode(value_type, encode(value))
+    except (ValueError, TypeError, RecursionError):
+        entry = component.entry
+        return Rejected(id=row.example.id, reason=f"the {entry.kind} {entry.name} made nothing that can be stored")
