@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PLAIN_AFTER = 30.0
 """Seconds until a running stage is reported in a plain line; doubled after each, so that a day is a dozen lines."""
-_ZEROS = ("correct", "unparsed", "undecided", "traces")
+_ZEROS = ("captioned", "correct", "unparsed", "undecided", "traces")
 """Counts that are shown even if they are 0."""
 WINDOW = 60.0
 """Seconds over which a pace is measured: rows that a stage reused at its start do not predict the rest."""
@@ -141,7 +141,7 @@ def _summary(record: StageRecord) -> str:
     if (claims := counts.get("claims")) is not None:  # zeros too: that nothing was correct must not be missed
         correct = counts.pop("correct", 0)
         parts.append(f"correct {_number(correct)} of {_number(claims)} ({correct / max(claims, 1):.1%})")
-    shown = ("tokens", "correct", "unparsed", "undecided", "traces", "retried")
+    shown = ("captioned", "tokens", "correct", "unparsed", "undecided", "traces", "retried")
     parts += [
         f"{name} {_number(counts[name])}" for name in shown if counts.get(name) or (name in counts and name in _ZEROS)
     ]
