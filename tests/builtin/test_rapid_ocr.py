@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -56,7 +55,7 @@ def test_a_grid_is_read_as_it_is(data: Any) -> None:
         ([piece("alone", 5, 5, 50)], "alone"),
         # words of a title that were found apart, over columns
         (
-            [piece("Weights of", 0, 0, 100), piece("(kg)", 110, 0, 40), piece("Name", 0, 30, 40), piece("Weight", 100, 30, 50),
+            [piece("Weights of", 0, 0, 130), piece("(kg)", 140, 0, 40), piece("Name", 0, 30, 40), piece("Weight", 100, 30, 50),
              piece("Ann", 0, 60, 40), piece("31", 110, 60, 20)],
             "Weights of (kg)\nName | Weight\nAnn | 31",
         ),
@@ -124,7 +123,7 @@ def test_a_drawn_table_is_read(read: Callable[..., str | None]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(8, 8), (2000, 11), (11, 2000), (64, 64), (3000, 2200)])
+@pytest.mark.parametrize("size", [(8, 8), (2000, 11), (64, 64)])
 def test_a_picture_without_text_has_no_caption(size: tuple[int, int], read: Callable[..., str | None]) -> None:
     assert read(PIL.Image.new("RGB", size, "white")) is None
 
@@ -136,4 +135,3 @@ def test_its_identity_has_the_release_of_the_package() -> None:
     one, more = (registry.build("captioner", {"use": "rapid-ocr", "threads": each}) for each in (1, 4))
     strict = registry.build("captioner", {"use": "rapid-ocr", "least": 0.9})
     assert one.identity == more.identity != strict.identity
-    assert replace(RapidOcr(), threads=1).least == 0.5

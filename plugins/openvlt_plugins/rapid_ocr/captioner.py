@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Interval
 
 from openvlt import Image, ImageReader, Option, ProgramCaptioner
 from openvlt_plugins.rapid_ocr.layout import Piece, as_table
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+SLIMMEST = 4
+"""Ratio of the sides of a picture as it is read."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,24 @@ class RapidOcr(ProgramCaptioner):
         )
 
         def pieces(image: Image) -> list[Piece]:
-            found = engine(read(image))
+            found = engine(_padded(read(image)))
             boxes = () if found.boxes is None else found.boxes.tolist()
             return [Piece.of(text, box) for text, box in zip(found.txts or (), boxes, strict=True)]
 
         yield lambda images: joined([as_table(pieces(image)) for image in images])
+
+
+def _padded(picture: Picture) -> Picture:
+    """The picture with white below or beside it if it is narrow: the engine enlarges the short side to 736 pixels."""
+    least = max(picture.size) // SLIMMEST
+    size = max(picture.width, least), max(picture.height, least)
+    if size == picture.size:
+        return picture
+    from PIL import Image as Pictures
+
+    padded = Pictures.new("RGB", size, "white")
+    padded.paste(picture)
+    return padded
 
 
 def joined(texts: Sequence[str]) -> str | None:
