@@ -10,7 +10,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import ImageDraw, ImageFont
 
 from openvlt import Image
@@ -26,6 +26,7 @@ def piece(text: str, left: float, top: float, width: float, *, jitter: float = 0
     return Piece(text, left, top + jitter, left + width, top + HEIGHT + jitter)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_a_grid_is_read_as_it_is(data: Any) -> None:
     """Rows of pieces in columns of any width, somewhere in them, in any order, with gaps, under a title."""

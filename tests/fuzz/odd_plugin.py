@@ -24,6 +24,7 @@ def said(method: str, otherwise: Any) -> Any:
 @hookimpl
 def register_captioners(register: Any) -> None:
     register("odd", Captioner, summary="as told")
+    register("odd-program", Program, summary="as told")
 
 
 @hookimpl
@@ -77,6 +78,21 @@ class Captioner(openvlt.Captioner):
 
     def parse(self, completion: openvlt.Completion) -> Any:
         return said("captioner.parse", completion.text)
+
+
+@dataclass(frozen=True)
+class Program(openvlt.ProgramCaptioner):
+    number: int = 0
+
+    def subject(self, example: openvlt.Example) -> Any:
+        return said("program.subject", example.question)
+
+    @contextmanager
+    def open(self, read: openvlt.ImageReader) -> Iterator[Any]:
+        yield said("program.open", lambda subject: said("program.caption", "a caption"))
+
+    def revision(self) -> Any:
+        return said("program.revision", "")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ NUMBER = itertools.count()
 RECIPE = """
 name: odd-{number}
 base: {{id: {model}, backend: {{use: odd, number: {number}}}}}
-captioner: {{use: odd, number: {number}, model: {{id: base}}}}
+captioner: {captioner}
 traces:
   data: {{source: odd, filters: [{{use: odd-examples, number: {number}}}]}}
   teacher: {{use: {teacher}, number: {number}, model: {{id: base}}}}
@@ -27,7 +27,8 @@ bench: [{{use: odd, number: {number}}}]
 reject_above: 0.9
 """
 METHODS = [
-    "captioner.messages", "captioner.parse", "teacher.messages", "teacher.parse", "teacher.run", "filter.choose",
+    "captioner.messages", "captioner.parse", "program.subject", "program.open", "program.caption", "program.revision",
+    "teacher.messages", "teacher.parse", "teacher.run", "filter.choose",
     "filter.choose_all", "filter.decide", "verifier.verify", "backend.open", "engine.completion", "engine.reply",
     "engine.generate", "engine.counts", "benchmark.messages", "benchmark.baselines", "benchmark.baseline",
     "benchmark.choose", "benchmark.aggregate",
@@ -62,7 +63,10 @@ RESULTS = st.one_of(
 def test_a_component(method: str, result: Any, home: Path, finished: Path) -> None:
     number = next(NUMBER)
     teacher = "odd-chat" if method == "teacher.run" or number % 3 == 0 else "odd"
-    Path("odd.yaml").write_text(RECIPE.format(number=number, model=finished / "base", teacher=teacher))
+    use = "use: odd-program" if method.startswith("program.") else "use: odd, model: {id: base}"
+    captioner = f"{{{use}, number: {number}}}"
+    text = RECIPE.format(number=number, model=finished / "base", teacher=teacher, captioner=captioner)
+    Path("odd.yaml").write_text(text)
     SAID.update({method: result})
     try:
         for _ in range(2):  # the second time it reads what the first has stored
