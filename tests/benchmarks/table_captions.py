@@ -3,8 +3,8 @@
     uv run --extra ocr python tests/benchmarks/table_captions.py FOLDER [--every N]
 
 FOLDER has the development problems of TabMWP (repository lupantech/PromptPG): ``problems_dev400.json`` and ``tables/``.
-The first lines compare the captions with the tables' text in the data. The table is about four chains of each question,
-or of each N-th: the share of correct ones (pass@1), and of questions with a correct one (pass@4), by answer type.
+The first lines compare the captions with the tables' text in the data. The others are about four chains of each
+question: the share of correct ones (pass@1), and of questions with a correct one (pass@4), by answer type.
 """
 
 from __future__ import annotations
@@ -95,19 +95,18 @@ def judged(problems: Mapping[str, Any], images: Path, home: Path) -> dict[str, i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="ask each N-th question only")
+    parser.add_argument("--every", type=int, default=1, help="each N-th problem only")
     parser.add_argument("--home", type=Path, help="keeps the work, so that it can be resumed")
     options = parser.parse_args()
     folder = options.folder.resolve()
-    problems = json.loads((folder / "problems_dev400.json").read_text())
-    asked = dict(list(problems.items())[:: options.every])
+    problems = dict(list(json.loads((folder / "problems_dev400.json").read_text()).items())[:: options.every])
     started = time.monotonic()
     show_reading(problems, captions(problems, folder / "tables"))
     print(f"{time.monotonic() - started:.0f} s for {len(problems)} captions", flush=True)
     with TemporaryDirectory() as name:
-        right = judged(asked, folder / "tables", options.home or Path(name))
+        right = judged(problems, folder / "tables", options.home or Path(name))
     types: dict[str, list[int]] = defaultdict(list)
-    for id, problem in asked.items():
+    for id, problem in problems.items():
         for kind in (problem["ans_type"], "all"):
             types[kind].append(right.get(id, 0))
     for kind, each in sorted(types.items()):

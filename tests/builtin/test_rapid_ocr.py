@@ -56,7 +56,7 @@ def test_a_grid_is_read_as_it_is(data: Any) -> None:
         ([piece("alone", 5, 5, 50)], "alone"),
         # words of a title that were found apart, over columns
         (
-            [piece("Weights of", 0, 0, 130), piece("(kg)", 140, 0, 40), piece("Name", 0, 30, 40), piece("Weight", 100, 30, 50),
+            [piece("Weights of", 0, 0, 130), piece("(kg)", 138, 0, 40), piece("Name", 0, 30, 40), piece("Weight", 100, 30, 50),
              piece("Ann", 0, 60, 40), piece("31", 110, 60, 20)],
             "Weights of (kg)\nName | Weight\nAnn | 31",
         ),

@@ -22,6 +22,12 @@ class Piece:
     right: float
     bottom: float
 
+    @property
+    def span(self) -> Span:
+        """Where it is from left to right, without the margin of a box, with which tight columns overlap."""
+        margin = min(self.bottom - self.top, self.right - self.left) / 4
+        return self.left + margin, self.right - margin
+
     @classmethod
     def of(cls, text: str, corners: Sequence[Sequence[float]]) -> Piece:
         """A piece with the box around its corners, each (x, y); line breaks in the text become spaces."""
@@ -33,7 +39,7 @@ def as_table(pieces: Iterable[Piece]) -> str:
     """The text in reading order: a line for what is side by side, its cells separated by ``|``.
 
     Where several pieces of a line are each in a column of its own, the columns before and between them are empty cells.
-    In any other line, such as a title, pieces closer to each other than they are high are one cell.
+    In any other line, such as a title, pieces closer to each other than half their height are one cell.
     """
     lines = _lines(pieces)
     columns = _columns([line for line in lines if len(line) > 1])
@@ -59,7 +65,7 @@ def _beside(one: Piece, other: Piece) -> bool:
 def _columns(lines: Sequence[Sequence[Piece]]) -> list[Span]:
     """The left and right of each column: what overlaps from left to right is one, but for what spans several."""
     columns: list[Span] = []
-    spans = ((piece.left, piece.right) for line in lines for piece in line)
+    spans = (piece.span for line in lines for piece in line)
     for left, right in sorted(span for span in spans if not _is_wide(span, lines)):
         if columns and left < columns[-1][1]:
             columns[-1] = columns[-1][0], max(columns[-1][1], right)
@@ -74,7 +80,7 @@ def _is_wide(span: Span, lines: Sequence[Sequence[Piece]]) -> bool:
 
 
 def _above(span: Span) -> Callable[[Piece], bool]:
-    return lambda piece: piece.left < span[1] and piece.right > span[0]
+    return lambda piece: piece.span[0] < span[1] and piece.span[1] > span[0]
 
 
 def _cells(line: Sequence[Piece], columns: Sequence[Span]) -> list[str]:
@@ -91,7 +97,7 @@ def _cells(line: Sequence[Piece], columns: Sequence[Span]) -> list[str]:
 def _close_together(line: Sequence[Piece]) -> list[str]:
     cells = [line[0].text]
     for before, piece in pairwise(line):
-        if piece.left - before.right < piece.bottom - piece.top:
+        if 2 * (piece.left - before.right) < piece.bottom - piece.top:
             cells[-1] += f" {piece.text}"
         else:
             cells.append(piece.text)
