@@ -26,7 +26,7 @@ def held_out(examples: Iterable[Example], share: float, seed: int) -> frozenset[
     that is asked at least `TEMPLATE` times, about images and with different answers, connects none.
 
     Args:
-        examples: all of them; each, and each of its images, takes about 80 bytes of memory: 64 bits of a digest name it.
+        examples: all of them; each, and each of its images, takes about 80 bytes of memory: a 64-bit digest names it.
         share: of the examples, below 1; from 1 on their number. Half of them at most.
         seed: of the choice.
 
