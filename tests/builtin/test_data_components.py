@@ -16,6 +16,8 @@ SPECS: list[tuple[Kind, Any]] = [
     ("source", {"use": "rows", "path": "rows.jsonl"}),
     ("source", {"use": "llava-onevision", "configs": ["GEOS(MathV360K)"]}),
     ("captioner", {"use": "qwen-vl", "model": "Qwen/Qwen2.5-VL-7B-Instruct", "prompt": "Describe."}),
+    ("captioner", {"use": "ready", "column": "table"}),
+    ("captioner", {"use": "ready", "path": "captions.csv", "id": "image", "column": "alt"}),
     ("teacher", "policy"),
     ("teacher", "smollm2"),
     ("teacher", {"use": "r1-distill", "size": "1.5b"}),

@@ -118,8 +118,8 @@ def test_only_captions_and_what_they_are_of_make_the_identity(stages: Bench, tmp
     one = [{"id": 0, "caption": "a", "by": "ann"}, {"id": 1, "caption": "b", "by": "ann"}]
     first = captioned(stages, loaded, path=write(tmp_path / "one.jsonl", one))
     other_column = captioned(stages, loaded, path=write(tmp_path / "one.jsonl", [{**row, "by": "bob"} for row in one]))
-    elsewhere = captioned(stages, loaded, path=write(tmp_path / "two.csv", one[::-1]))
-    assert (other_column.record.cached, elsewhere.record.cached) == (True, True)
+    other_order = captioned(stages, loaded, path=write(tmp_path / "one.jsonl", one[::-1]))
+    assert (other_column.record.cached, other_order.record.cached) == (True, True)
     changed = captioned(stages, loaded, path=write(tmp_path / "one.jsonl", [one[0], {"id": 1, "caption": "c"}]))
     assert changed.record.fingerprint != first.record.fingerprint
     assert (captions(first), captions(changed)) == (["a", "b", None], ["a", "c", None])

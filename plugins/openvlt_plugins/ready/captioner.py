@@ -20,20 +20,14 @@ class Ready(ProgramCaptioner):
 
     A row of the files names an example by its id, or an image by the sha256 digest (hex) of its file; of an example
     with several images each needs a caption. Files have any format that `rows` reads. Cells that are no text become
-    JSON. The captions and what they are of make the identity, so other columns and the place of a file may change.
+    JSON. Of a file only the captions, and what they are of, are part of the identity.
     """
 
     column: Annotated[str, Option("column of the caption, in the rows (one used for nothing else) or files")] = (
         "caption"
     )
-    # What these two change is in the revision.
-    path: Annotated[
-        str | None,
-        Option("a file of captions or a folder of them; null for a column of the rows", affects_output=False),
-    ] = None
-    id: Annotated[
-        str, Option("column of the files with the example's id, or the image's digest", affects_output=False)
-    ] = "id"
+    path: Annotated[str | None, Option("a file of captions or a folder of them; null for a column of the rows")] = None
+    id: Annotated[str, Option("column of the files with the example's id, or the image's digest")] = "id"
 
     def subject(self, example: Example) -> Any:
         if self.path is None:
