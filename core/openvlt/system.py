@@ -10,12 +10,15 @@ import errno
 import os
 import re
 import select
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from subprocess import Popen
 
@@ -89,6 +92,27 @@ def cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def gpus() -> list[str]:
+    """The NVIDIA GPUs this process may use: those that CUDA_VISIBLE_DEVICES names, as it names them, else all."""
+    installed = _gpus()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not installed or named is None:
+        return list(installed)
+    return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
+
+
+@cache
+def _gpus() -> tuple[str, ...]:
+    """Indices of the GPUs, asked of the driver, for importing torch takes seconds."""
+    if not shutil.which("nvidia-smi"):
+        return ()
+    asked = subprocess.run(
+        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+        env=child_environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return tuple(line for line in asked.stdout.split() if line.isdecimal())
 
 
 def memory() -> int | None:

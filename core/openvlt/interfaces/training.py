@@ -116,8 +116,21 @@ class Trainer(Component, ABC):
             UsageError: the job is impossible; the message says what to change.
         """
 
+    def check_machine(self) -> None:
+        """Refuse what cannot be done here, such as an option whose package is not installed.
+
+        Called before any work, on the machine that trains.
+
+        Raises:
+            UsageError: what is missing, and how to get it.
+        """
+
     def processes(self) -> int:
-        """Number of processes that train together, each on its part of the batch."""
+        """Number of processes that train together on a machine, each on its part of the batch and on its own GPU."""
+        return 1
+
+    def machines(self) -> int:
+        """Number of machines that train together, each with as many processes."""
         return 1
 
     def secrets(self) -> Sequence[str]:

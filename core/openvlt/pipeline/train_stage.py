@@ -12,6 +12,7 @@ from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.stages.launch import check_machine
 from openvlt.stages.train import Rewards, model_options, train
 from openvlt.stages.workspace import Workspace
 
@@ -67,6 +68,8 @@ class Train(Stage[Model]):
                 f"Set {key}.start to a folder or a hub id.",
             )
         try:
+            self.trainer.component.check_machine()
+            check_machine(self.trainer.component)
             if (most := self.most) is not None:
                 self.trainer.component.check(most)
         except UsageError as error:
