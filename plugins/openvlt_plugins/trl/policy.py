@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import Checkpoint, Model
+from openvlt_plugins.trl import parts
 
 
-def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: Path | None) -> tuple[Any, Any]:
+def load(model: Model, freeze: Sequence[str] | None, seed: int, checkpoint: Path | None) -> tuple[Any, Any]:
     """Load the model to train and its processor.
 
     The weights are float32 whatever the saved dtype, since bf16 weights would round away the updates at the published
@@ -17,7 +18,7 @@ def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: Path | None
 
     Args:
         model: folder, dtype and pixel limits.
-        freeze: frozen parts: ``vision`` is the tower, ``projector`` maps its output to the language model.
+        freeze: frozen parts; None for all but the language model.
         seed: of all randomness from here on.
         checkpoint: folder of the checkpoint to resume from, or None.
     """
@@ -38,27 +39,9 @@ def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: Path | None
     if model.pixels and hasattr(processor, "image_processor"):
         low, high = model.pixels
         processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
-    for part in freeze:
-        _freeze(policy, part)
+    parts.freeze(policy, freeze)
+    parts.frozen_without_gradients(policy)
     return policy, processor
-
-
-def adapters(rank: int, policy: Any) -> Any:
-    """The LoRA configuration for all linear layers of the language model, or None for full training.
-
-    ``all-linear`` alone would adapt the vision tower too, frozen or not.
-    """
-    if not rank:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        target_modules="all-linear",
-        exclude_modules=r".*\bvisual\..*",
-        task_type="CAUSAL_LM",
-    )
 
 
 def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint:
@@ -92,12 +75,3 @@ def _last_metrics(trainer: Any) -> dict[str, float]:
     for entry in trainer.state.log_history:
         metrics.update({key: float(value) for key, value in entry.items() if isinstance(value, int | float)})
     return metrics
-
-
-def _freeze(policy: Any, part: str) -> None:
-    tower = getattr(policy.model, "visual", None)
-    if tower is None:
-        return
-    for name, parameter in tower.named_parameters():
-        if name.startswith("merger.") == (part == "projector"):
-            parameter.requires_grad_(False)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from annotated_types import Ge, Interval
 
 from openvlt import Checkpoint, Option, Trainer, TrainJob, UsageError
-from openvlt_plugins.trl import policy, reporting, stopping
+from openvlt_plugins.trl import parts, policy, reporting, stopping
 
 LearningRate = Annotated[float, Interval(gt=0, lt=1), Option("peak learning rate")]
 Schedule = Annotated[
@@ -50,8 +50,14 @@ class TrlTrainer(Trainer):
     warmup: Warmup
     weight_decay: WeightDecay
     max_grad_norm: Annotated[float, Ge(0), Option("norm to which gradients are clipped; 0 for no clipping")] = 1.0
-    freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("frozen parts")] = ("vision", "projector")
+    freeze: Annotated[
+        tuple[Literal["vision", "projector"], ...] | None,
+        Option("frozen parts; all beside the language model if unset"),
+    ] = None
     lora_rank: Annotated[int, Ge(0), Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
+    lora_targets: Annotated[
+        tuple[str, ...], Option("names of the layers that are adapted, such as q_proj; all linear ones if empty")
+    ] = ()
     devices: Annotated[int, Ge(1), Option("processes, one per device")] = 1
     report_to: Annotated[tuple[Tracker, ...], Option("trackers", affects_output=False)] = ()
 
@@ -65,6 +71,8 @@ class TrlTrainer(Trainer):
                 f"{self.devices} devices (options batch, device_batch and devices).",
                 f"Choose batch as a multiple of device_batch x devices, such as {possible}.",
             )
+        if self.lora_targets and not self.lora_rank:
+            raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
 
     def processes(self) -> int:
         return self.devices
@@ -79,7 +87,7 @@ class TrlTrainer(Trainer):
                 job,
                 model=model,
                 processing_class=processor,
-                peft_config=policy.adapters(self.lora_rank, model),
+                peft_config=parts.adapters(model, self.lora_rank, self.lora_targets, self.freeze),
                 callbacks=[reporting.callback(job), stopping.callback(came, self.updates)],
             )
             if job.checkpoint:
