@@ -94,7 +94,7 @@ def cpus() -> int:
     return os.cpu_count() or 1
 
 
-def gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     """The NVIDIA GPUs this process may use: those that CUDA_VISIBLE_DEVICES names, as it names them, else all."""
     installed = _gpus()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")

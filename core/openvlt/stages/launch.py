@@ -79,7 +79,7 @@ def check_machine(trainer: Trainer) -> None:
     Raises:
         UsageError: what is missing, and what to do.
     """
-    processes, nodes, gpus = trainer.processes(), trainer.machines(), system.gpus()
+    processes, nodes, gpus = trainer.processes(), trainer.machines(), system.visible_gpus()
     if gpus and processes > len(gpus):
         seen = "CUDA_VISIBLE_DEVICES shows" if "CUDA_VISIBLE_DEVICES" in os.environ else "this machine has"
         raise UsageError(
@@ -133,5 +133,5 @@ def environment(trainer: Trainer, *secrets: str) -> dict[str, str]:
         secrets: names of the secret variables that it needs.
     """
     kept = system.child_environment(*secrets, TOKENIZERS_PARALLELISM="false")
-    gpus = {"CUDA_VISIBLE_DEVICES": ",".join(system.gpus()[: trainer.processes()])} if system.gpus() else {}
+    gpus = {"CUDA_VISIBLE_DEVICES": ",".join(system.visible_gpus()[: trainer.processes()])} if system.visible_gpus() else {}
     return {name: value for name, value in kept.items() if not _RANKS.fullmatch(name)} | gpus
