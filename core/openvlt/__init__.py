@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ImageReader as ImageReader,
         Keep as Keep,
         MaxTokens as MaxTokens,
+        Memory as Memory,
         Option as Option,
         Reads as Reads,
         Request as Request,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         Trainer as Trainer,
         TrainJob as TrainJob,
         Verifier as Verifier,
+        Workload as Workload,
     )
     from openvlt.keys import (
         EndpointKey as EndpointKey,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
         Judged as Judged,
         Message as Message,
         Model as Model,
+        ModelShape as ModelShape,
         Rejected as Rejected,
         Sampling as Sampling,
         Trace as Trace,
@@ -104,14 +107,15 @@ _HOMES = {
     "openvlt.interfaces": (
         "AnswerVerifier", "AskingExampleFilter", "AskingTraceFilter", "AskingVerifier", "Backend", "Benchmark",
         "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "ImageReader", "Keep", "MaxTokens",
+        "Memory",
         "Option", "Reads", "Request", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP", "TraceFilter",
-        "Trainer", "TrainJob", "Verifier",
+        "Trainer", "TrainJob", "Verifier", "Workload",
     ),
     "openvlt.plain_text": ("PlainText",),
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),
     "openvlt.records": (
-        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
-        "PLACEHOLDER", "Sampling", "Trace", "Verdict", "with_images",
+        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "ModelShape",
+        "PLACEHOLDER", "Rejected", "Sampling", "Trace", "Verdict", "with_images",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
 }  # fmt: skip

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from openvlt.interfaces.component import Component
-from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
+from openvlt.interfaces.memory import Memory, Workload
+from openvlt.records import Claim, Example, Format, Image, Model, ModelShape, Trace, Verdict
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -132,6 +133,19 @@ class Trainer(Component, ABC):
     def machines(self) -> int:
         """Number of machines that train together, each with as many processes."""
         return 1
+
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        """What each process holds on its GPU at its fullest; None if unknown.
+
+        Args:
+            shape: of the model it starts from.
+            work: the lengths it trains on, and the GPUs.
+        """
+        return None
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        """Changes of options that need less memory, from the least intrusive; a plan that does not fit names them."""
+        return ()
 
     def secrets(self) -> Sequence[str]:
         """Names of environment variables that hold secrets the training needs; it sees no others."""

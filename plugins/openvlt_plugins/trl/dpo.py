@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from annotated_types import Ge, Gt
 
-from openvlt import Format, Option, Reads, Trace, TrainJob, UsageError
-from openvlt_plugins.trl import dataset
+from openvlt import Format, Memory, ModelShape, Option, Reads, Trace, TrainJob, UsageError, Workload
+from openvlt_plugins.trl import dataset, memory
 from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
 
 Loss: TypeAlias = Literal[
@@ -48,6 +48,9 @@ class Dpo(TrlTrainer):
                 f"DPO has {len(self.loss_weights)} loss_weights, but {len(self.loss_type)} in loss_type.",
                 "Give one weight per loss, or none.",
             )
+
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        return memory.needed(self, shape, work, sequences=2 * self.device_batch, reply=work.reply, reference=True)
 
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
         from trl import DPOConfig, DPOTrainer

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt, Interval, Le
 
-from openvlt import Claim, Completion, MaxTokens, Option, Reads, TopP, TrainJob, UsageError, parse
-from openvlt_plugins.trl import dataset, imports
+from openvlt import (
+    Claim,
+    Completion,
+    MaxTokens,
+    Memory,
+    ModelShape,
+    Option,
+    Reads,
+    TopP,
+    TrainJob,
+    UsageError,
+    Workload,
+    parse,
+)
+from openvlt_plugins.trl import dataset, imports, memory
 from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
 
 
@@ -54,6 +67,9 @@ class Grpo(TrlTrainer):
         Literal["off", "colocate", "server"], Option("where vLLM generates the rollouts; off for transformers")
     ] = "off"
     vllm_url: Annotated[str | None, Option("address of the vLLM server", affects_output=False)] = None
+    vllm_memory: Annotated[float, Gt(0), Le(1), Option("share of a GPU that the colocated vLLM takes")] = 0.3
+    vllm_tensor_parallel: Annotated[int, Ge(1), Option("GPUs that each layer of vLLM is split over")] = 1
+    vllm_sleep: Annotated[bool, Option("whether vLLM gives its memory back during an update")] = True
     save_every: Annotated[
         int, Ge(1), Option("generations between checkpoints", unit="generations", affects_output=False)
     ] = 10
@@ -66,16 +82,16 @@ class Grpo(TrlTrainer):
                 f"GRPO cannot divide {rollouts} responses (prompts x generations) into batches of {self.batch}.",
                 f"Choose batch as a divisor of prompts x generations, such as {self._divisor(rollouts)}.",
             )
-        if rollouts // self.devices % self.generations:
+        if rollouts // self.processes() % self.generations:
             raise UsageError(
-                f"GRPO would split groups of {self.generations} responses over {self.devices} processes.",
+                f"GRPO would split groups of {self.generations} responses over {self.processes()} processes.",
                 "Choose prompts as a multiple of devices, so that each group is on one process.",
             )
 
     def _divisor(self, rollouts: int) -> int:
         """The divisor of the rollouts that is closest to the batch and fits the devices, else closest to it."""
         divisors = [each for each in range(1, rollouts + 1) if rollouts % each == 0]
-        fitting = [each for each in divisors if each % (self.device_batch * self.devices) == 0]
+        fitting = [each for each in divisors if each % (self.device_batch * self.processes()) == 0]
         return min(fitting or divisors, key=lambda each: abs(each - self.batch))
 
     def check(self, rows: int) -> None:
@@ -84,6 +100,15 @@ class Grpo(TrlTrainer):
                 f"GRPO has {rows} examples, fewer than the {self.prompts} prompts of one batch.",
                 "Load more examples, or lower the option prompts.",
             )
+
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        terms = memory.needed(
+            self, shape, work, sequences=self.device_batch, reply=self.max_tokens, reference=self.beta > 0
+        )
+        return terms | {"rollouts": memory.rollouts(self, shape, work, terms)}
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        return [*memory.SAVINGS[:2], {"vllm": "colocate"}, *memory.SAVINGS[2:]]
 
     @property
     def updates(self) -> int:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Interval
 
-from openvlt import Checkpoint, Option, Trainer, TrainJob, UsageError
-from openvlt_plugins.trl import parts, policy, reporting, stopping
+from openvlt import Checkpoint, Memory, ModelShape, Option, Trainer, TrainJob, UsageError, Workload
+from openvlt_plugins.trl import memory, policy, reporting, stopping
 
 LearningRate = Annotated[float, Interval(gt=0, lt=1), Option("peak learning rate")]
 Schedule = Annotated[
@@ -50,32 +50,45 @@ class TrlTrainer(Trainer):
     warmup: Warmup
     weight_decay: WeightDecay
     max_grad_norm: Annotated[float, Ge(0), Option("norm to which gradients are clipped; 0 for no clipping")] = 1.0
-    freeze: Annotated[
-        tuple[Literal["vision", "projector"], ...] | None,
-        Option("frozen parts; all beside the language model if unset"),
-    ] = None
+    freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("frozen parts")] = ("vision", "projector")
     lora_rank: Annotated[int, Ge(0), Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
-    lora_targets: Annotated[
-        tuple[str, ...], Option("names of the layers that are adapted, such as q_proj; all linear ones if empty")
-    ] = ()
-    devices: Annotated[int, Ge(1), Option("processes, one per device")] = 1
+    devices: Annotated[
+        Annotated[int, Ge(1)] | Literal["auto"], Option("processes on each machine, one per GPU; auto for all GPUs")
+    ] = "auto"
+    nodes: Annotated[int, Ge(1), Option("machines", affects_output=False)] = 1
+    parallel: Annotated[
+        Literal["auto", "ddp", "fsdp2", "zero2", "zero3"], Option("how the model is divided over the devices")
+    ] = "auto"
+    precision: Annotated[
+        Literal["mixed", "bf16"], Option("bf16 arithmetic over float32 weights, or bf16 throughout")
+    ] = "mixed"
+    optimizer: Annotated[Literal["adamw", "adamw-8bit", "paged-adamw-8bit", "adamw-offload"], Option("optimizer")] = (
+        "adamw"
+    )
+    gradient_checkpointing: Annotated[
+        Literal["auto", "on", "off"], Option("compute activations twice instead of keeping them")
+    ] = "auto"
     report_to: Annotated[tuple[Tracker, ...], Option("trackers", affects_output=False)] = ()
 
     def __post_init__(self) -> None:
-        held = self.device_batch * self.devices
+        held = self.device_batch * self.processes()
         if self.batch % held:
             above = (self.batch // held + 1) * held
             possible = f"{above - held} or {above}" if above > held else above
             raise UsageError(
                 f"A batch of {self.batch} cannot be divided into micro-batches of {self.device_batch} on each of "
-                f"{self.devices} devices (options batch, device_batch and devices).",
+                f"{self.processes()} devices (options batch, device_batch and devices).",
                 f"Choose batch as a multiple of device_batch x devices, such as {possible}.",
             )
-        if self.lora_targets and not self.lora_rank:
-            raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
 
     def processes(self) -> int:
-        return self.devices
+        return 1 if self.devices == "auto" else self.devices
+
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        return memory.needed(self, shape, work, sequences=self.device_batch, reply=work.reply, reference=False)
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        return memory.SAVINGS
 
     def secrets(self) -> Sequence[str]:
         return [name for tracker in self.report_to for name in SECRETS.get(tracker, ())]
@@ -87,7 +100,7 @@ class TrlTrainer(Trainer):
                 job,
                 model=model,
                 processing_class=processor,
-                peft_config=parts.adapters(model, self.lora_rank, self.lora_targets, self.freeze),
+                peft_config=policy.adapters(self.lora_rank, model),
                 callbacks=[reporting.callback(job), stopping.callback(came, self.updates)],
             )
             if job.checkpoint:
@@ -120,7 +133,7 @@ class TrlTrainer(Trainer):
             "max_grad_norm": self.max_grad_norm,
             "num_train_epochs": 1,
             "per_device_train_batch_size": self.device_batch,
-            "gradient_accumulation_steps": self.batch // (self.device_batch * self.devices),
+            "gradient_accumulation_steps": self.batch // (self.device_batch * self.processes()),
             "bf16": gpu,
             "gradient_checkpointing": gpu,
             "use_cpu": not gpu,
