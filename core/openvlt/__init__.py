@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         uniform_draws as uniform_draws,
     )
     from openvlt.stratify import allocate as allocate
+    from openvlt.system import visible_gpus as visible_gpus
 
 # The usage statistics of vLLM and Ray and the telemetry of the hub are off, here and in child processes, unless the
 # user has set the variable. Each package reads its own when it is imported, so this is before any of them can be.
@@ -118,6 +119,7 @@ _HOMES = {
         "PLACEHOLDER", "Rejected", "Sampling", "Trace", "Verdict", "with_images",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
+    "openvlt.system": ("visible_gpus",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -94,6 +94,27 @@ def cpus() -> int:
     return os.cpu_count() or 1
 
 
+def visible_gpus() -> list[str]:
+    """The NVIDIA GPUs this process may use: those that CUDA_VISIBLE_DEVICES names, as it names them, else all."""
+    installed = _gpus()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not installed or named is None:
+        return list(installed)
+    return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
+
+
+@cache
+def _gpus() -> tuple[str, ...]:
+    """Indices of the GPUs, asked of the driver, for importing torch takes seconds."""
+    if not shutil.which("nvidia-smi"):
+        return ()
+    asked = subprocess.run(
+        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+        env=child_environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return tuple(line for line in asked.stdout.split() if line.isdecimal())
+
+
 @dataclass(frozen=True, slots=True)
 class Gpus:
     """Equal GPUs: their number, and the memory of each in bytes."""

@@ -133,5 +133,6 @@ def environment(trainer: Trainer, *secrets: str) -> dict[str, str]:
         secrets: names of the secret variables that it needs.
     """
     kept = system.child_environment(*secrets, TOKENIZERS_PARALLELISM="false")
-    gpus = {"CUDA_VISIBLE_DEVICES": ",".join(system.visible_gpus()[: trainer.processes()])} if system.visible_gpus() else {}
+    visible = system.visible_gpus()[: trainer.processes()]
+    gpus = {"CUDA_VISIBLE_DEVICES": ",".join(visible)} if visible else {}
     return {name: value for name, value in kept.items() if not _RANKS.fullmatch(name)} | gpus

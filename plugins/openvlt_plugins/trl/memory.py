@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from openvlt import ModelShape, Workload
+from openvlt_plugins.trl import parts
 
 if TYPE_CHECKING:
     from openvlt_plugins.trl.grpo import Grpo
@@ -94,7 +95,8 @@ def _terms(
     reference: bool,
 ) -> dict[str, float]:
     lora, mixed = options.lora_rank > 0, options.precision == "mixed"
-    vision = shape.tower * ("vision" not in options.freeze) + shape.projector * ("projector" not in options.freeze)
+    frozen = parts.FROZEN if options.freeze is None else options.freeze
+    vision = shape.tower * ("vision" not in frozen) + shape.projector * ("projector" not in frozen)
     trained = options.lora_rank * shape.adapter if lora else shape.text + vision
     whole = shape.tower + shape.projector if lora else shape.parameters - trained  # what is never sharded
     sharded = parallel in ("fsdp2", "zero3") and devices > 1
@@ -151,6 +153,6 @@ def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, 
     free = sum(terms[name] for name in ("gradients", "copies", "activations", "logits"))
     if options.vllm == "off":
         return images + max(0.0, responses * length * shape.kv_width * 2 - free)
-    least = 2 * (shape.parameters + length * shape.kv_width) / options.vllm_tensor_parallel + _ENGINE
-    engine = max(options.vllm_memory * work.gpu_bytes, least)
-    return images + (max(0.0, engine - free) if options.vllm_sleep else engine)
+    least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
+    engine = max(options.engine_share * work.gpu_bytes, least)
+    return images + (max(0.0, engine - free) if options.sleeps else engine)
