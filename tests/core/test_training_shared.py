@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from made import Bench, Heard
 from test_training import GRPO, KillsTheChild, chosen, metrics, weights
 
 from openvlt.errors import OpenvltError
+from openvlt.registry import Registry
 
 pytestmark = [pytest.mark.xdist_group("training"), pytest.mark.slow]
 
@@ -45,15 +44,74 @@ def test_sft_does_not_depend_on_how_a_batch_is_divided(stages: Bench, vision_mod
         same(trained(stages, vision_model, "sft", options), whole, 1e-5, 1e-5)
 
 
-def test_two_processes_on_a_cpu_resume(stages: Bench, vision_model: Path) -> None:
-    options = {**SFT, "device_batch": 2, "devices": 2, "save_steps": 1, "epochs": 4}
+def killed_and_resumed(stages: Bench, model: Path, options: Mapping[str, Any]) -> None:
+    options = {**options, "save_steps": 1, "epochs": 4}
     rows = chosen(stages)
-    made, folder = stages.train(rows, "sft", vision_model, **options)
+    made, folder = stages.train(rows, "sft", model, **options)
     reference = made.folder.path.rename(made.folder.path.with_name("reference"))
     stages.workspace.progress = KillsTheChild(stages, 3)
     with pytest.raises(OpenvltError, match="killed by signal 9"):
-        stages.train(rows, "sft", vision_model, **options)
+        stages.train(rows, "sft", model, **options)
     stages.workspace.progress = Heard()
-    _, folder = stages.train(rows, "sft", vision_model, **options)
+    _, folder = stages.train(rows, "sft", model, **options)
     assert '"checkpoint": "' in (made.folder.path / "job.json").read_text()
     assert (folder / "model.safetensors").read_bytes() == (reference / "model/model.safetensors").read_bytes()
+
+
+def test_two_processes_on_a_cpu_resume(stages: Bench, vision_model: Path) -> None:
+    killed_and_resumed(stages, vision_model, {**SFT, "device_batch": 2, "devices": 2})
+
+
+SHARDED = Path(__file__).parents[1] / "plugins" / "sharded" / "openvlt_sharded.py"
+SHARED_GRPO = {
+    **GRPO, "steps": 20, "loss_type": "dapo", "learning_rate": 1e-4, "device_batch": 2, "beta": 0.01, "devices": 1,
+    "save_every": 20, "freeze": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def sharded(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Where FSDP2 runs on CPUs, and GRPO's completions are given."""
+    stages.workspace.registry = Registry.discover([*stages.workspace.registry.files, SHARDED])
+    monkeypatch.setenv("OPENVLT_SHARDED", "fsdp2")
+    monkeypatch.setenv("OPENVLT_COMPLETIONS", "1")
+    return stages
+
+
+def needs(parallel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if parallel.startswith("zero"):
+        pytest.importorskip("deepspeed", reason="DeepSpeed is not installed")
+        monkeypatch.delenv("OPENVLT_SHARDED")
+
+
+@pytest.mark.parametrize("parallel", ["fsdp2", "zero2", "zero3"])
+@pytest.mark.parametrize(
+    ("use", "options"),
+    [
+        ("sft", {**SFT, "epochs": 10, "device_batch": 2}),
+        ("sft", {**SFT, "epochs": 4, "device_batch": 2, "lora_rank": 4}),
+        ("grpo", SHARED_GRPO),
+    ],
+)
+def test_processes_that_share_the_model_train_as_one(
+    sharded: Bench,
+    vision_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parallel: str,
+    use: str,
+    options: dict[str, Any],
+) -> None:
+    needs(parallel, monkeypatch)
+    alone = trained(sharded, vision_model, use, options)
+    shared = trained(sharded, vision_model, use, {**options, "devices": 2, "parallel": parallel})
+    same(shared, alone, 1e-4, 1e-5)
+    if use == "grpo":
+        assert len(alone[0]) == 20 and any(alone[0])
+
+
+@pytest.mark.parametrize("parallel", ["fsdp2", "zero3"])
+def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
+    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, parallel: str
+) -> None:
+    needs(parallel, monkeypatch)
+    killed_and_resumed(sharded, vision_model, {**SFT, "device_batch": 2, "devices": 2, "parallel": parallel})
