@@ -43,15 +43,14 @@ def longest(job: TrainJob, processor: Any, context: int | None, response: int = 
             written = apply_chat_template(row, processor)
             length = sum(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in written.values())
             length += response
-            if example.images:
-                exact = image_tokens is None or (context is not None and length + image_tokens > context)
-                if exact:
+            if images := len(example.images):
+                if image_tokens is None or (context is not None and length + images * image_tokens > context):
                     pictures = [job.read(image) for image in example.images]
                     asked = processor(images=pictures, text=[written["prompt"]], add_special_tokens=False)
                     text = tokenizer(written["prompt"], add_special_tokens=False)["input_ids"]
                     length += len(asked["input_ids"][0]) - len(text)
                 else:
-                    length += len(example.images) * (image_tokens or 0)
+                    length += images * image_tokens
             if context is not None and length > context:
                 raise DataError(
                     f"Row {index + 1} (example '{example.id}') is {length:,} tokens long with its response, over the "

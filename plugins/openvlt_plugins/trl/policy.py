@@ -22,9 +22,10 @@ def located(model: Model) -> Model:
     """
     if Path(model.id).exists():
         return model
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
-    return replace(model, id=snapshot_download(model.id, revision=model.revision, allow_patterns=list(_FILES)))
+    at = {"revision": model.revision, "local_files_only": constants.HF_HUB_OFFLINE}
+    return replace(model, id=snapshot_download(model.id, allow_patterns=list(_FILES), **at))
 
 
 def load_config(model: Model) -> Any:
