@@ -94,6 +94,22 @@ def test_a_checkpoint_of_another_sharing_is_refused(tmp_path: Path, file: str, w
                 sharing.check_checkpoint(tmp_path, shared)
 
 
+@pytest.mark.parametrize(
+    ("shared", "freeze", "refused"),
+    [("ddp", [], False), ("zero2", [], False), ("fsdp2", None, False), ("fsdp2", ["projector", "vision"], False),
+     ("fsdp2", ["vision"], True), ("fsdp2", [], True), ("zero3", None, True)],
+)  # fmt: skip
+def test_rows_that_would_let_processes_wait_for_ever_are_refused(shared: Any, freeze: Any, refused: bool) -> None:
+    with_image, without = Job(["a"], 1).examples(), Job(["b"], 0).examples()
+    sharing.check_rows(shared, freeze, [*with_image, *with_image])
+    sharing.check_rows(shared, freeze, [*without])
+    if not refused:
+        sharing.check_rows(shared, freeze, [*with_image, *without])
+        return
+    with pytest.raises(UsageError, match=f"parallel: {shared} divides the vision tower"):
+        sharing.check_rows(shared, freeze, [*with_image, *without])
+
+
 def test_the_fields_of_transformers(tmp_path: Path) -> None:
     from transformers import TrainingArguments
 

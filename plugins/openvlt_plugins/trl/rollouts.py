@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+_OF_IMAGES = ("pixel_values", "image_grid_thw", "image_position_ids", "image_sizes", "pixel_attention_mask")
+
 
 def collapsed(prompt: Sequence[int], image_token: int) -> list[int]:
     """A prompt with each run of image tokens shortened to one, which vLLM expands by itself.
@@ -29,6 +31,12 @@ def trainer_class() -> Any:
     from trl import GRPOTrainer
 
     class Trainer(GRPOTrainer):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            for model in (self.model, self.ref_model):
+                if model is not None:
+                    model.register_forward_pre_hook(_without_no_images, with_kwargs=True)
+
         def _generate_single_turn(self, prompt_ids: Any, *others: Any, **options: Any) -> Any:
             if self.use_vllm and self.vllm_mode == "colocate" and hasattr(self.processing_class, "image_token_id"):
                 prompt_ids = [collapsed(prompt, self.processing_class.image_token_id) for prompt in prompt_ids]
@@ -40,6 +48,14 @@ def trainer_class() -> Any:
             return (*made, images and [each or [] for each in images], of_tools)
 
     return Trainer
+
+
+def _without_no_images(module: Any, arguments: Any, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The inputs of a model without the empty ones of images, where none of the rows has an image."""
+    pixels = inputs.get("pixel_values")
+    if pixels is None or len(pixels):
+        return arguments, inputs
+    return arguments, {name: value for name, value in inputs.items() if name not in _OF_IMAGES}
 
 
 @contextmanager

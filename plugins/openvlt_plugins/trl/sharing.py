@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge
 
-from openvlt import Option, UsageError, visible_gpus
+from openvlt import Example, Option, UsageError, visible_gpus
 from openvlt_plugins.trl import parts
 
 if TYPE_CHECKING:
@@ -123,6 +124,23 @@ def check_checkpoint(checkpoint: Path | None, shared: Sharing) -> None:
             f"The checkpoint {checkpoint} was written with parallel: {written}, and this training has {shared}.",
             f"Set parallel: {written}, or delete the checkpoint.",
         )
+
+
+def check_rows(shared: Sharing, freeze: Sequence[str] | None, examples: Sequence[Example]) -> None:
+    """Refuse rows without an image beside rows with one where processes gather the vision tower together.
+
+    A process whose rows have none would not gather it, and the others would wait for it for ever.
+
+    Raises:
+        UsageError: what to do instead.
+    """
+    whole = shared == "fsdp2" and (freeze is None or set(freeze) == set(parts.FROZEN))
+    if shared in ("ddp", "zero2") or whole or len({bool(example.images) for example in examples}) < 2:
+        return
+    raise UsageError(
+        f"Some examples have an image and some have none, and parallel: {shared} divides the vision tower.",
+        "Set parallel: fsdp2 with vision and projector frozen, parallel: ddp, or train on one kind of examples.",
+    )
 
 
 def arguments(options: TrlTrainer, shared: Sharing, gpu: bool) -> dict[str, Any]:

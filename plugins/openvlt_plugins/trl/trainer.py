@@ -133,6 +133,7 @@ class TrlTrainer(Trainer):
         shared, why = self.choose(model, longest)
         logging.getLogger(__name__).warning("parallel: %s, because %s.", shared, why)
         sharing.check_checkpoint(job.checkpoint, shared)
+        sharing.check_rows(shared, self.freeze, job.examples())
         with stopping.requests() as came:
             trainer = self._trainer(job, model, processor, longest, shared, came)
             trainer.train(resume_from_checkpoint=job.checkpoint and str(job.checkpoint))
