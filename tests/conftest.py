@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from families import FAMILIES
 from judge_endpoint import Endpoint
 from tiny_models import save_text_model, save_vision_model
 
@@ -42,6 +44,21 @@ def vision_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vision")
     save_vision_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
+    """The folder of a tiny random model of a family; see `families.FAMILIES`."""
+
+    @cache
+    def folder(name: str) -> Path:
+        FAMILIES[name].save(made := tmp_path_factory.mktemp("family"))
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        # The processor of SmolVLM wants a package that only writes the numbers of videos in words.
+        patch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", str)
+        yield folder
 
 
 FAKE = Path(__file__).parent / "plugins" / "fake" / "openvlt_fake.py"

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ImageReader as ImageReader,
         Keep as Keep,
         MaxTokens as MaxTokens,
+        Memory as Memory,
         Option as Option,
         ProgramCaptioner as ProgramCaptioner,
         Reads as Reads,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         Trainer as Trainer,
         TrainJob as TrainJob,
         Verifier as Verifier,
+        Workload as Workload,
     )
     from openvlt.keys import (
         EndpointKey as EndpointKey,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
         Judged as Judged,
         Message as Message,
         Model as Model,
+        ModelShape as ModelShape,
         Rejected as Rejected,
         Sampling as Sampling,
         Trace as Trace,
@@ -85,6 +88,7 @@ if TYPE_CHECKING:
         uniform_draws as uniform_draws,
     )
     from openvlt.stratify import allocate as allocate
+    from openvlt.system import visible_gpus as visible_gpus
 
 # The usage statistics of vLLM and Ray and the telemetry of the hub are off, here and in child processes, unless the
 # user has set the variable. Each package reads its own when it is imported, so this is before any of them can be.
@@ -105,16 +109,17 @@ _HOMES = {
     "openvlt.interfaces": (
         "AnswerVerifier", "AskingExampleFilter", "AskingTraceFilter", "AskingVerifier", "Backend", "Benchmark",
         "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "ImageReader", "Keep", "MaxTokens",
-        "Option", "ProgramCaptioner", "Reads", "Request", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP",
-        "TraceFilter", "Trainer", "TrainJob", "Verifier",
+        "Memory", "Option", "ProgramCaptioner", "Reads", "Request", "Samples", "Seed", "Source", "Teacher",
+        "Temperature", "TopP", "TraceFilter", "Trainer", "TrainJob", "Verifier", "Workload",
     ),
     "openvlt.plain_text": ("PlainText",),
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),
     "openvlt.records": (
-        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "Rejected",
-        "PLACEHOLDER", "Sampling", "Trace", "Verdict", "with_images",
+        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "ModelShape",
+        "PLACEHOLDER", "Rejected", "Sampling", "Trace", "Verdict", "with_images",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
+    "openvlt.system": ("visible_gpus",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

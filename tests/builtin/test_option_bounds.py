@@ -72,6 +72,7 @@ def test_bounds_are_described() -> None:
         ("teacher", {"use": "policy", "k": True}, "is True, but it must be a number, at least 1"),
         ("filter", {"use": "sample", "count": "all"}, "is 'all', but it must be a whole number, at least 1"),
         ("trainer", {"use": "sft", "freeze": ["visual"]}, "is 'visual', but .* Did you mean 'vision'"),
+        ("trainer", {"use": "sft", "lora_targets": "q_proj"}, "lora_targets has no effect .* Set lora_rank too"),
         ("trainer", {"use": "sft", "schedule": "cosin"}, "Did you mean 'cosine'"),
         ("trainer", {"use": "sft", "batch": 10, "device_batch": 4}, "batch of 10 .* such as 8 or 12"),
         ("trainer", {"use": "sft", "batch": 2, "device_batch": 4}, "batch of 2 .* such as 4"),

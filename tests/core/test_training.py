@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from made import Bench, Heard
 
 from openvlt.errors import DataError, OpenvltError, UsageError
-from openvlt.records import Example, Format, Model, Row, Trace
+from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace
 from openvlt.registry import Registry
 from openvlt.stages.checkpoints import complete, last_complete
 from openvlt.stages.workspace import Output
@@ -471,3 +473,37 @@ def test_a_third_partys_trainer_reads_pairs(stages: Bench) -> None:
     pairs = sum(min(count, 4 - count) for count in correct)
     assert made.record.counts == {"pairs": pairs, "chosen correct": pairs, "rejected correct": 0}
     assert (folder / "skill.json").read_bytes() == (stages.model / "skill.json").read_bytes()
+
+
+class MixedJob(TextJob):
+    """Sums, every other one with a picture, of which one process may get none."""
+
+    def examples(self) -> list[Example]:
+        picture = (Image.file("/made"),)
+        return [replace(each, images=picture if n % 2 else ()) for n, each in enumerate(super().examples())]
+
+    def read(self, image: Image) -> Any:
+        import PIL.Image
+
+        return PIL.Image.new("RGB", (40, 40), (9, 90, 200))
+
+    def reward(self, claims: Sequence[Claim]) -> list[Any]:
+        return [SimpleNamespace(reward=float(len(claim.response) % 7), verdicts={}) for claim in claims]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("trainer", "options"),
+    [
+        ("sft", {**SFT, "device_batch": 1}),
+        ("grpo", {**GRPO, "device_batch": 1, "steps": 2, "beta": 0.01}),
+        ("grpo", {**GRPO, "device_batch": 8, "steps": 2, "freeze": []}),
+    ],
+)
+def test_rows_without_a_picture_train_beside_rows_with_one(
+    stages: Bench, vision_model: Path, tmp_path: Path, trainer: str, options: dict[str, Any]
+) -> None:
+    job = MixedJob(vision_model, tmp_path)
+    trained = stages.build("trainer", trainer, **options).component.train(job)
+    assert len(job.losses) == 2 and all(math.isfinite(loss) for loss in job.losses)
+    assert "language" in changed(vision_model, trained.folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,9 @@ from openvlt.errors import UsageError
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
+    from openvlt.interfaces import Memory
     from openvlt.pipeline import Pipeline
+    from openvlt.system import Gpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,25 @@ plan_option = click.option(
 )
 
 
+class GpusType(click.ParamType[Any]):
+    """GPUs as the command line names them: ``4x80``."""
+
+    name = "NxGB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from openvlt.system import Gpus
+
+        count, _, size = str(value).lower().partition("x")
+        if not (count.isdigit() and size.isdigit() and int(count) and int(size)):
+            self.fail(f"'{value}' is no number of GPUs with their memory. Write 4x80 for 4 GPUs of 80 GB.")
+        return Gpus(int(count), int(size) << 30)
+
+
+gpus_option = click.option(
+    "--gpus", type=GpusType(), help="With --plan: for these GPUs instead of this machine's, such as 4x80 (GB each)."
+)
+
+
 def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the recipe argument and its options to a command, which receives them as one `RecipeOptions`."""
 
@@ -189,10 +210,17 @@ def prepare(
     return pipeline
 
 
-def show_plan(pipeline: Pipeline) -> None:
-    """Print the stages of a pipeline, with those already done marked, and what keeps it from running here."""
+def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
+    """Print the stages of a pipeline, with those already done marked, and what keeps it from running.
+
+    Args:
+        pipeline: to be shown.
+        gpus: to plan for; None for those of this machine.
+    """
     from openvlt.report.table import Table, print_table
 
+    pipeline.workspace.gpus = gpus or pipeline.workspace.gpus
+    planned = list(pipeline.plan())
     rows = [
         (
             stage.name,
@@ -202,12 +230,38 @@ def show_plan(pipeline: Pipeline) -> None:
             "" if each.memory is None else f"{each.memory / 1e9:.1f} GB",
             "done" if cached else "",
         )
-        for stage, each, cached in pipeline.plan()
+        for stage, each, cached in planned
     ]
     print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))
+    _show_memory(
+        {stage.name: each.terms for stage, each, _ in planned if stage.stage_kind == "train"}, pipeline.workspace.gpus
+    )
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
+    if gpus:
+        for problem in dict.fromkeys(str(each.problem) for _, each, _ in planned if each.problem):
+            click.echo(f"This plan does not fit: {problem}", err=True)
+        return
     try:
         pipeline.check()
     except UsageError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
+
+
+def _show_memory(stages: Mapping[str, Memory], gpus: Gpus) -> None:
+    """Print what the memory of each training consists of, where the GPUs are known."""
+    from openvlt.report.table import Table, print_table
+
+    terms = list(dict.fromkeys(name for each in stages.values() for name in each))
+    rows = [
+        (
+            name,
+            *(f"{each[term] / 1e9:.1f}" if term in each else "" for term in terms),
+            f"{sum(each.values()) / 1e9:.1f}",
+        )
+        for name, each in stages.items()
+        if each
+    ]
+    if rows and gpus.count:
+        title = f"\nGB of each GPU, of which there {gpus.described}"
+        print_table(Table(("stage", *terms, "in all"), rows, title=title, labels=1))

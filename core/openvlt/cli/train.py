@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openvlt.cli.preparation import RecipeOptions, plan_option, prepare, recipe_options, show_plan
+from openvlt.cli.preparation import RecipeOptions, gpus_option, plan_option, prepare, recipe_options, show_plan
+from openvlt.errors import UsageError
 
 if TYPE_CHECKING:
     from openvlt.pipeline import Pipeline
     from openvlt.records import Run
+    from openvlt.system import Gpus
 
 
 @click.command()
 @recipe_options
 @click.option("--iterations", type=click.IntRange(1), help="Number of iterations; by default the recipe's.")
 @plan_option
-def train(options: RecipeOptions, iterations: int | None, plan_only: bool) -> None:
+@gpus_option
+def train(options: RecipeOptions, iterations: int | None, plan_only: bool, gpus: Gpus | None) -> None:
     """Run the whole loop of RECIPE, a name or a YAML file: make traces, train, score, repeat.
 
     RECIPE may also be your own questions: files of rows (JSON Lines, JSON, CSV, TSV, Parquet, Excel), folders,
@@ -26,9 +29,11 @@ def train(options: RecipeOptions, iterations: int | None, plan_only: bool) -> No
 
     The same command resumes an interrupted run; whatever is done already is reused.
     """
+    if gpus and not plan_only:
+        raise UsageError("--gpus has no effect on a run: it uses the GPUs of this machine.", "Add --plan.")
     pipeline = prepare(options, iterations=iterations, check=not plan_only)
     if plan_only:
-        show_plan(pipeline)
+        show_plan(pipeline, gpus)
         return
     from openvlt.report.live import make_progress
 

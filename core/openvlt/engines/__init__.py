@@ -8,8 +8,9 @@ from pathlib import Path
 
 from openvlt.engines.executor import Executor, Local
 from openvlt.engines.model_files import check_files
+from openvlt.engines.model_shapes import image_limit, model_shape
 from openvlt.engines.models import content_digest, file_digests, locate, packaged_models, size_in_bytes
-from openvlt.engines.resolution import Resolved, resolve
+from openvlt.engines.resolution import Resolved, backend_of, resolve
 from openvlt.errors import UsageError
 from openvlt.recipe import ExecutorSpec
 
@@ -17,11 +18,14 @@ __all__ = [
     "Executor",
     "Local",
     "Resolved",
+    "backend_of",
     "check_files",
     "content_digest",
     "file_digests",
+    "image_limit",
     "locate",
     "make_executor",
+    "model_shape",
     "packaged_models",
     "resolve",
     "size_in_bytes",

@@ -54,6 +54,16 @@ def resolve(model: Model, known: Mapping[str, Model], registry: Registry, home: 
         UsageError: the model does not exist here, or no plugin has a backend for it.
     """
     located = locate(model, known, home)
+    built, reason = backend_of(located, registry)
+    return Resolved(located, content_digest(located, home), built, reason)
+
+
+def backend_of(located: Model, registry: Registry) -> tuple[Built[Backend], str]:
+    """The backend that a located model runs on, and why, in half a sentence.
+
+    Raises:
+        PluginError, UsageError: there is no such backend, its options are wrong, or no plugin has one for the model.
+    """
     spec: Spec
     if isinstance(located.backend, tuple):
         spec, reason = first_installed(located.backend, registry)
@@ -61,4 +71,4 @@ def resolve(model: Model, known: Mapping[str, Model], registry: Registry, home: 
         spec, reason = located.backend, "the recipe names it"
     else:
         spec, reason = choose_backend(located, size_in_bytes(located), registry)
-    return Resolved(located, content_digest(located, home), registry.build(Backend, spec), reason)
+    return registry.build(Backend, spec), reason

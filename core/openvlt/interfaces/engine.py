@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from openvlt.interfaces.component import Component
-from openvlt.records import Completion, Image, Message, Model, Rejected, Sampling
+from openvlt.interfaces.memory import Memory, Workload
+from openvlt.records import Completion, Image, Message, Model, ModelShape, Rejected, Sampling
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -78,6 +79,14 @@ class Backend(Component, ABC):
     @property
     def parallel(self) -> int:
         return 1
+
+    def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        """What the engine of a model holds on each GPU that it uses at its fullest; None if unknown."""
+        return None
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        """Changes of options that need less memory, from the least intrusive; a plan that does not fit names them."""
+        return ()
 
     @abstractmethod
     def open(self, model: Model, read: ImageReader) -> AbstractContextManager[Engine]:

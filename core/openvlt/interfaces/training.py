@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from openvlt.interfaces.component import Component
-from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
+from openvlt.interfaces.memory import Memory, Workload
+from openvlt.records import Claim, Example, Format, Image, Model, ModelShape, Trace, Verdict
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -107,9 +108,35 @@ class Trainer(Component, ABC):
         """Traces, pairs or prompts of one batch: the fewest to train on, unless the recipe sets ``min_rows``."""
         return 1
 
+    def check_machine(self) -> None:
+        """Refuse what cannot be done here, such as an option whose package is not installed.
+
+        Called before any work, on the machine that trains.
+
+        Raises:
+            UsageError: what is missing, and how to get it.
+        """
+
     def processes(self) -> int:
-        """Number of processes that train together, each on its part of the batch."""
+        """Number of processes that train together on a machine, each on its part of the batch and on its own GPU."""
         return 1
+
+    def machines(self) -> int:
+        """Number of machines that train together, each with as many processes."""
+        return 1
+
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        """What each process holds on its GPU at its fullest; None if unknown.
+
+        Args:
+            shape: of the model it starts from.
+            work: the lengths it trains on, and the GPUs.
+        """
+        return None
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        """Changes of options that need less memory, from the least intrusive; a plan that does not fit names them."""
+        return ()
 
     def secrets(self) -> Sequence[str]:
         """Names of environment variables that hold secrets the training needs; it sees no others."""

@@ -76,10 +76,12 @@ class Ask(Stage[Responses]):
         return Model(id="policy" if self.trained else "base")
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_model(self.questions.benchmark.name, self.most, self._model, workspace)
+        return describe_model(
+            self.questions.benchmark.name, self.most, self._model, workspace, self.sampling.max_tokens
+        )
 
     def check(self, workspace: Workspace) -> None:
-        check_model(workspace, self._model, "base", "")
+        check_model(workspace, self._model, "base", "", self.sampling.max_tokens)
 
     def run(self, context: Context) -> Made[Responses]:
         context.resolve(self.name, self._model, self.trained)

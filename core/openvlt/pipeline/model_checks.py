@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -14,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import system
-from openvlt.engines import check_files, size_in_bytes
-from openvlt.errors import UsageError
+from openvlt.engines import backend_of, check_files, model_shape, size_in_bytes
+from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
+from openvlt.pipeline.memory_plan import Need, need, workload
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
@@ -26,9 +25,12 @@ from openvlt.stages.asker import check_served, models_asked
 from openvlt.stages.workspace import Workspace
 
 OVERHEAD = 1.2
-"""Memory of a running model over that of its weights: activations, key-value cache, buffers (a rule of thumb)."""
+"""Memory of a running model over that of its weights, where no more is known of it (a rule of thumb)."""
 LARGEST_ON_CPU = 4e9
 """Parameters beyond which a model without a GPU is too slow to be of any use."""
+
+REPLY = 2048
+"""Tokens of the longest reply, where a stage does not say (the default of `Sampling`)."""
 
 _NO_MODEL = "Give a folder that exists, or an id such as Qwen/Qwen2.5-VL-3B-Instruct."
 OWN = ("base", "policy", "previous")
@@ -50,16 +52,42 @@ def check_packages(recipe: Recipe) -> None:
         )
 
 
-def describe_model(component: str, rows: int | None, model: Model, workspace: Workspace) -> Description:
-    """What a plan shows of a stage that runs a model; a policy needs the memory of the base."""
+def describe_model(
+    component: str, rows: int | None, model: Model, workspace: Workspace, reply: int = REPLY
+) -> Description:
+    """What a plan shows of a stage that runs a model; a policy needs the memory of the base.
+
+    Args:
+        component: that carries it out.
+        rows: their maximum number.
+        model: that runs.
+        workspace: finds it.
+        reply: tokens of its longest reply.
+    """
     located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
     if located.url:
         return Description(component, rows, f"{model.id} at {key_names(located.url)}")
+    shown = model.id.rsplit("/site-packages/", 1)[-1]
+    found = _engine_need(workspace, located, reply)
+    memory = found.total if found else _weights(located)
+    return Description(component, rows, shown, memory, found.terms if found else {})
+
+
+def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
+    """What the backend of a model says that it needs; None if nothing is known."""
+    shape = model_shape(located)
+    try:
+        built, _ = backend_of(located, workspace.registry)
+    except (PluginError, UsageError):  # reported where the model is checked
+        return None
+    return need(built.component, shape, workload(located, shape, reply, workspace.gpus))
+
+
+def _weights(located: Model) -> float | None:
     size = size_in_bytes(located)
     if size is None and (count := parameters(located.id)) is not None:
         size = int(count * (4 if located.dtype == "float32" else 2))
-    shown = model.id.rsplit("/site-packages/", 1)[-1]
-    return Description(component, rows, shown, None if size is None else size * OVERHEAD)
+    return None if size is None else size * OVERHEAD
 
 
 def describe_asked(stage: Description, components: Iterable[Built[Any]], workspace: Workspace) -> Description:
@@ -89,7 +117,7 @@ def check_asked(workspace: Workspace, built: Built[Any], key: str, *, in_step: b
         check_model(workspace, model, who, key)
 
 
-def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
+def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: int | None = REPLY) -> None:
     """Refuse a model that cannot run here; a served model is its server's concern, but for its address and key.
 
     Args:
@@ -97,6 +125,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
         model: what is asked or trained; a ``policy`` has the size of the base, which has a check of its own.
         who: asks it, for messages: ``teacher r1-distill``.
         key: of the recipe that names the model, for ``--set``.
+        reply: tokens of its longest reply; None for a model that is trained, whose trainer tells what it needs.
 
     Raises:
         UsageError: what the model needs, and what to do instead.
@@ -110,28 +139,18 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
     if model.id == "base":
         who, key = "base", ""
     _check_backends(workspace, located, who)
-    if located.url or _is_here(located, who):
+    if located.url:
         return
+    here = _is_here(located, who)
     smaller = f"--set {key}=HUB_ID" if key else "--base FOLDER_OR_HUB_ID"
     role = who.partition(" ")[0]
     address = "http://HOST:8000/v1"
     switch = f"--{role}-url {address}" if role in ("captioner", "teacher") else f"--set {key}.url=[{address}]"
     served = f", one that is served ({switch})" if key.endswith(".model") else ""
     remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
-    size = parameters(located.id)
-    width = 4 if located.dtype == "float32" else 2
-    needed = (size or 0) * width * OVERHEAD
-    gpu, ram = gpu_memory(), system.memory()
-    if size and gpu and needed > gpu:
-        raise UsageError(
-            f"The {who} runs {located.id}, which needs about {_gb(needed)}; the GPUs have {_gb(gpu)}.", remedy
-        )
-    if size and not gpu and (size > LARGEST_ON_CPU or (ram and needed > ram)):
-        raise UsageError(
-            f"The {who} runs {located.id}, which needs about {_gb(needed)} of GPU memory, and this machine has no GPU.",
-            remedy,
-        )
-    if downloaded(located):
+    if reply is not None:
+        _check_memory(workspace, located, who, key, reply, remedy)
+    if here or downloaded(located):
         return
     if not reachable():
         raise UsageError(
@@ -144,6 +163,24 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str) -> None:
         raise UsageError(
             f"The {who} runs {located.id}{at}, which is no folder here and no model of the hub that may be read.",
             f"Give another ({smaller.partition('=')[0]}){served}, or set HF_TOKEN if it is private or gated.",
+        )
+
+
+def _check_memory(workspace: Workspace, located: Model, who: str, key: str, reply: int, remedy: str) -> None:
+    """Refuse a model that the GPUs cannot hold, or that is too large for a machine without one."""
+    gpus, ram, rough = workspace.gpus, system.memory(), _weights(located) or 0
+    if gpus.count:
+        found = _engine_need(workspace, located, reply)
+        if found and not found.fits:
+            raise found.problem(f"The {who} runs {located.id}, which", f"{key or 'base'}.backend")
+        if not found and rough > gpus.count * gpus.size:
+            raise UsageError(
+                f"The {who} runs {located.id}, which needs about {_gb(rough)}; there {gpus.described}.", remedy
+            )
+    elif not Path(located.id).exists() and ((parameters(located.id) or 0) > LARGEST_ON_CPU or (ram and rough > ram)):
+        raise UsageError(
+            f"The {who} runs {located.id}, which needs about {_gb(rough)} of GPU memory, and this machine has no GPU.",
+            remedy,
         )
 
 
@@ -183,18 +220,6 @@ def parameters(id: str) -> float | None:
     """Parameters of a model, read from its name (``...-14B``), or None."""
     found = _PARAMETERS.findall(id.rsplit("/", 1)[-1])
     return max(float(number) for number in found) * 1e9 if found else None
-
-
-@cache
-def gpu_memory() -> int:
-    """Bytes of memory of all GPUs together, 0 without one; asked of the driver, for importing torch takes seconds."""
-    if not shutil.which("nvidia-smi"):
-        return 0
-    asked = subprocess.run(
-        ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-        env=system.child_environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return sum(int(line) << 20 for line in asked.stdout.split() if line.isdigit())
 
 
 def downloaded(model: Model) -> bool:

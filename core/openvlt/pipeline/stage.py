@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from openvlt.bench.questions import Questions
 from openvlt.engines import Resolved
+from openvlt.errors import UsageError
+from openvlt.interfaces import Memory
 from openvlt.records import BenchResult, Model, StageRecord
 from openvlt.stages.load import image_digests
 from openvlt.stages.workspace import Output, Workspace
@@ -24,13 +26,17 @@ class Description:
         component: what carries it out.
         rows: maximum number of rows, None if it is known only afterwards.
         model: what runs.
-        memory: approximate bytes the model needs; None if unknown, or if no model runs here.
+        memory: approximate bytes the model needs of each GPU; None if unknown, or if no model runs here.
+        terms: what this consists of, as far as it is known.
+        problem: why the GPUs cannot hold it, if so.
     """
 
     component: str
     rows: int | None = None
     model: str = ""
     memory: float | None = None
+    terms: Memory = field(default_factory=dict)
+    problem: UsageError | None = None
 
 
 @dataclass(frozen=True, slots=True)

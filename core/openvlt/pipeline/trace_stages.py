@@ -35,14 +35,19 @@ class Caption(RowStage):
 
     stage_kind: ClassVar[str] = "caption"
 
+    @property
+    def _reply(self) -> int:
+        return int(self.captioner.component.sampling.max_tokens)
+
     def describe(self, workspace: Workspace) -> Description:
         if self.model is None:
             return Description(self.captioner.entry.name, self.most)
-        return describe_model(self.captioner.entry.name, self.most, self.model, workspace)
+        return describe_model(self.captioner.entry.name, self.most, self.model, workspace, self._reply)
 
     def check(self, workspace: Workspace) -> None:
         if self.model is not None:
-            check_model(workspace, self.model, f"captioner {self.captioner.entry.name}", "captioner.model")
+            who = f"captioner {self.captioner.entry.name}"
+            check_model(workspace, self.model, who, "captioner.model", self._reply)
             return
         with self.captioner.guarded():
             self.captioner.component.revision()
@@ -69,12 +74,18 @@ class Distill(RowStage):
         """Chains of each example."""
         return self.teacher.component.sampling.n
 
+    @property
+    def reply(self) -> int:
+        """Tokens of the longest chain."""
+        return self.teacher.component.sampling.max_tokens
+
     def describe(self, workspace: Workspace) -> Description:
         component = f"{self.teacher.entry.name}, {self.samples} each"
-        return describe_model(component, self.most, self.model, workspace)
+        return describe_model(component, self.most, self.model, workspace, self.reply)
 
     def check(self, workspace: Workspace) -> None:
-        check_model(workspace, self.model, f"teacher {self.teacher.entry.name}", "traces.teacher.model")
+        who = f"teacher {self.teacher.entry.name}"
+        check_model(workspace, self.model, who, "traces.teacher.model", self.reply)
 
     def rows(self, context: Context) -> Output:
         model = context.resolve(self.name, self.model, self.trained)

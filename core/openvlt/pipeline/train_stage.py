@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from openvlt.engines import model_shape
 from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Trainer
-from openvlt.pipeline.model_checks import check_asked, check_model, describe_asked, describe_model
+from openvlt.pipeline.memory_plan import Need, need, workload
+from openvlt.pipeline.model_checks import REPLY, check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.stages.launch import check_machine
 from openvlt.stages.train import Rewards, check_count, count_rows, model_options, train
 from openvlt.stages.workspace import NotDone, Workspace
 
@@ -54,11 +57,28 @@ class Train(Stage[Model]):
 
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
-        return describe_asked(found, self.rewards.verifiers.values(), workspace)
+        found = describe_asked(found, self.rewards.verifiers.values(), workspace)
+        needed = self._need(workspace)
+        if needed is None:
+            return found
+        problem = None if needed.fits else needed.problem(f"Stage {self.name}", self._key)
+        return replace(found, memory=needed.total, terms=needed.terms, problem=problem)
+
+    def _need(self, workspace: Workspace) -> Need | None:
+        """What the trainer needs of each GPU; a policy has the shape of the base."""
+        start = replace(self.start, id="base") if self.start.id == "policy" else self.start
+        located = workspace.locate(start)
+        shape = None if located.url else model_shape(located)
+        reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
+        return need(self.trainer.component, shape, workload(located, shape, reply, workspace.gpus))
+
+    @property
+    def _key(self) -> str:
+        return f"train.{self.name.rpartition('-')[0]}"
 
     def check(self, workspace: Workspace) -> None:
-        key = f"train.{self.name.rpartition('-')[0]}"
-        check_model(workspace, self.start, f"phase {self.name}", f"{key}.start")
+        key = self._key
+        check_model(workspace, self.start, f"phase {self.name}", f"{key}.start", reply=None)
         for option, model in model_options(self.trainer).items():
             check_model(workspace, model, f"{option} of {self.name}", f"{key}.{option}")
         for name, built in self.rewards.verifiers.items():
@@ -68,6 +88,13 @@ class Train(Stage[Model]):
                 f"The phase {self.name} starts from a model at an endpoint, which cannot be trained.",
                 f"Set {key}.start to a folder or a hub id.",
             )
+        if (needed := self._need(workspace)) and not needed.fits:
+            raise needed.problem(f"Stage {self.name}", key)
+        try:
+            self.trainer.component.check_machine()
+            check_machine(self.trainer.component)
+        except UsageError as error:
+            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy) from error
         try:
             if (most := self.most) is not None:
                 check_count(self.name, most, self.trainer.component, self.min_rows)

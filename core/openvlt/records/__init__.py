@@ -5,6 +5,7 @@ from openvlt.records.chat import Completion, FinishReason, Message, Model, Part,
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
 from openvlt.records.example import MOST_DECIMALS, PLACEHOLDER, AnswerType, Example, Image, NewImage, Rejected
 from openvlt.records.format import Format
+from openvlt.records.model_shape import ModelShape
 from openvlt.records.row import Row
 from openvlt.records.run import Run, RunStatus, StageRecord
 from openvlt.records.weight import Weight
@@ -24,6 +25,7 @@ __all__ = [
     "Judged",
     "Message",
     "Model",
+    "ModelShape",
     "NewImage",
     "Paired",
     "Part",

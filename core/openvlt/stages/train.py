@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from openvlt.interfaces import Trainer, Verifier
 from openvlt.keys import KEYS, endpoint_key
 from openvlt.records import Format, Model
 from openvlt.registry import Built
+from openvlt.stages import launch
 from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_complete, remove_checkpoints
 from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
@@ -130,7 +130,8 @@ def _make(
             *trainer.component.secrets(),
             *_secrets_of_models([start, *models.values(), *rewards.models.values()]),
         ]
-        run_child(_command(trainer.component, job), folder.path, step.name, workspace.progress, secrets)
+        command, environment = launch.command(trainer.component, job), launch.environment(trainer.component, *secrets)
+        run_child(command, environment, folder.path, step.name, workspace.progress)
         result = read_checked(folder.path / "result.json")
     for concern in result["concerns"]:
         workspace.progress.note(f"Warning: {step.name}: {concern}")
@@ -260,12 +261,3 @@ def _write_job(
 
 def _spec(built: Built[Any]) -> dict[str, Any]:
     return {"use": built.entry.id, **built.options}
-
-
-def _command(trainer: Trainer, job: Path) -> list[str]:
-    """The command of the child; ``torchrun`` for several processes: ``accelerate launch --cpu`` silently starts one."""
-    worker = ["-m", "openvlt.stages.train_worker", str(job)]
-    processes = trainer.processes()
-    if processes == 1:
-        return [sys.executable, *worker]
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", *worker]

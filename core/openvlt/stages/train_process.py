@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -12,32 +13,33 @@ from pathlib import Path
 
 from openvlt import errors, system
 from openvlt.errors import OpenvltError
+from openvlt.stages.launch import ROLE
 from openvlt.stages.progress import Progress
 from openvlt.store import write_atomically, writing
 
 GRACE_SECONDS = 120.0
 """How long a training that is asked to end may take to save a checkpoint, before it is killed."""
-_PROBE = 16 * 1024
+_PROBE = 64 * 1024
 SHOWN = ("reward", "loss", "rewards/margins", "completions/mean_length", "mean_token_accuracy")
 
 
-def run_child(command: list[str], folder: Path, stage: str, progress: Progress, secrets: list[str]) -> None:
+def run_child(command: list[str], environment: dict[str, str], folder: Path, stage: str, progress: Progress) -> None:
     """Run the child until it has written ``result.json``, and report its metrics.
 
     Args:
         command: of the child.
+        environment: of the child.
         folder: of the stage; what the child prints is appended to ``train.log``.
         stage: its name, for messages.
         progress: receives the metrics.
-        secrets: names of the secret environment variables that the child may see.
 
     Raises:
         OpenvltError: the error of the trainer, or how the child died.
     """
     with writing(folder):
-        (folder / "error.json").unlink(missing_ok=True)
+        for error in folder.glob("error-*.json"):
+            error.unlink()
         log = (folder / "train.log").open("ab")
-    environment = system.child_environment(*secrets, TOKENIZERS_PARALLELISM="false")
     with log:
         child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
@@ -117,29 +119,49 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _failure(folder: Path, stage: str, code: int) -> OpenvltError:
-    """Why there is no result: the error the child wrote, or how it died."""
+    """Why there is no result: the error the child wrote, or how it died; of several processes the first that failed."""
     log = folder / "train.log"
-    path = folder / "error.json"
-    if path.exists():
-        error = json.loads(path.read_bytes())
+    last = _last_words(log)
+    silent = _died_first(folder, last)
+    written = [json.loads(path.read_bytes()) for path in folder.glob("error-*.json")]
+    if written and not silent:
+        error = min(written, key=lambda each: each["time"])
         if "problem" in error:
             error_type: type[OpenvltError] = getattr(errors, error["type"], OpenvltError)
             return error_type(error["problem"], error["remedy"])
         cause = f"ended with code {code}: {error['crash']}"
     else:
-        last = _last_words(log)
-        if code > 0 and (named := re.findall(r"^\s*exitcode\s*: (-?\d+)", last, re.MULTILINE)):
-            code = int(named[-1])  # several processes: which one failed first, and how, is said last
+        lines = [line.strip() for line in last.splitlines() if line.strip()]
+        if silent:
+            process, code = silent
+            prefix = f"[{ROLE}{process}]:"
+            lines = [text for line in lines if line.startswith(prefix) and (text := line.removeprefix(prefix).strip())]
         hint = " (out of memory?)" if code == system.KILLED else ""
-        lines = [line.strip() for line in last.splitlines() if line.strip()] or ["it wrote no message"]
-        cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {lines[-1]}"
+        said = lines[-1] if lines else "it wrote no message"
+        cause = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}: {said}"
         if code >= 0:
-            write_atomically(path, b" " * _PROBE)  # a child that cannot write cannot say so either
-            path.unlink()
+            probe = folder / "error.json"
+            write_atomically(probe, b" " * _PROBE)  # a child that cannot write cannot say so either
+            probe.unlink()
     return OpenvltError(
         f"The training process of {stage} {cause.rstrip('.')}.",
         f"See {log}; the same command resumes from the last checkpoint.",
     )
+
+
+def _died_first(folder: Path, log: str) -> tuple[str, int] | None:
+    """The process that died before the others without writing why, and its exit code; None if there is none.
+
+    The others fail because of it, and do write something: that their connection was closed. What started them lists,
+    as its last words, when each was seen to have ended; those ended by itself have SIGTERM's code.
+    """
+    seen = r"time +: (\S+)\n.*\n  rank +: (\d+) \(local_rank: (\d+)\)\n  exitcode +: (-?\d+)"
+    failures = re.findall(seen, log.rpartition(" FAILED\n")[2])
+    for time_of_death, rank, process, code in failures:
+        first = time_of_death == min(failures)[0] and int(code) != -signal.SIGTERM
+        if first and not (folder / f"error-{rank}.json").exists():
+            return process, int(code)
+    return None
 
 
 def _last_words(log: Path) -> str:

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -178,13 +179,13 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
 
 
 def _write_error(folder: Path, error: Exception) -> None:
-    """Tell the parent; of several processes the first, for the others fail because of it."""
+    """Tell the parent, which of several processes believes the first: the others fail because of it."""
     if isinstance(error, OpenvltError):
         content = {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
     else:
         content = {"crash": f"{type(error).__name__}: {error}".splitlines()[0]}
-    if not (folder / "error.json").exists():
-        write_atomically(folder / "error.json", json.dumps(content).encode())
+    path = folder / f"error-{os.environ.get('RANK', '0')}.json"
+    write_atomically(path, json.dumps({**content, "time": time.time()}).encode())
 
 
 def unwritable(error: BaseException, folder: Path) -> DataError | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from openvlt import Backend, Engine, ImageReader, Model, Option
+from openvlt import Backend, Engine, ImageReader, Memory, Model, ModelShape, Option, Workload
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class HfBackend(Backend):
     default_for = "any"
     capabilities = frozenset({"images", "samples", "seeds"})
     deterministic = True
+
+    def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory:
+        """Weights and the cache of a batch, over all GPUs, and 1.5 GB of each for CUDA and one layer (an estimate)."""
+        cache = self.batch * (work.prompt + work.reply) * shape.kv_width * work.width
+        gpus = max(1, work.gpus)
+        weights = shape.parameters * work.width
+        return {"weights": weights / gpus, "cache": cache / gpus, "headroom": 1.5e9 if work.gpus else 0.0}
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        return [{"batch": batch} for batch in (32, 16, 8, 4, 1) if batch < self.batch]
 
     @contextmanager
     def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:

@@ -46,12 +46,12 @@ def lazy(job: TrainJob, rows: int, processor: Any, **replies: Sequence[str]) -> 
         chosen = [examples[index] for index in batch["index"]]
         columns: dict[str, list[Any]] = {
             "index": list(batch["index"]),
-            "prompt": [[_turn(message, sees, plain) for message in job.format.prompt(example)] for example in chosen],
+            "prompt": [[turn(message, sees, plain) for message in job.format.prompt(example)] for example in chosen],
         }
         if sees:
             columns["images"] = [[job.read(image) for image in example.images] for example in chosen]
         for name, texts in replies.items():
-            columns[name] = [[_turn(Message.assistant(texts[index]), sees, plain)] for index in batch["index"]]
+            columns[name] = [[turn(Message.assistant(texts[index]), sees, plain)] for index in batch["index"]]
         return columns
 
     order = {"index": in_epochs(len(examples), rows, job.seed)}
@@ -59,7 +59,7 @@ def lazy(job: TrainJob, rows: int, processor: Any, **replies: Sequence[str]) -> 
     return Dataset.from_dict(order).with_transform(columns_of) if sees else Dataset.from_dict(columns_of(order))
 
 
-def _turn(message: Message, sees: bool, plain: PlainText) -> dict[str, Any]:
+def turn(message: Message, sees: bool, plain: PlainText) -> dict[str, Any]:
     """A turn as chat templates expect it: a list of parts for a vision model, else one text."""
     parts: list[dict[str, str]] = [
         {"type": "image"} if isinstance(part, Image) else {"type": "text", "text": plain(part)}

@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from annotated_types import Ge, Gt
 
-from openvlt import Format, Option, Reads, Trace, TrainJob, UsageError
-from openvlt_plugins.trl import dataset
+from openvlt import Format, Memory, ModelShape, Option, Reads, Trace, TrainJob, UsageError, Workload
+from openvlt_plugins.trl import dataset, memory
 from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
 
 Loss: TypeAlias = Literal[
@@ -49,12 +49,21 @@ class Dpo(TrlTrainer):
                 "Give one weight per loss, or none.",
             )
 
-    def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        from trl import DPOConfig, DPOTrainer
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        return memory.needed(self, shape, work, sequences=2 * self.device_batch, reply=work.reply, reference=True)
 
+    def responses(self, job: TrainJob) -> dict[str, Any]:
         pairs = job.pairs()
-        config = DPOConfig(
-            **self.arguments(job),
+        return {
+            "chosen": [_reply(chosen, job.format) for chosen, _ in pairs],
+            "rejected": [_reply(rejected, job.format) for _, rejected in pairs],
+        }
+
+    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
+        from trl import DPOConfig
+
+        return DPOConfig(
+            **fields,
             train_sampling_strategy="sequential",
             max_length=None,
             beta=self.beta,
@@ -63,16 +72,15 @@ class Dpo(TrlTrainer):
             save_steps=self.save_steps,
             dataloader_num_workers=self.workers,
         )
-        data = dataset.lazy(
-            job,
-            len(pairs) * self.epochs,
-            shared["processing_class"],
-            chosen=[_reply(chosen, job.format) for chosen, _ in pairs],
-            rejected=[_reply(rejected, job.format) for _, rejected in pairs],
-        )
+
+    def trainer(self, job: TrainJob, **shared: Any) -> Any:
+        from trl import DPOTrainer
+
+        replies = self.responses(job)
+        data = dataset.lazy(job, len(job.examples()) * self.epochs, shared["processing_class"], **replies)
         # The reference model is the starting model also on resume: TRL loads it from the folder that the policy was
-        # created from, which is job.model; the checkpoint only replaces the policy's weights.
-        return DPOTrainer(args=config, train_dataset=data, **shared)
+        # created from; the checkpoint only replaces the policy's weights. Under LoRA it is the policy without adapters.
+        return DPOTrainer(train_dataset=data, **shared)
 
 
 def _reply(trace: Trace, format: Format) -> str:

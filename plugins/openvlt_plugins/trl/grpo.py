@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt, Interval, Le
 
-from openvlt import Claim, Completion, MaxTokens, Option, Reads, TopP, TrainJob, UsageError, parse
-from openvlt_plugins.trl import dataset, imports
+from openvlt import (
+    Claim,
+    Completion,
+    MaxTokens,
+    Memory,
+    ModelShape,
+    Option,
+    Reads,
+    TopP,
+    TrainJob,
+    UsageError,
+    Workload,
+    parse,
+)
+from openvlt_plugins.trl import dataset, imports, memory, rollouts
 from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
 
 
@@ -54,6 +68,19 @@ class Grpo(TrlTrainer):
         Literal["off", "colocate", "server"], Option("where vLLM generates the rollouts; off for transformers")
     ] = "off"
     vllm_url: Annotated[str | None, Option("address of the vLLM server", affects_output=False)] = None
+    vllm_memory: Annotated[
+        float | None, Gt(0), Le(1), Option("share of a GPU that a colocated vLLM takes; 0.3 if unset")
+    ] = None
+    vllm_tensor_parallel: Annotated[
+        int | None, Ge(1), Option("GPUs that each layer of a colocated vLLM is split over; 1 if unset")
+    ] = None
+    vllm_sleep: Annotated[
+        bool | None, Option("whether a colocated vLLM gives its memory back during an update; true if unset")
+    ] = None
+    importance_correction: Annotated[
+        Literal["off", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"] | None,
+        Option("how the loss weighs what vLLM found likelier or unlikelier than the policy; token_truncate if unset"),
+    ] = None
     save_every: Annotated[
         int, Ge(1), Option("generations between checkpoints", unit="generations", affects_output=False)
     ] = 10
@@ -66,47 +93,108 @@ class Grpo(TrlTrainer):
                 f"GRPO cannot divide {rollouts} responses (prompts x generations) into batches of {self.batch}.",
                 f"Choose batch as a divisor of prompts x generations, such as {self._divisor(rollouts)}.",
             )
-        if rollouts // self.devices % self.generations:
+        self._check_vllm()
+
+    def check_batch(self) -> None:
+        super().check_batch()
+        if self.prompts * self.generations // self.world % self.generations:
             raise UsageError(
-                f"GRPO would split groups of {self.generations} responses over {self.devices} processes.",
+                f"GRPO would split groups of {self.generations} responses over {self.world} processes.",
                 "Choose prompts as a multiple of devices, so that each group is on one process.",
             )
+
+    def _check_vllm(self) -> None:
+        """Refuse options of vLLM that have no effect, or bias the training."""
+        colocated = ("vllm_memory", "vllm_tensor_parallel", "vllm_sleep")
+        for mode, names in {"server": ("vllm_url",), "colocate": colocated}.items():
+            for name in names:
+                if getattr(self, name) is not None and self.vllm != mode:
+                    raise UsageError(
+                        f"The option {name} has no effect with vllm: {self.vllm}.", f"Set vllm: {mode}, or remove it."
+                    )
+        if self.vllm == "off" and self.importance_correction is not None:
+            raise UsageError("The option importance_correction has no effect without vLLM.", "Set vllm, or remove it.")
+        if self.vllm != "off" and self.top_p < 1 and self.importance_correction != "off":
+            raise UsageError(
+                f"The importance correction of vLLM's responses is biased by top_p: {self.top_p:g}: the probabilities "
+                "of vLLM are those among the likeliest tokens alone.",
+                "Set top_p: 1, or importance_correction: off.",
+            )
+        if self.devices != "auto" and self.world % self.tensor_parallel:
+            raise UsageError(
+                f"vLLM cannot be split over {self.tensor_parallel} of {self.world} devices (option "
+                "vllm_tensor_parallel).",
+                "Choose a divisor of devices x nodes.",
+            )
+
+    @property
+    def tensor_parallel(self) -> int:
+        return self.vllm_tensor_parallel or 1
+
+    @property
+    def engine_share(self) -> float:
+        """Of a GPU's memory; the default is TRL's."""
+        return self.vllm_memory or 0.3
+
+    @property
+    def sleeps(self) -> bool:
+        return self.vllm_sleep is not False
 
     def _divisor(self, rollouts: int) -> int:
         """The divisor of the rollouts that is closest to the batch and fits the devices, else closest to it."""
         divisors = [each for each in range(1, rollouts + 1) if rollouts % each == 0]
-        fitting = [each for each in divisors if each % (self.device_batch * self.devices) == 0]
+        fitting = [each for each in divisors if each % (self.device_batch * self.world) == 0]
         return min(fitting or divisors, key=lambda each: abs(each - self.batch))
 
     def batch_rows(self) -> int:
         return self.prompts
 
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        terms = memory.needed(
+            self, shape, work, sequences=self.device_batch, reply=self.max_tokens, reference=self.beta > 0
+        )
+        return terms | {"rollouts": memory.rollouts(self, shape, work, terms)}
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        return [*memory.SAVINGS[:2], {"vllm": "colocate"}, *memory.SAVINGS[2:]]
+
     @property
     def updates(self) -> int:
         return self.prompts * self.generations // self.batch
 
+    def check_machine(self) -> None:
+        super().check_machine()
+        if self.vllm != "off" and find_spec("vllm") is None:
+            raise UsageError(
+                f"The option vllm: {self.vllm} needs the package vllm, which is not installed.",
+                "Run: pip install 'openvlt[vllm]'",
+            )
+
+    def responses(self, job: TrainJob) -> dict[str, Any]:
+        return {"response": self.max_tokens}
+
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
         with nullcontext() if self.vllm != "off" else imports.without_vllm():
-            from trl import GRPOTrainer
-
-        generations = self.steps or max(1, len(job.examples()) * self.epochs // self.prompts)
-        trainer = GRPOTrainer(
-            args=self._config(job, generations, shared["processing_class"]),
-            reward_funcs=_reward(job, lambda: trainer.eos_token_ids),
-            train_dataset=dataset.lazy(job, generations * self.prompts, shared["processing_class"]),
-            **shared,
-        )
+            trainer_class = rollouts.trainer_class()
+        processor, model = shared["processing_class"], shared["model"]
+        with rollouts.readable_by_vllm(model, processor) if self.vllm == "colocate" else nullcontext():
+            trainer = trainer_class(
+                reward_funcs=_reward(job, lambda: trainer.eos_token_ids),
+                train_dataset=dataset.lazy(job, self._generations(job) * self.prompts, processor),
+                **shared,
+            )
         return trainer
 
-    def _config(self, job: TrainJob, generations: int, processor: object) -> Any:
-        from trl import GRPOConfig
+    def _generations(self, job: TrainJob) -> int:
+        return self.steps or max(1, len(job.examples()) * self.epochs // self.prompts)
 
-        server = {"vllm_server_base_url": self.vllm_url} if self.vllm_url else {}
-        if self.vllm != "off":
-            server["vllm_mode"] = self.vllm
+    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
+        with nullcontext() if self.vllm != "off" else imports.without_vllm():
+            from trl import GRPOConfig
+
         return GRPOConfig(
-            **self.arguments(job),
-            max_steps=generations * self.updates,
+            **fields,
+            max_steps=self._generations(job) * self.updates,
             shuffle_dataset=False,
             generation_batch_size=self.prompts * self.generations,
             num_generations=self.generations,
@@ -120,19 +208,31 @@ class Grpo(TrlTrainer):
             delta=self.delta,
             loss_type=self.loss_type,
             scale_rewards=self.scale_rewards,
-            generation_kwargs={"suppress_tokens": tokens} if (tokens := _visual_tokens(processor)) else None,
-            use_vllm=self.vllm != "off",
-            **server,
+            **self._generation(rollouts.forbidden(processor), longest),
             save_steps=self.save_every * self.updates,
         )
 
-
-def _visual_tokens(processor: object) -> list[int]:
-    """Ids that a response must not contain; TRL itself suppresses only the image token."""
-    tokenizer = getattr(processor, "tokenizer", processor)
-    names = ("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>")
-    vocabulary = tokenizer.get_vocab()  # type: ignore[attr-defined]
-    return [vocabulary[name] for name in names if name in vocabulary]
+    def _generation(self, forbidden: Sequence[int], longest: int) -> dict[str, Any]:
+        """The fields that say where and how responses are generated."""
+        if self.vllm == "off":
+            return {"generation_kwargs": {"suppress_tokens": list(forbidden)}} if forbidden else {}
+        fields: dict[str, Any] = {
+            "use_vllm": True,
+            "vllm_mode": self.vllm,
+            # vLLM has no suppress_tokens; -100 is its lowest bias, and leaves a token a probability below 1e-40.
+            "generation_kwargs": {"logit_bias": dict.fromkeys(forbidden, -100.0)} if forbidden else None,
+            "vllm_importance_sampling_correction": self.importance_correction != "off",
+        }
+        if self.importance_correction != "off":
+            fields["vllm_importance_sampling_mode"] = self.importance_correction or "token_truncate"
+        if self.vllm == "server":
+            return fields | ({"vllm_server_base_url": self.vllm_url} if self.vllm_url else {})
+        return fields | {
+            "vllm_gpu_memory_utilization": self.engine_share,
+            "vllm_tensor_parallel_size": self.tensor_parallel,
+            "vllm_enable_sleep_mode": self.sleeps,
+            "vllm_max_model_length": longest,  # else the cache is laid out for the model's whole context
+        }
 
 
 def _reward(job: TrainJob, ends: Callable[[], Sequence[int]]) -> Callable[..., list[float | None]]:

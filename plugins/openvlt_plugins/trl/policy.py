@@ -1,90 +1,192 @@
-"""The policy as a torch model: loaded in full precision, partly frozen, saved as a self-contained folder."""
+"""The policy as a torch model: loaded in the precision it is trained in, partly frozen, saved as a complete folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from openvlt import Checkpoint, Model
+from openvlt import Checkpoint, Model, OpenvltError
+from openvlt_plugins.trl import parts
+
+_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+"""Files of a repository on the hub that a model consists of; other formats of its weights are left out."""
 
 
-def load(model: Model, freeze: Sequence[str], seed: int, checkpoint: Path | None) -> tuple[Any, Any]:
-    """Load the model to train and its processor.
+def located(model: Model) -> Model:
+    """The model as a folder: of the hub's cache, at its revision, if its id is none already.
 
-    The weights are float32 whatever the saved dtype, since bf16 weights would round away the updates at the published
-    learning rate of 1e-6; on a GPU the arithmetic is bf16 by autocast.
-
-    Args:
-        model: folder, dtype and pixel limits.
-        freeze: frozen parts: ``vision`` is the tower, ``projector`` maps its output to the language model.
-        seed: of all randomness from here on.
-        checkpoint: folder of the checkpoint to resume from, or None.
+    The reference model and vLLM load from the same folder, so that they have the same revision.
     """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, set_seed
+    if Path(model.id).exists():
+        return model
+    from huggingface_hub import constants, snapshot_download
 
-    set_seed(seed)
-    config = AutoConfig.from_pretrained(model.id, trust_remote_code=False)
-    sees = getattr(config, "vision_config", None) is not None
-    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-    policy = loader.from_pretrained(model.id, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
-    if checkpoint and not (checkpoint / "adapter_config.json").exists():
-        # transformers 5 saves Qwen2.5-VL with its old parameter names. On resume its Trainer does not rename them, and
-        # would continue from the weights above with only a warning; so the checkpoint is loaded here.
-        saved = loader.from_pretrained(checkpoint, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
-        policy.load_state_dict(saved.state_dict())
+    folder = snapshot_download(
+        model.id, revision=model.revision, allow_patterns=list(_FILES), local_files_only=constants.HF_HUB_OFFLINE
+    )
+    return replace(model, id=folder)
+
+
+def load_config(model: Model) -> Any:
+    """The configuration of a model."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(model.id, trust_remote_code=False)
+
+
+def context(model: Model) -> int | None:
+    """Tokens that a prompt and its response may have together; None if nothing limits them."""
+    found = model.context or getattr(load_config(model).get_text_config(), "max_position_embeddings", None)
+    return int(found) if found else None
+
+
+def load_processor(model: Model) -> Any:
+    """The processor of a model, or the tokenizer of a text model, with the model's limits of pixels."""
+    from transformers import AutoProcessor
+
     processor = AutoProcessor.from_pretrained(model.id, padding_side="left", trust_remote_code=False)
     if model.pixels and hasattr(processor, "image_processor"):
         low, high = model.pixels
         processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
-    for part in freeze:
-        _freeze(policy, part)
-    return policy, processor
+    return processor
 
 
-def adapters(rank: int, policy: Any) -> Any:
-    """The LoRA configuration for all linear layers of the language model, or None for full training.
+def load(
+    model: Model,
+    freeze: Sequence[str] | None,
+    checkpoint: Path | None,
+    *,
+    adapted: bool = False,
+    pure: bool = False,
+    mixed: bool = False,
+    kernels: str | None = None,
+) -> Any:
+    """Load the model to train.
 
-    ``all-linear`` alone would adapt the vision tower too, frozen or not.
+    What is trained is float32 whatever the saved dtype, since bf16 weights would round away the updates at the
+    published learning rate of 1e-6. What is frozen stays bf16, if it is saved so and the arithmetic is bf16.
+
+    Args:
+        model: folder and dtype.
+        freeze: frozen parts; None for all but the language model.
+        checkpoint: folder of the checkpoint whose weights replace those of the model, or None.
+        adapted: True if adapters are trained, and all of the model is frozen.
+        pure: True if all weights are bf16.
+        mixed: True if the arithmetic is bf16.
+        kernels: transformers' name of those for attention, or None for its choice.
     """
-    if not rank:
-        return None
-    from peft import LoraConfig
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-    return LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        target_modules="all-linear",
-        exclude_modules=r".*\bvisual\..*",
-        task_type="CAUSAL_LM",
-    )
+    config = load_config(model)
+    low = mixed and config.dtype == torch.bfloat16
+    dtype = torch.bfloat16 if pure or (adapted and low) else torch.float32
+    sees = getattr(config, "vision_config", None) is not None
+    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    common = {"dtype": dtype, "trust_remote_code": False, "use_safetensors": True}
+    policy = loader.from_pretrained(model.id, attn_implementation=kernels, **common)
+    if checkpoint:
+        # transformers 5 saves Qwen2.5-VL with its old parameter names. On resume its Trainer does not rename them, and
+        # would continue from the weights above with only a warning; so the checkpoint is loaded here.
+        policy.load_state_dict(loader.from_pretrained(checkpoint, **common).state_dict())
+    parts.freeze(policy, freeze)
+    parts.frozen_without_gradients(policy)
+    if low:
+        for module in parts.frozen_modules(policy):
+            module.to(torch.bfloat16)
+    return policy
 
 
 def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint:
-    """Merge adapters, and save model and processor to a self-contained folder.
+    """Gather what processes share, merge adapters, and save model and processor to a self-contained folder.
 
     Args:
         trainer: the finished trainer.
         processor: saved with the model, including pixel limits.
         model: the starting model; its dtype, or with ``auto`` the dtype of its file, is that of the saved weights.
         folder: of the job; the result is ``folder/model``.
+
+    Raises:
+        OpenvltError: a tensor that was gathered or saved is not what the configuration says.
     """
     import torch
-    from transformers import AutoConfig
 
-    policy = trainer.accelerator.unwrap_model(trainer.model)
-    if hasattr(policy, "merge_and_unload"):
-        policy = policy.merge_and_unload()
-    saved = AutoConfig.from_pretrained(model.id, trust_remote_code=False)
-    name = model.dtype if model.dtype != "auto" else saved.dtype
-    dtype = getattr(torch, str(name).removeprefix("torch.")) if name else torch.float32
+    gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     target = folder / "model"
     if trainer.accelerator.is_main_process:
-        policy.to(dtype).save_pretrained(target, safe_serialization=True)
+        name = model.dtype if model.dtype != "auto" else load_config(model).dtype
+        dtype = getattr(torch, str(name).removeprefix("torch.")) if name else torch.float32
+        policy = _whole(trainer.accelerator.unwrap_model(trainer.model), gathered).to(dtype)
+        policy.save_pretrained(target, safe_serialization=True)
         processor.save_pretrained(target)
+        check_saved(policy, target)
     trainer.accelerator.wait_for_everyone()
     return Checkpoint(target, _last_metrics(trainer))
+
+
+def _whole(trained: Any, gathered: dict[str, Any]) -> Any:
+    """A model like the trained one, with all its weights on the CPU and its adapters merged.
+
+    Raises:
+        OpenvltError: a weight is missing, or has another shape than the configuration says.
+    """
+    import torch
+
+    adapted = hasattr(trained, "peft_config")
+    base = trained.get_base_model() if adapted else trained
+    with torch.device("meta"):
+        policy = type(base)(base.config)
+        if adapted:
+            from peft import get_peft_model
+
+            policy = get_peft_model(policy, trained.peft_config["default"])
+    weights = {name: weight.cpu() for name, weight in gathered.items()}
+    for name, expected in policy.state_dict().items():
+        if name in weights and weights[name].shape != expected.shape:
+            raise _damaged(f"{name} has the shape {tuple(weights[name].shape)}, not {tuple(expected.shape)}")
+    policy.load_state_dict(weights, strict=False, assign=True)
+    policy.tie_weights()
+    if missing := [name for name, weight in policy.state_dict().items() if weight.is_meta]:
+        raise _damaged(f"{missing[0]} is missing")
+    policy = policy.merge_and_unload() if adapted else policy
+    policy.generation_config = base.generation_config
+    if hasattr(base, "_weight_conversions"):  # how its parameters are called in files
+        policy._weight_conversions = base._weight_conversions
+    return policy
+
+
+def check_saved(policy: Any, folder: Path) -> None:
+    """Compare the files of a saved model with the model.
+
+    Raises:
+        OpenvltError: a tensor is empty, or the files have more or fewer numbers than the model.
+    """
+    shapes = dict(_shapes(folder))
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+    if empty := [name for name, size in sizes.items() if not size]:
+        raise _damaged(f"{empty[0]} has the shape {tuple(shapes[empty[0]])}")
+    ours = sum({weight.data_ptr(): weight.numel() for weight in policy.state_dict().values()}.values())
+    if sum(sizes.values()) != ours:
+        raise _damaged(f"its files have {sum(sizes.values()):,} numbers, not {ours:,}")
+
+
+def _shapes(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    from safetensors import safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118  # it is no mapping
+                yield name, weights.get_slice(name).get_shape()
+
+
+def _damaged(what: str) -> OpenvltError:
+    return OpenvltError(
+        f"The trained model was not saved whole: {what}.",
+        "Run the same command again, which resumes from the last checkpoint; if it recurs, set parallel: ddp.",
+    )
 
 
 def _last_metrics(trainer: Any) -> dict[str, float]:
@@ -92,12 +194,3 @@ def _last_metrics(trainer: Any) -> dict[str, float]:
     for entry in trainer.state.log_history:
         metrics.update({key: float(value) for key, value in entry.items() if isinstance(value, int | float)})
     return metrics
-
-
-def _freeze(policy: Any, part: str) -> None:
-    tower = getattr(policy.model, "visual", None)
-    if tower is None:
-        return
-    for name, parameter in tower.named_parameters():
-        if name.startswith("merger.") == (part == "projector"):
-            parameter.requires_grad_(False)

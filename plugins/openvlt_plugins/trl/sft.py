@@ -29,17 +29,28 @@ class Sft(TrlTrainer):
     save_steps: SaveSteps = 100
     workers: Workers = 0
 
-    def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        from trl import SFTConfig, SFTTrainer
+    def responses(self, job: TrainJob) -> dict[str, Any]:
+        return {"completion": [job.format.target(trace) for trace in job.traces()]}
 
-        replies = [job.format.target(trace) for trace in job.traces()]
-        config = SFTConfig(
-            **self.arguments(job),
+    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
+        from trl import SFTConfig
+
+        return SFTConfig(
+            **fields,
             shuffle_dataset=False,
+            train_sampling_strategy="sequential",
             max_length=None,
             completion_only_loss=True,
             save_steps=self.save_steps,
             dataloader_num_workers=self.workers,
         )
-        data = dataset.lazy(job, len(replies) * self.epochs, shared["processing_class"], completion=replies)
-        return SFTTrainer(args=config, train_dataset=data, **shared)
+
+    def trainer(self, job: TrainJob, **shared: Any) -> Any:
+        from trl import SFTTrainer
+
+        # TRL divides by the tokens of the whole update, over all micro-batches and processes, but tells transformers
+        # only for models whose forward says so: else the loss would be a mean of the means of micro-batches.
+        shared["model"].accepts_loss_kwargs = True
+        replies = self.responses(job)
+        data = dataset.lazy(job, len(job.examples()) * self.epochs, shared["processing_class"], **replies)
+        return SFTTrainer(train_dataset=data, **shared)

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Interval
 
-from openvlt import Checkpoint, Option, Trainer, TrainJob, UsageError
-from openvlt_plugins.trl import policy, reporting, stopping
+from openvlt import Checkpoint, Memory, Model, ModelShape, Option, Trainer, TrainJob, UsageError, Workload, visible_gpus
+from openvlt_plugins.trl import lengths, memory, parts, policy, reporting, sharing, stopping
+from openvlt_plugins.trl.sharing import (
+    Attention,
+    Checkpointing,
+    Devices,
+    Liger,
+    Nodes,
+    Optimizer,
+    Parallel,
+    Precision,
+    Sharing,
+)
 
 LearningRate = Annotated[float, Interval(gt=0, lt=1), Option("peak learning rate")]
 Schedule = Annotated[
@@ -50,61 +65,173 @@ class TrlTrainer(Trainer):
     warmup: Warmup
     weight_decay: WeightDecay
     max_grad_norm: Annotated[float, Ge(0), Option("norm to which gradients are clipped; 0 for no clipping")] = 1.0
-    freeze: Annotated[tuple[Literal["vision", "projector"], ...], Option("frozen parts")] = ("vision", "projector")
+    freeze: Annotated[
+        tuple[Literal["vision", "projector"], ...] | None,
+        Option("frozen parts; all beside the language model if unset"),
+    ] = None
     lora_rank: Annotated[int, Ge(0), Option("rank of LoRA adapters, merged at the end; 0 trains all weights")] = 0
-    devices: Annotated[int, Ge(1), Option("processes, one per device")] = 1
+    lora_targets: Annotated[
+        tuple[str, ...], Option("names of the layers that are adapted, such as q_proj; all linear ones if empty")
+    ] = ()
+    devices: Devices = "auto"
+    nodes: Nodes = 1
+    parallel: Parallel = "auto"
+    precision: Precision = "mixed"
+    optimizer: Optimizer = "adamw"
+    gradient_checkpointing: Checkpointing = "auto"
+    attention: Attention = "auto"
+    liger: Liger = False
     report_to: Annotated[tuple[Tracker, ...], Option("trackers", affects_output=False)] = ()
 
     def __post_init__(self) -> None:
-        held = self.device_batch * self.devices
+        if self.lora_targets and not self.lora_rank:
+            raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
+        sharing.refuse(self)
+        if self.devices != "auto":
+            self.check_batch()
+
+    def check_batch(self) -> None:
+        """Refuse a batch that the processes cannot divide; how many they are may depend on the machine."""
+        held = self.device_batch * self.world
         if self.batch % held:
             above = (self.batch // held + 1) * held
             possible = f"{above - held} or {above}" if above > held else above
             raise UsageError(
                 f"A batch of {self.batch} cannot be divided into micro-batches of {self.device_batch} on each of "
-                f"{self.devices} devices (options batch, device_batch and devices).",
+                f"{self.world} devices (options batch, device_batch and devices).",
                 f"Choose batch as a multiple of device_batch x devices, such as {possible}.",
             )
 
     def batch_rows(self) -> int:
         return self.batch
 
+    def check_machine(self) -> None:
+        sharing.check_machine(self)
+        self.check_batch()
+
     def processes(self) -> int:
-        return self.devices
+        return max(1, len(visible_gpus())) if self.devices == "auto" else self.devices
+
+    def machines(self) -> int:
+        return self.nodes
+
+    @property
+    def world(self) -> int:
+        """Processes on all machines."""
+        return self.processes() * self.nodes
+
+    def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        return memory.needed(self, shape, work, sequences=self.device_batch, reply=work.reply, reference=False)
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        return memory.SAVINGS
 
     def secrets(self) -> Sequence[str]:
         return [name for tracker in self.report_to for name in SECRETS.get(tracker, ())]
 
     def train(self, job: TrainJob) -> Checkpoint:
-        model, processor = policy.load(job.model, self.freeze, job.seed, job.checkpoint)
+        model = policy.located(job.model)
+        processor = policy.load_processor(model)
+        longest = lengths.longest(job, processor, policy.context(model), **self.responses(job))
+        shared, why = self.choose(model, longest)
+        logging.getLogger(__name__).warning("parallel: %s, because %s.", shared, why)
+        sharing.check_checkpoint(job.checkpoint, shared)
+        sharing.check_rows(shared, self.freeze, job.examples())
         with stopping.requests() as came:
-            trainer = self.trainer(
-                job,
-                model=model,
-                processing_class=processor,
-                peft_config=policy.adapters(self.lora_rank, model),
-                callbacks=[reporting.callback(job), stopping.callback(came, self.updates)],
-            )
-            if job.checkpoint:
-                reporting.recount(trainer, job.checkpoint)
+            trainer = self._trainer(job, model, processor, longest, shared, came)
             trainer.train(resume_from_checkpoint=job.checkpoint and str(job.checkpoint))
         stopping.end_if_stopped(trainer)
-        return policy.save(trainer, processor, job.model, job.folder)
+        return policy.save(trainer, processor, model, job.folder)
+
+    def choose(self, model: Model, longest: int) -> tuple[Sharing, str]:
+        """What the processes share, and why: nothing where a GPU holds all that an update needs, else the model.
+
+        Args:
+            model: a folder.
+            longest: tokens of the longest row.
+        """
+        if self.parallel != "auto":
+            return self.parallel, "the recipe says so"
+        if self.world == 1:
+            return "ddp", "there is one process"
+        if not sharing.has_gpu():
+            return "ddp", "the processes are on a CPU"
+        if "8bit" in self.optimizer:
+            return "ddp", f"{self.optimizer} works on whole parameters"
+        import torch
+
+        shape = ModelShape.of(json.loads((Path(model.id) / "config.json").read_bytes()))
+        alone = replace(self, parallel="ddp", devices=self.processes())
+        terms = alone.memory(shape, Workload(prompt=longest, reply=0)) if shape else None
+        size = torch.cuda.get_device_properties(0).total_memory
+        if not terms:
+            return "fsdp2", "nothing is known of the model's size"
+        needed = sum(terms.values())
+        compared = f"an update needs {needed / 1e9:.1f} GB of a GPU of {size / 1e9:.1f} GB"
+        return ("ddp" if needed <= size and self.optimizer != "adamw-offload" else "fsdp2"), compared
+
+    def _trainer(
+        self, job: TrainJob, model: Model, processor: Any, longest: int, shared: Sharing, came: Sequence[int]
+    ) -> Any:
+        """TRL's trainer, about to begin or to resume."""
+        from transformers import set_seed
+
+        gpu = sharing.has_gpu()
+        if not gpu:  # else a process says that it is on cpu:1, from where torch cannot restore
+            os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+        fields = {**self.arguments(job), **sharing.arguments(self, shared, gpu)}
+        # The configuration comes before the model, which ZeRO-3 divides as it is loaded.
+        config = self.config(job, fields, processor, longest)
+        set_seed(job.seed)
+        loaded = policy.load(
+            model,
+            self.freeze,
+            job.checkpoint if shared == "ddp" and not self.lora_rank else None,
+            adapted=bool(self.lora_rank),
+            pure=self.precision == "bf16",
+            mixed=gpu,
+            kernels=sharing.KERNELS.get(self.attention),
+        )
+        trainer = self.trainer(
+            job,
+            args=config,
+            model=loaded,
+            processing_class=processor,
+            peft_config=parts.adapters(loaded, self.lora_rank, self.lora_targets, self.freeze),
+            callbacks=[reporting.callback(job), stopping.callback(came, self.updates)],
+        )
+        if shared == "fsdp2":
+            sharing.keep_whole(trainer, loaded)
+        if job.checkpoint:
+            reporting.recount(trainer, job.checkpoint)
+        return trainer
 
     @property
     def updates(self) -> int:
         """Updates between the points that a training can go on from."""
         return 1
 
+    def responses(self, job: TrainJob) -> dict[str, Any]:
+        """What follows a prompt: columns of replies, one per example, or ``response``, the tokens of one to come."""
+        return {}
+
+    @abstractmethod
+    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
+        """TRL's configuration.
+
+        Args:
+            job: the training.
+            fields: those that all configurations have.
+            processor: of the model.
+            longest: tokens of the longest row.
+        """
+
     @abstractmethod
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        """TRL's trainer, with its configuration and data; `shared` are the arguments common to all trainers."""
+        """TRL's trainer, with its data; `shared` are the arguments common to all trainers."""
 
     def arguments(self, job: TrainJob) -> dict[str, Any]:
         """The fields that all of TRL's configurations have; the training is one epoch, see `dataset.in_epochs`."""
-        import torch
-
-        gpu = torch.cuda.is_available()
         return {
             "output_dir": str(job.folder),
             "seed": job.seed,
@@ -115,10 +242,7 @@ class TrlTrainer(Trainer):
             "max_grad_norm": self.max_grad_norm,
             "num_train_epochs": 1,
             "per_device_train_batch_size": self.device_batch,
-            "gradient_accumulation_steps": self.batch // (self.device_batch * self.devices),
-            "bf16": gpu,
-            "gradient_checkpointing": gpu,
-            "use_cpu": not gpu,
+            "gradient_accumulation_steps": self.batch // (self.device_batch * self.world),
             "logging_steps": 1,
             "save_total_limit": 2,
             "remove_unused_columns": False,

@@ -5,19 +5,32 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 
-from openvlt import Backend, Engine, ImageReader, Model, Option, UsageError, first_line
+from openvlt import (
+    Backend,
+    Engine,
+    ImageReader,
+    Memory,
+    Model,
+    ModelShape,
+    Option,
+    UsageError,
+    Workload,
+    first_line,
+)
 
 if TYPE_CHECKING:
     from vllm import LLM
 
 
+ENGINE = 2e9
+"""Bytes of a GPU beside weights and cache: the activations of a prefill, CUDA graphs (an estimate)."""
 _CODE = re.compile(
     r".*_(?:cls|class|plugin|module)|logits_processors|load_format|model_loader_extra_config|model|tokenizer|code_revision"
     r"|hf_config_path|trust_remote_code|download_dir|allowed_local_media_path"
@@ -55,6 +68,24 @@ class VllmBackend(Backend):
                 f"The option extra has {named}, which would let a recipe run other code or read other files.",
                 "Remove it, or start a vLLM server with that argument and give its URL.",
             )
+
+    def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory:
+        """The least it can run with: weights, the cache of one sequence, and what its share leaves to others.
+
+        A quantization of vLLM's is taken for 4 bits, of which scales make 4.5 (bitsandbytes, AWQ and GPTQ).
+        """
+        parts = min(self.tensor_parallel, max(1, work.gpus))
+        width = 4.5 / 8 if "quantization" in self.extra else work.width
+        length = self.extra.get("max_model_len") or work.prompt + work.reply
+        return {
+            "weights": shape.parameters * width / parts,
+            "cache": max(self.cache * 2**30, 2 * length * shape.kv_width / parts),
+            "engine": ENGINE if work.gpus else 0.0,
+            "unused": (1 - self.memory) * work.gpu_bytes,
+        }
+
+    def savings(self) -> Sequence[Mapping[str, Any]]:
+        return [{"tensor_parallel": count} for count in (2, 4, 8) if count > self.tensor_parallel]
 
     @contextmanager
     def open(self, model: Model, read: ImageReader) -> Iterator[Engine]:

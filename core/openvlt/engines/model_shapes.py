@@ -1,0 +1,65 @@
+"""The shape of a model: from its folder, the hub's cache, or the table of published shapes."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from openvlt.records import Model, ModelShape
+
+
+def model_shape(model: Model) -> ModelShape | None:
+    """What is known of a model without loading it.
+
+    Args:
+        model: its id is a folder or a hub id; the latter may be in the hub's cache or in the table of published shapes
+            (``openvlt_tasks/models/published.yaml``).
+
+    Returns:
+        None if it has no ``config.json`` here and is not in the table, or is not counted (`ModelShape.of`).
+    """
+    config = _local(model) or published().get(model.id)
+    return ModelShape.of(config) if config else None
+
+
+@cache
+def published() -> dict[str, Any]:
+    """Configurations of well-known models by hub id, as far as their size depends on them."""
+    import yaml
+
+    path = Path(str(files("openvlt_tasks"))) / "models" / "published.yaml"
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def image_limit(model: Model) -> int | None:
+    """Pixels to which the model's own processor reduces an image, where that is known here."""
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        config = _local(model, name) or {}
+        own = config.get("image_processor", config)
+        limit = own.get("max_pixels") or (own.get("size") or {}).get("longest_edge")
+        if isinstance(limit, int):
+            return limit
+    return None
+
+
+def _local(model: Model, name: str = "config.json") -> dict[str, Any] | None:
+    """A file of the model, from its folder or the hub's cache."""
+    path: object = Path(model.id, name)
+    if model.id.endswith(".gguf"):
+        return None
+    if not Path(str(path)).is_file() and "/" in model.id:
+        from huggingface_hub import try_to_load_from_cache
+
+        try:
+            path = try_to_load_from_cache(model.id, name, revision=model.revision)
+        except ValueError:  # no hub id
+            return None
+    try:
+        config = json.loads(Path(str(path)).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) else None

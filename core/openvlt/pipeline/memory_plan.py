@@ -1,0 +1,107 @@
+"""Whether a component fits the GPUs, and the smallest change of its options by which it would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+from openvlt.engines import image_limit, size_in_bytes
+from openvlt.errors import UsageError
+from openvlt.interfaces import Backend, Memory, Trainer, Workload
+from openvlt.records import Model, ModelShape
+from openvlt.system import Gpus
+
+TEXT = 256
+"""Tokens of a prompt without its image: instructions, question and choices (an estimate)."""
+PIXELS = 1_000_000
+"""Pixels of an image where the recipe sets no limit, if the model has no lower one (an estimate)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a component needs.
+
+    Attributes:
+        component: a trainer or a backend.
+        shape: of the model it trains or runs.
+        work: lengths and GPUs.
+        terms: bytes of each GPU.
+    """
+
+    component: Trainer | Backend
+    shape: ModelShape
+    work: Workload
+    terms: Memory
+
+    @property
+    def total(self) -> float:
+        return sum(self.terms.values())
+
+    @property
+    def fits(self) -> bool:
+        """False if the GPUs are known and too small."""
+        return not self.work.gpus or self.total <= self.work.gpu_bytes
+
+    def smallest_change(self) -> Mapping[str, Any] | None:
+        """The options by which it fits: the most intrusive of them is as little so as possible; None without any."""
+        for change in _changes(self.component.savings()):
+            try:
+                component = replace(self.component, **change)  # type: ignore[type-var]  # every component is one
+            except UsageError:  # such as a batch that cannot be divided by more GPUs
+                continue
+            found = need(component, self.shape, self.work)
+            if found and found.fits:
+                return change
+        return None
+
+    def problem(self, who: str, key: str) -> UsageError:
+        """What a user is told where it does not fit; `key` is that of its options in the recipe, for ``--set``."""
+        largest = sorted(self.terms.items(), key=lambda term: -term[1])[:4]
+        listed = ", ".join(f"{name} {gigabytes(size)}" for name, size in largest if size >= 5e7)
+        gpus = Gpus(self.work.gpus, self.work.gpu_bytes)
+        change = self.smallest_change()
+        set_by = " ".join(f"--set {key}.{name}={value}" for name, value in (change or {}).items())
+        return UsageError(
+            f"{who} needs {gigabytes(self.total)} GB of each GPU ({listed}), and there {gpus.described}.",
+            f"It would fit with {set_by}." if change else "Use more or larger GPUs, or a smaller model.",
+        )
+
+
+def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload) -> Need | None:
+    """What a component needs; None if it does not tell, or nothing is known of the model."""
+    if shape is None:
+        return None
+    terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)
+    return Need(component, shape, work, terms) if terms else None
+
+
+def workload(model: Model, shape: ModelShape | None, reply: int, gpus: Gpus) -> Workload:
+    """What a model works on: a prompt of `TEXT` tokens with one image of the most pixels, and a reply.
+
+    Args:
+        model: as it is located.
+        shape: of the model.
+        reply: tokens of the longest reply.
+        gpus: to work with.
+    """
+    pixels = model.pixels[1] if model.pixels else min(PIXELS, image_limit(model) or PIXELS)
+    image = shape.image_tokens(pixels) if shape else 0
+    size = size_in_bytes(model) if model.dtype == "auto" else None
+    wide = model.dtype == "float32" or (size is not None and shape is not None and size > 3 * shape.parameters)
+    return Workload(
+        prompt=TEXT + image, reply=reply, image=image, width=4 if wide else 2, gpus=gpus.count, gpu_bytes=gpus.size
+    )
+
+
+def gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f}"
+
+
+def _changes(savings: Any) -> Iterator[dict[str, Any]]:
+    """Sets of changes: first those whose most intrusive change is least so, of these the smallest."""
+    for most in range(len(savings)):
+        for others in range(most + 1):
+            for below in combinations(savings[:most], others):
+                yield {name: value for change in (*below, savings[most]) for name, value in change.items()}

@@ -1,0 +1,158 @@
+"""What a training holds on each GPU at its fullest, in a few terms; `docs/gpu.md` explains and tabulates them.
+
+The parameters P of the model are T trained ones and F frozen ones, on D devices, and an update reads N tokens a device
+(sequences x (prompt + reply)) through L layers of width h and feed-forward width i, with V words.
+
+=============  =========================================================================================================
+weights        4 T + 2 F: float32 masters, what is frozen in bf16. All in bf16: 2 T. LoRA: 4 T and the base, 2 F.
+gradients      4 T (all in bf16: 2 T); under DDP twice, as its buckets are copies (torch, ``gradient_as_bucket_view``).
+optimizer      8 T: two float32 states of AdamW; in bf16 4 T; 8 bits 2 T (arXiv 2110.02861); 0 where it is on the CPU.
+reference      4 P: the model before the training, for a KL term or DPO, float32 too (in bf16 2 P); none under LoRA.
+copies         bf16 copies: of the trained weights, which autocast keeps for a forward pass (2 T, less the embedding),
+               or of two layers, embedding and head with their gradients, which a sharded model gathers.
+activations    w h L N, w = 2 (4 for an unsharded model with float32 masters), which gradient checkpointing keeps (arXiv
+               1604.06174), and one layer of 17 h + 14 i a token (arXiv 2205.05198, with a gated feed-forward layer).
+logits         4 h V, the float32 gradient of the head, and 4 h N; TRL makes the logits themselves in tiles.
+rollouts       what generating needs beyond what gradients, copies, activations and logits leave free meanwhile.
+headroom       1.5 GB: the CUDA context, its libraries, NCCL's buffers and fragments.
+=============  =========================================================================================================
+
+ZeRO's 16 bytes a parameter (arXiv 1910.02054) are 2 weights, 2 gradients and 12 of the optimizer, with the masters;
+ZeRO-2 divides the last two by D, ZeRO-3 all three, FSDP2 its 4, 4 and 8. The sharded parts of the reference and of a
+LoRA base are divided too; a frozen tower is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from openvlt import ModelShape, Workload
+from openvlt_plugins.trl import parts
+
+if TYPE_CHECKING:
+    from openvlt_plugins.trl.grpo import Grpo
+    from openvlt_plugins.trl.trainer import TrlTrainer
+
+Parallel: TypeAlias = Literal["ddp", "fsdp2", "zero2", "zero3"]
+
+SAVINGS: Sequence[Mapping[str, Any]] = (
+    {"gradient_checkpointing": "on"},
+    {"device_batch": 1},
+    {"devices": "auto"},
+    {"parallel": "fsdp2"},
+    {"optimizer": "adamw-offload"},
+    {"precision": "bf16"},
+    {"lora_rank": 16},
+)
+"""Options that need less memory: those that change no result, then a slow one, then those that change the result."""
+HEADROOM = 1.5e9
+"""Bytes; an estimate that a GPU has yet to calibrate."""
+_TILE = 4096 * 8192 * 2
+"""Bytes of TRL's tile of logits: tokens x words in bf16 (TRL 1.16, ``kernels/chunked_logprob.py``)."""
+_ENGINE = 2e9
+"""Bytes of vLLM beside weights and keys and values: activations of a prefill, CUDA graphs (an estimate)."""
+_CHANNELS = 3 * 2
+"""Numbers of a pixel in a processed image: colours x frames, of which Qwen-VL's processors make two."""
+
+
+def needed(
+    options: TrlTrainer, shape: ModelShape, work: Workload, *, sequences: int, reply: int, reference: bool
+) -> dict[str, float]:
+    """The terms of one update, in bytes a GPU.
+
+    Args:
+        options: of the trainer.
+        shape: of the model.
+        work: lengths and GPUs.
+        sequences: that a device holds at once.
+        reply: tokens of the longest reply.
+        reference: whether a reference model is held, unless adapters make one superfluous.
+    """
+    devices = device_count(options, work)
+    parallel = options.parallel
+    if parallel == "auto":
+        terms = _terms(options, shape, work, "ddp", devices, sequences * (work.prompt + reply), sequences, reference)
+        if devices == 1 or not work.gpu_bytes or sum(terms.values()) <= work.gpu_bytes:
+            return terms
+        parallel = "fsdp2"
+    return _terms(options, shape, work, parallel, devices, sequences * (work.prompt + reply), sequences, reference)
+
+
+def device_count(options: TrlTrainer, work: Workload) -> int:
+    """The processes that train together on all machines."""
+    return (options.devices if isinstance(options.devices, int) else max(1, work.gpus)) * options.nodes
+
+
+def _terms(
+    options: TrlTrainer,
+    shape: ModelShape,
+    work: Workload,
+    parallel: Parallel,
+    devices: int,
+    tokens: int,
+    sequences: int,
+    reference: bool,
+) -> dict[str, float]:
+    lora, mixed = options.lora_rank > 0, options.precision == "mixed"
+    frozen = parts.FROZEN if options.freeze is None else options.freeze
+    vision = shape.tower * ("vision" not in frozen) + shape.projector * ("projector" not in frozen)
+    trained = options.lora_rank * shape.adapter if lora else shape.text + vision
+    whole = shape.tower + shape.projector if lora else shape.parameters - trained  # what is never sharded
+    sharded = parallel in ("fsdp2", "zero3") and devices > 1
+    shards = devices if sharded else 1
+    zero = parallel.startswith("zero") and devices > 1 and not lora
+    masters = 4 if mixed or lora else 2
+    gathered = 2.0 * (2 * shape.layer + shape.embedding + shape.head)
+
+    weights = ((2 if zero else masters) * trained + 2 * shape.text * lora) / shards + 2 * whole
+    gradients = (2 if zero else masters) * trained / (devices if zero or sharded else 1)
+    if parallel == "ddp" and devices > 1:
+        gradients *= 2
+    states = {"adamw": 2 * masters, "adamw-8bit": 2, "paged-adamw-8bit": 0, "adamw-offload": 0}[options.optimizer]
+    if zero and options.optimizer != "adamw-offload":
+        states += 4 * mixed
+    copies = 0.0
+    if sharded:
+        copies = gathered if lora else 2 * gathered
+    elif mixed and not lora:
+        copies = gathered if zero else 2.0 * (trained - shape.embedding - shape.head)
+    width = 4 if mixed and not (lora or sharded or zero) else 2
+    layer = (17 * shape.hidden + 14 * shape.intermediate) * tokens
+    activations = shape.layers * shape.hidden * width * tokens + layer
+    if options.gradient_checkpointing == "off":
+        activations = shape.layers * layer
+    if vision and not lora:
+        seen = sequences * work.image * shape.merge
+        activations += seen * shape.tower_hidden * (shape.tower_layers * width + 55)
+    logits = _TILE + 4 * shape.hidden * (tokens + (0 if lora else shape.vocabulary))
+    return {
+        "weights": weights,
+        "gradients": gradients,
+        "optimizer": states * trained / (devices if zero or sharded else 1),
+        "reference": masters * shape.parameters / shards if reference and not lora else 0.0,
+        "copies": copies,
+        "activations": float(activations),
+        "logits": float(logits),
+        "headroom": HEADROOM,
+    }
+
+
+def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, float]) -> float:
+    """Bytes a GPU that generating needs beyond what an update leaves free meanwhile.
+
+    The images of a generation stay on the GPU with it. An engine of vLLM takes its share of the memory, or more if
+    weights and one response need more; asleep it takes nothing during an update. transformers generates all responses
+    of a device at once.
+    """
+    responses = options.prompts * options.generations / device_count(options, work)
+    images = responses * work.image * shape.merge * shape.patch * _CHANNELS * 4
+    length = work.prompt + options.max_tokens
+    if options.vllm == "server":
+        return images
+    free = sum(terms[name] for name in ("gradients", "copies", "activations", "logits"))
+    if options.vllm == "off":
+        return images + max(0.0, responses * length * shape.kv_width * 2 - free)
+    least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
+    engine = max(options.engine_share * work.gpu_bytes, least)
+    return images + (max(0.0, engine - free) if options.sleeps else engine)

@@ -1,0 +1,201 @@
+"""What is frozen and what is adapted, in ten families of models and in those that cannot be told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from families import FAMILIES
+from openvlt import Claim, Example, Format, Image, Model, Trace, UsageError, Verdict
+from openvlt.interfaces import Trainer
+from openvlt.registry import Registry
+from openvlt.verification import RewardRow
+from openvlt_plugins.trl import parts
+from tiny_models import picture
+
+ALL = {"vision", "projector", "language"}
+
+
+@pytest.fixture
+def loaded(family: Callable[[str], Path]) -> Callable[[str], Any]:
+    from transformers import AutoModelForImageTextToText
+
+    return lambda name: AutoModelForImageTextToText.from_pretrained(family(name))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_parameter_has_a_part(loaded: Callable[[str], Any], name: str) -> None:
+    """By the names that the family's authors gave its modules, which the code does not know."""
+    for parameter, part in parts.parts(loaded(name)).items():
+        if re.search(r"merger|projector|connector|embed_vision|image_newline", parameter):
+            assert part == "projector", parameter
+        elif re.search(r"visual|vision", parameter):
+            assert part == "vision", parameter
+        else:
+            assert part == "language", parameter
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    ("frozen", "trained"),
+    [
+        (None, {"language"}),
+        (["vision", "projector"], {"language"}),
+        (["vision"], {"language", "projector"}),
+        (["projector"], {"language", "vision"}),
+        ([], ALL),
+    ],
+)
+def test_exactly_what_is_named_is_frozen(
+    loaded: Callable[[str], Any], name: str, frozen: list[str] | None, trained: set[str]
+) -> None:
+    policy = loaded(name)
+    parts.freeze(policy, frozen)
+    part = parts.parts(policy)
+    assert {part[name] for name, each in policy.named_parameters() if each.requires_grad} == trained
+    assert {part[name] for name, each in policy.named_parameters() if not each.requires_grad} == ALL - trained
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_adapters_are_on_the_linear_layers_of_what_is_trained(loaded: Callable[[str], Any], name: str) -> None:
+    from peft import get_peft_model
+
+    policy = loaded(name)
+    part = parts.parts(policy)
+
+    def adapted(targets: list[str], frozen: list[str] | None) -> set[str]:
+        config = parts.adapters(policy, 2, targets, frozen)
+        wrapped = get_peft_model(policy, config)
+        found = {name.partition(".lora_A")[0] for name, _ in wrapped.named_parameters() if ".lora_A" in name}
+        wrapped.unload()
+        return {name.removeprefix("base_model.model.") for name in found}
+
+    usual = adapted([], None)
+    assert {part[f"{layer}.weight"] for layer in usual} == {"language"}
+    assert "lm_head" not in usual
+    assert {"q_proj", "o_proj", "down_proj"} <= {layer.rpartition(".")[2] for layer in usual}
+    assert adapted(["q_proj", "down_proj"], None) == {
+        layer for layer in usual if layer.rpartition(".")[2] in ("q_proj", "down_proj")
+    }
+    assert {part[f"{layer}.weight"] for layer in adapted([], ["projector"])} == {"language", "vision"}
+    with pytest.raises(UsageError, match=r"names q_pro, but no linear layer .* Did you mean 'q_proj'\?"):
+        parts.adapters(policy, 2, ["q_pro"], None)
+    assert parts.adapters(policy, 0, [], None) is None
+
+
+def test_a_text_model_has_nothing_to_freeze(text_model: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    policy = AutoModelForCausalLM.from_pretrained(text_model)
+    parts.freeze(policy, None)
+    assert all(each.requires_grad for each in policy.parameters())
+    assert len(parts.adapters(policy, 2, [], None).target_modules) == 2 * 7
+    with pytest.raises(UsageError, match=r"freeze names projector, which Qwen2ForCausalLM does not have"):
+        parts.freeze(policy, ["projector"])
+
+
+@pytest.mark.parametrize("kind", ["fuyu", "idefics", "git", "t5gemma2"])
+def test_a_model_whose_parts_cannot_be_told_apart_is_refused(kind: str) -> None:
+    import torch
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    config = transformers.CONFIG_MAPPING[kind]()
+    with torch.device("meta"):
+        policy = MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)](config)
+    with pytest.raises(UsageError, match=f"parts of {type(policy).__name__} cannot be told apart"):
+        parts.freeze(policy, None)
+    parts.freeze(policy, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("frozen", [None, ["vision"], ["projector"]])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_a_frozen_tower_outside_the_backward_pass_changes_no_gradient(
+    loaded: Callable[[str], Any],
+    family: Callable[[str], Path],
+    name: str,
+    frozen: list[str] | None,
+    checkpointing: bool,
+) -> None:
+    import torch
+    from transformers import AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(family(name))
+    turns = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}]
+    text = processor.apply_chat_template(turns)
+    inputs = processor(text=[text], images=[picture(Image("red", 48, 32))], return_tensors="pt")
+    inputs["labels"] = inputs["input_ids"]
+
+    def gradients(without: bool) -> dict[str, Any]:
+        policy = loaded(name).train()
+        parts.freeze(policy, frozen)
+        if without:
+            parts.frozen_without_gradients(policy)
+        if checkpointing:
+            policy.gradient_checkpointing_enable({"use_reentrant": False})
+            policy.enable_input_require_grads()
+        policy(**inputs).loss.backward()
+        return {name: each.grad for name, each in policy.named_parameters() if each.grad is not None}
+
+    reference, ours = gradients(False), gradients(True)
+    assert reference.keys() == ours.keys()
+    assert all(torch.equal(reference[name], ours[name]) for name in reference)
+
+
+class Job:
+    """Two examples with a picture each, learned by heart."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.model, self.format, self.folder, self.seed = Model(id=str(model)), Format(), folder, 0
+        self.checkpoint = None
+
+    def examples(self) -> list[Example]:
+        images = (Image("red", 48, 32), Image("blue", 32, 32))
+        return [Example(id=str(n), question="What?", answer=str(n), images=(each,)) for n, each in enumerate(images)]
+
+    def traces(self) -> list[Trace]:
+        return [Trace(think="so", answer=example.answer, raw="") for example in self.examples()]
+
+    def read(self, image: Image) -> Any:
+        return picture(image)
+
+    def reward(self, claims: list[Claim]) -> list[RewardRow]:
+        known = [float(len(set(claim.token_ids))) for claim in claims]
+        return [RewardRow(each, {"luck": Verdict.scored(each / 4)}) for each in known]
+
+    def log(self, metrics: object) -> None: ...
+
+    def saved(self, checkpoint: Path) -> None: ...
+
+
+TRAINERS: dict[str, dict[str, Any]] = {
+    "sft": {"use": "sft", "batch": 1, "device_batch": 1, "learning_rate": 1e-2, "warmup": 0.0},
+    "lora": {"use": "sft", "batch": 1, "device_batch": 1, "learning_rate": 1e-2, "warmup": 0.0, "lora_rank": 2},
+    "grpo": {
+        "use": "grpo", "prompts": 1, "generations": 4, "batch": 4, "device_batch": 4, "max_tokens": 4, "steps": 2,
+        "learning_rate": 1e-2, "beta": 0.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_two_steps_change_exactly_the_language_model(
+    family: Callable[[str], Path], loaded: Callable[[str], Any], name: str, trainer: str, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    component = Registry.discover([]).build(Trainer, TRAINERS[trainer]).component
+    made = component.train(Job(family(name), tmp_path))
+    before = loaded(name)
+    part, old = parts.parts(before), before.state_dict()
+    new = AutoModelForImageTextToText.from_pretrained(made.folder).state_dict()
+    changed = {part[key] for key in part if not bool((old[key] == new[key]).all())}
+    assert changed == {"language"}

@@ -1,0 +1,120 @@
+"""GRPO's rollouts by vLLM, at the boundary where TRL calls it; vLLM itself does not run here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies
+from PIL import Image
+
+from openvlt.errors import UsageError
+from openvlt_plugins.trl.grpo import Grpo
+from openvlt_plugins.trl.rollouts import collapsed, forbidden, readable_by_vllm
+
+IMAGE = 7
+
+
+@given(strategies.lists(strategies.integers(1, 6) | strategies.integers(1, 9).map(lambda count: -count)))
+def test_a_run_of_image_tokens_becomes_one(parts: list[int]) -> None:
+    """Text tokens are positive; -n stands for an image of n tokens, and images are never next to each other."""
+    parts = [part for part, before in zip(parts, [1, *parts], strict=False) if part > 0 or before > 0]
+    expanded = [token for part in parts for token in ([part] if part > 0 else [IMAGE] * -part)]
+    assert collapsed(expanded, IMAGE) == [part if part > 0 else IMAGE for part in parts]
+
+
+@pytest.fixture(scope="module")
+def processor(vision_model: Path) -> Any:
+    from transformers import AutoProcessor
+
+    return AutoProcessor.from_pretrained(vision_model)
+
+
+@pytest.mark.parametrize("sizes", [[], [(64, 64)], [(64, 64), (32, 96)], [(8, 8), (8, 8), (200, 40)]])
+def test_a_processed_prompt_is_what_the_template_wrote(processor: Any, sizes: list[tuple[int, int]]) -> None:
+    """vLLM expands each image token by itself, so it must get what the tokenizer alone makes of the template."""
+    content: list[dict[str, Any]] = [{"type": "image"} for _ in sizes] + [{"type": "text", "text": "What is it?"}]
+    text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    pictures = [Image.new("RGB", size) for size in sizes]
+    expanded = processor(text=[text], images=pictures or None)["input_ids"][0]
+    assert (len(expanded) > len(processor.tokenizer(text)["input_ids"])) == bool(sizes)
+    assert collapsed(expanded, processor.image_token_id) == processor.tokenizer(text)["input_ids"]
+
+
+def test_a_colocated_vllm_gets_collapsed_prompts_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    from openvlt_plugins.trl import imports
+
+    with imports.without_vllm():
+        from trl import GRPOTrainer
+
+        from openvlt_plugins.trl.rollouts import trainer_class
+
+        made = trainer_class()
+    monkeypatch.setattr(GRPOTrainer, "_generate_single_turn", lambda self, prompts, *_: (prompts, None))
+    trainer = made.__new__(made)
+    trainer.processing_class = type("Processor", (), {"image_token_id": IMAGE})()
+    prompt = [1, IMAGE, IMAGE, IMAGE, 2]
+    for use_vllm, mode, expected in [
+        (True, "colocate", [1, IMAGE, 2]),
+        (True, "server", prompt),
+        (False, "colocate", prompt),
+    ]:
+        trainer.use_vllm, trainer.vllm_mode = use_vllm, mode
+        assert trainer._generate_single_turn([prompt], None, {}, 2) == ([expected], None)
+
+
+def test_vllm_reads_the_limits_of_pixels_from_the_folder_it_loads(vision_model: Path, processor: Any) -> None:
+    from transformers import AutoConfig, AutoProcessor
+
+    before = {path.name: path.read_bytes() for path in vision_model.iterdir()}
+    limits = {"shortest_edge": 256, "longest_edge": 1024}
+    processor.image_processor.size, usual = limits, processor.image_processor.size
+    model = type("Model", (), {"name_or_path": str(vision_model)})()
+    with readable_by_vllm(model, processor):
+        folder = Path(model.name_or_path)
+        assert dict(AutoProcessor.from_pretrained(folder).image_processor.size) == limits
+        assert AutoConfig.from_pretrained(folder).model_type == "qwen2_5_vl"
+        assert (folder / "model.safetensors").read_bytes() == before["model.safetensors"]
+    processor.image_processor.size = usual
+    assert model.name_or_path == str(vision_model)
+    assert {path.name: path.read_bytes() for path in vision_model.iterdir()} == before
+
+
+def test_no_token_that_stands_for_pixels_is_generated(processor: Any) -> None:
+    from tiny_models import SPECIAL
+
+    ids = processor.tokenizer.convert_tokens_to_ids(list(SPECIAL[3:]))
+    assert forbidden(processor) == sorted(ids)
+    options = Grpo(prompts=2, generations=4, batch=8, vllm="colocate", vllm_memory=0.4, devices=1)
+    fields = options._generation(ids, 900)
+    assert fields["generation_kwargs"] == {"logit_bias": dict.fromkeys(ids, -100.0)}
+    assert "suppress_tokens" not in json.dumps(fields)
+    assert fields["vllm_gpu_memory_utilization"] == 0.4
+    assert fields["vllm_max_model_length"] == 900
+    assert fields["vllm_importance_sampling_mode"] == "token_truncate"
+    assert fields["vllm_enable_sleep_mode"] is True
+    assert Grpo(prompts=2, generations=4, batch=8, devices=1)._generation(ids, 900) == {
+        "generation_kwargs": {"suppress_tokens": ids}
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"vllm_memory": 0.5}, "vllm_memory has no effect with vllm: off"),
+        ({"vllm": "server", "vllm_sleep": False}, "vllm_sleep has no effect with vllm: server"),
+        ({"vllm": "colocate", "vllm_url": "http://a:8000"}, "vllm_url has no effect with vllm: colocate"),
+        ({"importance_correction": "off"}, "importance_correction has no effect without vLLM"),
+        ({"vllm": "colocate", "top_p": 0.99}, "biased by top_p: 0.99"),
+        ({"vllm": "colocate", "devices": 2, "vllm_tensor_parallel": 4}, "split over 4 of 2 devices"),
+    ],
+)
+def test_an_option_of_vllm_that_has_no_effect_or_biases_is_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        Grpo(**{"prompts": 2, "generations": 4, "batch": 8, "devices": 1, **options})
+
+
+def test_a_biased_ratio_is_no_concern_where_it_is_not_used() -> None:
+    Grpo(prompts=2, generations=4, batch=8, vllm="colocate", top_p=0.99, importance_correction="off", devices=1)

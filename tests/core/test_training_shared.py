@@ -1,0 +1,117 @@
+"""Trainings that processes share: the results are those of one process, whatever they share and however they divide it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import Bench, Heard
+from test_training import GRPO, KillsTheChild, chosen, metrics, weights
+
+from openvlt.errors import OpenvltError
+from openvlt.registry import Registry
+
+pytestmark = [pytest.mark.xdist_group("training"), pytest.mark.slow]
+
+SFT = {"batch": 4, "device_batch": 4, "learning_rate": 1e-4, "epochs": 2, "warmup": 0.0, "devices": 1}
+
+
+def trained(
+    stages: Bench, model: Path, use: str, options: Mapping[str, Any], rows: int = 8
+) -> tuple[list[float], dict[str, Any]]:
+    """Losses and weights of a training."""
+    data = chosen(stages, rows) if use == "sft" else stages.load(n=rows)
+    rewards = {"luck": 1.0} if use == "grpo" else None
+    made, folder = stages.train(data, use, model, rewards, **options)
+    return [row["loss"] for row in metrics(made) if "loss" in row], weights(folder)
+
+
+def same(found: Any, expected: Any, losses: float, numbers: float) -> None:
+    assert len(found[0]) == len(expected[0])
+    assert max(abs(one - other) for one, other in zip(found[0], expected[0], strict=True)) <= losses
+    assert found[1].keys() == expected[1].keys()
+    assert max(float((found[1][name] - other).abs().max()) for name, other in expected[1].items()) <= numbers
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_sft_does_not_depend_on_how_a_batch_is_divided(stages: Bench, vision_model: Path, lora_rank: int) -> None:
+    whole = trained(stages, vision_model, "sft", {**SFT, "lora_rank": lora_rank})
+    divisions = [(2, 1), (1, 1), (1, 2)] if not lora_rank else [(1, 2)]
+    for device_batch, devices in divisions:
+        options = {**SFT, "lora_rank": lora_rank, "device_batch": device_batch, "devices": devices}
+        same(trained(stages, vision_model, "sft", options), whole, 1e-5, 1e-5)
+
+
+def killed_and_resumed(stages: Bench, model: Path, options: Mapping[str, Any]) -> None:
+    options = {**options, "save_steps": 1, "epochs": 4}
+    rows = chosen(stages)
+    made, folder = stages.train(rows, "sft", model, **options)
+    reference = made.folder.path.rename(made.folder.path.with_name("reference"))
+    stages.workspace.progress = KillsTheChild(stages, 3)
+    with pytest.raises(OpenvltError, match="killed by signal 9"):
+        stages.train(rows, "sft", model, **options)
+    stages.workspace.progress = Heard()
+    _, folder = stages.train(rows, "sft", model, **options)
+    assert '"checkpoint": "' in (made.folder.path / "job.json").read_text()
+    assert (folder / "model.safetensors").read_bytes() == (reference / "model/model.safetensors").read_bytes()
+
+
+def test_two_processes_on_a_cpu_resume(stages: Bench, vision_model: Path) -> None:
+    killed_and_resumed(stages, vision_model, {**SFT, "device_batch": 2, "devices": 2})
+
+
+SHARDED = Path(__file__).parents[1] / "plugins" / "sharded" / "openvlt_sharded.py"
+SHARED_GRPO = {
+    **GRPO, "steps": 20, "loss_type": "dapo", "learning_rate": 1e-4, "device_batch": 2, "beta": 0.01, "devices": 1,
+    "save_every": 20, "freeze": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def sharded(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Where FSDP2 runs on CPUs, and GRPO's completions are given."""
+    stages.workspace.registry = Registry.discover([*stages.workspace.registry.files, SHARDED])
+    monkeypatch.setenv("OPENVLT_SHARDED", "fsdp2")
+    monkeypatch.setenv("OPENVLT_COMPLETIONS", "1")
+    return stages
+
+
+def needs(parallel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if parallel.startswith("zero"):
+        pytest.importorskip("deepspeed", reason="DeepSpeed is not installed")
+        monkeypatch.delenv("OPENVLT_SHARDED")
+
+
+@pytest.mark.parametrize("parallel", ["fsdp2", "zero2", "zero3"])
+@pytest.mark.parametrize(
+    ("use", "options"),
+    [
+        ("sft", {**SFT, "epochs": 10, "device_batch": 2}),
+        ("sft", {**SFT, "epochs": 4, "device_batch": 2, "lora_rank": 4}),
+        ("grpo", SHARED_GRPO),
+    ],
+)
+def test_processes_that_share_the_model_train_as_one(
+    sharded: Bench,
+    vision_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parallel: str,
+    use: str,
+    options: dict[str, Any],
+) -> None:
+    needs(parallel, monkeypatch)
+    alone = trained(sharded, vision_model, use, options)
+    shared = trained(sharded, vision_model, use, {**options, "devices": 2, "parallel": parallel})
+    same(shared, alone, 1e-4, 1e-5)
+    if use == "grpo":
+        assert len(alone[0]) == 20 and any(alone[0])
+
+
+@pytest.mark.parametrize("parallel", ["fsdp2", "zero3"])
+def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
+    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, parallel: str
+) -> None:
+    needs(parallel, monkeypatch)
+    killed_and_resumed(sharded, vision_model, {**SFT, "device_batch": 2, "devices": 2, "parallel": parallel})
