@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from families import FAMILIES
 from openvlt import Completion, Image, Model, Request, Sampling, UsageError
 from openvlt_plugins.hf.backend import HfBackend
 from tiny_models import SPECIAL, picture, request
@@ -66,6 +68,24 @@ def test_images_are_read_as_generate_reads_them(vision_model: Path) -> None:
         request("No image at all."),
     ]
     assert greedy(vision_model, requests) == reference(vision_model, requests)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_read_as_generate_reads_it_or_refused(family: Callable[[str], Path], name: str) -> None:
+    """With images of one tile and of several in a batch, and a prompt without any."""
+    requests = [
+        request(Image("red", 64, 64), "What colour?"),
+        request(Image("green", 200, 90), "What colour is it?"),
+        request(Image("blue", 64, 40), "and", Image("grey", 128, 64), "Which is larger?"),
+        request("No image at all."),
+    ]
+    if name == "Qwen3.5":
+        with pytest.raises(UsageError, match="hf cannot run Qwen3_5ForConditionalGeneration"):
+            greedy(family(name), requests)
+        return
+    replies = greedy(family(name), requests)
+    assert replies == reference(family(name), requests)
+    assert len({*replies, *greedy(family(name), [request(Image("blue", 64, 64), "What colour?")])}) == 5
 
 
 def test_a_chunk_does_not_change_a_reply(text_model: Path) -> None:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from openvlt.engines.executor import Executor, Local
-from openvlt.engines.model_files import check_files
+from openvlt.engines.model_files import check_files, check_pixels
 from openvlt.engines.model_shapes import image_limit, model_shape
 from openvlt.engines.models import content_digest, file_digests, locate, packaged_models, size_in_bytes
 from openvlt.engines.resolution import Resolved, backend_of, resolve
@@ -20,6 +20,7 @@ __all__ = [
     "Resolved",
     "backend_of",
     "check_files",
+    "check_pixels",
     "content_digest",
     "file_digests",
     "image_limit",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import system
-from openvlt.engines import backend_of, check_files, model_shape, size_in_bytes
+from openvlt.engines import backend_of, check_files, check_pixels, model_shape, size_in_bytes
 from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
@@ -142,6 +142,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     if located.url:
         return
     here = _is_here(located, who)
+    check_pixels(located)
     smaller = f"--set {key}=HUB_ID" if key else "--base FOLDER_OR_HUB_ID"
     role = who.partition(" ")[0]
     address = "http://HOST:8000/v1"
