@@ -70,21 +70,24 @@ def within_pixels(settings: Settings, pixels: tuple[int, int]) -> dict[str, Any]
 
 
 def _area(settings: Settings, low: int, high: int) -> dict[str, Any]:
+    """Total pixels."""
     return {"size": {"shortest_edge": low, "longest_edge": high}}
 
 
 def _volume(settings: Settings, low: int, high: int) -> dict[str, Any]:
-    """It counts the pixels of all frames, and reads an image as several."""
+    """Total pixels of all frames; an image is several."""
     frames = settings["temporal_patch_size"]
     return _area(settings, low * frames, high * frames)
 
 
 def _fixed(settings: Settings, low: int, high: int) -> dict[str, Any] | str:
+    """Nothing: an image has one size, which must be within."""
     height, width = settings["size"]["height"], settings["size"]["width"]
     return {} if low <= height * width <= high else f"makes every image {width} x {height}"
 
 
 def _tokens(settings: Settings, low: int, high: int) -> dict[str, Any] | str:
+    """The number of tokens: 70, 140, 280, 560 or 1120."""
     token = (settings["patch_size"] * settings["pooling_kernel_size"]) ** 2
     most = max((count for count in _SOFT_TOKENS if count * token <= high), default=0)
     if most and low <= most // 2 * token:  # sides are rounded down, which may halve a narrow image
@@ -93,6 +96,7 @@ def _tokens(settings: Settings, low: int, high: int) -> dict[str, Any] | str:
 
 
 def _tiles(settings: Settings, low: int, high: int) -> dict[str, Any] | str:
+    """The least and most tiles."""
     tile = settings["size"]["height"] * settings["size"]["width"]
     least, most = -(-low // tile), high // tile
     if least <= most:
@@ -101,12 +105,14 @@ def _tiles(settings: Settings, low: int, high: int) -> dict[str, Any] | str:
 
 
 def _grid(settings: Settings, low: int, high: int) -> dict[str, Any] | str:
+    """Which sizes of its grid of tiles are used."""
     sizes = settings["image_grid_pinpoints"]
     kept = [[height, width] for height, width in sizes if low <= height * width <= high]
     return {"image_grid_pinpoints": kept} if kept else f"has the sizes {sizes} alone"
 
 
 def _edge(settings: Settings, low: int, high: int) -> dict[str, Any] | str:
+    """The longest edge, in tiles."""
     tile = settings["max_image_size"]["longest_edge"]
     if not settings["do_image_splitting"]:
         return _fixed({"size": {"height": tile, "width": tile}}, low, high)
@@ -131,4 +137,4 @@ KINDS: Mapping[str, Callable[[Settings, int, int], dict[str, Any] | str]] = {
     "Qwen2VLImageProcessor": _area,
     "SmolVLMImageProcessor": _edge,
 }
-"""What each class of image processor is told."""
+"""What each class of image processor is told; `docs/backends.md` shows the first line of each function."""
