@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from openvlt.errors import UsageError
-from openvlt.records import Model
 from openvlt.store import decode
-from openvlt.vision import within_pixels
 
 _CONFIGURATIONS = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "processor_config.json",
@@ -45,29 +42,6 @@ def check_files(path: Path) -> None:
     if weights and (path / "config.json").is_file() and not any(next(path.glob(name), None) for name in _TOKENIZERS):
         # transformers would load a tokenizer without words and say nothing
         raise UsageError(f"The model {path} has no tokenizer.", "Copy tokenizer.json from the model it was made of.")
-
-
-def check_pixels(model: Model) -> None:
-    """Refuse limits that a model's image processor cannot keep.
-
-    Settings that are neither in its folder nor in the hub's cache, or leave out what is usual, are checked when the
-    model is loaded.
-
-    Raises:
-        UsageError: see `within_pixels`.
-    """
-    if model.pixels is None or model.url or model.id.endswith(".gguf"):
-        return
-    for name in ("processor_config.json", "preprocessor_config.json"):
-        file: object = Path(model.id, name)
-        if not Path(model.id).is_dir():
-            from huggingface_hub import try_to_load_from_cache
-
-            file = try_to_load_from_cache(model.id, name, revision=model.revision)
-        if isinstance(file, str | Path) and Path(file).is_file():
-            content = _object(Path(file), Path(file).read_bytes())
-            with suppress(KeyError):
-                within_pixels(content.get("image_processor", content), model.pixels)
 
 
 def _check_safetensors(file: Path) -> None:

@@ -18,6 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from openvlt import Model, PlainText, UsageError, first_line, limit_pixels, visual_tokens
 from openvlt_plugins.hf.attention import use_grouped_attention
+from openvlt_plugins.hf.backend import HfBackend
 from openvlt_plugins.hf.linear import pack
 
 
@@ -73,6 +74,7 @@ def _load_gguf(model: Model) -> Loaded:
 def _load_safetensors(model: Model) -> Loaded:
     where = {"pretrained_model_name_or_path": model.id, "revision": model.revision}
     config = AutoConfig.from_pretrained(**where, trust_remote_code=False)
+    HfBackend().check(config.to_dict())
     placed = {"device_map": "auto"} if torch.cuda.is_available() else {}
     weights = {**where, **placed, "dtype": _dtype(model, default="auto")}
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
