@@ -117,6 +117,13 @@ class Trainer(Component, ABC):
             UsageError: the job is impossible; the message says what to change.
         """
 
+    def check_model(self, config: Mapping[str, Any]) -> None:
+        """Refuse the model that the training starts from, before any work, by what its ``config.json`` says.
+
+        Raises:
+            UsageError: the trainer cannot train it as its options say.
+        """
+
     def check_machine(self) -> None:
         """Refuse what cannot be done here, such as an option whose package is not installed.
 
