@@ -80,7 +80,7 @@ class Family:
         made.generation_config.update(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
         for name, parameter in made.named_parameters():
             if parameter.ndim > 1:  # so large that replies vary, whatever a family is initialised with
-                torch.nn.init.normal_(parameter, std=0.1 if "embed" in name else 0.2)
+                torch.nn.init.normal_(parameter, std=0.02 if "embed_tokens" in name else 0.2)
         made.save_pretrained(folder)
         self.processor(tokenizer).save_pretrained(folder)
 
@@ -239,6 +239,11 @@ def _gemma3(ids: Mapping[str, int], text: Mapping[str, Any]) -> dict[str, Any]:
 
 def _gemma4(ids: Mapping[str, int], text: Mapping[str, Any]) -> dict[str, Any]:
     words = {"vocab_size_per_layer_input": text["vocab_size"], "hidden_size_per_layer_input": 8}
+    layers = {
+        "num_hidden_layers": 4,
+        "num_kv_shared_layers": 2,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+    }
     tower = {
         "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
         "num_key_value_heads": 2, "head_dim": 16, "patch_size": 4, "pooling_kernel_size": 2,
@@ -246,7 +251,7 @@ def _gemma4(ids: Mapping[str, int], text: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     # The ids of the other control tokens stay those of published models, beyond the words of this one.
     return {
-        "text_config": {**text, **words, "head_dim": 16, "global_head_dim": 32, "sliding_window": 64},
+        "text_config": {**text, **words, **layers, "head_dim": 16, "global_head_dim": 32, "sliding_window": 64},
         "vision_config": tower, "image_token_id": ids["image_token"],
     }  # fmt: skip
 

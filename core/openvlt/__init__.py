@@ -89,6 +89,11 @@ if TYPE_CHECKING:
     )
     from openvlt.stratify import allocate as allocate
     from openvlt.system import visible_gpus as visible_gpus
+    from openvlt.vision import (
+        limit_pixels as limit_pixels,
+        visual_tokens as visual_tokens,
+        within_pixels as within_pixels,
+    )
 
 # The usage statistics of vLLM and Ray and the telemetry of the hub are off, here and in child processes, unless the
 # user has set the variable. Each package reads its own when it is imported, so this is before any of them can be.
@@ -120,6 +125,7 @@ _HOMES = {
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
     "openvlt.system": ("visible_gpus",),
+    "openvlt.vision": ("limit_pixels", "visual_tokens", "within_pixels"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

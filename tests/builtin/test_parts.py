@@ -12,7 +12,11 @@ import pytest
 from families import FAMILIES
 from openvlt import Claim, Example, Format, Image, Model, Trace, UsageError, Verdict
 from openvlt.interfaces import Trainer
+from openvlt.pipeline import compile_recipe
+from openvlt.recipe import read_recipe
 from openvlt.registry import Registry
+from openvlt.stages.workspace import Workspace
+from openvlt.store import open_home
 from openvlt.verification import RewardRow
 from openvlt_plugins.trl import parts
 from tiny_models import picture
@@ -96,6 +100,28 @@ def test_a_text_model_has_nothing_to_freeze(text_model: Path) -> None:
     assert len(parts.adapters(policy, 2, [], None).target_modules) == 2 * 7
     with pytest.raises(UsageError, match=r"freeze names projector, which Qwen2ForCausalLM does not have"):
         parts.freeze(policy, ["projector"])
+
+
+@pytest.mark.parametrize(
+    ("freeze", "told"), [("[vision]", r"freeze names vision, but .* qwen2 read text only"), ("[]", "")]
+)
+def test_it_is_refused_before_any_work(
+    text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, freeze: str, told: str
+) -> None:
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    (tmp_path / "rows.jsonl").write_text('{"question": "What?", "answer": "1", "response": "It is 1."}\n' * 4)
+    (tmp_path / "text.yaml").write_text(
+        f"name: text\nbase: {text_model}\ntrain:\n  sft:\n    data: {{source: {{use: rows, path: rows.jsonl}}}}\n"
+        f"    trainer: {{use: sft, batch: 4, device_batch: 4, freeze: {freeze}}}\n"
+    )
+    recipe, registry = read_recipe(str(tmp_path / "text.yaml")), Registry.discover([])
+    workspace = Workspace(open_home(), registry, models={"base": recipe.base})
+    stage = next(each for each in compile_recipe(recipe, registry, {}) if each.name == "sft-1")
+    if not told:
+        stage.check(workspace)
+        return
+    with pytest.raises(UsageError, match=f"Stage sft-1: .*{told}"):
+        stage.check(workspace)
 
 
 @pytest.mark.parametrize("kind", ["fuyu", "idefics", "git", "t5gemma2"])

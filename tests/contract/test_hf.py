@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from openvlt import Completion, Image, Model, Request, Sampling, UsageError
+from families import FAMILIES
+from openvlt import Completion, Format, Image, Model, Request, Sampling, UsageError
+from openvlt.pipeline.model_checks import check_model
+from openvlt.registry import Registry
+from openvlt.stages.workspace import Workspace
+from openvlt.store import open_home
 from openvlt_plugins.hf.backend import HfBackend
 from tiny_models import SPECIAL, picture, request
 
@@ -66,6 +73,42 @@ def test_images_are_read_as_generate_reads_them(vision_model: Path) -> None:
         request("No image at all."),
     ]
     assert greedy(vision_model, requests) == reference(vision_model, requests)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_read_as_generate_reads_it_or_refused(family: Callable[[str], Path], name: str) -> None:
+    """With images of one tile and of several in a batch, and a prompt without any."""
+    requests = [
+        request(Image("red", 64, 64), "What colour?"),
+        request(Image("green", 200, 90), "What colour is it?"),
+        request(Image("blue", 64, 40), "and", Image("grey", 128, 64), "Which is larger?"),
+        request("No image at all."),
+    ]
+    if name == "Qwen3.5":
+        with pytest.raises(UsageError, match="hf cannot run models of the type qwen3_5"):
+            greedy(family(name), requests)
+        return
+    HfBackend().check(json.loads((family(name) / "config.json").read_bytes()))
+    replies = greedy(family(name), requests)
+    assert replies == reference(family(name), requests)
+    assert len({*replies, *greedy(family(name), [request(Image("blue", 64, 64), "What colour?")])}) == 5
+
+
+@pytest.mark.parametrize("who", ["base", "teacher policy", "trained"])
+def test_an_architecture_is_refused_before_any_work(
+    family: Callable[[str], Path], who: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where a model is asked, the policy's too, which is the base's, and not where it is only trained."""
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path))
+    base = Model(id=str(family("Qwen3.5")))
+    workspace = Workspace(open_home(), Registry.discover([]), Format(), models={"base": base})
+    if who == "trained":
+        check_model(workspace, base, "phase sft-1", "train.sft.start", None)
+        return
+    with pytest.raises(
+        UsageError, match=r"hf cannot run models of the type qwen3_5, whose layers are linear_attention"
+    ):
+        check_model(workspace, Model(id=who.rsplit(maxsplit=1)[-1]), who, "")
 
 
 def test_a_chunk_does_not_change_a_reply(text_model: Path) -> None:

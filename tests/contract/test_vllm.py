@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,19 +40,25 @@ print(json.dumps(figures))
 """
 
 
-def test_the_recipes_options_reach_the_engine(text_model: Path) -> None:
-    pytest.importorskip("vllm", reason="needs the group engines")
+def test_the_recipes_options_reach_the_engine(text_model: Path, vision_model: Path) -> None:
     backend = VllmBackend(tensor_parallel=2, memory=0.5, cache=1.5, eager=True, extra={"seed": 7, "dtype": "half"})
-    model = Model(id=str(text_model), revision="abc", dtype="bfloat16", context=CONTEXT, pixels=(64, 4096))
+    model = Model(id=str(vision_model), revision="abc", dtype="bfloat16", context=CONTEXT, pixels=(64, 4096))
     told = backend._arguments(model)
     assert (told["tensor_parallel_size"], told["max_model_len"], told["revision"]) == (2, CONTEXT, "abc")
     assert (told["gpu_memory_utilization"], told["kv_cache_memory_bytes"]) == (0.5, 1.5 * 2**30)
     assert told["enforce_eager"] and told["enable_prefix_caching"] and not told["trust_remote_code"]
     assert told["mm_processor_kwargs"] == {"size": {"shortest_edge": 64, "longest_edge": 4096}}
+    assert told["hf_overrides"] == {}
     assert (told["seed"], told["dtype"]) == (7, "half"), "extra arguments have the last word"
     assert VllmBackend()._arguments(Model(id=str(text_model)))["dtype"] == "float32", "what was saved"
     bf16 = VllmBackend()._arguments(Model(id=str(text_model), dtype="bfloat16"))
     assert bf16["dtype"] == "bfloat16"
+
+
+def test_limits_of_pixels_are_in_the_terms_of_a_family(family: Callable[[str], Path]) -> None:
+    told = VllmBackend()._arguments(Model(id=str(family("LLaVA-OneVision")), pixels=(1024, 2048)))
+    sizes = {"image_grid_pinpoints": [[32, 32], [32, 64], [64, 32]]}
+    assert (told["mm_processor_kwargs"], told["hf_overrides"]) == (sizes, sizes)
 
 
 def test_copies_of_a_model_are_for_servers(text_model: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from openvlt.engines.executor import Executor, Local
 from openvlt.engines.model_files import check_files
-from openvlt.engines.model_shapes import image_limit, model_shape
+from openvlt.engines.model_shapes import check_pixels, image_limit, model_file, model_shape
 from openvlt.engines.models import content_digest, file_digests, locate, packaged_models, size_in_bytes
 from openvlt.engines.resolution import Resolved, backend_of, resolve
 from openvlt.errors import UsageError
@@ -20,11 +20,13 @@ __all__ = [
     "Resolved",
     "backend_of",
     "check_files",
+    "check_pixels",
     "content_digest",
     "file_digests",
     "image_limit",
     "locate",
     "make_executor",
+    "model_file",
     "model_shape",
     "packaged_models",
     "resolve",

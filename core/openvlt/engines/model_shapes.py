@@ -1,14 +1,16 @@
-"""The shape of a model: from its folder, the hub's cache, or the table of published shapes."""
+"""What the small files of a model say of it: from its folder, the hub's cache, or the table of published shapes."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from openvlt.records import Model, ModelShape
+from openvlt.vision import within_pixels
 
 
 def model_shape(model: Model) -> ModelShape | None:
@@ -21,7 +23,7 @@ def model_shape(model: Model) -> ModelShape | None:
     Returns:
         None if it has no ``config.json`` here and is not in the table, or is not counted (`ModelShape.of`).
     """
-    config = _local(model) or published().get(model.id)
+    config = model_file(model) or published().get(model.id)
     return ModelShape.of(config) if config else None
 
 
@@ -38,7 +40,7 @@ def published() -> dict[str, Any]:
 def image_limit(model: Model) -> int | None:
     """Pixels to which the model's own processor reduces an image, where that is known here."""
     for name in ("processor_config.json", "preprocessor_config.json"):
-        config = _local(model, name) or {}
+        config = model_file(model, name) or {}
         own = config.get("image_processor", config)
         limit = own.get("max_pixels") or (own.get("size") or {}).get("longest_edge")
         if isinstance(limit, int):
@@ -46,8 +48,20 @@ def image_limit(model: Model) -> int | None:
     return None
 
 
-def _local(model: Model, name: str = "config.json") -> dict[str, Any] | None:
-    """A file of the model, from its folder or the hub's cache."""
+def check_pixels(model: Model) -> None:
+    """Refuse limits that a model's image processor cannot keep; what its files leave out is checked when it is loaded.
+
+    Raises:
+        UsageError: see `within_pixels`.
+    """
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        if model.pixels and (settings := model_file(model, name)):
+            with suppress(KeyError, TypeError, ValueError, ArithmeticError):
+                within_pixels(settings.get("image_processor", settings), model.pixels)
+
+
+def model_file(model: Model, name: str = "config.json") -> dict[str, Any] | None:
+    """A JSON object among a model's files, from its folder or the hub's cache; None if it is not there, or damaged."""
     path: object = Path(model.id, name)
     if model.id.endswith(".gguf"):
         return None

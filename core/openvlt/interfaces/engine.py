@@ -80,6 +80,13 @@ class Backend(Component, ABC):
     def parallel(self) -> int:
         return 1
 
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Refuse a model before any work, by what its ``config.json`` says.
+
+        Raises:
+            UsageError: the backend cannot run it; the message says which can.
+        """
+
     def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory | None:
         """What the engine of a model holds on each GPU that it uses at its fullest; None if unknown."""
         return None

@@ -108,6 +108,13 @@ class Trainer(Component, ABC):
         """Traces, pairs or prompts of one batch: the fewest to train on, unless the recipe sets ``min_rows``."""
         return 1
 
+    def check_model(self, config: Mapping[str, Any]) -> None:
+        """Refuse the model that the training starts from, before any work, by what its ``config.json`` says.
+
+        Raises:
+            UsageError: the trainer cannot train it as its options say.
+        """
+
     def check_machine(self) -> None:
         """Refuse what cannot be done here, such as an option whose package is not installed.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import system
-from openvlt.engines import backend_of, check_files, model_shape, size_in_bytes
+from openvlt.engines import backend_of, check_files, check_pixels, model_file, model_shape, size_in_bytes
 from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
@@ -75,12 +75,22 @@ def describe_model(
 
 def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
     """What the backend of a model says that it needs; None if nothing is known."""
-    shape = model_shape(located)
+    shape, backend = model_shape(located), _backend(workspace, located)
+    return need(backend, shape, workload(located, shape, reply, workspace.gpus)) if backend else None
+
+
+def _backend(workspace: Workspace, located: Model) -> Backend | None:
+    """What a model runs on; None for a mistake that is reported elsewhere."""
     try:
-        built, _ = backend_of(located, workspace.registry)
-    except (PluginError, UsageError):  # reported where the model is checked
+        return backend_of(located, workspace.registry)[0].component
+    except (PluginError, UsageError):
         return None
-    return need(built.component, shape, workload(located, shape, reply, workspace.gpus))
+
+
+def _check_architecture(workspace: Workspace, located: Model) -> None:
+    """Refuse a model that its backend says it cannot run; of a policy, the base has the same architecture."""
+    if not located.url and (config := model_file(located)) and (backend := _backend(workspace, located)):
+        backend.check(config)
 
 
 def _weights(located: Model) -> float | None:
@@ -132,6 +142,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
         PluginError: there is no such backend.
     """
     if model.id == "policy":
+        _check_architecture(workspace, workspace.locate(replace(model, id="base")))
         return
     located = workspace.locate(model)
     for url in located.url:
@@ -142,6 +153,9 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     if located.url:
         return
     here = _is_here(located, who)
+    check_pixels(located)
+    if reply is not None:
+        _check_architecture(workspace, located)
     smaller = f"--set {key}=HUB_ID" if key else "--base FOLDER_OR_HUB_ID"
     role = who.partition(" ")[0]
     address = "http://HOST:8000/v1"

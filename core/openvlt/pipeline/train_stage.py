@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from openvlt.engines import model_shape
+from openvlt.engines import model_file, model_shape
 from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Trainer
 from openvlt.pipeline.memory_plan import Need, need, workload
@@ -65,12 +65,15 @@ class Train(Stage[Model]):
         return replace(found, memory=needed.total, terms=needed.terms, problem=problem)
 
     def _need(self, workspace: Workspace) -> Need | None:
-        """What the trainer needs of each GPU; a policy has the shape of the base."""
-        start = replace(self.start, id="base") if self.start.id == "policy" else self.start
-        located = workspace.locate(start)
+        """What the trainer needs of each GPU."""
+        located = self._located(workspace)
         shape = None if located.url else model_shape(located)
         reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
         return need(self.trainer.component, shape, workload(located, shape, reply, workspace.gpus))
+
+    def _located(self, workspace: Workspace) -> Model:
+        """What it starts from, as far as it is known before the run: a policy has the shape of the base."""
+        return workspace.locate(replace(self.start, id="base") if self.start.id == "policy" else self.start)
 
     @property
     def _key(self) -> str:
@@ -91,6 +94,8 @@ class Train(Stage[Model]):
         if (needed := self._need(workspace)) and not needed.fits:
             raise needed.problem(f"Stage {self.name}", key)
         try:
+            if config := model_file(self._located(workspace)):
+                self.trainer.component.check_model(config)
             self.trainer.component.check_machine()
             check_machine(self.trainer.component)
         except UsageError as error:

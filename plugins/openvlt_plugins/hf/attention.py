@@ -17,6 +17,8 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from openvlt import UsageError
+
 _NAME = "openvlt_grouped"
 _ROOM = 128  # positions preallocated at a time
 
@@ -112,10 +114,13 @@ def use_grouped_attention(network: Any) -> None:
     """Make the network's language model use this module's attention.
 
     Raises:
-        ValueError: the network does not support other attention implementations.
+        UsageError: the network does not support other attention implementations, or has a state beside keys and values.
     """
     if not network._supports_attention_backend or getattr(network, "_is_stateful", False):
-        raise ValueError(f"{type(network).__name__} is not a plain transformer decoder; use the backend vllm")
+        raise UsageError(
+            f"The backend hf cannot run {type(network).__name__}, which is not a plain transformer decoder.",
+            "Use the backend vllm.",
+        )
     AttentionInterface.register(_NAME, _attend)
     AttentionMaskInterface.register(_NAME, sdpa_mask)
     nested = network.config.get_text_config() is not network.config

@@ -10,7 +10,10 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from openvlt import Backend, Engine, ImageReader, Memory, Model, ModelShape, Option, Workload
+from openvlt import Backend, Engine, ImageReader, Memory, Model, ModelShape, Option, UsageError, Workload
+
+ATTENTION = ("full_attention", "sliding_attention", "chunked_attention")
+"""Layers that need nothing of the past but keys and values."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,16 @@ class HfBackend(Backend):
     default_for = "any"
     capabilities = frozenset({"images", "samples", "seeds"})
     deterministic = True
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        text = config.get("text_config")
+        layers = (text if isinstance(text, dict) else config).get("layer_types")
+        if others := {str(each) for each in layers if each not in ATTENTION} if isinstance(layers, list) else set():
+            raise UsageError(
+                f"The backend hf cannot run models of the type {config.get('model_type')}, whose layers are "
+                f"{', '.join(sorted(others))}.",
+                "Use the backend vllm.",
+            )
 
     def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory:
         """Weights and the cache of a batch, over all GPUs, and 1.5 GB of each for CUDA and one layer (an estimate)."""

@@ -81,7 +81,9 @@ class HfEngine:
         return self._shared
 
     def _cache(self, shared: KeyValues | None) -> KeyValues:
-        return KeyValues(self.loaded.network.config.get_text_config().num_hidden_layers, shared)
+        config = self.loaded.network.config.get_text_config()
+        # The last layers of Gemma 4 read the keys and values of earlier ones, and have none.
+        return KeyValues(config.num_hidden_layers - (getattr(config, "num_kv_shared_layers", None) or 0), shared)
 
     def _forward(self, cache: KeyValues, **inputs: Any) -> torch.Tensor:
         """Logits of the last position, (rows, vocabulary) in float32."""

@@ -16,12 +16,10 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from openvlt import Model, PlainText, UsageError, first_line
+from openvlt import Model, PlainText, UsageError, first_line, limit_pixels, visual_tokens
 from openvlt_plugins.hf.attention import use_grouped_attention
+from openvlt_plugins.hf.backend import HfBackend
 from openvlt_plugins.hf.linear import pack
-
-# Tokens that represent pixels: a reply with one is not text. The backend vllm and the trainers suppress them too.
-_VISION_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def load(model: Model) -> Loaded:
     """
     try:
         return _load_gguf(model) if model.id.endswith(".gguf") else _load_safetensors(model)
-    except ImportError:
+    except (ImportError, UsageError):
         raise
     except Exception as error:  # damaged files raise whatever their parser raises, from KeyError to RuntimeError
         raise UsageError(
@@ -76,16 +74,19 @@ def _load_gguf(model: Model) -> Loaded:
 def _load_safetensors(model: Model) -> Loaded:
     where = {"pretrained_model_name_or_path": model.id, "revision": model.revision}
     config = AutoConfig.from_pretrained(**where, trust_remote_code=False)
+    HfBackend().check(config.to_dict())
     placed = {"device_map": "auto"} if torch.cuda.is_available() else {}
     weights = {**where, **placed, "dtype": _dtype(model, default="auto")}
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         network = AutoModelForCausalLM.from_pretrained(**weights, trust_remote_code=False, use_safetensors=True)
-        return _ready(model, network, AutoTokenizer.from_pretrained(**where, trust_remote_code=False), None)
+        tokenizer = AutoTokenizer.from_pretrained(**where, trust_remote_code=False)
+        if model.pixels is not None:
+            limit_pixels(tokenizer, config, model.pixels)
+        return _ready(model, network, tokenizer, None)
     processor = AutoProcessor.from_pretrained(**where, trust_remote_code=False)
-    if model.pixels is not None:
-        low, high = model.pixels
-        processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
     network = AutoModelForImageTextToText.from_pretrained(**weights, trust_remote_code=False, use_safetensors=True)
+    if model.pixels is not None:
+        limit_pixels(processor, network.config, model.pixels)
     return _ready(model, network, processor.tokenizer, processor)
 
 
@@ -117,5 +118,5 @@ def _ready(model: Model, network: Any, tokenizer: Any, processor: Any) -> Loaded
         plain=PlainText(tokenizer),
         context=min(model.context or limit, limit),
         eos=frozenset([eos] if isinstance(eos, int) else eos or []),
-        suppressed=tuple(id for name in _VISION_TOKENS if (id := getattr(network.config, name, None)) is not None),
+        suppressed=tuple(visual_tokens(network.config, text.vocab_size)),
     )

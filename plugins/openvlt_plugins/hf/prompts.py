@@ -91,8 +91,19 @@ def collate(prompts: Sequence[Prompt], skip: int, device: torch.device) -> dict[
         rows = [prompt.sequences.get(name, like.new_zeros(len(prompt.ids))) for prompt in prompts]
         batch[name] = torch.stack([_left(row, width) for row in rows])
     for name in {name for prompt in prompts for name in prompt.pixels}:
-        batch[name] = torch.cat([prompt.pixels[name] for prompt in prompts if name in prompt.pixels])
+        batch[name] = _stacked([prompt.pixels[name] for prompt in prompts if name in prompt.pixels])
     return {name: value.to(device) for name, value in batch.items()}
+
+
+def _stacked(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Concatenate; where images differ in their number of tiles, zeros follow, as processors pad a batch."""
+    shape = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    batch = parts[0].new_zeros(sum(map(len, parts)), *shape)
+    start = 0
+    for part in parts:
+        batch[(slice(start, start + len(part)), *map(slice, part.shape[1:]))] = part
+        start += len(part)
+    return batch
 
 
 def _left(values: torch.Tensor, width: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from openvlt import Checkpoint, Model, OpenvltError
+from openvlt import Checkpoint, Model, OpenvltError, limit_pixels
 from openvlt_plugins.trl import parts
 
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -48,9 +48,8 @@ def load_processor(model: Model) -> Any:
     from transformers import AutoProcessor
 
     processor = AutoProcessor.from_pretrained(model.id, padding_side="left", trust_remote_code=False)
-    if model.pixels and hasattr(processor, "image_processor"):
-        low, high = model.pixels
-        processor.image_processor.size = {"shortest_edge": low, "longest_edge": high}
+    if model.pixels:
+        limit_pixels(processor, None, model.pixels)
     return processor
 
 
@@ -92,6 +91,8 @@ def load(
         # transformers 5 saves Qwen2.5-VL with its old parameter names. On resume its Trainer does not rename them, and
         # would continue from the weights above with only a warning; so the checkpoint is loaded here.
         policy.load_state_dict(loader.from_pretrained(checkpoint, **common).state_dict())
+    if model.pixels:
+        limit_pixels(load_processor(model), policy.config, model.pixels)
     parts.freeze(policy, freeze)
     parts.frozen_without_gradients(policy)
     if low:

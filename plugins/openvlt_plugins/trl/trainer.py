@@ -120,6 +120,14 @@ class TrlTrainer(Trainer):
         """Processes on all machines."""
         return self.processes() * self.nodes
 
+    def check_model(self, config: Mapping[str, Any]) -> None:
+        if self.freeze and not config.get("vision_config"):
+            raise UsageError(
+                f"The option freeze names {' and '.join(self.freeze)}, but models of the type "
+                f"{config.get('model_type')} read text only.",
+                "Remove the option.",
+            )
+
     def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
         return memory.needed(self, shape, work, sequences=self.device_batch, reply=work.reply, reference=False)
 

@@ -23,6 +23,7 @@ from openvlt import (
     UsageError,
     Workload,
     first_line,
+    within_pixels,
 )
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class VllmBackend(Backend):
             # Without a GPU a separate process has no advantage and takes seven times as long to start.
             with _environment("VLLM_ENABLE_V1_MULTIPROCESSING", None if _has_gpu() else "0"):
                 return LLM(**self._arguments(model))
-        except ImportError:
+        except (ImportError, UsageError):
             raise
         except Exception as error:  # damaged files raise whatever their parser raises, from KeyError to RuntimeError
             raise UsageError(
@@ -131,7 +132,7 @@ class VllmBackend(Backend):
             ) from error
 
     def _arguments(self, model: Model) -> dict[str, Any]:
-        from transformers import AutoConfig
+        from transformers import AutoConfig, AutoImageProcessor
 
         config = AutoConfig.from_pretrained(model.id, revision=model.revision, trust_remote_code=False)
         arguments: dict[str, Any] = {
@@ -150,8 +151,10 @@ class VllmBackend(Backend):
         if self.cache:
             arguments["kv_cache_memory_bytes"] = int(self.cache * 2**30)
         if model.pixels is not None:
-            low, high = model.pixels
-            arguments["mm_processor_kwargs"] = {"size": {"shortest_edge": low, "longest_edge": high}}
+            processor = AutoImageProcessor.from_pretrained(model.id, revision=model.revision, trust_remote_code=False)
+            settings = within_pixels(processor.to_dict(), model.pixels)
+            arguments["mm_processor_kwargs"] = settings
+            arguments["hf_overrides"] = {name: value for name, value in settings.items() if hasattr(config, name)}
         if not _has_gpu():
             # Only whole blocks are shared; with vLLM's 128 tokens each sample would read most of its prompt again.
             arguments |= {"block_size": 32, "max_num_seqs": 512}

@@ -21,6 +21,7 @@ from openvlt import (
     Request,
     Sampling,
     UsageError,
+    visual_tokens,
 )
 from openvlt_plugins.vllm.draws import drawn
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from vllm import LLM, RequestOutput
 
 _OVER_CONTEXT = re.compile(r"context length|maximum model length", re.IGNORECASE)
-# Tokens that represent pixels; a reply must not contain one.
-_VISION_TOKENS = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id")
 
 
 class VllmEngine:
@@ -47,7 +46,7 @@ class VllmEngine:
         self._draws = draws
         self._plain = PlainText(llm.get_tokenizer())
         config = llm.model_config.hf_config
-        self._suppressed = {id: -100.0 for name in _VISION_TOKENS if (id := getattr(config, name, None)) is not None}
+        self._suppressed = dict.fromkeys(visual_tokens(config, config.get_text_config().vocab_size), -100.0)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion] | Rejected]:
         """Answer the requests in order; a prompt over the context and refused images are `Rejected`.
