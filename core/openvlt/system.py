@@ -10,15 +10,12 @@ import errno
 import os
 import re
 import select
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from subprocess import Popen
 
@@ -113,41 +110,6 @@ def _gpus() -> tuple[str, ...]:
         env=child_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     return tuple(line for line in asked.stdout.split() if line.isdecimal())
-
-
-@dataclass(frozen=True, slots=True)
-class Gpus:
-    """Equal GPUs: their number, and the memory of each in bytes."""
-
-    count: int
-    size: int
-
-    @property
-    def described(self) -> str:
-        """For messages: ``are 4 GPUs of 85.9 GB``."""
-        if not self.count:
-            return "is no GPU"
-        return f"{'is 1 GPU' if self.count == 1 else f'are {self.count} GPUs'} of {self.size / 1e9:.1f} GB"
-
-
-@cache
-def gpus() -> Gpus:
-    """The GPUs that ``CUDA_VISIBLE_DEVICES`` leaves; of different ones the size of the smallest.
-
-    Asked of the driver, for importing torch takes seconds.
-    """
-    if not shutil.which("nvidia-smi"):
-        return Gpus(0, 0)
-    asked = subprocess.run(
-        ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-        env=child_environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    sizes = [int(line) << 20 for line in asked.stdout.split() if line.isdigit()]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and sizes:
-        named = [name for name in visible.split(",") if name.strip()]
-        sizes = [sizes[int(name)] if name.isdigit() and int(name) < len(sizes) else min(sizes) for name in named]
-    return Gpus(len(sizes), min(sizes, default=0))
 
 
 def memory() -> int | None:

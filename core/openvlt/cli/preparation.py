@@ -13,9 +13,8 @@ from openvlt.errors import UsageError
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
-    from openvlt.interfaces import Memory
+    from openvlt.interfaces import Gpus, Memory
     from openvlt.pipeline import Pipeline
-    from openvlt.system import Gpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +133,7 @@ class GpusType(click.ParamType[Any]):
     name = "NxGB"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from openvlt.system import Gpus
+        from openvlt.interfaces import Gpus
 
         count, _, size = str(value).lower().partition("x")
         if not (count.isdigit() and size.isdigit() and int(count) and int(size)):
@@ -211,9 +210,10 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         pipeline: to be shown.
         gpus: to plan for; None for those of this machine.
     """
+    from openvlt.pipeline.memory_plan import gpus_here
     from openvlt.report.table import Table, print_table
 
-    pipeline.workspace.gpus = gpus or pipeline.workspace.gpus
+    pipeline.workspace.gpus = gpus
     planned = list(pipeline.plan())
     rows = [
         (
@@ -227,9 +227,8 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         for stage, each, cached in planned
     ]
     print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))
-    _show_memory(
-        {stage.name: each.terms for stage, each, _ in planned if stage.stage_kind == "train"}, pipeline.workspace.gpus
-    )
+    trained = {stage.name: each.terms for stage, each, _ in planned if stage.stage_kind == "train"}
+    _show_memory(trained, gpus or gpus_here())
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     if gpus:

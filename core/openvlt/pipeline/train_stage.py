@@ -8,7 +8,7 @@ from typing import ClassVar
 from openvlt.engines import model_shape
 from openvlt.errors import UsageError
 from openvlt.interfaces import Trainer
-from openvlt.pipeline.memory_plan import Need, need, workload
+from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
 from openvlt.pipeline.model_checks import REPLY, check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
@@ -59,8 +59,17 @@ class Train(Stage[Model]):
         needed = self._need(workspace)
         if needed is None:
             return found
-        problem = None if needed.fits else needed.problem(f"Stage {self.name}", self._key)
-        return replace(found, memory=needed.total, terms=needed.terms, problem=problem)
+        return replace(found, memory=needed.total, terms=needed.terms, problem=self._problem(needed))
+
+    def _problem(self, needed: Need) -> UsageError | None:
+        """Why the GPUs cannot carry it out, if so."""
+        gpus, processes = needed.work.gpus, self.trainer.component.processes()
+        if 0 < gpus.count < processes:
+            return UsageError(
+                f"Stage {self.name} trains on {processes} devices, and there {gpus.described}.",
+                f"Set --set {self._key}.devices=auto, or another number.",
+            )
+        return None if needed.fits else needed.problem(f"Stage {self.name}", self._key)
 
     def _need(self, workspace: Workspace) -> Need | None:
         """What the trainer needs of each GPU; a policy has the shape of the base."""
@@ -68,7 +77,7 @@ class Train(Stage[Model]):
         located = workspace.locate(start)
         shape = None if located.url else model_shape(located)
         reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
-        return need(self.trainer.component, shape, workload(located, shape, reply, workspace.gpus))
+        return need(self.trainer.component, shape, workload(located, shape, reply, workspace.gpus or gpus_here()))
 
     @property
     def _key(self) -> str:
@@ -86,8 +95,8 @@ class Train(Stage[Model]):
                 f"The phase {self.name} starts from a model at an endpoint, which cannot be trained.",
                 f"Set {key}.start to a folder or a hub id.",
             )
-        if (needed := self._need(workspace)) and not needed.fits:
-            raise needed.problem(f"Stage {self.name}", key)
+        if (needed := self._need(workspace)) and (problem := self._problem(needed)):
+            raise problem
         try:
             self.trainer.component.check_machine()
             check_machine(self.trainer.component)

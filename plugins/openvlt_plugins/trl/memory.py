@@ -73,7 +73,7 @@ def needed(
     parallel = options.parallel
     if parallel == "auto":
         terms = _terms(options, shape, work, "ddp", devices, sequences * (work.prompt + reply), sequences, reference)
-        if devices == 1 or not work.gpu_bytes or sum(terms.values()) <= work.gpu_bytes:
+        if devices == 1 or not work.gpus.size or sum(terms.values()) <= work.gpus.size:
             return terms
         parallel = "fsdp2"
     return _terms(options, shape, work, parallel, devices, sequences * (work.prompt + reply), sequences, reference)
@@ -81,7 +81,7 @@ def needed(
 
 def device_count(options: TrlTrainer, work: Workload) -> int:
     """The processes that train together on all machines."""
-    return (options.devices if isinstance(options.devices, int) else max(1, work.gpus)) * options.nodes
+    return (options.devices if isinstance(options.devices, int) else max(1, work.gpus.count)) * options.nodes
 
 
 def _terms(
@@ -154,5 +154,5 @@ def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, 
     if options.vllm == "off":
         return images + max(0.0, responses * length * shape.kv_width * 2 - free)
     least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
-    engine = max(options.engine_share * work.gpu_bytes, least)
+    engine = max(options.engine_share * work.gpus.size, least)
     return images + (max(0.0, engine - free) if options.sleeps else engine)
