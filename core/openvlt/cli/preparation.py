@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openvlt.errors import UsageError
+from openvlt.errors import OpenvltError, UsageError
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         return
     try:
         pipeline.check()
-    except UsageError as error:
+    except OpenvltError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import UsageError
+from openvlt.errors import OpenvltError, UsageError
 from openvlt.keys import allowed
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.pipeline.trace_stages import Select, Verify
@@ -90,7 +90,7 @@ class Pipeline:
             try:
                 if cached:
                     self.context.made[stage.name] = stage.run(self.context)
-            except NotDone:
+            except (NotDone, OpenvltError):  # data that cannot be reached is what `check` reports
                 cached = False
             yield stage, stage.describe(self.workspace), cached
 
