@@ -69,10 +69,10 @@ def rescale(tree: dict[str, Any], name: Any) -> None:
     for key, value in scales[name].items():
         if key == "iterations":
             for below, above in zip(iterations, value if isinstance(value, list) else [], strict=False):
-                below |= _overlay("iterations", below, above or {})
+                below.update(_overlay("iterations", below, above or {}))
             continue
         for home in (tree, *iterations) if key in ITERATION_KEYS else (tree,):
-            if home is tree and key not in ITERATION_KEYS or isinstance(home.get(key), dict):
+            if (home is tree and key not in ITERATION_KEYS) or isinstance(home.get(key), dict):
                 home[key] = _overlay(key, home.get(key), value)
 
 
