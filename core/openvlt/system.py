@@ -10,12 +10,15 @@ import errno
 import os
 import re
 import select
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from subprocess import Popen
 
@@ -100,16 +103,24 @@ def visible_gpus() -> list[str]:
     return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
 
 
+def gpu_bytes() -> int:
+    """Memory of the smallest of the visible GPUs; 0 without any."""
+    installed = _gpus()
+    smallest = min(installed.values(), default=0)
+    return min((installed.get(name, smallest) for name in visible_gpus()), default=0)
+
+
 @cache
-def _gpus() -> tuple[str, ...]:
-    """Indices of the GPUs, asked of the driver, for importing torch takes seconds."""
+def _gpus() -> dict[str, int]:
+    """Bytes of memory of the GPUs by index, asked of the driver, for importing torch takes seconds."""
     if not shutil.which("nvidia-smi"):
-        return ()
+        return {}
     asked = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+        ["nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"],
         env=child_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    return tuple(line for line in asked.stdout.split() if line.isdecimal())
+    found = (line.replace(" ", "").split(",") for line in asked.stdout.splitlines())
+    return {index: int(size) << 20 for index, size in found if index.isdecimal() and size.isdecimal()}
 
 
 def memory() -> int | None:

@@ -54,15 +54,15 @@ def test_what_was_computed_otherwise(trainer: Trainer, size: str, count: int, gi
     assert total(trainer, size, count) == pytest.approx(gigabytes, rel=0.1)
 
 
+# vLLM on two GPUs with a share that 40 GB leave beside an update
 COLOCATED: dict[str, Any] = {"vllm": "colocate", "vllm_tensor_parallel": 2, "vllm_memory": 0.45, "devices": "auto"}
 
 
 def test_easyr1_publishes_the_cards_that_grpo_of_7b_needs() -> None:
     """8 x 40 GB in mixed precision, 4 x 40 GB in bf16 (EasyR1, README: hardware requirements), with offloading."""
-    assert total(Grpo(parallel="fsdp2", **COLOCATED), "7B", 8, 40) <= 42.95
-    offloaded = Grpo(parallel="fsdp2", precision="bf16", optimizer="adamw-offload", **COLOCATED)
-    assert total(offloaded, "7B", 4, 40) <= 42.95
-    assert total(Grpo(parallel="fsdp2", **COLOCATED), "7B", 4, 40) > 42.95
+    mixed = Grpo(parallel="fsdp2", **COLOCATED)
+    assert total(mixed, "7B", 8, 40) <= 42.95 < total(mixed, "7B", 4, 40)
+    assert total(replace(mixed, precision="bf16", optimizer="adamw-offload"), "7B", 4, 40) <= 42.95
 
 
 @pytest.mark.parametrize("size", ["3B", "7B"])
@@ -76,7 +76,8 @@ def test_what_must_hold_of_the_terms(size: str) -> None:
         ({"parallel": "zero2"}, {"weights", "gradients", "optimizer"}),
         ({"precision": "bf16"}, {"weights", "gradients", "optimizer", "copies"}),
         ({"optimizer": "adamw-8bit"}, {"optimizer"}),
-        ({"optimizer": "adamw-offload"}, {"optimizer"}),
+        ({"parallel": "fsdp2", "optimizer": "adamw-offload"}, {"weights", "gradients", "optimizer"}),
+        ({"parallel": "zero2", "optimizer": "adamw-offload"}, {"weights", "gradients", "optimizer"}),
         ({"device_batch": 1}, {"activations", "logits"}),
         ({"lora_rank": 16}, {"weights", "gradients", "optimizer", "copies", "activations", "logits"}),
     ]:
@@ -124,8 +125,8 @@ def test_a_reference_model_and_rollouts_are_counted() -> None:
 
 
 CHANGES = [
-    dict(zip(("parallel", "precision", "optimizer", "lora_rank", "device_batch"), each, strict=True))
-    for each in product(("ddp", "fsdp2"), ("mixed", "bf16"), ("adamw", "adamw-offload"), (0, 16), (1, 2))
+    dict(zip(("parallel", "precision", "lora_rank", "device_batch"), each, strict=True))
+    for each in product(("auto", "ddp", "fsdp2"), ("mixed", "bf16"), (0, 16), (1, 2))
 ]
 
 
@@ -140,19 +141,20 @@ def test_the_change_that_is_named_fits_and_none_is_named_only_where_none_fits(
     assert found
     if found.fits:
         return
+    offloaded = replace(trainer, device_batch=1, parallel="fsdp2", optimizer="adamw-offload", precision="bf16")
+    paged = replace(trainer, device_batch=1, parallel="ddp", optimizer="paged-adamw-8bit", precision="bf16")
     change = found.smallest_change()
     if change is None:
-        least = replace(trainer, lora_rank=16, device_batch=1, parallel="fsdp2", optimizer="adamw-offload")
-        assert total(least, size, count, gigabytes) * 1e9 > gigabytes << 30
-        return
-    changed = need(replace(trainer, **change), shape_of(size), work(count, gigabytes))
-    assert changed and changed.fits
-    if "lora_rank" in change and not options["lora_rank"]:  # nothing less intrusive would do
-        full = replace(trainer, device_batch=1, parallel="fsdp2", optimizer="adamw-offload", precision="bf16")
-        assert total(full, size, count, gigabytes) * 1e9 > gigabytes << 30
+        least = [replace(each, lora_rank=16) for each in (offloaded, paged)]
+    else:
+        changed = need(replace(trainer, **change), shape_of(size), work(count, gigabytes))
+        assert changed and changed.fits
+        least = [offloaded, paged] if "lora_rank" in change else []
+    if not options["lora_rank"] or change is None:  # nothing less intrusive would do
+        assert all(total(each, size, count, gigabytes) * 1e9 > gigabytes << 30 for each in least)
     problem = found.problem("Stage sft-1", "train.sft")
     assert isinstance(problem, UsageError)
-    assert all(f"--set train.sft.{name}={value}" in problem.remedy for name, value in change.items())
+    assert all(f"--set train.sft.{name}={value}" in problem.remedy for name, value in (change or {}).items())
 
 
 def test_backends_hold_weights_cache_and_more() -> None:

@@ -39,7 +39,7 @@ def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.Capt
     assert run([*words, "1x24"]) == 0
     assert "It would fit with --set train.sft.lora_rank=16." in capsys.readouterr().err
     assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 0
-    assert "Stage sft-1 trains on 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
+    assert "Stage sft-1: The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
     assert run([*words, "1x4"]) == 0
     assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -53,9 +49,9 @@ class Need:
         for change in _changes(self.component.savings()):
             try:
                 component = replace(self.component, **change)  # type: ignore[type-var]  # every component is one
-            except UsageError:  # such as a batch that cannot be divided by more GPUs
+                found = need(component, self.shape, self.work)
+            except UsageError:  # such as options that exclude each other
                 continue
-            found = need(component, self.shape, self.work)
             if found and found.fits:
                 return change
         return None
@@ -75,28 +71,17 @@ class Need:
         )
 
 
-@cache
 def gpus_here() -> Gpus:
-    """The GPUs of this machine that ``CUDA_VISIBLE_DEVICES`` leaves; of different ones the size of the smallest.
-
-    Asked of the driver, for importing torch takes seconds.
-    """
-    if not shutil.which("nvidia-smi"):
-        return Gpus(0, 0)
-    asked = subprocess.run(
-        ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
-        env=system.child_environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    sizes = [int(line) << 20 for line in asked.stdout.split() if line.isdigit()]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and sizes:
-        named = [name for name in visible.split(",") if name.strip()]
-        sizes = [sizes[int(name)] if name.isdigit() and int(name) < len(sizes) else min(sizes) for name in named]
-    return Gpus(len(sizes), min(sizes, default=0))
+    """The GPUs of this machine; of different ones the size of the smallest."""
+    return Gpus(len(system.visible_gpus()), system.gpu_bytes())
 
 
 def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload) -> Need | None:
-    """What a component needs; None if it does not tell, or nothing is known of the model."""
+    """What a component needs; None if it does not tell, or nothing is known of the model.
+
+    Raises:
+        UsageError: it cannot work with these GPUs.
+    """
     if shape is None:
         return None
     terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)

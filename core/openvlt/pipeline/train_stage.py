@@ -56,28 +56,23 @@ class Train(Stage[Model]):
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
         found = describe_asked(found, self.rewards.verifiers.values(), workspace)
-        needed = self._need(workspace)
-        if needed is None:
-            return found
-        return replace(found, memory=needed.total, terms=needed.terms, problem=self._problem(needed))
+        needed, problem = self._need(workspace)
+        memory, terms = (needed.total, needed.terms) if needed else (None, found.terms)
+        return replace(found, memory=memory or found.memory, terms=terms, problem=problem)
 
-    def _problem(self, needed: Need) -> UsageError | None:
-        """Why the GPUs cannot carry it out, if so."""
-        gpus, processes = needed.work.gpus, self.trainer.component.processes()
-        if 0 < gpus.count < processes:
-            return UsageError(
-                f"Stage {self.name} trains on {processes} devices, and there {gpus.described}.",
-                f"Set --set {self._key}.devices=auto, or another number.",
-            )
-        return None if needed.fits else needed.problem(f"Stage {self.name}", self._key)
-
-    def _need(self, workspace: Workspace) -> Need | None:
-        """What the trainer needs of each GPU; a policy has the shape of the base."""
+    def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
+        """What the trainer needs of each GPU, and why the GPUs cannot carry it out, if so."""
         start = replace(self.start, id="base") if self.start.id == "policy" else self.start
-        located = workspace.locate(start)
+        located = workspace.locate(start)  # a policy has the shape of the base
         shape = None if located.url else model_shape(located)
         reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
-        return need(self.trainer.component, shape, workload(located, shape, reply, workspace.gpus or gpus_here()))
+        work = workload(located, shape, reply, workspace.gpus or gpus_here())
+        who = f"Stage {self.name}"
+        try:
+            found = need(self.trainer.component, shape, work)
+        except UsageError as error:
+            return None, UsageError(f"{who}: {error.problem}", error.remedy)
+        return found, None if not found or found.fits else found.problem(who, self._key)
 
     @property
     def _key(self) -> str:
@@ -95,7 +90,7 @@ class Train(Stage[Model]):
                 f"The phase {self.name} starts from a model at an endpoint, which cannot be trained.",
                 f"Set {key}.start to a folder or a hub id.",
             )
-        if (needed := self._need(workspace)) and (problem := self._problem(needed)):
+        if problem := self._need(workspace)[1]:
             raise problem
         try:
             self.trainer.component.check_machine()
