@@ -66,14 +66,15 @@ def rescale(tree: dict[str, Any], name: Any) -> None:
         raise UsageError(f"The recipe has no scale '{name}'.", closest(str(name), known) if known else "Omit it.")
     own = tree.get("iterations")
     iterations = [each for each in own if isinstance(each, dict)] if isinstance(own, list) else []
-    for key, value in scales[name].items():
-        if key == "iterations":
-            for below, above in zip(iterations, value if isinstance(value, list) else [], strict=False):
-                below.update(_overlay("iterations", below, above or {}))
-            continue
+    scale = dict(scales[name])
+    single = scale.pop("iterations", [])
+    for key, value in scale.items():
         for home in (tree, *iterations) if key in ITERATION_KEYS else (tree,):
             if (home is tree and key not in ITERATION_KEYS) or isinstance(home.get(key), dict):
                 home[key] = _overlay(key, home.get(key), value)
+    for below, above in zip(iterations, single if isinstance(single, list) else [], strict=False):
+        if isinstance(above, dict):
+            below.update(_overlay("iterations", below, above))
 
 
 def _overlay(key: str, below: Any, above: Any) -> Any:

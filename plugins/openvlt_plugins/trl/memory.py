@@ -26,16 +26,15 @@ LoRA base are divided too; a frozen tower is not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from openvlt import ModelShape, UsageError, Workload
 from openvlt_plugins.trl import parts
 
 if TYPE_CHECKING:
     from openvlt_plugins.trl.grpo import Grpo
+    from openvlt_plugins.trl.sharing import Sharing
     from openvlt_plugins.trl.trainer import TrlTrainer
-
-Parallel: TypeAlias = Literal["ddp", "fsdp2", "zero2", "zero3"]
 
 SAVINGS: Sequence[Mapping[str, Any]] = (
     {"gradient_checkpointing": "on"},
@@ -50,7 +49,7 @@ SAVINGS: Sequence[Mapping[str, Any]] = (
 """Options that need less memory: those that change no result, then slow ones, then those that change the result."""
 HEADROOM = 1.5e9
 """Bytes; an estimate that a GPU has yet to calibrate."""
-_TILE = 4096 * 8192 * 2
+_TILE = 4096 * 32768 * 2
 """Bytes of TRL's tile of logits: tokens x words in bf16 (TRL 1.16, ``kernels/chunked_logprob.py``)."""
 _ENGINE = 2e9
 """Bytes of vLLM beside weights and keys and values: activations of a prefill, CUDA graphs (an estimate)."""
@@ -103,7 +102,7 @@ def _terms(
     options: TrlTrainer,
     shape: ModelShape,
     work: Workload,
-    parallel: Parallel,
+    parallel: Sharing,
     devices: int,
     tokens: int,
     sequences: int,
