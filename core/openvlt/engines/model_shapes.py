@@ -39,11 +39,15 @@ def image_limit(model: Model) -> int | None:
     """Pixels to which the model's own processor reduces an image, where that is known here."""
     for name in ("processor_config.json", "preprocessor_config.json"):
         config = _local(model, name) or {}
-        own = config.get("image_processor", config)
-        limit = own.get("max_pixels") or (own.get("size") or {}).get("longest_edge")
-        if isinstance(limit, int):
-            return limit
+        own = _mapping(config.get("image_processor", config))
+        for limit in (own.get("max_pixels"), _mapping(own.get("size")).get("longest_edge")):
+            if isinstance(limit, int) and limit > 0:
+                return limit
     return None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _local(model: Model, name: str = "config.json") -> dict[str, Any] | None:
@@ -52,11 +56,11 @@ def _local(model: Model, name: str = "config.json") -> dict[str, Any] | None:
     if model.id.endswith(".gguf"):
         return None
     if not Path(str(path)).is_file() and "/" in model.id:
-        from huggingface_hub import try_to_load_from_cache
-
         try:
+            from huggingface_hub import try_to_load_from_cache
+
             path = try_to_load_from_cache(model.id, name, revision=model.revision)
-        except ValueError:  # no hub id
+        except (ImportError, ValueError):  # not installed, so nothing is cached; or no hub id
             return None
     try:
         config = json.loads(Path(str(path)).read_bytes())
