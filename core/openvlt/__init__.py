@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Drop as Drop,
         Engine as Engine,
         ExampleFilter as ExampleFilter,
+        Gpus as Gpus,
         ImageReader as ImageReader,
         Keep as Keep,
         MaxTokens as MaxTokens,
@@ -113,8 +114,8 @@ _HOMES = {
     "openvlt.integrations.scores": ("compute_score", "exported_reward"),
     "openvlt.interfaces": (
         "AnswerVerifier", "AskingExampleFilter", "AskingTraceFilter", "AskingVerifier", "Backend", "Benchmark",
-        "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "ImageReader", "Keep", "MaxTokens",
-        "Memory", "Option", "ProgramCaptioner", "Reads", "Request", "Samples", "Seed", "Source", "Teacher",
+        "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "Gpus", "ImageReader", "Keep",
+        "MaxTokens", "Memory", "Option", "ProgramCaptioner", "Reads", "Request", "Samples", "Seed", "Source", "Teacher",
         "Temperature", "TopP", "TraceFilter", "Trainer", "TrainJob", "Verifier", "Workload",
     ),
     "openvlt.plain_text": ("PlainText",),

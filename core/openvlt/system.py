@@ -103,51 +103,24 @@ def visible_gpus() -> list[str]:
     return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
 
 
-@cache
-def _gpus() -> tuple[str, ...]:
-    """Indices of the GPUs, asked of the driver, for importing torch takes seconds."""
-    if not shutil.which("nvidia-smi"):
-        return ()
-    asked = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-        env=child_environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return tuple(line for line in asked.stdout.split() if line.isdecimal())
-
-
-@dataclass(frozen=True, slots=True)
-class Gpus:
-    """Equal GPUs: their number, and the memory of each in bytes."""
-
-    count: int
-    size: int
-
-    @property
-    def described(self) -> str:
-        """For messages: ``are 4 GPUs of 85.9 GB``."""
-        if not self.count:
-            return "is no GPU"
-        return f"{'is 1 GPU' if self.count == 1 else f'are {self.count} GPUs'} of {self.size / 1e9:.1f} GB"
+def gpu_bytes() -> int:
+    """Memory of the smallest of the visible GPUs; 0 without any."""
+    installed = _gpus()
+    smallest = min(installed.values(), default=0)
+    return min((installed.get(name, smallest) for name in visible_gpus()), default=0)
 
 
 @cache
-def gpus() -> Gpus:
-    """The GPUs that ``CUDA_VISIBLE_DEVICES`` leaves; of different ones the size of the smallest.
-
-    Asked of the driver, for importing torch takes seconds.
-    """
+def _gpus() -> dict[str, int]:
+    """Bytes of memory of the GPUs by index, asked of the driver, for importing torch takes seconds."""
     if not shutil.which("nvidia-smi"):
-        return Gpus(0, 0)
+        return {}
     asked = subprocess.run(
-        ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+        ["nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"],
         env=child_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    sizes = [int(line) << 20 for line in asked.stdout.split() if line.isdigit()]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and sizes:
-        named = [name for name in visible.split(",") if name.strip()]
-        sizes = [sizes[int(name)] if name.isdigit() and int(name) < len(sizes) else min(sizes) for name in named]
-    return Gpus(len(sizes), min(sizes, default=0))
+    found = (line.replace(" ", "").split(",") for line in asked.stdout.splitlines())
+    return {index: int(size) << 20 for index, size in found if index.isdecimal() and size.isdecimal()}
 
 
 def memory() -> int | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from openvlt import Model, ModelShape
-from openvlt.engines import model_shape, packaged_models
+from openvlt.engines import image_limit, model_shape, packaged_models
 
 
 def shape_of(id: str) -> ModelShape:
@@ -65,10 +67,24 @@ def test_the_tiny_model_is_counted_to_the_parameter() -> None:
     assert shape.image_tokens(64 * 64) == 16
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"hidden_size": "x"}', '{"hidden_size": 4, "num_experts": 8}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"hidden_size": "x"}', '{"hidden_size": 4, "num_experts": 8}', '{"text_config": null}']
+)
 def test_a_configuration_that_is_not_understood_has_no_shape(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config.json").write_text(text)
+    for name in ("config.json", "processor_config.json"):
+        (tmp_path / name).write_text(text)
     assert model_shape(Model(id=str(tmp_path))) is None
+    assert image_limit(Model(id=str(tmp_path))) is None
+
+
+JSON = st.none() | st.booleans() | st.integers(-4, 4) | st.text(max_size=2)
+SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size", "num_attention_heads", "head_dim")
+
+
+@given(st.dictionaries(st.sampled_from([*SIZES, "text_config", "vision_config", "layer_types", "patch_size"]), JSON))
+@settings(max_examples=200, deadline=None)
+def test_no_configuration_ends_a_plan(config: dict[str, Any]) -> None:
+    ModelShape.of(config)
 
 
 def test_a_model_that_is_not_here_has_no_shape() -> None:

@@ -382,3 +382,33 @@ def test_a_mistake_in_a_component_names_file_line_and_key(
     with pytest.raises(kind) as error:
         compile_recipe(read(path), Registry.discover([fake_plugin]))
     assert message in str(error.value)
+
+
+SCALED = """
+scales:
+  smoke:
+    base: tinier
+    traces: {data: {limit: 5}}
+    train: {grpo: {trainer: {steps: 1}}}
+    iterations:
+      - traces: {teacher: {k: 1}}
+"""
+
+
+def test_a_scale_is_overlaid_wherever_the_recipe_has_its_keys(tmp_path: Path) -> None:
+    file = tmp_path / "scaled.yaml"
+    file.write_text(TEXT + SCALED)
+    plain, smoke = read_recipe(str(file)), read_recipe(str(file), settings=["scale=smoke", "train.sft.steps=2"])
+    assert (plain.base.id, smoke.base.id) == ("tiny", "tinier")
+    assert [one.traces.data.limit for one in smoke.iterations if one.traces] == [5] * len(plain.iterations)
+    assert [one.train["grpo"].trainer for one in smoke.iterations] == [{"use": "copy-grpo", "steps": 1}] * 2
+    assert [one.train["sft"].trainer["steps"] for one in smoke.iterations] == [2, 2]
+    first, second = (one.traces.teacher for one in smoke.iterations if one.traces)
+    assert (first["use"], first["k"], second) == ("tutor", 1, {"use": "policy"})
+
+
+@pytest.mark.parametrize("scales", ["", "scales: 5", "scales: {other: {}}", "scales: {smoke: 1}"])
+def test_an_unknown_scale_is_refused(tmp_path: Path, scales: str) -> None:
+    (tmp_path / "any.yaml").write_text(f"{TEXT}{scales}\n")
+    with pytest.raises(UsageError, match="has no scale 'smoke'"):
+        read_recipe(str(tmp_path / "any.yaml"), settings=["scale=smoke"])

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openvlt.errors import UsageError
+from openvlt.errors import OpenvltError, UsageError
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
-    from openvlt.interfaces import Memory
+    from openvlt.interfaces import Gpus, Memory
     from openvlt.pipeline import Pipeline
-    from openvlt.system import Gpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +139,7 @@ class GpusType(click.ParamType[Any]):
     name = "NxGB"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from openvlt.system import Gpus
+        from openvlt.interfaces import Gpus
 
         count, _, size = str(value).lower().partition("x")
         if not (count.isdigit() and size.isdigit() and int(count) and int(size)):
@@ -217,9 +216,10 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         pipeline: to be shown.
         gpus: to plan for; None for those of this machine.
     """
+    from openvlt.pipeline.memory_plan import gpus_here
     from openvlt.report.table import Table, print_table
 
-    pipeline.workspace.gpus = gpus or pipeline.workspace.gpus
+    pipeline.workspace.gpus = gpus
     planned = list(pipeline.plan())
     rows = [
         (
@@ -233,9 +233,8 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         for stage, each, cached in planned
     ]
     print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))
-    _show_memory(
-        {stage.name: each.terms for stage, each, _ in planned if stage.stage_kind == "train"}, pipeline.workspace.gpus
-    )
+    trained = {stage.name: each.terms for stage, each, _ in planned if stage.stage_kind == "train"}
+    _show_memory(trained, gpus or gpus_here())
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     if gpus:
@@ -244,7 +243,7 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         return
     try:
         pipeline.check()
-    except UsageError as error:
+    except OpenvltError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
 
 

@@ -10,9 +10,9 @@ from openvlt.cli.preparation import RecipeOptions, gpus_option, plan_option, pre
 from openvlt.errors import UsageError
 
 if TYPE_CHECKING:
+    from openvlt.interfaces import Gpus
     from openvlt.pipeline import Pipeline
     from openvlt.records import Run
-    from openvlt.system import Gpus
 
 
 @click.command()

@@ -41,10 +41,10 @@ def image_limit(model: Model) -> int | None:
     """Pixels to which the model's own processor reduces an image, where that is known here."""
     for name in ("processor_config.json", "preprocessor_config.json"):
         config = model_file(model, name) or {}
-        own = config.get("image_processor", config)
-        limit = own.get("max_pixels") or (own.get("size") or {}).get("longest_edge")
-        if isinstance(limit, int):
-            return limit
+        own = _mapping(config.get("image_processor", config))
+        for limit in (own.get("max_pixels"), _mapping(own.get("size")).get("longest_edge")):
+            if isinstance(limit, int) and limit > 0:
+                return limit
     return None
 
 
@@ -60,17 +60,21 @@ def check_pixels(model: Model) -> None:
                 within_pixels(settings.get("image_processor", settings), model.pixels)
 
 
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def model_file(model: Model, name: str = "config.json") -> dict[str, Any] | None:
     """A JSON object among a model's files, from its folder or the hub's cache; None if it is not there, or damaged."""
     path: object = Path(model.id, name)
     if model.id.endswith(".gguf"):
         return None
     if not Path(str(path)).is_file() and "/" in model.id:
-        from huggingface_hub import try_to_load_from_cache
-
         try:
+            from huggingface_hub import try_to_load_from_cache
+
             path = try_to_load_from_cache(model.id, name, revision=model.revision)
-        except ValueError:  # no hub id
+        except (ImportError, ValueError):  # not installed, so nothing is cached; or no hub id
             return None
     try:
         config = json.loads(Path(str(path)).read_bytes())

@@ -15,7 +15,7 @@ from openvlt.interfaces.component import KINDS, Component, Kind, Option
 from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
 from openvlt.interfaces.filters import AskingExampleFilter, AskingTraceFilter, Drop, ExampleFilter, Keep, TraceFilter
-from openvlt.interfaces.memory import Memory, Workload
+from openvlt.interfaces.memory import Gpus, Memory, Workload
 from openvlt.interfaces.option_types import MaxTokens, Samples, Seed, Temperature, TopP
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
 from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, Verifier
@@ -57,6 +57,7 @@ __all__ = [
     "Drop",
     "Engine",
     "ExampleFilter",
+    "Gpus",
     "ImageReader",
     "Keep",
     "Kind",

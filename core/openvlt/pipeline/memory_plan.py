@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
+from openvlt import system
 from openvlt.engines import image_limit, size_in_bytes
 from openvlt.errors import UsageError
-from openvlt.interfaces import Backend, Memory, Trainer, Workload
+from openvlt.interfaces import Backend, Gpus, Memory, Trainer, Workload
 from openvlt.records import Model, ModelShape
-from openvlt.system import Gpus
 
 TEXT = 256
 """Tokens of a prompt without its image: instructions, question and choices (an estimate)."""
@@ -42,35 +42,46 @@ class Need:
     @property
     def fits(self) -> bool:
         """False if the GPUs are known and too small."""
-        return not self.work.gpus or self.total <= self.work.gpu_bytes
+        return not self.work.gpus.count or self.total <= self.work.gpus.size
 
     def smallest_change(self) -> Mapping[str, Any] | None:
         """The options by which it fits: the most intrusive of them is as little so as possible; None without any."""
         for change in _changes(self.component.savings()):
             try:
                 component = replace(self.component, **change)  # type: ignore[type-var]  # every component is one
-            except UsageError:  # such as a batch that cannot be divided by more GPUs
+                found = need(component, self.shape, self.work)
+            except UsageError:  # such as options that exclude each other
                 continue
-            found = need(component, self.shape, self.work)
             if found and found.fits:
                 return change
         return None
 
-    def problem(self, who: str, key: str) -> UsageError:
-        """What a user is told where it does not fit; `key` is that of its options in the recipe, for ``--set``."""
+    def problem(self, who: str, key: str = "") -> UsageError:
+        """What a user is told where it does not fit; `key` is that of a trainer in the recipe, for ``--set``."""
         largest = sorted(self.terms.items(), key=lambda term: -term[1])[:4]
         listed = ", ".join(f"{name} {gigabytes(size)}" for name, size in largest if size >= 5e7)
-        gpus = Gpus(self.work.gpus, self.work.gpu_bytes)
-        change = self.smallest_change()
-        set_by = " ".join(f"--set {key}.{name}={value}" for name, value in (change or {}).items())
+        change = (self.smallest_change() or {}).items()
+        if key:
+            remedy = f"It would fit with {' '.join(f'--set {key}.{name}={value}' for name, value in change)}."
+        else:
+            remedy = f"It would fit with {', '.join(f'{name}: {value}' for name, value in change)} of its backend."
         return UsageError(
-            f"{who} needs {gigabytes(self.total)} GB of each GPU ({listed}), and there {gpus.described}.",
-            f"It would fit with {set_by}." if change else "Use more or larger GPUs, or a smaller model.",
+            f"{who} needs {gigabytes(self.total)} GB of each GPU ({listed}), and there {self.work.gpus.described}.",
+            remedy if change else "Use more or larger GPUs, or a smaller model.",
         )
 
 
+def gpus_here() -> Gpus:
+    """The GPUs of this machine; of different ones the size of the smallest."""
+    return Gpus(len(system.visible_gpus()), system.gpu_bytes())
+
+
 def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload) -> Need | None:
-    """What a component needs; None if it does not tell, or nothing is known of the model."""
+    """What a component needs; None if it does not tell, or nothing is known of the model.
+
+    Raises:
+        UsageError: it cannot work with these GPUs.
+    """
     if shape is None:
         return None
     terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)
@@ -90,9 +101,7 @@ def workload(model: Model, shape: ModelShape | None, reply: int, gpus: Gpus) -> 
     image = shape.image_tokens(pixels) if shape else 0
     size = size_in_bytes(model) if model.dtype == "auto" else None
     wide = model.dtype == "float32" or (size is not None and shape is not None and size > 3 * shape.parameters)
-    return Workload(
-        prompt=TEXT + image, reply=reply, image=image, width=4 if wide else 2, gpus=gpus.count, gpu_bytes=gpus.size
-    )
+    return Workload(prompt=TEXT + image, reply=reply, image=image, width=4 if wide else 2, gpus=gpus)
 
 
 def gigabytes(size: float) -> str:

@@ -16,7 +16,7 @@ from openvlt.engines import backend_of, check_files, check_pixels, model_file, m
 from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
-from openvlt.pipeline.memory_plan import Need, need, workload
+from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
@@ -69,14 +69,16 @@ def describe_model(
         return Description(component, rows, f"{model.id} at {key_names(located.url)}")
     shown = model.id.rsplit("/site-packages/", 1)[-1]
     found = _engine_need(workspace, located, reply)
-    memory = found.total if found else _weights(located)
-    return Description(component, rows, shown, memory, found.terms if found else {})
+    if found is None:
+        return Description(component, rows, shown, _weights(located))
+    problem = None if found.fits else found.problem(f"The model {shown}")
+    return Description(component, rows, shown, found.total, found.terms, problem)
 
 
 def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
     """What the backend of a model says that it needs; None if nothing is known."""
     shape, backend = model_shape(located), _backend(workspace, located)
-    return need(backend, shape, workload(located, shape, reply, workspace.gpus)) if backend else None
+    return need(backend, shape, workload(located, shape, reply, workspace.gpus or gpus_here())) if backend else None
 
 
 def _backend(workspace: Workspace, located: Model) -> Backend | None:
@@ -163,7 +165,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     served = f", one that is served ({switch})" if key.endswith(".model") else ""
     remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     if reply is not None:
-        _check_memory(workspace, located, who, key, reply, remedy)
+        _check_memory(workspace, located, who, reply, remedy)
     if here or downloaded(located):
         return
     if not reachable():
@@ -180,13 +182,13 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
         )
 
 
-def _check_memory(workspace: Workspace, located: Model, who: str, key: str, reply: int, remedy: str) -> None:
+def _check_memory(workspace: Workspace, located: Model, who: str, reply: int, remedy: str) -> None:
     """Refuse a model that the GPUs cannot hold, or that is too large for a machine without one."""
-    gpus, ram, rough = workspace.gpus, system.memory(), _weights(located) or 0
+    gpus, ram, rough = workspace.gpus or gpus_here(), system.memory(), _weights(located) or 0
     if gpus.count:
         found = _engine_need(workspace, located, reply)
         if found and not found.fits:
-            raise found.problem(f"The {who} runs {located.id}, which", f"{key or 'base'}.backend")
+            raise found.problem(f"The {who} runs {located.id}, which")
         if not found and rough > gpus.count * gpus.size:
             raise UsageError(
                 f"The {who} runs {located.id}, which needs about {_gb(rough)}; there {gpus.described}.", remedy

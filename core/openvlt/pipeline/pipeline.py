@@ -95,11 +95,10 @@ class Pipeline:
                     self.context.made[stage.name] = stage.run(self.context)
             except NotDone:
                 cached = False
-            except OpenvltError as error:
-                if not (isinstance(error, DataError) and stage.stage_kind == "train"):
-                    stage.check(self.workspace)  # names the position in the recipe, if it finds the same
-                    raise
-                cached, self._too_little = False, UsageError(error.problem, error.remedy)
+            except OpenvltError as error:  # of what cannot be reached `check` tells
+                cached = False
+                if isinstance(error, DataError) and stage.stage_kind == "train":
+                    self._too_little = UsageError(error.problem, error.remedy)
             yield stage, stage.describe(self.workspace), cached
 
     def claim(self, given: str | None = None, suffix: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from openvlt.engines import model_file, model_shape
 from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Trainer
-from openvlt.pipeline.memory_plan import Need, need, workload
+from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
 from openvlt.pipeline.model_checks import REPLY, check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
@@ -58,18 +58,22 @@ class Train(Stage[Model]):
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
         found = describe_asked(found, self.rewards.verifiers.values(), workspace)
-        needed = self._need(workspace)
-        if needed is None:
-            return found
-        problem = None if needed.fits else needed.problem(f"Stage {self.name}", self._key)
-        return replace(found, memory=needed.total, terms=needed.terms, problem=problem)
+        needed, problem = self._need(workspace)
+        memory, terms = (needed.total, needed.terms) if needed else (None, found.terms)
+        return replace(found, memory=memory or found.memory, terms=terms, problem=problem)
 
-    def _need(self, workspace: Workspace) -> Need | None:
-        """What the trainer needs of each GPU."""
+    def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
+        """What the trainer needs of each GPU, and why the GPUs cannot carry it out, if so."""
         located = self._located(workspace)
         shape = None if located.url else model_shape(located)
         reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
-        return need(self.trainer.component, shape, workload(located, shape, reply, workspace.gpus))
+        work = workload(located, shape, reply, workspace.gpus or gpus_here())
+        who = f"Stage {self.name}"
+        try:
+            found = need(self.trainer.component, shape, work)
+        except UsageError as error:
+            return None, UsageError(f"{who}: {error.problem}", error.remedy)
+        return found, None if not found or found.fits else found.problem(who, self._key)
 
     def _located(self, workspace: Workspace) -> Model:
         """What it starts from, as far as it is known before the run: a policy has the shape of the base."""
@@ -91,8 +95,8 @@ class Train(Stage[Model]):
                 f"The phase {self.name} starts from a model at an endpoint, which cannot be trained.",
                 f"Set {key}.start to a folder or a hub id.",
             )
-        if (needed := self._need(workspace)) and not needed.fits:
-            raise needed.problem(f"Stage {self.name}", key)
+        if problem := self._need(workspace)[1]:
+            raise problem
         try:
             if config := model_file(self._located(workspace)):
                 self.trainer.component.check_model(config)

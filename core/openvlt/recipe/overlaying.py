@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from openvlt.errors import UsageError
+from openvlt.errors import UsageError, closest
 from openvlt.recipe.positions import SourcePositions
 from openvlt.recipe.schema import Iteration
 from openvlt.recipe.short_forms import written_out
@@ -48,6 +48,38 @@ def spread(tree: dict[str, Any], count: int | None, positions: SourcePositions) 
     if count:
         iterations = (iterations + iterations[-1:] * count)[:count]
     tree["iterations"] = [_overlay("iterations", shared, {} if each is None else each) for each in iterations]
+
+
+def rescale(tree: dict[str, Any], name: Any) -> None:
+    """Overlay a recipe by one of its scales, in place; its key ``scales`` is removed.
+
+    A scale has keys of a recipe. Its ``traces`` and ``train`` hold wherever the recipe has them, at the top and in
+    iterations; an item of its ``iterations`` holds for that iteration.
+
+    Args:
+        tree: the parsed recipe.
+        name: of the scale; None for none.
+
+    Raises:
+        UsageError: there is no such scale, or it cannot be overlaid.
+    """
+    scales = tree.pop("scales", None) or {}
+    if name is None:
+        return
+    if not isinstance(scales, dict) or not isinstance(scales.get(name) if isinstance(name, str) else None, dict):
+        known = sorted(map(str, scales)) if isinstance(scales, dict) else []
+        raise UsageError(f"The recipe has no scale '{name}'.", closest(str(name), known) if known else "Omit it.")
+    own = tree.get("iterations")
+    iterations = [each for each in own if isinstance(each, dict)] if isinstance(own, list) else []
+    scale = dict(scales[name])
+    single = scale.pop("iterations", [])
+    for key, value in scale.items():
+        for home in (tree, *iterations) if key in ITERATION_KEYS else (tree,):
+            if (home is tree and key not in ITERATION_KEYS) or isinstance(home.get(key), dict):
+                home[key] = _overlay(key, home.get(key), value)
+    for below, above in zip(iterations, single if isinstance(single, list) else [], strict=False):
+        if isinstance(above, dict):
+            below.update(_overlay("iterations", below, above))
 
 
 def _overlay(key: str, below: Any, above: Any) -> Any:

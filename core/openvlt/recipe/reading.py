@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from openvlt.errors import UsageError, closest
 from openvlt.recipe.mistakes import explain
-from openvlt.recipe.overlaying import spread
+from openvlt.recipe.overlaying import rescale, spread
 from openvlt.recipe.overrides import replace_blocks
 from openvlt.recipe.parsing import parse, read_yaml
 from openvlt.recipe.paths import anchored
@@ -39,7 +39,8 @@ def read_recipe(
     Args:
         name: name of a recipe that comes with openvlt, or a path.
         overrides: blocks to replace, by switch (``{"teacher": {"use": "r1-distill"}}``).
-        settings: ``a.b=c`` strings, applied last; values are YAML.
+        settings: ``a.b=c`` strings, applied last; values are YAML. ``scale=NAME`` overlays one of the recipe's scales
+            before all other changes.
         iterations: their number; the last iteration is repeated as often as needed.
         text: the recipe itself, if it is in no file; its name is then for messages.
 
@@ -50,7 +51,9 @@ def read_recipe(
     tree, lines = _parse(path, text)
     changes = [Setting(text) for text in settings]
     counts = [change.value for change in changes if change.is_count]
-    changes = [change for change in changes if not change.is_count]
+    scales = [change.value for change in changes if change.key == ("scale",)]
+    changes = [change for change in changes if not change.is_count and change.key != ("scale",)]
+    rescale(tree, scales[-1] if scales else None)
     loops = [change for change in changes if change.key == ("iterations",)]
     for change in loops:
         change.apply(tree)

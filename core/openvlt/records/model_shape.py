@@ -73,13 +73,13 @@ class ModelShape:
         Returns:
             None for a mixture of experts, and for a configuration without these sizes.
         """
-        text = {**config, **config.get("text_config", {})}
-        text["tie_word_embeddings"] = {**text, **config}.get("tie_word_embeddings")  # of the whole model
-        if any(text.get(key) for key in _EXPERTS):
-            return None
         try:
+            text = {**config, **config.get("text_config", {})}
+            text["tie_word_embeddings"] = {**text, **config}.get("tie_word_embeddings")  # of the whole model
+            if any(text.get(key) for key in _EXPERTS):
+                return None
             return cls(**_language(text), **_vision(config.get("vision_config"), text["hidden_size"]))
-        except (KeyError, TypeError, ZeroDivisionError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from openvlt import system
 from openvlt.engines import Executor, Local, Resolved, file_digests, locate, resolve
 from openvlt.errors import DataError, UsageError
+from openvlt.interfaces import Gpus
 from openvlt.records import Format, Model, Rejected, Row, StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.progress import Progress, Quiet
@@ -41,7 +41,7 @@ class Workspace:
         progress: receives the progress of stages.
         reject_above: share of rejected rows at which a stage stops.
         seed: of everything random.
-        gpus: for which its memory is planned; those of this machine by default.
+        gpus: to plan for; None for those of this machine.
         dry_run: compute nothing; the first stage that is not complete raises `NotDone`.
         uses: told the fingerprint of every stage before it is touched, so that nothing it needs is pruned.
     """
@@ -54,7 +54,7 @@ class Workspace:
     progress: Progress = field(default_factory=Quiet)
     reject_above: float = 0.1
     seed: int = 0
-    gpus: system.Gpus = field(default_factory=system.gpus)
+    gpus: Gpus | None = None
     dry_run: bool = False
     uses: Callable[[str], None] = lambda fingerprint: None
     images: ImageStore = field(init=False)

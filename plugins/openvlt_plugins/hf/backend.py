@@ -43,9 +43,9 @@ class HfBackend(Backend):
     def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory:
         """Weights and the cache of a batch, over all GPUs, and 1.5 GB of each for CUDA and one layer (an estimate)."""
         cache = self.batch * (work.prompt + work.reply) * shape.kv_width * work.width
-        gpus = max(1, work.gpus)
+        gpus = max(1, work.gpus.count)
         weights = shape.parameters * work.width
-        return {"weights": weights / gpus, "cache": cache / gpus, "headroom": 1.5e9 if work.gpus else 0.0}
+        return {"weights": weights / gpus, "cache": cache / gpus, "headroom": 1.5e9 if work.gpus.count else 0.0}
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
         return [{"batch": batch} for batch in (32, 16, 8, 4, 1) if batch < self.batch]

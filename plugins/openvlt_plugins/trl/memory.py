@@ -6,8 +6,9 @@ The parameters P of the model are T trained ones and F frozen ones, on D devices
 =============  =========================================================================================================
 weights        4 T + 2 F: float32 masters, what is frozen in bf16. All in bf16: 2 T. LoRA: 4 T and the base, 2 F.
 gradients      4 T (all in bf16: 2 T); under DDP twice, as its buckets are copies (torch, ``gradient_as_bucket_view``).
-optimizer      8 T: two float32 states of AdamW; in bf16 4 T; 8 bits 2 T (arXiv 2110.02861); 0 where it is on the CPU.
-reference      4 P: the model before the training, for a KL term or DPO, float32 too (in bf16 2 P); none under LoRA.
+optimizer      8 T: two float32 states of AdamW; in bf16 4 T; 8 bits 2 T (arXiv 2110.02861); 0 where it is paged or
+               offloaded to the CPU, with weights and gradients under FSDP2.
+reference      4 P: the model before the training, for a KL term or DPO, which TRL loads in float32; none under LoRA.
 copies         bf16 copies: of the trained weights, which autocast keeps for a forward pass (2 T, less the embedding),
                or of two layers, embedding and head with their gradients, which a sharded model gathers.
 activations    w h L N, w = 2 (4 for an unsharded model with float32 masters), which gradient checkpointing keeps (arXiv
@@ -25,16 +26,15 @@ LoRA base are divided too; a frozen tower is not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from openvlt import ModelShape, Workload
+from openvlt import ModelShape, UsageError, Workload
 from openvlt_plugins.trl import parts
 
 if TYPE_CHECKING:
     from openvlt_plugins.trl.grpo import Grpo
+    from openvlt_plugins.trl.sharing import Sharing
     from openvlt_plugins.trl.trainer import TrlTrainer
-
-Parallel: TypeAlias = Literal["ddp", "fsdp2", "zero2", "zero3"]
 
 SAVINGS: Sequence[Mapping[str, Any]] = (
     {"gradient_checkpointing": "on"},
@@ -42,13 +42,14 @@ SAVINGS: Sequence[Mapping[str, Any]] = (
     {"devices": "auto"},
     {"parallel": "fsdp2"},
     {"optimizer": "adamw-offload"},
+    {"optimizer": "paged-adamw-8bit"},
     {"precision": "bf16"},
     {"lora_rank": 16},
 )
-"""Options that need less memory: those that change no result, then a slow one, then those that change the result."""
+"""Options that need less memory: those that change no result, then slow ones, then those that change the result."""
 HEADROOM = 1.5e9
 """Bytes; an estimate that a GPU has yet to calibrate."""
-_TILE = 4096 * 8192 * 2
+_TILE = 4096 * 32768 * 2
 """Bytes of TRL's tile of logits: tokens x words in bf16 (TRL 1.16, ``kernels/chunked_logprob.py``)."""
 _ENGINE = 2e9
 """Bytes of vLLM beside weights and keys and values: activations of a prefill, CUDA graphs (an estimate)."""
@@ -70,25 +71,38 @@ def needed(
         reference: whether a reference model is held, unless adapters make one superfluous.
     """
     devices = device_count(options, work)
-    parallel = options.parallel
-    if parallel == "auto":
-        terms = _terms(options, shape, work, "ddp", devices, sequences * (work.prompt + reply), sequences, reference)
-        if devices == 1 or not work.gpu_bytes or sum(terms.values()) <= work.gpu_bytes:
-            return terms
-        parallel = "fsdp2"
-    return _terms(options, shape, work, parallel, devices, sequences * (work.prompt + reply), sequences, reference)
+    tokens = sequences * (work.prompt + reply)
+    if options.parallel != "auto":
+        return _terms(options, shape, work, options.parallel, devices, tokens, sequences, reference)
+    whole = _terms(options, shape, work, "ddp", devices, tokens, sequences, reference)
+    fits = not work.gpus.count or sum(whole.values()) <= work.gpus.size
+    if devices == 1 or "8bit" in options.optimizer or (fits and options.optimizer != "adamw-offload"):
+        return whole
+    return _terms(options, shape, work, "fsdp2", devices, tokens, sequences, reference)
 
 
 def device_count(options: TrlTrainer, work: Workload) -> int:
-    """The processes that train together on all machines."""
-    return (options.devices if isinstance(options.devices, int) else max(1, work.gpus)) * options.nodes
+    """The processes that train together on all machines.
+
+    Raises:
+        UsageError: there are fewer GPUs.
+    """
+    gpus = work.gpus
+    if options.devices == "auto":
+        return max(1, gpus.count) * options.nodes
+    if 0 < gpus.count < options.devices:
+        raise UsageError(
+            f"The training uses {options.devices} devices, and there {gpus.described}.",
+            "Lower devices, or set it to auto.",
+        )
+    return options.devices * options.nodes
 
 
 def _terms(
     options: TrlTrainer,
     shape: ModelShape,
     work: Workload,
-    parallel: Parallel,
+    parallel: Sharing,
     devices: int,
     tokens: int,
     sequences: int,
@@ -105,13 +119,16 @@ def _terms(
     masters = 4 if mixed or lora else 2
     gathered = 2.0 * (2 * shape.layer + shape.embedding + shape.head)
 
-    weights = ((2 if zero else masters) * trained + 2 * shape.text * lora) / shards + 2 * whole
-    gradients = (2 if zero else masters) * trained / (devices if zero or sharded else 1)
+    offloaded = options.optimizer == "adamw-offload" and (sharded or zero)
+    on_gpu = not (offloaded and parallel == "fsdp2")  # accelerate offloads weights and gradients with it
+
+    weights = ((2 if zero else masters) * trained + 2 * shape.text * lora) / shards * on_gpu + 2 * whole
+    gradients = (2 if zero else masters) * trained / (devices if zero or sharded else 1) * on_gpu
     if parallel == "ddp" and devices > 1:
         gradients *= 2
-    states = {"adamw": 2 * masters, "adamw-8bit": 2, "paged-adamw-8bit": 0, "adamw-offload": 0}[options.optimizer]
-    if zero and options.optimizer != "adamw-offload":
-        states += 4 * mixed
+    states = {"adamw-8bit": 2, "paged-adamw-8bit": 0}.get(options.optimizer, 0 if offloaded else 2 * masters)
+    if zero and not offloaded:
+        states += 4
     copies = 0.0
     if sharded:
         copies = gathered if lora else 2 * gathered
@@ -130,7 +147,7 @@ def _terms(
         "weights": weights,
         "gradients": gradients,
         "optimizer": states * trained / (devices if zero or sharded else 1),
-        "reference": masters * shape.parameters / shards if reference and not lora else 0.0,
+        "reference": 4 * shape.parameters / shards if reference and not lora else 0.0,
         "copies": copies,
         "activations": float(activations),
         "logits": float(logits),
@@ -154,5 +171,5 @@ def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, 
     if options.vllm == "off":
         return images + max(0.0, responses * length * shape.kv_width * 2 - free)
     least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
-    engine = max(options.engine_share * work.gpu_bytes, least)
+    engine = max(options.engine_share * work.gpus.size, least)
     return images + (max(0.0, engine - free) if options.sleeps else engine)

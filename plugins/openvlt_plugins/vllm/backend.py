@@ -75,14 +75,14 @@ class VllmBackend(Backend):
 
         A quantization of vLLM's is taken for 4 bits, of which scales make 4.5 (bitsandbytes, AWQ and GPTQ).
         """
-        parts = min(self.tensor_parallel, max(1, work.gpus))
+        parts = min(self.tensor_parallel, max(1, work.gpus.count))
         width = 4.5 / 8 if "quantization" in self.extra else work.width
         length = self.extra.get("max_model_len") or work.prompt + work.reply
         return {
             "weights": shape.parameters * width / parts,
             "cache": max(self.cache * 2**30, 2 * length * shape.kv_width / parts),
-            "engine": ENGINE if work.gpus else 0.0,
-            "unused": (1 - self.memory) * work.gpu_bytes,
+            "engine": ENGINE if work.gpus.count else 0.0,
+            "unused": (1 - self.memory) * work.gpus.size,
         }
 
     def savings(self) -> Sequence[Mapping[str, Any]]:

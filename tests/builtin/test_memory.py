@@ -1,0 +1,170 @@
+"""The memory that trainers and backends plan: published and computed figures, what changes it, and what fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from openvlt import Gpus, Model, ModelShape, Trainer, UsageError, Workload
+from openvlt.engines import model_shape
+from openvlt.pipeline.memory_plan import need
+from openvlt_plugins.hf.backend import HfBackend
+from openvlt_plugins.trl.dpo import Dpo
+from openvlt_plugins.trl.grpo import Grpo
+from openvlt_plugins.trl.sft import Sft
+from openvlt_plugins.vllm.backend import VllmBackend
+
+
+def shape_of(size: str) -> ModelShape:
+    shape = model_shape(Model(id=f"Qwen/Qwen2.5-VL-{size}-Instruct"))
+    assert shape
+    return shape
+
+
+def work(count: int, gigabytes: int = 80, reply: int = 2048) -> Workload:
+    return Workload(prompt=590, image=334, reply=reply, gpus=Gpus(count, gigabytes << 30))
+
+
+def total(trainer: Trainer, size: str, count: int, gigabytes: int = 80) -> float:
+    return sum((trainer.memory(shape_of(size), work(count, gigabytes)) or {}).values()) / 1e9
+
+
+SERVED: dict[str, Any] = {"vllm": "server"}
+
+
+@pytest.mark.parametrize(
+    ("trainer", "size", "count", "gigabytes"),
+    [  # computed for these settings before this model was written
+        (Sft(parallel="ddp"), "7B", 1, 153),
+        (Sft(parallel="ddp", devices=2), "7B", 2, 185),
+        (Grpo(parallel="ddp", **SERVED), "7B", 1, 188),
+        (Grpo(parallel="ddp", devices=2, **SERVED), "7B", 2, 220),
+        (Sft(lora_rank=16), "7B", 1, 23),
+        (Sft(lora_rank=16), "3B", 1, 12),
+        (Sft(parallel="fsdp2", devices=2), "7B", 2, 76),
+        (Sft(parallel="fsdp2", devices=4), "7B", 4, 44),
+        (Sft(parallel="fsdp2", devices=8), "7B", 8, 28),
+    ],
+)
+def test_what_was_computed_otherwise(trainer: Trainer, size: str, count: int, gigabytes: float) -> None:
+    assert total(trainer, size, count) == pytest.approx(gigabytes, rel=0.1)
+
+
+# vLLM on two GPUs with a share that 40 GB leave beside an update
+COLOCATED: dict[str, Any] = {"vllm": "colocate", "vllm_tensor_parallel": 2, "vllm_memory": 0.45, "devices": "auto"}
+
+
+def test_easyr1_publishes_the_cards_that_grpo_of_7b_needs() -> None:
+    """8 x 40 GB in mixed precision, 4 x 40 GB in bf16 (EasyR1, README: hardware requirements), with offloading."""
+    mixed = Grpo(parallel="fsdp2", **COLOCATED)
+    assert total(mixed, "7B", 8, 40) <= 42.95 < total(mixed, "7B", 4, 40)
+    assert total(replace(mixed, precision="bf16", optimizer="adamw-offload"), "7B", 4, 40) <= 42.95
+
+
+@pytest.mark.parametrize("size", ["3B", "7B"])
+def test_what_must_hold_of_the_terms(size: str) -> None:
+    base = Sft(devices=4, parallel="ddp")
+    plain = base.memory(shape_of(size), work(4))
+    assert plain
+    for changes, lower in [
+        ({"parallel": "fsdp2"}, {"weights", "gradients", "optimizer"}),
+        ({"parallel": "zero3"}, {"weights", "gradients", "optimizer"}),
+        ({"parallel": "zero2"}, {"weights", "gradients", "optimizer"}),
+        ({"precision": "bf16"}, {"weights", "gradients", "optimizer", "copies"}),
+        ({"optimizer": "adamw-8bit"}, {"optimizer"}),
+        ({"parallel": "fsdp2", "optimizer": "adamw-offload"}, {"weights", "gradients", "optimizer"}),
+        ({"parallel": "zero2", "optimizer": "adamw-offload"}, {"weights", "gradients", "optimizer"}),
+        ({"device_batch": 1}, {"activations", "logits"}),
+        ({"lora_rank": 16}, {"weights", "gradients", "optimizer", "copies", "activations", "logits"}),
+    ]:
+        changed = replace(base, **changes).memory(shape_of(size), work(4))  # type: ignore[arg-type]
+        assert changed
+        assert lower <= {name for name in plain if changed[name] < plain[name]}, changes
+        assert sum(changed.values()) < sum(plain.values()), changes
+    unfrozen = replace(base, freeze=()).memory(shape_of(size), work(4))
+    unchecked = replace(base, gradient_checkpointing="off").memory(shape_of(size), work(4))
+    assert unfrozen and unchecked
+    assert unfrozen["optimizer"] > plain["optimizer"]
+    assert unchecked["activations"] > 5 * plain["activations"]
+
+
+def test_fsdp2_and_zero3_divide_sixteen_bytes_a_parameter() -> None:
+    shape = shape_of("7B")
+    for parallel in ("fsdp2", "zero3"):
+        terms = Sft(parallel=parallel, devices=8).memory(shape, work(8))  # type: ignore[arg-type]
+        assert terms
+        divided = sum(terms[name] for name in ("weights", "gradients", "optimizer"))
+        assert divided == pytest.approx(16 * shape.text / 8 + 2 * (shape.tower + shape.projector))
+
+
+def test_auto_divides_the_model_only_where_it_must() -> None:
+    auto, fsdp2 = (Sft(lora_rank=0, devices=4, parallel=name) for name in ("auto", "fsdp2"))  # type: ignore[arg-type]
+    assert total(auto, "7B", 4) == total(fsdp2, "7B", 4)
+    assert total(replace(auto, lora_rank=16), "7B", 4) == total(Sft(lora_rank=16, devices=4, parallel="ddp"), "7B", 4)
+
+
+def test_a_reference_model_and_rollouts_are_counted() -> None:
+    shape = shape_of("3B")
+    server = Grpo(vllm="server").memory(shape, work(1))
+    without_kl = Grpo(vllm="server", beta=0.0).memory(shape, work(1))
+    own = Grpo().memory(shape, work(1))
+    awake = Grpo(vllm="colocate", vllm_memory=0.4, vllm_sleep=False).memory(shape, work(1))
+    asleep = Grpo(vllm="colocate", vllm_memory=0.4).memory(shape, work(1))
+    pairs = Dpo().memory(shape, work(1))
+    assert server and without_kl and own and awake and asleep and pairs
+    assert server["reference"] == pairs["reference"] == 4 * shape.parameters
+    assert without_kl["reference"] == 0
+    images = server["rollouts"]
+    assert own["rollouts"] > 2560 * 2048 * shape.kv_width * 2 - 80e9
+    assert awake["rollouts"] == pytest.approx(images + 0.4 * (80 << 30))
+    assert asleep["rollouts"] < awake["rollouts"]
+
+
+CHANGES = [
+    dict(zip(("parallel", "precision", "lora_rank", "device_batch"), each, strict=True))
+    for each in product(("auto", "ddp", "fsdp2"), ("mixed", "bf16"), (0, 16), (1, 2))
+]
+
+
+@pytest.mark.parametrize("size", ["3B", "7B"])
+@given(st.integers(1, 8), st.sampled_from([16, 24, 40, 48, 80]), st.sampled_from(CHANGES))
+@settings(max_examples=40, deadline=None)
+def test_the_change_that_is_named_fits_and_none_is_named_only_where_none_fits(
+    size: str, count: int, gigabytes: int, options: dict[str, Any]
+) -> None:
+    trainer = Sft(batch=840 * 2, devices="auto", **options)
+    found = need(trainer, shape_of(size), work(count, gigabytes))
+    assert found
+    if found.fits:
+        return
+    offloaded = replace(trainer, device_batch=1, parallel="fsdp2", optimizer="adamw-offload", precision="bf16")
+    paged = replace(trainer, device_batch=1, parallel="ddp", optimizer="paged-adamw-8bit", precision="bf16")
+    change = found.smallest_change()
+    if change is None:
+        least = [replace(each, lora_rank=16) for each in (offloaded, paged)]
+    else:
+        changed = need(replace(trainer, **change), shape_of(size), work(count, gigabytes))
+        assert changed and changed.fits
+        least = [offloaded, paged] if "lora_rank" in change else []
+    if not options["lora_rank"] or change is None:  # nothing less intrusive would do
+        assert all(total(each, size, count, gigabytes) * 1e9 > gigabytes << 30 for each in least)
+    problem = found.problem("Stage sft-1", "train.sft")
+    assert isinstance(problem, UsageError)
+    assert all(f"--set train.sft.{name}={value}" in problem.remedy for name, value in (change or {}).items())
+
+
+def test_backends_hold_weights_cache_and_more() -> None:
+    shape = shape_of("7B")
+    one = VllmBackend().gpu_memory(shape, work(1, 24))
+    assert one["weights"] == 2 * shape.parameters
+    assert one["unused"] == pytest.approx(0.1 * (24 << 30))
+    assert VllmBackend(tensor_parallel=2).gpu_memory(shape, work(2, 24))["weights"] == shape.parameters
+    assert VllmBackend(extra={"quantization": "awq"}).gpu_memory(shape, work(1, 24))["weights"] < 5e9
+    found = need(HfBackend(), shape, work(1, 24))
+    assert found and not found.fits
+    change = found.smallest_change()
+    assert change and need(HfBackend(**change), shape, work(1, 24)).fits  # type: ignore[union-attr]

@@ -1,0 +1,81 @@
+"""What a plan says of memory: for the GPUs that are named, for those of this machine, and for the shipped recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from openvlt import Gpus
+from openvlt.__main__ import run
+from openvlt.pipeline import model_checks, train_stage
+
+FITTING = [
+    ("openvlthinker-v1.0", "4x80"), ("openvlthinker-v1.0", "8x40"), ("openvlthinker-v1.2", "4x80"),
+    ("openvlthinker-v1.2", "8x40"), ("openvlthinker-24gb", "1x24"), ("openvlthinker-80gb", "1x80"),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(model_checks, "reachable", lambda: False)
+
+
+@pytest.mark.parametrize(("recipe", "gpus"), FITTING)
+def test_the_trainings_of_a_shipped_recipe_fit_what_it_is_for(
+    capsys: pytest.CaptureFixture[str], recipe: str, gpus: str
+) -> None:
+    assert run(["train", recipe, "--plan", "--gpus", gpus]) == 0
+    shown = capsys.readouterr()
+    assert "GB of each GPU" in shown.out and "optimizer" in shown.out
+    assert "Stage" not in shown.err
+
+
+def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "openvlthinker-v1.0", "--plan", "--set", "train.sft.parallel=ddp", "--gpus"]
+    assert run([*words, "4x80"]) == 0
+    assert "It would fit with --set train.sft.parallel=fsdp2." in capsys.readouterr().err
+    assert run([*words, "1x24"]) == 0
+    assert "It would fit with --set train.sft.lora_rank=16." in capsys.readouterr().err
+    assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 0
+    assert "Stage sft-1: The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
+    assert run([*words, "1x4"]) == 0
+    assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80"])
+def test_other_forms_of_gpus_are_refused(capsys: pytest.CaptureFixture[str], gpus: str) -> None:
+    assert run(["train", "quickstart", "--plan", f"--gpus={gpus}"]) == 2
+    assert "Write 4x80 for 4 GPUs of 80 GB" in capsys.readouterr().err
+
+
+def test_gpus_belong_to_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "quickstart", "--gpus", "4x80"]) == 2
+    assert "Add --plan." in capsys.readouterr().err
+
+
+def test_a_run_refuses_before_any_work_what_its_gpus_cannot_hold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (train_stage, model_checks):
+        monkeypatch.setattr(module, "gpus_here", lambda: Gpus(1, 1 << 30))
+    assert run(["train", "quickstart"]) == 2
+    assert "Stage sft-1 needs " in (said := capsys.readouterr().err) or "which needs " in said
+    assert "of each GPU" in said and "there is 1 GPU of 1.1 GB" in said
+
+
+@pytest.mark.parametrize(
+    "recipe", ["openvlthinker-v1.0", "openvlthinker-v1.2", "openvlthinker-24gb", "openvlthinker-80gb"]
+)
+def test_a_smoke_run_is_planned_with_64_rows_of_the_same_stages(
+    capsys: pytest.CaptureFixture[str], recipe: str
+) -> None:
+    def stages(*words: str) -> list[tuple[str, ...]]:
+        assert run(["train", recipe, "--plan", "--set", "bench=[]", *words]) == 0
+        lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+        return [tuple(line) for line in lines if not line[0].startswith("filter")]
+
+    planned = stages("--set", "scale=smoke")
+    assert [line[0] for line in planned] == [line[0] for line in stages()]
+    assert {line[2] for line in planned if line[0].startswith("load")} == {"64"}
