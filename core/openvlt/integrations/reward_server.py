@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from openvlt import system
 from openvlt.errors import OpenvltError, UsageError
-from openvlt.integrations.reward_worker import GRACE_SECONDS
+from openvlt.integrations.reward_worker import GRACE_SECONDS, counted
 from openvlt.integrations.scores import REWARD_FILE, reward_of
 from openvlt.stages.asker import models_asked, secrets_of
 
@@ -103,6 +103,10 @@ class RewardServer:
     def pids(self) -> list[int]:
         """Of the processes that serve."""
         return [process.pid for process in self._processes]
+
+    def verdicts(self) -> dict[str, int]:
+        """Verdicts so far, by ``VERIFIER/STATUS``."""
+        return {key: count for key, count in counted(self._folder).items() if "/" in key}
 
     def watch(self) -> None:
         """Replace the processes that have died; to be called often.

@@ -73,14 +73,9 @@ class Service:
         started = time.monotonic()
         rows = _rows(body)
         found = score_rows(rows, self.function)
-        counts = Counter(
-            f'verdicts_total{{verifier="{name}",status="{verdict.status}"}}'
-            for row in found
-            for name, verdict in row.verdicts.items()
-        )
-        unscored = sum(row.reward is None for row in found)
-        counts.update({"requests_total": 1, "rows_total": len(rows), "unscored_total": unscored})
-        counts["microseconds_total"] += int(1e6 * (time.monotonic() - started))
+        counts = Counter(f"{name}/{verdict.status}" for row in found for name, verdict in row.verdicts.items())
+        unscored, took = sum(row.reward is None for row in found), time.monotonic() - started
+        counts.update(requests=1, rows=len(rows), unscored=unscored, microseconds=int(1e6 * took))
         with self._lock:
             self._counts += counts
             self._keep()
@@ -94,10 +89,22 @@ class Service:
 
     def metrics(self) -> str:
         """The counts of all processes, in the text format of Prometheus."""
-        total = Counter[str]()
-        for path in self.folder.glob("counts-*.json"):
-            total.update(json.loads(path.read_bytes()))
-        return "".join(f"openvlt_reward_{name} {count}\n" for name, count in sorted(total.items()))
+        return "".join(
+            f"openvlt_reward_{_series(key)} {count}\n" for key, count in sorted(counted(self.folder).items())
+        )
+
+
+def counted(folder: Path) -> Counter[str]:
+    """What all processes of a server have counted: ``requests``, ``rows``, ..., and ``VERIFIER/STATUS``."""
+    total = Counter[str]()
+    for path in folder.glob("counts-*.json"):
+        total.update(json.loads(path.read_bytes()))
+    return total
+
+
+def _series(key: str) -> str:
+    verifier, _, status = key.rpartition("/")
+    return f'verdicts_total{{verifier="{verifier}",status="{status}"}}' if verifier else f"{key}_total"
 
 
 def _rows(body: bytes) -> list[dict[str, Any]]:
