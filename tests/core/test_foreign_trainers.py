@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import sysconfig
@@ -167,7 +166,7 @@ def test_a_program_that_cannot_be_run_is_refused_before_any_work(
 
 
 def test_a_merger_that_is_not_there_is_refused_before_any_work(python: Path) -> None:
-    with pytest.raises(UsageError, match="no script that merges EasyR1's checkpoints at /no/merger.py"):
+    with pytest.raises(UsageError, match=r"no script that merges EasyR1.s checkpoints at /no/merger\.py"):
         built("easyr1", python=str(python), merger="/no/merger.py").check_here()
 
 
