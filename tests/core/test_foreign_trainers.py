@@ -146,28 +146,28 @@ def test_options_that_cannot_be_handed_over_are_refused(engine: str, options: di
 def test_a_program_that_cannot_be_run_is_refused_before_any_work(
     engine: str, python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built(engine, python=str(python)).check_here()
+    built(engine, python=str(python)).check_machine()
     with pytest.raises(UsageError, match="'/no/python' is no program"):
-        built(engine, python="/no/python").check_here()
+        built(engine, python="/no/python").check_machine()
     with pytest.raises(UsageError, match=f"has no {engine} "):
-        built(engine, python=sys.executable).check_here()
+        built(engine, python=sys.executable).check_machine()
     script = tmp_path / "python"
     script.write_text("#!/bin/sh\necho 'SyntaxError: too old' >&2; exit 3\n")
     script.chmod(0o755)
     with pytest.raises(UsageError, match="cannot be used: SyntaxError: too old"):
-        built(engine, python=str(script)).check_here()
+        built(engine, python=str(script)).check_machine()
     with pytest.raises(UsageError, match="reads freeze_vision_tower nowhere"):
-        built(engine, python=str(python), freeze=["vision", "projector"]).check_here()
+        built(engine, python=str(python), freeze=["vision", "projector"]).check_machine()
     with pytest.raises(UsageError, match="RAY_ADDRESS names no Ray cluster"):
-        built(engine, python=str(python), nodes=2, host="10.0.0.1").check_here()
+        built(engine, python=str(python), nodes=2, host="10.0.0.1").check_machine()
     monkeypatch.delenv("OPENVLT_ALLOW")
     with pytest.raises(UsageError, match=f"runs {python}, a program outside openvlt. Allow it .*--allow engine"):
-        built(engine, python=str(python)).check_here()
+        built(engine, python=str(python)).check_machine()
 
 
 def test_a_merger_that_is_not_there_is_refused_before_any_work(python: Path) -> None:
     with pytest.raises(UsageError, match=r"no script that merges EasyR1.s checkpoints at /no/merger\.py"):
-        built("easyr1", python=str(python), merger="/no/merger.py").check_here()
+        built("easyr1", python=str(python), merger="/no/merger.py").check_machine()
 
 
 def test_a_foreign_program_sees_no_secret_and_not_our_environment(

@@ -78,7 +78,7 @@ def test_verl_accepts_the_configuration_the_data_and_the_reward(job: Any) -> Non
     options = {**NUMBERS, "python": PYTHON, "extra": {"critic": {"optim": {"weight_decay": 0.02}}}}
     trainer = Registry.discover().build("trainer", {"use": "verl", **options}, format=Format()).component
     with handed_over(job, "verl", job.engine) as server:
-        command = trainer.command(job, 25)
+        command = trainer.command(job)
         assert command[:3] == [PYTHON, "-m", "verl.trainer.main_ppo"]
         (job.folder / "words.json").write_text(json.dumps(command[3:]))
         script = Path(__file__).with_name("verl_accepts.py")
@@ -91,7 +91,7 @@ def test_verl_accepts_the_configuration_the_data_and_the_reward(job: Any) -> Non
     found = json.loads(done.stdout.rpartition("FOUND")[2])
     assert {key: found["config"].get(key) for key in ARRIVED} == ARRIVED
     assert found["config"]["trainer.default_local_dir"] == str(job.engine)
-    assert found["config"]["trainer.total_training_steps"] == 25
+    assert found["config"]["trainer.total_training_steps"] is None  # verl counts them after it has dropped prompts
     assert (found["classes"], found["lr"], found["n"]) == (["FSDPActorConfig", "RolloutConfig"], 1e-6, 5)
     assert found["clip"] == [0.2, 0.3, 3.0]
     assert found["rows"] == 20
@@ -102,7 +102,7 @@ def test_verl_accepts_the_configuration_the_data_and_the_reward(job: Any) -> Non
 def test_verl_refuses_a_key_it_does_not_have(job: Any, key: str) -> None:
     options = {**NUMBERS, "python": PYTHON, "extra": {key: 1}}
     trainer = Registry.discover().build("trainer", {"use": "verl", **options}, format=Format()).component
-    (job.folder / "words.json").write_text(json.dumps(trainer.command(job, 25)[3:]))
+    (job.folder / "words.json").write_text(json.dumps(trainer.command(job)[3:]))
     script = Path(__file__).with_name("verl_accepts.py")
     done = subprocess.run(
         [PYTHON, str(script), str(job.engine), str(job.folder / "words.json")],
@@ -110,3 +110,33 @@ def test_verl_refuses_a_key_it_does_not_have(job: Any, key: str) -> None:
     )  # fmt: skip
     assert done.returncode != 0
     assert key.rpartition(".")[2] in done.stderr
+
+
+SHARDS = """
+import json, sys, torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+start, actor = sys.argv[1:]
+model = AutoModelForImageTextToText.from_pretrained(start, dtype=torch.float32)
+torch.save(model.state_dict(), f"{actor}/model_world_size_1_rank_0.pt")
+json.dump({"FSDP_version": 1, "world_size": 1}, open(f"{actor}/fsdp_config.json", "w"))
+model.config.save_pretrained(f"{actor}/huggingface")
+AutoProcessor.from_pretrained(start).save_pretrained(f"{actor}/huggingface")
+"""
+
+
+def test_verl_s_merger_leaves_the_same_weights_for_our_transformers(job: Any) -> None:
+    import torch
+    from openvlt_plugins.foreign.weights import check_weights
+    from transformers import AutoModelForImageTextToText
+
+    actor, model = job.engine / "global_step_1" / "actor", job.folder / "model"
+    (actor / "huggingface").mkdir(parents=True)
+    subprocess.run([PYTHON, "-c", SHARDS, str(TINY), str(actor)], check=True, capture_output=True)
+    trainer = Registry.discover().build("trainer", {"use": "verl", "python": PYTHON}, format=Format()).component
+    job.run = lambda command: subprocess.run(command, check=True, capture_output=True)
+    trainer.merge(job, actor, model)
+    check_weights(model, TINY)
+    ours, told = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.bfloat16, output_loading_info=True)
+    start = AutoModelForImageTextToText.from_pretrained(TINY, dtype=torch.bfloat16).state_dict()
+    assert not told["missing_keys"]
+    assert all(torch.equal(value, start[name]) for name, value in ours.state_dict().items())

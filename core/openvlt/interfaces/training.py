@@ -132,11 +132,13 @@ class Trainer(Component, ABC):
         """Traces, pairs or prompts of one batch: the fewest to train on, unless the recipe sets ``min_rows``."""
         return 1
 
-    def check_here(self) -> None:
-        """Refuse, before any work, what this machine has not, such as the program of another trainer.
+    def check_machine(self) -> None:
+        """Refuse what cannot be done here, such as an option whose package is not installed.
+
+        Called before any work, on the machine that trains.
 
         Raises:
-            UsageError: what is missing, and what to do instead.
+            UsageError: what is missing, and how to get it.
         """
 
     def processes(self) -> int:

@@ -69,7 +69,7 @@ class Train(Stage[Model]):
                 f"Set {key}.start to a folder or a hub id.",
             )
         try:
-            self.trainer.component.check_here()
+            self.trainer.component.check_machine()
             if (most := self.most) is not None:
                 check_count(self.name, most, self.trainer.component, self.min_rows)
         except DataError as error:  # what the recipe asks for is too little already

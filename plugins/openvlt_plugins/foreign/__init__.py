@@ -11,4 +11,4 @@ def register_trainers(register: Register) -> None:
         ("verl", "verl:Verl", "GRPO by verl, in an environment of its own, on the recipe's rewards"),
         ("easyr1", "easyr1:EasyR1", "GRPO by EasyR1, in an environment of its own, on the recipe's rewards"),
     ):
-        register(name, f"openvlt_plugins.foreign.{target}", summary=summary)
+        register(name, f"openvlt_plugins.foreign.{target}", summary=summary, requires=("pyarrow",))

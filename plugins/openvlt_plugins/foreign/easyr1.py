@@ -83,8 +83,8 @@ class EasyR1(ForeignTrainer):
         str, Option("script that merges shards; by default scripts/model_merger.py beside the package")
     ] = ""
 
-    def check_here(self) -> None:
-        super().check_here()
+    def check_machine(self) -> None:
+        super().check_machine()
         if not self._merger().is_file():
             raise UsageError(
                 f"There is no script that merges EasyR1's checkpoints at {self._merger()}.",
@@ -100,8 +100,8 @@ class EasyR1(ForeignTrainer):
         (job.engine / "prompt.jinja").write_text(template(job.format), encoding="utf-8")
         return super().train(job)
 
-    def values(self, job: TrainJob, total: int) -> dict[str, Any]:
-        known, last = super().values(job, total), self.last_step(job.engine)
+    def values(self, job: TrainJob) -> dict[str, Any]:
+        known, last = super().values(job), self.last_step(job.engine)
         return known | {
             "loss_type": LOSSES[self.loss_type],
             "no_kl": self.beta == 0,

@@ -146,7 +146,7 @@ class ForeignTrainer(Trainer):
                 "Load more examples, or lower the option prompts.",
             )
 
-    def check_here(self) -> None:
+    def check_machine(self) -> None:
         found = self.probe()
         if f"{self.module.replace('.', '/').removeprefix('verl/')}.py" not in found.get("files", ()):
             raise UsageError(
@@ -189,7 +189,7 @@ class ForeignTrainer(Trainer):
                     server.watch()
                     follower.read()
 
-                job.run(self.command(job, total), watch, self.environment(follower.path))
+                job.run(self.command(job), watch, self.environment(follower.path))
                 counts = {name: float(count) for name, count in server.verdicts().items()}
             if self.last_step(folder) is None:
                 raise OpenvltError(
@@ -204,15 +204,18 @@ class ForeignTrainer(Trainer):
             raise DataError(f"The model that {self.form} left is not the one it began with: {error}.") from error
         return Checkpoint(model, json.loads(done.read_bytes()))
 
-    def values(self, job: TrainJob, total: int) -> dict[str, Any]:
-        """What the engine is told, by the names in `KEYS`: the options, and what a job adds."""
+    def values(self, job: TrainJob) -> dict[str, Any]:
+        """What the engine is told, by the names in `KEYS`: the options, and what a job adds.
+
+        Without `steps` the engine counts them itself, since it may drop prompts; with them it needs epochs enough.
+        """
         low, high = job.model.pixels or (None, None)
         files = sorted(map(str, (job.engine / "data").glob("train-*.parquet")))
         return {
             **{name: getattr(self, name) for name in self.KEYS if hasattr(self, name)},
             "batch": self.batch // self.generations,
             "freeze": bool(self.freeze),
-            "steps": total,
+            "epochs": self.steps or self.epochs,
             "model": job.model.id,
             "seed": job.seed,
             "pixels": high,
@@ -224,9 +227,9 @@ class ForeignTrainer(Trainer):
             "reward": str(job.engine / "reward.py"),
         }
 
-    def command(self, job: TrainJob, total: int) -> list[str]:
+    def command(self, job: TrainJob) -> list[str]:
         """What starts the engine: its entry and ``key=value`` for each key."""
-        values = self.values(job, total)
+        values = self.values(job)
         told = {key: values[name] for name, keys in self.KEYS.items() for key in keys}
         settings = {**self.FIXED, **told, **dict(flat(self.extra))}
         unset = {key for key, value in settings.items() if value is None and key.startswith("+")}

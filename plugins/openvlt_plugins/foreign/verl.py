@@ -81,8 +81,8 @@ class Verl(ForeignTrainer):
 
     schedule: Annotated[Literal["constant", "cosine"], Option("learning rate schedule")] = "constant"
 
-    def values(self, job: TrainJob, total: int) -> dict[str, Any]:
-        return super().values(job, total) | {
+    def values(self, job: TrainJob) -> dict[str, Any]:
+        return super().values(job) | {
             "loss_type": LOSSES[self.loss_type],
             "use_kl": self.beta > 0,
             "metrics": str(self.metrics_file(job.engine)),

@@ -12,7 +12,8 @@ def score(compute_score, rows, step):
     golds = [json.loads(row["answer"])["openvlt"]["answer"] for row in chosen]
     said = [RIGHT.format(gold if number % 2 == 0 else gold + "9") for number, gold in enumerate(golds)]
     inputs = [
-        {"response": text, "ground_truth": row["answer"], "response_length": 3} for row, text in zip(chosen, said, strict=True)
+        {"response": text, "ground_truth": row["answer"], "response_length": 3}
+        for row, text in zip(chosen, said, strict=True)
     ]
     return sum(each["overall"] for each in compute_score(inputs))
 
