@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +113,51 @@ def test_an_engine_that_fails_says_so_itself(
     monkeypatch.setenv("FAKE_ENGINE", json.dumps({"at": at, "how": how}))
     with pytest.raises(error, match=message):
         trained(stages, "verl", vision_model, python)
+
+
+class KillsTheTraining(Heard):
+    """Kills our process that waits for the engine, once the engine has made a step."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__()
+        self.home, self.killed = home, 0
+
+    def advance(self, done: int, **counts: float) -> None:
+        super().advance(done)
+        for pid in () if self.killed else of_home(self.home, "train_worker"):  # none while the data is loaded
+            self.killed = pid
+            os.kill(pid, signal.SIGKILL)
+
+
+def of_home(home: Path, word: str) -> list[int]:
+    """Living processes whose command has a word and this home."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (path / "cmdline").read_bytes()
+            alive = (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if alive and word.encode() in command and str(home).encode() in command:
+                found.append(int(path.name))
+    return found
+
+
+@pytest.mark.slow
+def test_nothing_outlives_a_training_that_is_killed(
+    stages: Bench, vision_model: Path, python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ENGINE", '{"at": 3, "how": "hang"}')
+    home = stages.workspace.home.root
+    stages.workspace.progress = heard = KillsTheTraining(home)
+    with pytest.raises(OpenvltError, match="was killed by signal 9"):
+        trained(stages, "verl", vision_model, python)
+    end = time.monotonic() + 60
+    while (left := [*of_home(home, "main_ppo"), *of_home(home, "reward_worker")]) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert heard.killed and not left
+    monkeypatch.delenv("FAKE_ENGINE")
+    stages.workspace.progress = Heard()
+    made, _ = trained(stages, "verl", vision_model, python)
+    assert [line["step"] for line in metrics(made)] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.slow

@@ -30,7 +30,8 @@ def handed_over(
     Raises:
         UsageError: the reward cannot be built, or the address cannot be listened at.
     """
-    with RewardServer(job.rewards, host, 0, workers) as server:
+    folder.mkdir(parents=True, exist_ok=True)
+    with RewardServer(job.rewards, host, 0, workers, folder) as server:
         EXPORTS[form]((Row(example=example) for example in job.examples()), job.format, job, folder, form)
         write_client(folder, server.url)
         yield server

@@ -34,6 +34,7 @@ class RewardServer:
         host: address to listen at.
         port: 0 for any that is free.
         workers: processes.
+        folder: for files while it serves; by default that of the system.
 
     Attributes:
         url: where it is served.
@@ -44,7 +45,14 @@ class RewardServer:
         PluginError, UsageError: a verifier or an option is wrong, or the address cannot be listened at.
     """
 
-    def __init__(self, spec: Mapping[str, Any], host: str = "127.0.0.1", port: int = 0, workers: int = 1) -> None:
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        workers: int = 1,
+        folder: Path | None = None,
+    ) -> None:
         system.require_pipes()
         _, built = reward_of(spec).components()
         self.verifiers = list(built)
@@ -54,7 +62,7 @@ class RewardServer:
             REWARD_FILE: spec,
             "told.json": {"status": "ok", "verifiers": self.verifiers, "grouped": self.grouped, "workers": workers},
         }
-        self._address, self._workers = (host, port), workers
+        self._address, self._workers, self._within = (host, port), workers, folder
         self._processes: list[Popen[bytes]] = []
         self._failed = 0
 
@@ -68,7 +76,7 @@ class RewardServer:
             ) from error
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
-        self._kept = tempfile.TemporaryDirectory(prefix="openvlt-rewards-")
+        self._kept = tempfile.TemporaryDirectory(prefix="openvlt-rewards-", dir=self._within)
         self._folder = Path(self._kept.name)
         for name, content in self._files.items():
             (self._folder / name).write_text(json.dumps(content))

@@ -1,7 +1,7 @@
 """Stands for verl and EasyR1 in tests: reads what it is given, asks for rewards, saves in their layout, dies on request.
 
 What it "learns" is the sum of all rewards so far, so that a resume that loses or repeats a step shows. The environment
-variable ``FAKE_ENGINE`` says what goes wrong: ``{"at": 3, "how": "kill" | "raise" | "leave" | "broken"}``; of these,
+variable ``FAKE_ENGINE`` says what goes wrong: ``{"at": 3, "how": "kill" | "raise" | "leave" | "hang" | "broken"}``; of these,
 ``broken`` saves other weights than it was given. Whatever it is told is written to ``told.json``.
 """
 
@@ -10,6 +10,7 @@ import os
 import runpy
 import signal
 import sys
+import time
 from pathlib import Path
 
 from pyarrow import parquet
@@ -53,6 +54,8 @@ def train(told, form):
             os.kill(os.getpid(), signal.SIGKILL)
         if step == at and fault()["how"] == "leave":
             return
+        if step == at and fault()["how"] == "hang":
+            time.sleep(600)
         reward = told["score"](score, rows, step)
         learned += reward
         line = {"critic/score/mean": reward, "step_seconds": 0.1}
