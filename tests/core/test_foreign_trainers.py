@@ -78,6 +78,7 @@ def test_a_training_that_is_killed_goes_on_to_the_same_model(
     assert all(line["reward"] >= 0 and line["steps"] == 6 for line in steps)
     summary = json.loads((undisturbed.folder.path / "stage.json").read_bytes())
     assert summary["counts"]["answer/correct"] > 0
+    assert summary["counts"].get("prompts dropped") == (1 if engine == "verl" else None)
     assert not (undisturbed.folder.path / "engine").exists()
     undisturbed.folder.path.rename(undisturbed.folder.path.with_name("undisturbed"))
 

@@ -16,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from test_exported_rewards import ALONE, EXAMPLES, GROUPED, exported, samples
 
 from judge_endpoint import Endpoint
@@ -216,3 +217,20 @@ def test_what_is_in_flight_is_answered_before_the_end(
     thread.join(60)
     assert [row["overall"] for row in found] == [1.0]
     assert not any(Path(f"/proc/{pid}").exists() for pid in server.pids)
+
+
+@pytest.mark.parametrize(("length", "status"), [(10, 503), (reward_worker.BODY_BYTES + 1, 413)])
+def test_a_process_that_holds_too_much_asks_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, length: int, status: int
+) -> None:
+    monkeypatch.setattr(reward_worker, "HELD_BYTES", 0)
+    service = reward_worker.Service(tmp_path, reward_of(PLAIN), {})
+
+    async def asked() -> tuple[int, str | None, Any]:
+        async with TestClient(TestServer(reward_worker.application(service))) as client:
+            reply = await client.post("/scores", data=b" " * length)
+            return reply.status, reply.headers.get("Retry-After"), await reply.json()
+
+    found, again, told = asyncio.run(asked())
+    assert (found, again) == (status, "1" if status == 503 else None)
+    assert told["remedy"]

@@ -7,10 +7,11 @@ import os
 import time
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 URL = "http://127.0.0.1:8700"
 REWARD_NAME, REWARD_TYPE = "openvlt", "batch"  # for EasyR1
+_open = build_opener(ProxyHandler({})).open  # a proxy is for what is outside
 KNOWN = ("id", "question", "choices", "answer_type", "precision", "unit")
 
 
@@ -21,7 +22,7 @@ def rewards(rows: list[dict[str, Any]], patience: float = 600.0) -> list[dict[st
     end, pause = time.monotonic() + patience, 0.1
     while True:
         try:
-            with urlopen(request, timeout=patience) as reply:
+            with _open(request, timeout=patience) as reply:
                 return json.load(reply)["scores"]  # type: ignore[no-any-return]
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, HTTPError) and error.code != 503:
@@ -37,7 +38,7 @@ def compute_score(
     reward_inputs: Any = None, **_: Any,
 ) -> Any:  # fmt: skip
     """For verl, one sample a call; for EasyR1, one dict or a list of them."""
-    inputs = data_source if reward_inputs is None and isinstance(data_source, list | dict) else reward_inputs
+    inputs = data_source if reward_inputs is None and isinstance(data_source, (list, dict)) else reward_inputs
     if inputs is not None:
         return rewards(inputs) if isinstance(inputs, list) else rewards([inputs])[0]
     info = extra_info or {}

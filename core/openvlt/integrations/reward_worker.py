@@ -36,8 +36,10 @@ MOST_ROWS = 20_000
 """Rows of a request."""
 THREADS = 4
 """Requests that a process works on at once; a verifier that asks a model waits for its replies."""
-MOST_WAITING = 256
-"""Requests that may wait for a process; more are told to come back."""
+HELD_BYTES = 512 << 20
+"""Size of the requests that a process holds at once; more are told to come back."""
+LEAST_BYTES = 64 << 10
+"""What a request counts as at least."""
 GRACE_SECONDS = 60.0
 """How long the requests in flight may take when the server is to end."""
 _REMEDIES = {
@@ -126,14 +128,19 @@ def application(service: Service) -> web.Application:
     """The server's pages."""
     from aiohttp import web
 
-    waiting, threads = asyncio.Semaphore(MOST_WAITING), ThreadPoolExecutor(THREADS)
+    threads, held = ThreadPoolExecutor(THREADS), 0
 
     async def scores(request: web.Request) -> web.Response:
-        body = await request.read()
-        if waiting.locked():
-            raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"})
-        async with waiting:
+        nonlocal held
+        size = BODY_BYTES if request.content_length is None else max(request.content_length, LEAST_BYTES)
+        if size <= BODY_BYTES and held + size > HELD_BYTES:  # a larger one is refused for good when it is read
+            raise web.HTTPServiceUnavailable
+        held += size
+        try:
+            body = await request.read()
             reply = await asyncio.get_running_loop().run_in_executor(threads, service.score, body)
+        finally:
+            held -= size
         return web.Response(body=reply, content_type="application/json")
 
     async def metrics(_: web.Request) -> web.Response:

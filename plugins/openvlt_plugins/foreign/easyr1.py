@@ -133,4 +133,4 @@ class EasyR1(ForeignTrainer):
 
 def template(format: Format) -> str:
     """EasyR1's prompt template, in Jinja: the question, then what the recipe asks for."""
-    return f"{{{{ content }}}}{{{{ {json.dumps(format.suffix)} }}}}"
+    return f"{{{{ content }}}}{{{{ {json.dumps(format.suffix, ensure_ascii=False)} }}}}"

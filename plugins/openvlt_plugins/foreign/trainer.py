@@ -191,6 +191,7 @@ class ForeignTrainer(Trainer):
 
                 job.run(self.command(job), watch, self.environment(follower.path))
                 counts = {name: float(count) for name, count in server.verdicts().items()}
+            counts |= self.counts((job.folder / "engine.log").read_text(errors="replace"))
             if self.last_step(folder) is None:
                 raise OpenvltError(
                     f"{self.form} has ended without a checkpoint.", f"See {job.folder / 'engine.log'} for what it did."
@@ -235,6 +236,10 @@ class ForeignTrainer(Trainer):
         unset = {key for key, value in settings.items() if value is None and key.startswith("+")}
         words = [f"{key}={written(value)}" for key, value in settings.items() if key not in unset]
         return [self.python, "-m", self.module, *words]
+
+    def counts(self, printed: str) -> dict[str, float]:
+        """What is counted of what the engine printed, such as the prompts it dropped."""
+        return {}
 
     @abstractmethod
     def metrics_file(self, folder: Path) -> Path:

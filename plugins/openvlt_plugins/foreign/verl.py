@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,10 @@ class Verl(ForeignTrainer):
             "use_kl": self.beta > 0,
             "metrics": str(self.metrics_file(job.engine)),
         }
+
+    def counts(self, printed: str) -> dict[str, float]:
+        sizes = [int(size) for size in re.findall(r"dataset len: (\d+)", printed)[:2]]  # before and after the filter
+        return {"prompts dropped": float(sizes[0] - sizes[1])} if len(sizes) == 2 else {}
 
     def metrics_file(self, folder: Path) -> Path:
         """A file of its own for each attempt: verl empties the one it is given."""

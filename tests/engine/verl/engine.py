@@ -45,6 +45,7 @@ def train(told, form):
         learned = json.loads(shard.read_text())["learned"]
     print(f"(TaskRunner pid=1) resuming from {done}", flush=True)
     rows = [row for file in told["files"] for row in parquet.read_table(file).to_pylist()]
+    print(f"dataset len: {len(rows)}\nfilter dataset len: {len(rows) - 1}", flush=True)
     score = runpy.run_path(told["reward"])["compute_score"]
     for step in range(done + 1, told["steps"] + 1):
         if step == at and fault()["how"] == "raise":
