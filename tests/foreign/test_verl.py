@@ -126,8 +126,9 @@ AutoProcessor.from_pretrained(start).save_pretrained(f"{actor}/huggingface")
 
 def test_verl_s_merger_leaves_the_same_weights_for_our_transformers(job: Any) -> None:
     import torch
-    from openvlt_plugins.foreign.weights import check_weights
     from transformers import AutoModelForImageTextToText
+
+    from openvlt_plugins.foreign.weights import check_weights
 
     actor, model = job.engine / "global_step_1" / "actor", job.folder / "model"
     (actor / "huggingface").mkdir(parents=True)

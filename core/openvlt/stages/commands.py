@@ -43,7 +43,9 @@ def command_output(command: Sequence[str], seconds: float = 120.0) -> str:
     except OSError as error:
         failure = str(error.strerror)
     if failure:
-        raise UsageError(f"{command[0]} cannot be used: {failure}", "Name another program, or mend its environment.")
+        raise UsageError(
+            f"{command[0]} cannot be used: {failure.rstrip('.')}.", "Name another program, or mend its environment."
+        )
     return done.stdout
 
 
@@ -79,9 +81,10 @@ def run_command(
             _end(process)
     code = process.returncode
     if code:
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        hint = " (out of memory?)" if code == system.KILLED else ""
+        how = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}"
         raise OpenvltError(
-            f"{command[0]} {how}: {last_error(_tail(log, start))}",
+            f"{command[0]} {how}; it printed last: {last_error(_tail(log, start)).rstrip('.')}.",
             f"See {log}; the same command resumes from its last checkpoint.",
         )
 
