@@ -70,6 +70,9 @@ class Train(Stage[Model]):
             )
         try:
             self.trainer.component.check_machine()
+        except UsageError as error:
+            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy) from error
+        try:
             if (most := self.most) is not None:
                 check_count(self.name, most, self.trainer.component, self.min_rows)
         except DataError as error:  # what the recipe asks for is too little already

@@ -139,12 +139,8 @@ class ForeignTrainer(Trainer):
     def secrets(self) -> Sequence[str]:
         return self.secrets_needed
 
-    def check(self, rows: int) -> None:
-        if rows < self.prompts:
-            raise UsageError(
-                f"{self.form} has {rows} examples, fewer than the {self.prompts} prompts of one batch.",
-                "Load more examples, or lower the option prompts.",
-            )
+    def batch_rows(self) -> int:
+        return self.prompts
 
     def check_machine(self) -> None:
         found = self.probe()
@@ -171,6 +167,11 @@ class ForeignTrainer(Trainer):
         return found
 
     def train(self, job: TrainJob) -> Checkpoint:
+        if (rows := len(job.examples())) < self.prompts:
+            raise UsageError(
+                f"{self.form} has {rows} examples, and drops what is no whole batch of {self.prompts} prompts.",
+                "Load more examples, or lower the option prompts.",
+            )
         folder, model = job.engine, job.folder / "model"
         folder.mkdir(exist_ok=True)
         total = self.steps or len(job.examples()) * self.epochs // self.prompts
