@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from openvlt.extraction import after_thinking as after_thinking, extract as extract, parse as parse
     from openvlt.hookspecs import Register as Register, hookimpl as hookimpl
+    from openvlt.integrations.handover import handed_over as handed_over
     from openvlt.integrations.rewards import reward as reward
     from openvlt.integrations.scores import compute_score as compute_score, exported_reward as exported_reward
     from openvlt.interfaces import (
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
         penalise_repetition as penalise_repetition,
         uniform_draws as uniform_draws,
     )
+    from openvlt.stages.commands import command_output as command_output
     from openvlt.stratify import allocate as allocate
     from openvlt.system import visible_gpus as visible_gpus
     from openvlt.vision import (
@@ -106,10 +108,12 @@ for _variable, _off in {
     os.environ.setdefault(_variable, _off)
 
 _HOMES = {
+    "openvlt.stages.commands": ("command_output",),
     "openvlt.stratify": ("allocate",),
     "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError", "first_line"),
     "openvlt.extraction": ("after_thinking", "extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
+    "openvlt.integrations.handover": ("handed_over",),
     "openvlt.integrations.rewards": ("reward",),
     "openvlt.integrations.scores": ("compute_score", "exported_reward"),
     "openvlt.interfaces": (

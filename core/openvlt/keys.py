@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 KEYS = "OPENVLT_KEYS"
 """Environment variable with the bindings of ``--key-env``, so that child processes inherit them."""
 ALLOW = "OPENVLT_ALLOW"
-"""Environment variable with what ``--allow`` allows: ``http`` (keys without encryption), ``ray`` (other machines)."""
+"""Environment variable with what ``--allow`` allows: ``http`` (keys without encryption), ``ray`` (other machines),
+``engine`` (programs of other environments)."""
 SHORTEST = 8
 """Characters from which a key is masked: a shorter one is no secret, and its masking would garble messages."""
 

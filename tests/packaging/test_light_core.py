@@ -46,6 +46,8 @@ def test_each_component_that_lacks_a_package_names_the_extra(light: Run) -> None
         "sft": "pip install 'openvlt[train]'",
         "dpo": "pip install 'openvlt[train]'",
         "grpo": "pip install 'openvlt[train]'",
+        "verl": "pip install 'openvlt[data]'",
+        "easyr1": "pip install 'openvlt[data]'",
         "llava-onevision": "pip install 'openvlt[data]'",
     }
 

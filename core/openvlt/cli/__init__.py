@@ -30,6 +30,7 @@ COMMANDS = {
     "new-recipe": ("openvlt.cli.new_recipe:new_recipe", "Write the recipe that trains on your own questions."),
     "runs": ("openvlt.cli.runs:runs", "List runs, show or check one, free disk space."),
     "report": ("openvlt.cli.report:report", "Write an HTML page that shows a run."),
+    "serve-rewards": ("openvlt.cli.serve_rewards:serve_rewards", "Serve a recipe's reward over HTTP."),
     "export": ("openvlt.cli.export:export", "Export traces, questions or the model of a run."),
 }
 

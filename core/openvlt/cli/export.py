@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 @click.option(
     "--stage", metavar="STAGE", help="Stage to export, such as select-1; by default the last that --as can export."
 )
-def export(name: str, form: str, out: Path, stage: str | None) -> None:
+@click.option(
+    "--rewards", "url", metavar="URL",
+    help="Write a reward.py that asks 'openvlt serve-rewards' at URL and needs no openvlt, with easyr1 and verl.",
+)  # fmt: skip
+def export(name: str, form: str, out: Path, stage: str | None, url: str | None) -> None:
     """Export the traces, questions or model of the run NAME for other tools."""
     from openvlt.store import replacing
 
+    if url is not None and form not in ("easyr1", "verl"):
+        raise UsageError(f"--rewards has no effect with --as {form}.", "Omit it.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"The folder {out} is not empty.", "Give --out a new one.")
     if form == "model":
@@ -37,15 +43,15 @@ def export(name: str, form: str, out: Path, stage: str | None) -> None:
         click.echo(f"model   {out}")
         return
     with replacing(out) as folder:
-        count = _rows(name, form, folder, stage)
+        count = _rows(name, form, folder, stage, url)
     click.echo(f"rows    {count}")
     click.echo(f"data    {out}")
 
 
-def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
+def _rows(name: str, form: str, out: Path, stage: str | None, url: str | None) -> int:
     from openvlt.cli import registry
     from openvlt.integrations.exports import EXPORTS
-    from openvlt.integrations.scores import write_reward
+    from openvlt.integrations.scores import write_client, write_reward
     from openvlt.records import Row
     from openvlt.store import ImageStore, find_stage, open_home, read_format, read_reward, read_run
 
@@ -58,7 +64,9 @@ def _rows(name: str, form: str, out: Path, stage: str | None) -> int:
             f"The stage '{record.name}' has nothing to export as {form}.",
             f"Choose one of kind {' or '.join(kinds)}; 'openvlt runs show {name}' lists them.",
         )
-    if form in ("easyr1", "verl"):
+    if url is not None:
+        write_client(out, url.rstrip("/"))
+    elif form in ("easyr1", "verl"):
         if (reward := read_reward(home, name))["rewards"]:
             write_reward(out, {**reward, "plugins": [str(file) for file in registry().files]})
         else:

@@ -119,8 +119,9 @@ def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
         return lambda ctx, option, values: act(values) if values else None
 
     allow_option = click.option(
-        "--allow", multiple=True, type=click.Choice(["http", "ray"]), expose_value=False, callback=given(allow),
-        help="Allow keys to be sent over http, or models to run on a Ray cluster; repeatable.",
+        "--allow", multiple=True, type=click.Choice(["http", "ray", "engine"]), expose_value=False,
+        callback=given(allow),
+        help="Allow keys over http, models on a Ray cluster, or the program of another trainer; repeatable.",
     )  # fmt: skip
     return click.option(
         "--key-env", multiple=True, metavar="NAME@HOST", expose_value=False, callback=given(bind),

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from openvlt.integrations.claims import pack
-from openvlt.integrations.parquet import Column, pictures, write_shards
+from openvlt.integrations.parquet import Column, Contents, pictures, write_shards
 from openvlt.records import PLACEHOLDER, Format, Image, Message, Row
 from openvlt.stages.training_rows import training_rows
-from openvlt.store import ImageStore, image_format
+from openvlt.store import image_format
 
 MESSAGES: Column = [{"role": "string", "content": "string"}]
 TRL: Mapping[str, Column] = {"prompt": MESSAGES, "completion": MESSAGES, "images": ["image"]}
@@ -35,7 +35,7 @@ VERL: Mapping[str, Column] = {
 """Columns of the formats that are Parquet."""
 
 
-def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+def export_sharegpt(rows: Iterable[Row], format: Format, images: Contents, folder: Path, name: str) -> int:
     """Write the traces for LLaMA-Factory: ``NAME.jsonl``, ``images/`` and ``dataset_info.json``.
 
     Args:
@@ -68,7 +68,7 @@ def export_sharegpt(rows: Iterable[Row], format: Format, images: ImageStore, fol
     return count
 
 
-def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+def export_easyr1(rows: Iterable[Row], format: Format, images: Contents, folder: Path, name: str) -> int:
     """Write the questions for EasyR1, each once: Parquet with ``problem``, ``answer`` and ``images``.
 
     The problem has no instruction how to answer: EasyR1 adds its own prompt template. The answer is the whole example,
@@ -88,7 +88,7 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: ImageStore, folde
     return write_shards(folder / "data", EASYR1, records())
 
 
-def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+def export_verl(rows: Iterable[Row], format: Format, images: Contents, folder: Path, name: str) -> int:
     """Write the questions for verl, each once, with the instruction how to answer: verl adds none.
 
     ``extra_info`` has what `openvlt.compute_score` uses of a question, and the whole example.
@@ -111,7 +111,7 @@ def export_verl(rows: Iterable[Row], format: Format, images: ImageStore, folder:
     return write_shards(folder / "data", VERL, records())
 
 
-def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: Path, name: str) -> int:
+def export_trl(rows: Iterable[Row], format: Format, images: Contents, folder: Path, name: str) -> int:
     """Write the traces for TRL's SFTTrainer: Parquet with ``prompt`` and ``completion`` messages and ``images``.
 
     Text has no placeholders: TRL puts those in front of the first user turn, where openvlt has the images too.
@@ -126,7 +126,7 @@ def export_trl(rows: Iterable[Row], format: Format, images: ImageStore, folder: 
     return write_shards(folder / "data", TRL, records())
 
 
-EXPORTS: dict[str, Callable[[Iterable[Row], Format, ImageStore, Path, str], int]] = {
+EXPORTS: dict[str, Callable[[Iterable[Row], Format, Contents, Path, str], int]] = {
     "sharegpt": export_sharegpt,
     "easyr1": export_easyr1,
     "verl": export_verl,
@@ -148,7 +148,7 @@ def _plain(text: str) -> str:
     return text.replace(PLACEHOLDER, "[image]")
 
 
-def _copied(image: Image, images: ImageStore, folder: Path) -> str:
+def _copied(image: Image, images: Contents, folder: Path) -> str:
     """Copy an image, named with the extension of its format; returns its path relative to the folder."""
     content = images.content(image)
     target = folder / "images" / f"{image.sha256}.{image_format(content)}"

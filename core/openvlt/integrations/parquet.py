@@ -6,15 +6,22 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from openvlt.records import Example
-from openvlt.store import ImageStore
+from openvlt.records import Example, Image
 
 if TYPE_CHECKING:
     import pyarrow
 
 T = TypeVar("T")
+
+
+class Contents(Protocol):
+    """Has the files of images: an `ImageStore`, a `TrainJob`."""
+
+    def content(self, image: Image) -> bytes: ...
+
+
 Column: TypeAlias = "str | list[Column] | Mapping[str, Column]"
 """The type of a column: ``image`` or a scalar such as ``string`` and ``int32``; a list of one; a record of several."""
 
@@ -45,7 +52,7 @@ def write_shards(folder: Path, columns: Mapping[str, Column], rows: Iterable[Map
     return count
 
 
-def pictures(example: Example, images: ImageStore) -> list[dict[str, Any]]:
+def pictures(example: Example, images: Contents) -> list[dict[str, Any]]:
     """The images of an example as a cell of a column of images."""
     return [{"bytes": images.content(image), "path": None} for image in example.images]
 

@@ -104,7 +104,8 @@ class RewardFunction:
             for name in weights.order(names)
         }
         weights.check(list(built))
-        return registry, built
+        unused = {name for name in asking_among(built) if not weights.needed(name)}  # asking costs
+        return registry, {name: each for name, each in built.items() if name not in unused}
 
     def _built(self) -> Reward:
         registry, built = self.components()

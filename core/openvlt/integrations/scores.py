@@ -1,4 +1,4 @@
-"""The verifiers as the score function of verl and EasyR1."""
+"""The verifiers as the score function of verl, EasyR1, OpenRLHF and slime."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from openvlt.integrations.claims import claim_of, plain, text_of
+from openvlt.integrations import reward_client
+from openvlt.integrations.claims import cell_text, claim_of, plain, text_of
 from openvlt.integrations.rewards import RewardFunction, reward
-from openvlt.records import Format
+from openvlt.records import Claim, Format
 from openvlt.verification import RewardRow
 
 REWARD_FILE = "reward.json"
+SCRIPT_FILE = "reward.py"
 _SCRIPT = '''"""The reward of the recipe whose questions are in this folder, for verl and EasyR1."""
 
 from openvlt import exported_reward
@@ -62,20 +64,35 @@ def exported_reward(script: str) -> Callable[..., Any]:
     Returns:
         A function with the signatures of `compute_score`. What it returns also has the score of each verifier by name.
     """
-    spec = json.loads(Path(script).with_name(REWARD_FILE).read_bytes())
-    function = reward(
-        spec["rewards"], specs=spec["verifiers"], routes=spec["routes"], plugins=spec["plugins"],
-        format=Format(**spec["format"]), budget=None,
-    )  # fmt: skip
+    function = reward_of(json.loads(Path(script).with_name(REWARD_FILE).read_bytes()))
 
     def compute_score(
         data_source: Any = None, solution_str: Any = None, ground_truth: Any = None, extra_info: Any = None, *,
         reward_inputs: Any = None, **_: Any,
     ) -> Any:  # fmt: skip
         calls = _Calls.of(data_source, solution_str, ground_truth, extra_info, reward_inputs)
-        return calls.answered([_exported(row) for row in calls.scored(function)])
+        return calls.answered([exported(row) for row in calls.scored(function)])
 
     return compute_score
+
+
+def reward_of(spec: Mapping[str, Any], workers: int | None = None) -> RewardFunction:
+    """The reward of a recipe.
+
+    Args:
+        spec: ``rewards``, ``routes``, ``verifiers`` and ``format`` as in a recipe, and ``plugins``, files.
+        workers: of `reward`.
+    """
+    return reward(
+        spec["rewards"], specs=spec["verifiers"], routes=spec["routes"], plugins=spec["plugins"],
+        format=Format(**spec["format"]), workers=workers, budget=None,
+    )  # fmt: skip
+
+
+def write_client(folder: Path, url: str) -> None:
+    """Write ``reward.py`` that asks `openvlt serve-rewards` at a URL; it needs nothing but Python."""
+    code = Path(reward_client.__file__).read_text(encoding="utf-8")
+    (folder / SCRIPT_FILE).write_text(code.replace(reward_client.URL, url), encoding="utf-8")
 
 
 def write_reward(folder: Path, spec: Mapping[str, Any]) -> None:
@@ -83,10 +100,10 @@ def write_reward(folder: Path, spec: Mapping[str, Any]) -> None:
 
     Args:
         folder: of the export.
-        spec: ``rewards``, ``routes``, ``verifiers`` and ``format`` as in a recipe, and ``plugins``, files.
+        spec: see `reward_of`.
     """
     (folder / REWARD_FILE).write_text(json.dumps(spec, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "reward.py").write_text(_SCRIPT, encoding="utf-8")
+    (folder / SCRIPT_FILE).write_text(_SCRIPT, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -108,13 +125,25 @@ class _Calls:
         return _Calls([(row.get("response"), row.get("ground_truth"), row) for row in rows], "many" if many else "one")
 
     def scored(self, function: RewardFunction) -> list[RewardRow]:
-        claims = [claim_of(text_of(response), gold, known, function.format) for response, gold, known in self.rows]
-        return function.score([replace(claim, group=claim.example.id) for claim in claims])
+        return function.score([_claim(response, gold, known, function.format) for response, gold, known in self.rows])
 
     def answered(self, scores: list[dict[str, float]]) -> Any:
         if self.form == "verl":
             return {"score": scores[0].pop("overall"), **scores[0]}
         return scores if self.form == "many" else scores[0]
+
+
+def score_rows(rows: Sequence[Mapping[str, Any]], function: RewardFunction) -> list[RewardRow]:
+    """The rewards of rows as EasyR1 has them: ``response`` and ``ground_truth``, and what else is known of a question.
+
+    ``group`` tells which rows answer one question, else their ``id`` does.
+    """
+    return function.score([_claim(row.get("response"), row.get("ground_truth"), row, function.format) for row in rows])
+
+
+def _claim(response: Any, gold: Any, known: Mapping[str, Any], format: Format) -> Claim:
+    claim = claim_of(text_of(response), gold, known, format)
+    return replace(claim, group=cell_text(known.get("group")) or claim.example.id)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -132,6 +161,7 @@ def _score(row: RewardRow, format_weight: float) -> dict[str, float]:
     return {"overall": overall, "accuracy": accuracy or 0.0, "format": shape, "unscored": float(accuracy is None)}
 
 
-def _exported(row: RewardRow) -> dict[str, float]:
+def exported(row: RewardRow) -> dict[str, float]:
+    """The scores of a row by verifier; ``overall`` is its reward, 0 with ``unscored = 1`` where there is none."""
     scores = {name: verdict.score or 0.0 for name, verdict in row.verdicts.items()}
     return {**scores, "overall": row.reward or 0.0, "unscored": float(row.reward is None)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
@@ -48,6 +48,10 @@ class TrainJob(Protocol):
         seed: for everything random.
         checkpoint: the last complete one of an interrupted training, which it resumes from; None at the
             first attempt. What was logged and rewarded after it has been removed.
+        engine: a folder in `folder` for a trainer of another environment, with checkpoints of its own; it is kept
+            between attempts, and removed when the training is done.
+        rewards: for a rewarded trainer, ``rewards``, ``routes``, ``verifiers`` and ``format`` as in a recipe, and
+            ``plugins``, files.
     """
 
     model: Model
@@ -55,6 +59,8 @@ class TrainJob(Protocol):
     folder: Path
     seed: int
     checkpoint: Path | None
+    engine: Path
+    rewards: Mapping[str, Any]
 
     def examples(self) -> Sequence[Example]:
         """The examples to train on, in order."""
@@ -72,12 +78,31 @@ class TrainJob(Protocol):
         """Decode an image of the store."""
         ...
 
+    def content(self, image: Image) -> bytes:
+        """The file of an image of the store."""
+        ...
+
     def reward(self, claims: Sequence[Claim]) -> Sequence[Rewarded]:
         """The composite reward of each claim, in order; it never raises for a claim."""
         ...
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Record the metrics of a step: in the progress and in ``metrics.jsonl``."""
+        ...
+
+    def run(
+        self, command: Sequence[str], watch: Callable[[], None] = lambda: None, environment: Mapping[str, str] = {}
+    ) -> None:
+        """Run a command of another environment in the folder `engine`, if the user allows it.
+
+        Args:
+            command: program and arguments; what it prints is appended to ``engine.log``.
+            watch: called twice a second while it runs, and once more after; what it raises ends the command.
+            environment: variables to add to those of this process.
+
+        Raises:
+            OpenvltError: it failed; the message has the last error it printed.
+        """
         ...
 
     def saved(self, checkpoint: Path) -> None:

@@ -14,7 +14,7 @@ from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.launch import check_machine
+from openvlt.stages.launch import check_processes
 from openvlt.stages.train import Rewards, check_count, count_rows, model_options, train
 from openvlt.stages.workspace import NotDone, Workspace
 
@@ -101,7 +101,7 @@ class Train(Stage[Model]):
             if config := model_file(self._located(workspace)):
                 self.trainer.component.check_model(config)
             self.trainer.component.check_machine()
-            check_machine(self.trainer.component)
+            check_processes(self.trainer.component)
         except UsageError as error:
             raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy) from error
         try:

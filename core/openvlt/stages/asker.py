@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 from openvlt import forks
 from openvlt.errors import Reject, RemoteError, UsageError, first_line
 from openvlt.interfaces import Asking, Drop
-from openvlt.keys import mask_keys
+from openvlt.keys import KEYS, endpoint_key, mask_keys
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
@@ -153,6 +153,11 @@ class Asker:
 def models_asked(components: Iterable[Built[Any]]) -> list[Model]:
     """The models that components ask to decide; most ask none."""
     return [built.component.model for built in components if isinstance(built.component, Asking)]
+
+
+def secrets_of(models: Iterable[Model]) -> list[str]:
+    """Names of the environment variables with the keys for the endpoints of models."""
+    return [name for model in models for url in model.url for name in (KEYS, endpoint_key(url).name)]
 
 
 def check_served(model: Model, who: str, key: str = "model") -> None:

@@ -17,6 +17,8 @@ from openvlt import system
 from openvlt.store import file_digest, read_checked, write_checked, writing
 
 MANIFEST = "manifest.json"
+ENGINE = "engine"
+"""Folder of a trainer of another environment, with checkpoints of its own."""
 RECORDS = ("metrics.jsonl", "completions-*.jsonl")
 
 

@@ -73,7 +73,7 @@ def _first_host(names: str) -> str:
     return re.sub(r"\[(\d+)[^\]]*\]", r"\1", first[0] if first else names)
 
 
-def check_machine(trainer: Trainer) -> None:
+def check_processes(trainer: Trainer) -> None:
     """Refuse a training for which this machine has too few GPUs, or has not been told of the others.
 
     Raises:

@@ -16,7 +16,7 @@ from openvlt.keys import KEYS, endpoint_key
 from openvlt.records import Format, Model
 from openvlt.registry import Built
 from openvlt.stages import launch
-from openvlt.stages.checkpoints import checkpoints, cut_records, damage, last_complete, remove_checkpoints
+from openvlt.stages.checkpoints import ENGINE, checkpoints, cut_records, damage, last_complete, remove_checkpoints
 from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
@@ -98,7 +98,8 @@ def train(
     with claimed(workspace, step) as (folder, known):
         made = known or _make(workspace, step, folder, inputs, trainer, start, models, rewards, min_rows=min_rows)
         if not workspace.dry_run:
-            remove_checkpoints(checkpoints(folder.path))  # last: until now a kill at any point resumes from them
+            # last: until now a kill at any point resumes from them
+            remove_checkpoints([*checkpoints(folder.path), folder.path / ENGINE])
         done = output(step, folder, made, cached=known is not None, started=started)
         return done, folder.path / str(made["model"])
 

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,8 @@ from openvlt.interfaces import Checkpoint, Trainer, Verifier
 from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
 from openvlt.registry import Registry
 from openvlt.stages.asker import Asker
-from openvlt.stages.checkpoints import complete, contents
+from openvlt.stages.checkpoints import ENGINE, complete, contents
+from openvlt.stages.commands import run_command
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, ImageStore, StageFolder, decode, write_atomically, write_checked, writing
@@ -46,6 +47,14 @@ class Job:
         self.folder = Path(content["folder"])
         self.seed = int(content["seed"])
         self.checkpoint = Path(content["checkpoint"]) if content.get("checkpoint") else None
+        self.engine = self.folder / ENGINE
+        self.rewards: Mapping[str, Any] = {
+            "rewards": content["weights"],
+            "routes": content["routes"],
+            "verifiers": content["verifiers"],
+            "format": content["format"],
+            "plugins": content["files"],
+        }
         self._content = content
         self._registry = registry
         self._home = Home(Path(content["home"]))
@@ -82,6 +91,9 @@ class Job:
     def read(self, image: Image) -> Picture:
         return self._images.read(image)
 
+    def content(self, image: Image) -> bytes:
+        return self._images.content(image)
+
     def reward(self, claims: Sequence[Claim]) -> list[RewardRow]:
         rows = self._reward.score(claims)
         lines = [_record(claim, row) for claim, row in zip(claims, rows, strict=True)]
@@ -92,6 +104,12 @@ class Job:
     def log(self, metrics: Mapping[str, float]) -> None:
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(metrics) + "\n")
+
+    def run(
+        self, command: Sequence[str], watch: Callable[[], None] = lambda: None, environment: Mapping[str, str] = {}
+    ) -> None:
+        self.engine.mkdir(exist_ok=True)
+        run_command(command, self.engine, self.folder / "engine.log", watch, environment)
 
     def saved(self, checkpoint: Path) -> None:
         complete(checkpoint, self.folder)
