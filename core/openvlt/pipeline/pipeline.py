@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import DataError, OpenvltError, UsageError
+from openvlt.errors import DataError, UsageError
 from openvlt.keys import allowed
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.pipeline.trace_stages import Select, Verify
@@ -95,9 +95,12 @@ class Pipeline:
                     self.context.made[stage.name] = stage.run(self.context)
             except NotDone:
                 cached = False
-            except OpenvltError as error:  # of what cannot be reached `check` tells
+            except UsageError:
+                stage.check(self.workspace)  # names the position in the recipe, if it finds the same
+                raise
+            except DataError as error:  # of data that cannot be reached `check` tells
                 cached = False
-                if isinstance(error, DataError) and stage.stage_kind == "train":
+                if stage.stage_kind == "train":
                     self._too_little = UsageError(error.problem, error.remedy)
             yield stage, stage.describe(self.workspace), cached
 

@@ -95,11 +95,11 @@ class Grpo(TrlTrainer):
             )
         self._check_vllm()
 
-    def check_batch(self) -> None:
-        super().check_batch()
-        if self.prompts * self.generations // self.world % self.generations:
+    def check_batch(self, devices: int) -> None:
+        super().check_batch(devices)
+        if self.prompts * self.generations // (devices * self.nodes) % self.generations:
             raise UsageError(
-                f"GRPO would split groups of {self.generations} responses over {self.world} processes.",
+                f"GRPO would split groups of {self.generations} responses over {devices * self.nodes} processes.",
                 "Choose prompts as a multiple of devices, so that each group is on one process.",
             )
 
