@@ -66,14 +66,14 @@ def test_the_environment_says_which_machine_this_is(environment: str, node: Node
 def test_several_machines_need_to_find_each_other(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Several(devices=2, nodes=2)
     with pytest.raises(UsageError, match="uses 2 nodes, and no variable of the environment says which"):
-        launch.check_machine(trainer)
+        launch.check_processes(trainer)
     for name, value in {"MASTER_ADDR": "a", "MASTER_PORT": "5", "NODE_RANK": "1", "NNODES": "2"}.items():
         monkeypatch.setenv(name, value)
-    launch.check_machine(trainer)
+    launch.check_processes(trainer)
     words = launch.command(trainer, Path("/job/job.json"))
     assert {"--nnodes=2", "--node_rank=1", "--master_addr=a", "--master_port=5", "--nproc_per_node=2"} < set(words)
     with pytest.raises(UsageError, match="uses 3 nodes, and the environment was made for 2"):
-        launch.check_machine(Several(nodes=3))
+        launch.check_processes(Several(nodes=3))
     assert "--standalone" in launch.command(Several(devices=2), Path("/job/job.json"))
 
 
@@ -92,18 +92,18 @@ def test_a_training_sees_as_many_gpus_as_it_uses(
     environment = launch.environment(trainer)
     assert environment.get("CUDA_VISIBLE_DEVICES", "") == seen
     assert "MASTER_PORT" not in environment
-    launch.check_machine(trainer)
+    launch.check_processes(trainer)
 
 
 def test_more_devices_than_there_are_gpus_are_refused(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "_gpus", lambda: ("0", "1"))
     with pytest.raises(UsageError, match="uses 3 devices, and this machine has 2"):
-        launch.check_machine(Several(devices=3))
+        launch.check_processes(Several(devices=3))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     with pytest.raises(UsageError, match="uses 2 devices, and CUDA_VISIBLE_DEVICES shows 1"):
-        launch.check_machine(Several(devices=2))
+        launch.check_processes(Several(devices=2))
     monkeypatch.setattr(system, "_gpus", tuple)
-    launch.check_machine(Several(devices=2))  # on a CPU
+    launch.check_processes(Several(devices=2))  # on a CPU
 
 
 FAILS = '''

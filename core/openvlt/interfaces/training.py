@@ -153,6 +153,10 @@ class Trainer(Component, ABC):
         """Number of processes that train together on a machine, each on its part of the batch and on its own GPU."""
         return 1
 
+    def devices_used(self) -> int:
+        """GPUs that its processes use together on a machine; they see no others."""
+        return self.processes()
+
     def machines(self) -> int:
         """Number of machines that train together, each with as many processes."""
         return 1

@@ -79,11 +79,12 @@ def check_processes(trainer: Trainer) -> None:
     Raises:
         UsageError: what is missing, and what to do.
     """
-    processes, nodes, gpus = trainer.processes(), trainer.machines(), system.visible_gpus()
-    if gpus and processes > len(gpus):
+    devices, nodes, gpus = trainer.devices_used(), trainer.machines(), system.visible_gpus()
+    if gpus and devices > len(gpus):
         seen = "CUDA_VISIBLE_DEVICES shows" if "CUDA_VISIBLE_DEVICES" in os.environ else "this machine has"
         raise UsageError(
-            f"The training uses {processes} devices, and {seen} {len(gpus)}.", "Lower devices, or set it to auto."
+            f"The training uses {devices} devices, and {seen} {len(gpus)}.",
+            "Let it use fewer (the trainer's option devices or gpus).",
         )
     if nodes > 1:
         _among(nodes)
@@ -133,6 +134,6 @@ def environment(trainer: Trainer, *secrets: str) -> dict[str, str]:
         secrets: names of the secret variables that it needs.
     """
     kept = system.child_environment(*secrets, TOKENIZERS_PARALLELISM="false")
-    visible = system.visible_gpus()[: trainer.processes()]
+    visible = system.visible_gpus()[: trainer.devices_used()]
     gpus = {"CUDA_VISIBLE_DEVICES": ",".join(visible)} if visible else {}
     return {name: value for name, value in kept.items() if not _RANKS.fullmatch(name)} | gpus

@@ -142,6 +142,9 @@ class ForeignTrainer(Trainer):
     def batch_rows(self) -> int:
         return self.prompts
 
+    def devices_used(self) -> int:
+        return self.gpus
+
     def check_machine(self) -> None:
         found = self.probe()
         if f"{self.module.replace('.', '/').removeprefix('verl/')}.py" not in found.get("files", ()):
