@@ -38,8 +38,9 @@ def made_small(value: Any, model: Path) -> Any:
 def test_a_shipped_recipe_runs_the_stages_it_plans(
     tmp_path: Path, fake_plugin: Path, fake_model: Path, name: str
 ) -> None:
-    tree = made_small(yaml.safe_load(find_recipes()[name].read_text(encoding="utf-8")), fake_model)
-    tree.pop("scales", None)
+    shipped_tree = yaml.safe_load(find_recipes()[name].read_text(encoding="utf-8"))
+    shipped_tree.pop("scales", None)
+    tree = made_small(shipped_tree, fake_model)
     tree |= {"name": "any", "base": {"id": str(fake_model), "backend": "fake"}, "bench": ["made"], "requires": {}}
     tree["captioner"] = {"use": "qwen-vl", "model": {"id": "base"}, "prompt": "Describe the image."}
     tree["rewards"] = {"answer": 1.0}

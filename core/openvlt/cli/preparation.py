@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openvlt.errors import OpenvltError, UsageError
+from openvlt.errors import UsageError
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         return
     try:
         pipeline.check()
-    except OpenvltError as error:
+    except UsageError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
 
 
