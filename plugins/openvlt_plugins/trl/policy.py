@@ -24,8 +24,9 @@ def located(model: Model) -> Model:
         return model
     from huggingface_hub import constants, snapshot_download
 
-    at = {"revision": model.revision, "local_files_only": constants.HF_HUB_OFFLINE}
-    return replace(model, id=snapshot_download(model.id, allow_patterns=list(_FILES), **at))
+    offline = constants.HF_HUB_OFFLINE
+    folder = snapshot_download(model.id, revision=model.revision, allow_patterns=list(_FILES), local_files_only=offline)
+    return replace(model, id=folder)
 
 
 def load_config(model: Model) -> Any:
@@ -132,7 +133,9 @@ def _whole(trained: Any, gathered: dict[str, Any]) -> Any:
         OpenvltError: a weight is missing, or has another shape than the configuration says.
     """
     import torch
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
+    unset_hf_deepspeed_config()  # under ZeRO-3 each new model is divided, which this process alone cannot do
     adapted = hasattr(trained, "peft_config")
     base = trained.get_base_model() if adapted else trained
     with torch.device("meta"):
