@@ -507,3 +507,19 @@ def test_rows_without_a_picture_train_beside_rows_with_one(
     trained = stages.build("trainer", trainer, **options).component.train(job)
     assert len(job.losses) == 2 and all(math.isfinite(loss) for loss in job.losses)
     assert "language" in changed(vision_model, trained.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_computing_activations_twice_changes_nothing(
+    stages: Bench, vision_model: Path, tmp_path: Path, lora_rank: int
+) -> None:
+    """Also where a frozen tower has no gradients, and its inputs none."""
+    made = {}
+    for choice in ("on", "off"):
+        job = MixedJob(vision_model, tmp_path / choice)
+        options = {**SFT, "lora_rank": lora_rank, "gradient_checkpointing": choice}
+        stages.build("trainer", "sft", **options).component.train(job)
+        made[choice] = job.losses
+    assert made["on"] == pytest.approx(made["off"], abs=1e-5)
+    assert made["on"][-1] < made["on"][0]

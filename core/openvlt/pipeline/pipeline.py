@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,8 +16,10 @@ from openvlt.errors import DataError, UsageError
 from openvlt.keys import allowed
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.pipeline.trace_stages import Select, Verify
+from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus
+from openvlt.stages.launch import take_part, this_node
 from openvlt.stages.workspace import NotDone, Workspace
 from openvlt.store import (
     claimed_run,
@@ -28,6 +32,9 @@ from openvlt.store import (
     write_models,
     write_run,
 )
+
+POLL_SECONDS = 5.0
+"""Between looks of a machine at what the one with rank 0 has done."""
 
 
 @dataclass
@@ -131,6 +138,11 @@ class Pipeline:
         Raises:
             UsageError: another process is carrying out the same run, or it has become another recipe's.
         """
+        trains = [stage.trainer.component for stage in self.stages if isinstance(stage, Train)]
+        node = this_node(os.environ) if any(trainer.machines() > 1 for trainer in trains) else None
+        if node and node.rank:
+            self._take_part()
+            return self.run
         self.run = replace(self.run, planned=tuple(stage.name for stage in self.stages))
         home, name = self.workspace.home, self.run.name
         with claimed_run(home, name):
@@ -144,6 +156,23 @@ class Pipeline:
                 for stage in self.stages:
                     self._carry_out(stage)
         return self.run
+
+    def _take_part(self) -> None:
+        """Do this machine's part of the trainings that several machines share, until all stages are done.
+
+        The machine with rank 0 carries out the run, in the same home. A job that is written before the stage is done is
+        one to take part in: what starts the processes waits for those of the other machines.
+        """
+        self.workspace.dry_run = True
+        for stage in self.stages:
+            while stage.name not in self.context.made:
+                try:
+                    self.context.made[stage.name] = stage.run(self.context)
+                except NotDone as waiting:
+                    job = self.workspace.home.stages / waiting.step.fingerprint / "job.json"
+                    if isinstance(stage, Train) and stage.trainer.component.machines() > 1 and job.exists():
+                        take_part(stage.trainer.component, job)
+                    time.sleep(POLL_SECONDS)
 
     @property
     def _recipe_file(self) -> Path:

@@ -79,8 +79,12 @@ def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes no node below `DEEPEST`."""
+    """Composes no node below `DEEPEST`, and reads on, off, yes and no as words, as YAML does since its version 1.2."""
 
+    yaml_implicit_resolvers = {  # noqa: RUF012  # as PyYAML has it
+        first: [(tag, form) for tag, form in known if first in "tTfF" or tag != "tag:yaml.org,2002:bool"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
     source = ""
     depth = 0
 

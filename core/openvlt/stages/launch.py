@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,3 +139,19 @@ def environment(trainer: Trainer, *secrets: str) -> dict[str, str]:
     visible = system.visible_gpus()[: trainer.devices_used()]
     gpus = {"CUDA_VISIBLE_DEVICES": ",".join(visible)} if visible else {}
     return {name: value for name, value in kept.items() if not _RANKS.fullmatch(name)} | gpus
+
+
+def take_part(trainer: Trainer, job: Path) -> None:
+    """Carry out this machine's part of a training, of which the machine with rank 0 has written the job.
+
+    It ends with the training, however that ends; the machine with rank 0 tells why.
+
+    Args:
+        trainer: of the training.
+        job: ``job.json``, in a folder that all machines share.
+    """
+    secrets = json.loads(job.read_bytes())["secrets"]
+    with job.with_name(f"train-{_among(trainer.machines()).rank}.log").open("ab") as log:
+        words, env = command(trainer, job), environment(trainer, *secrets)
+        with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=log, stderr=log) as child:
+            child.wait()

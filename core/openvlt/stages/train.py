@@ -127,10 +127,7 @@ def _make(
     if result is None:
         checkpoint = _prepare(workspace, step, folder.path)
         job = _write_job(workspace, folder.path, inputs, trainer, start, models, rewards, checkpoint)
-        secrets = [
-            *trainer.component.secrets(),
-            *_secrets_of_models([start, *models.values(), *rewards.models.values()]),
-        ]
+        secrets = json.loads(job.read_bytes())["secrets"]
         command, environment = launch.command(trainer.component, job), launch.environment(trainer.component, *secrets)
         run_child(command, environment, folder.path, step.name, workspace.progress)
         result = read_checked(folder.path / "result.json")
@@ -254,6 +251,10 @@ def _write_job(
         "weights": json.loads(encode(rewards.weights)),
         "routes": json.loads(encode(rewards.routes)),
         "files": [str(path) for path in workspace.registry.files],
+        "secrets": [  # their names
+            *trainer.component.secrets(),
+            *_secrets_of_models([start, *models.values(), *rewards.models.values()]),
+        ],
     }
     path = folder / "job.json"
     write_atomically(path, json.dumps(job, indent=1).encode())

@@ -135,7 +135,9 @@ def _whole(trained: Any, gathered: dict[str, Any]) -> Any:
         OpenvltError: a weight is missing, or has another shape than the configuration says.
     """
     import torch
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
+    unset_hf_deepspeed_config()  # under ZeRO-3 each new model is divided, which this process alone cannot do
     adapted = hasattr(trained, "peft_config")
     base = trained.get_base_model() if adapted else trained
     with torch.device("meta"):
