@@ -87,24 +87,23 @@ class TrlTrainer(Trainer):
         if self.lora_targets and not self.lora_rank:
             raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
         sharing.refuse(self)
-        if self.devices != "auto":
-            self.check_batch()
+        self.check_batch(self.nodes if self.devices == "auto" else self.world)
 
-    def check_batch(self) -> None:
-        """Refuse a batch that the processes cannot divide; how many they are may depend on the machine."""
-        held = self.device_batch * self.world
+    def check_batch(self, world: int) -> None:
+        """Refuse a batch that so many processes cannot divide; the machine may have several for each of them."""
+        held = self.device_batch * world
         if self.batch % held:
             above = (self.batch // held + 1) * held
             possible = f"{above - held} or {above}" if above > held else above
             raise UsageError(
                 f"A batch of {self.batch} cannot be divided into micro-batches of {self.device_batch} on each of "
-                f"{self.world} devices (options batch, device_batch and devices).",
+                f"{world} devices (options batch, device_batch and devices).",
                 f"Choose batch as a multiple of device_batch x devices, such as {possible}.",
             )
 
     def check_machine(self) -> None:
         sharing.check_machine(self)
-        self.check_batch()
+        self.check_batch(self.world)
 
     def processes(self) -> int:
         return max(1, len(visible_gpus())) if self.devices == "auto" else self.devices
