@@ -95,11 +95,11 @@ class Grpo(TrlTrainer):
             )
         self._check_vllm()
 
-    def check_batch(self, devices: int) -> None:
-        super().check_batch(devices)
-        if self.prompts * self.generations // (devices * self.nodes) % self.generations:
+    def check_batch(self, world: int) -> None:
+        super().check_batch(world)
+        if self.prompts * self.generations // world % self.generations:
             raise UsageError(
-                f"GRPO would split groups of {self.generations} responses over {devices * self.nodes} processes.",
+                f"GRPO would split groups of {self.generations} responses over {world} processes.",
                 "Choose prompts as a multiple of devices, so that each group is on one process.",
             )
 

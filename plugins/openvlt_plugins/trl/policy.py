@@ -85,12 +85,14 @@ def load(
     dtype = torch.bfloat16 if pure or (adapted and low) else torch.float32
     sees = getattr(config, "vision_config", None) is not None
     loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-    common = {"dtype": dtype, "trust_remote_code": False, "use_safetensors": True}
-    policy = loader.from_pretrained(model.id, attn_implementation=kernels, **common)
+    policy = loader.from_pretrained(
+        model.id, dtype=dtype, attn_implementation=kernels, trust_remote_code=False, use_safetensors=True
+    )
     if checkpoint:
         # transformers 5 saves Qwen2.5-VL with its old parameter names. On resume its Trainer does not rename them, and
         # would continue from the weights above with only a warning; so the checkpoint is loaded here.
-        policy.load_state_dict(loader.from_pretrained(checkpoint, **common).state_dict())
+        saved = loader.from_pretrained(checkpoint, dtype=dtype, trust_remote_code=False, use_safetensors=True)
+        policy.load_state_dict(saved.state_dict())
     if model.pixels:
         limit_pixels(load_processor(model), policy.config, model.pixels)
     parts.freeze(policy, freeze)

@@ -17,6 +17,7 @@ def callback(job: TrainJob) -> Any:
 
     It raises a `DataError` if GRPO can no longer learn, since the rewards are equal.
     """
+    import torch
     from accelerate import PartialState
     from transformers import TrainerCallback
 
@@ -30,6 +31,8 @@ def callback(job: TrainJob) -> Any:
                 state.log_history[-1]["epoch"] = numbers["epoch"] = numbers["epoch"] * passes
             if "train_loss" in numbers:
                 state.log_history[-1]["train_loss"] = numbers["train_loss"] = _mean_loss(state)
+            if torch.cuda.is_available():
+                numbers["peak_memory"] = float(torch.cuda.max_memory_allocated())
             if state.is_world_process_zero:
                 job.log({"step": state.global_step, "steps": state.max_steps, **numbers})
             if _stalled(state):

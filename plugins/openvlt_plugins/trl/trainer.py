@@ -87,11 +87,10 @@ class TrlTrainer(Trainer):
         if self.lora_targets and not self.lora_rank:
             raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
         sharing.refuse(self)
-        self.check_batch(1 if self.devices == "auto" else self.devices)
+        self.check_batch(self.nodes if self.devices == "auto" else self.world)
 
-    def check_batch(self, devices: int) -> None:
-        """Refuse a batch that so many devices on each machine cannot divide."""
-        world = devices * self.nodes
+    def check_batch(self, world: int) -> None:
+        """Refuse a batch that so many processes cannot divide; the machine may have several for each of them."""
         held = self.device_batch * world
         if self.batch % held:
             above = (self.batch // held + 1) * held
@@ -107,7 +106,7 @@ class TrlTrainer(Trainer):
 
     def check_machine(self) -> None:
         sharing.check_machine(self)
-        self.check_batch(self.processes())
+        self.check_batch(self.world)
 
     def processes(self) -> int:
         return max(1, len(visible_gpus())) if self.devices == "auto" else self.devices
