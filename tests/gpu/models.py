@@ -27,13 +27,11 @@ SHAPES: dict[str, dict[str, Any]] = {
 """Of the language model, from the ``config.json`` of Qwen2.5-VL-3B-Instruct and Qwen2.5-VL-7B-Instruct."""
 
 
-def make(folder: Path, size: str) -> Path:
-    """Save a model of a shape with the tokenizer and processor of the tiny model; ``tiny`` is that model itself."""
+def network(size: str) -> Any:
+    """A model of a shape, with random weights in bf16 on the current device."""
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    if size == "tiny":
-        return Path(shutil.copytree(TINY, folder, dirs_exist_ok=True))
     config = AutoConfig.from_pretrained(TINY)
     for name, value in SHAPES[size].items():
         setattr(config.text_config, name, value)
@@ -44,10 +42,17 @@ def make(folder: Path, size: str) -> Path:
     for name, value in {**_TOWER, "out_hidden_size": text.hidden_size}.items():
         setattr(config.vision_config, name, value)
     torch.manual_seed(0)
+    return AutoModelForImageTextToText.from_config(config, dtype=torch.bfloat16)
+
+
+def make(folder: Path, size: str) -> Path:
+    """Save a model of a shape with the tokenizer and processor of the tiny model; ``tiny`` is that model itself."""
+    import torch
+
+    if size == "tiny":
+        return Path(shutil.copytree(TINY, folder, dirs_exist_ok=True))
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model = AutoModelForImageTextToText.from_config(config, dtype=torch.bfloat16)
-    model.save_pretrained(folder, max_shard_size="4GB")
-    del model
+        network(size).save_pretrained(folder, max_shard_size="4GB")
     torch.cuda.empty_cache()
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"):
         shutil.copy(TINY / name, folder / name)
