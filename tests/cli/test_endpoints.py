@@ -58,7 +58,7 @@ def test_a_cluster_is_named_and_joined_only_if_allowed(plan: Cli) -> None:
 def test_every_command_that_asks_takes_the_options(openvlt: Cli) -> None:
     for command in ("train", "distill", "bench", "try"):
         said = openvlt(command, "--help").stdout
-        assert "--key-env NAME@HOST" in said and "--allow [http|ray]" in said
+        assert "--key-env NAME@HOST" in said and "--allow [http|ray|engine]" in said
     judged = openvlt(
         "bench", "easy-vqa", "--responses", "none.jsonl", "--judge", "x", "--judge-url", "http://judge.example/v1",
         "--key-env", "TEACHER_KEY@judge.example", **KEYS,

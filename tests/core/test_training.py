@@ -394,6 +394,7 @@ def test_a_generation_decodes_each_image_once(stages: Bench, monkeypatch: pytest
     told = {
         "model": {"id": "none"}, "format": {}, "folder": str(stages.model), "seed": 0, "verifiers": {}, "weights": {},
         "rows": str(rows.folder.rows_file), "home": str(stages.workspace.home.root), "routes": {}, "reads": "prompts", "ready": False,
+        "files": [],
     }  # fmt: skip
     job = Job(told, stages.workspace.registry)
     data = lazy(job, 12, SimpleNamespace(all_special_tokens=[]))

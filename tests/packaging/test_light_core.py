@@ -49,6 +49,7 @@ def test_each_component_that_lacks_a_package_names_the_extra(light: Run) -> None
         "verl": "pip install 'openvlt[data]'",
         "easyr1": "pip install 'openvlt[data]'",
         "llava-onevision": "pip install 'openvlt[data]'",
+        "rapid-ocr": "pip install 'openvlt[ocr]'",
     }
 
 

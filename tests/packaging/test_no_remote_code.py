@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOTS = [Path(__file__).parents[2] / folder for folder in ("core", "plugins", "tasks", "scripts")]
-NO_WEIGHTS = ("AutoConfig", "AutoTokenizer", "AutoProcessor")
+NO_WEIGHTS = ("AutoConfig", "AutoTokenizer", "AutoProcessor", "AutoImageProcessor")
 FORBIDDEN = {
     "torch.load",
     "pickle.load",

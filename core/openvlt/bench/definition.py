@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ PROBE = "so it is"
 """A response that is more than a bare answer, so that every benchmark with a judge has a prompt for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Definition:
     """A benchmark that is ready to be asked and scored.
 
@@ -58,7 +59,7 @@ class Definition:
                 raise TypeError("its baselines are no functions with names")
             return found
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         """Maximum number of questions, None if it is unknown before they are read."""
         benchmark = self.benchmark.component
