@@ -56,7 +56,7 @@ class Pipeline:
     kept: str = ""
     context: Context = field(init=False)
     _earlier: Run | None = None
-    _too_little: UsageError | None = None
+    _problem: DataError | UsageError | None = None
 
     def __post_init__(self) -> None:
         base = self.workspace.locate(self.recipe.base)
@@ -79,7 +79,8 @@ class Pipeline:
         """Refuse, before any work, what cannot be carried out here.
 
         Raises:
-            UsageError: what is missing, and what to do instead; after a plan, also what is too little.
+            UsageError: what is missing, and what to do instead; after a plan, also what is too little to train on.
+            DataError: the data of a stage, or what an earlier run has made of them, cannot be read.
         """
         if (cluster := self.workspace.executor.joins) and "ray" not in allowed():
             raise UsageError(
@@ -89,8 +90,8 @@ class Pipeline:
             )
         for stage in self.stages:
             stage.check(self.workspace)
-        if self._too_little:
-            raise self._too_little
+        if self._problem:
+            raise self._problem
 
     def plan(self) -> Iterator[tuple[Stage[Any], Description, bool]]:
         """Yield every stage with its description, and whether it is done already; nothing is carried out."""
@@ -105,10 +106,10 @@ class Pipeline:
             except UsageError:
                 stage.check(self.workspace)  # names the position in the recipe, if it finds the same
                 raise
-            except DataError as error:  # of data that cannot be reached `check` tells
+            except DataError as error:  # told by `check`, so that the plan is shown nevertheless
                 cached = False
-                if stage.stage_kind == "train":
-                    self._too_little = UsageError(error.problem, error.remedy)
+                too_little = stage.stage_kind == "train"
+                self._problem = self._problem or (UsageError(error.problem, error.remedy) if too_little else error)
             yield stage, stage.describe(self.workspace), cached
 
     def claim(self, given: str | None = None, suffix: str = "") -> None:

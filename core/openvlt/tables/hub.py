@@ -57,7 +57,7 @@ def _config_rows(
         where = f"{huggingface_hub.constants.ENDPOINT}/datasets/{dataset}"
         raise DataError(
             f"The dataset {whole}, cannot be loaded from the hub or the local cache: {first_line(error)}.",
-            f"Run once with access to {where}, or download it elsewhere and name its files instead (--data).",
+            f"Run once with access to {where}, or download it elsewhere and name its files (of a benchmark: --data).",
         ) from error
     for batch in rows.with_format("arrow").iter(64):  # as stored: images stay encoded
         yield from batch.to_pylist()
