@@ -58,7 +58,7 @@ def within_pixels(settings: Settings, pixels: tuple[int, int]) -> dict[str, Any]
         UsageError: it cannot keep them.
         KeyError: the settings are not complete, as in a file that leaves out the usual ones.
     """
-    kind = str(settings["image_processor_type"]).removesuffix("Fast").removesuffix("Pil")
+    kind = _kind(str(settings["image_processor_type"]))
     low, high = pixels
     found = KINDS.get(kind, _unknown)(settings, low, high) if low <= high else "cannot, for the first is the larger"
     if isinstance(found, str):
@@ -67,6 +67,15 @@ def within_pixels(settings: Settings, pixels: tuple[int, int]) -> dict[str, Any]
             "Choose other limits, or remove them.",
         )
     return found
+
+
+def counts_pixels(settings: Settings) -> bool:
+    """True if the size in the settings is a number of pixels; of other processors it is edges, tiles or tokens."""
+    return KINDS.get(_kind(str(settings.get("image_processor_type")))) is _area
+
+
+def _kind(name: str) -> str:
+    return name.removesuffix("Fast").removesuffix("Pil")
 
 
 def _area(settings: Settings, low: int, high: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -75,6 +76,15 @@ def test_a_configuration_that_is_not_understood_has_no_shape(tmp_path: Path, tex
         (tmp_path / name).write_text(text)
     assert model_shape(Model(id=str(tmp_path))) is None
     assert image_limit(Model(id=str(tmp_path))) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("Qwen2VLImageProcessorFast", 1536), ("SmolVLMImageProcessor", None), (None, None)]
+)
+def test_an_edge_is_no_number_of_pixels(tmp_path: Path, kind: str | None, limit: int | None) -> None:
+    settings = {"image_processor_type": kind, "size": {"longest_edge": 1536}}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    assert image_limit(Model(id=str(tmp_path))) == limit
 
 
 JSON = st.none() | st.booleans() | st.integers(-4, 4) | st.text(max_size=2)

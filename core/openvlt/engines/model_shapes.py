@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openvlt.records import Model, ModelShape
-from openvlt.vision import within_pixels
+from openvlt.vision import counts_pixels, within_pixels
 
 
 def model_shape(model: Model) -> ModelShape | None:
@@ -43,7 +43,7 @@ def image_limit(model: Model) -> int | None:
         config = model_file(model, name) or {}
         own = _mapping(config.get("image_processor", config))
         for limit in (own.get("max_pixels"), _mapping(own.get("size")).get("longest_edge")):
-            if isinstance(limit, int) and limit > 0:
+            if counts_pixels(own) and isinstance(limit, int) and limit > 0:
                 return limit
     return None
 
