@@ -145,10 +145,11 @@ def test_a_worker_that_dies_once_is_nobody_s_fault(number: str, registry: Regist
 
 def test_an_answer_that_always_kills_its_worker_scores_lowest(registry: Registry) -> None:
     with slow(registry) as runner:
+        start = time.monotonic()
         [row] = runner.verdicts([claim("kill")])
         assert (row["slow"].status, row["slow"].score, row["slow"].cause) == ("error", 0.0, "response")
-        start = time.monotonic()
-        assert runner.verdicts([claim("kill")])[0] == row and time.monotonic() - start < 0.1, "it costs only once"
+        first, start = time.monotonic() - start, time.monotonic()
+        assert runner.verdicts([claim("kill")])[0] == row and time.monotonic() - start < first / 2, "it costs only once"
 
 
 @pytest.mark.slow

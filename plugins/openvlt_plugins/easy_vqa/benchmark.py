@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from openvlt import Benchmark, Example, Format, Message, Option, Source
-from openvlt_plugins.easy_vqa.source import EasyVqa
+from openvlt_plugins.easy_vqa.source import EasyVqa, questions_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class EasyVqaBenchmark(Benchmark):
     def baselines(self) -> Mapping[str, Callable[[Example], str]]:
         """The blind baseline: the most frequent answer to the same question text in the train split."""
         answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for example in EasyVqa().examples("train"):
-            answers[example.question][example.answer] += 1
+        for question in questions_of("train"):
+            answers[question.text][question.answer] += 1
         best = {question: counts.most_common(1)[0][0] for question, counts in answers.items()}
         return {"blind": lambda example: best.get(example.question, "no")}

@@ -67,7 +67,7 @@ class EasyVqa(Source):
     def _chosen(self, split: str) -> list[_Question]:
         if split not in self.splits:
             raise DataError(f"easy-vqa has no split '{split}'.", f"Choose one of: {', '.join(self.splits)}.")
-        questions = list(_read(split))
+        questions = list(questions_of(split))
         if self.seed is not None:
             Random(self.seed).shuffle(questions)
         if self.balanced:
@@ -114,7 +114,8 @@ def _folder(split: str) -> str:
     return "test" if split == "test" else "train"
 
 
-def _read(split: str) -> Iterator[_Question]:
+def questions_of(split: str) -> Iterator[_Question]:
+    """All questions of a split, in the order of the package's file."""
     numbers: Counter[int] = Counter()
     file = _data() / _folder(split) / "questions.json"
     for text, answer, image in json.loads(file.read_text(encoding="utf-8")):
