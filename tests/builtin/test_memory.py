@@ -33,7 +33,7 @@ def total(trainer: Trainer, size: str, count: int, gigabytes: int = 80) -> float
     return sum((trainer.memory(shape_of(size), work(count, gigabytes)) or {}).values()) / 1e9
 
 
-SERVED: dict[str, Any] = {"vllm": "server"}
+SERVED: dict[str, Any] = {"vllm": "server", "vllm_url": "http://10.0.0.2:8000"}
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_auto_divides_the_model_only_where_it_must() -> None:
 
 def test_a_reference_model_and_rollouts_are_counted() -> None:
     shape = shape_of("3B")
-    server = Grpo(vllm="server").memory(shape, work(1))
-    without_kl = Grpo(vllm="server", beta=0.0).memory(shape, work(1))
-    own = Grpo().memory(shape, work(1))
+    server = Grpo(**SERVED).memory(shape, work(1))
+    without_kl = Grpo(beta=0.0, **SERVED).memory(shape, work(1))
+    own = Grpo(slow_rollouts=True).memory(shape, work(1))
     awake = Grpo(vllm="colocate", vllm_memory=0.4, vllm_sleep=False).memory(shape, work(1))
     asleep = Grpo(vllm="colocate", vllm_memory=0.4).memory(shape, work(1))
     pairs = Dpo().memory(shape, work(1))
@@ -168,3 +168,21 @@ def test_backends_hold_weights_cache_and_more() -> None:
     assert found and not found.fits
     change = found.smallest_change()
     assert change and need(HfBackend(**change), shape, work(1, 24)).fits  # type: ignore[union-attr]
+
+
+def test_transformers_write_no_rollouts_of_a_large_model_unasked() -> None:
+    with pytest.raises(
+        UsageError, match=r"3\.8 billion parameters, more than 3\. Set vllm: colocate, or slow_rollouts"
+    ):
+        Grpo().memory(shape_of("3B"), work(1))
+    small = replace(shape_of("3B"), text=1_500_000_000)
+    assert Grpo().memory(small, work(1)) and Grpo(slow_rollouts=True).memory(shape_of("3B"), work(1))
+
+
+def test_a_server_has_gpus_that_the_training_leaves_it() -> None:
+    own = Grpo(vllm="server", devices=6, batch=48, prompts=48, vllm_tensor_parallel=2)
+    assert (own.devices_used(), own.server_devices(), own.engine_share) == (6, 2, 0.9)
+    assert own.memory(shape_of("3B"), work(8))
+    with pytest.raises(UsageError, match="uses 8 devices, and there are 7 GPUs"):
+        own.memory(shape_of("3B"), work(7))
+    assert Grpo(**SERVED).server_devices() == 0

@@ -1,18 +1,19 @@
-"""GRPO's rollouts by vLLM, at the boundary where TRL calls it; vLLM itself does not run here."""
+"""GRPO's rollouts by vLLM, at the boundary where TRL calls it; core/test_colocated.py runs it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies
 from PIL import Image
 
-from openvlt.errors import UsageError
+from openvlt.errors import OpenvltError, UsageError
 from openvlt_plugins.trl.grpo import Grpo
-from openvlt_plugins.trl.rollouts import collapsed, forbidden, readable_by_vllm
+from openvlt_plugins.trl.rollouts import check_agreement, collapsed, colocated, forbidden, start_server
 
 IMAGE = 7
 
@@ -65,14 +66,23 @@ def test_a_colocated_vllm_gets_collapsed_prompts_and_others_do_not(monkeypatch: 
         assert trainer._generate_single_turn([prompt], None, {}, 2) == ([expected], None)
 
 
-def test_vllm_reads_the_limits_of_pixels_from_the_folder_it_loads(vision_model: Path, processor: Any) -> None:
+def test_a_colocated_vllm_has_the_limits_of_pixels_and_the_dtype_of_the_training(
+    vision_model: Path, processor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from transformers import AutoConfig, AutoProcessor
+    from trl.generation import vllm_generation
+
+    monkeypatch.setattr(vllm_generation, "LLM", dict, raising=False)
 
     before = {path.name: path.read_bytes() for path in vision_model.iterdir()}
     limits = {"shortest_edge": 256, "longest_edge": 1024}
     processor.image_processor.size, usual = limits, processor.image_processor.size
-    model = type("Model", (), {"name_or_path": str(vision_model)})()
-    with readable_by_vllm(model, processor):
+    model = SimpleNamespace(name_or_path=str(vision_model), dtype="float32")
+    for mixed, dtype in [(False, "float32"), (True, "bfloat16")]:
+        with colocated(model, processor, SimpleNamespace(bf16=mixed)):
+            assert vllm_generation.LLM(seed=1) == {"dtype": dtype, "load_format": "safetensors", "seed": 1}
+    assert vllm_generation.LLM is dict
+    with colocated(model, processor, SimpleNamespace(bf16=True)):
         folder = Path(model.name_or_path)
         assert dict(AutoProcessor.from_pretrained(folder).image_processor.size) == limits
         assert AutoConfig.from_pretrained(folder).model_type == "qwen2_5_vl"
@@ -106,6 +116,9 @@ def test_no_token_that_stands_for_pixels_is_generated(processor: Any) -> None:
         ({"vllm_memory": 0.5}, "vllm_memory has no effect with vllm: off"),
         ({"vllm": "server", "vllm_sleep": False}, "vllm_sleep has no effect with vllm: server"),
         ({"vllm": "colocate", "vllm_url": "http://a:8000"}, "vllm_url has no effect with vllm: colocate"),
+        ({"vllm": "server", "vllm_url": "http://a:8000", "vllm_memory": 0.5}, r"vllm: server of others \(vllm_url\)"),
+        ({"vllm": "server", "devices": "auto"}, "GPUs of this machine that the training leaves it"),
+        ({"vllm": "colocate", "slow_rollouts": True}, "slow_rollouts has no effect with vLLM"),
         ({"importance_correction": "off"}, "importance_correction has no effect without vLLM"),
         ({"vllm": "colocate", "top_p": 0.99}, "biased by top_p: 0.99"),
         ({"vllm": "colocate", "devices": 2, "vllm_tensor_parallel": 4}, "split over 4 of 2 devices"),
@@ -118,3 +131,31 @@ def test_an_option_of_vllm_that_has_no_effect_or_biases_is_refused(options: dict
 
 def test_a_biased_ratio_is_no_concern_where_it_is_not_used() -> None:
     Grpo(prompts=2, generations=4, batch=8, vllm="colocate", top_p=0.99, importance_correction="off", devices=1)
+
+
+def test_a_training_ends_where_vllm_has_other_weights_or_prompts() -> None:
+    for differences in ((), (0.02,), (0.9, 0.1)):
+        check_agreement(differences)
+    with pytest.raises(OpenvltError, match=r"differ by 0\.86 in the log-probability"):
+        check_agreement([0.01, 0.86])
+
+
+def test_a_server_is_started_as_trl_wants_it_for_this_machine_alone(
+    vision_model: Path, processor: Any, tmp_path: Path
+) -> None:
+    from openvlt_plugins.trl import imports
+
+    started: list[tuple[list[str], dict[str, str]]] = []
+    job: Any = SimpleNamespace(folder=tmp_path, serve=lambda *told: started.append(told))
+    model = SimpleNamespace(name_or_path=str(vision_model), dtype="torch.float32")
+    told = {"vllm_tensor_parallel_size": 2, "vllm_gpu_memory_utilization": 0.9, "vllm_max_model_length": 300}
+    settings = SimpleNamespace(bf16=True, process_index=0, **told)
+    with imports.without_vllm():
+        start_server(job, model, processor, settings)
+        start_server(job, model, processor, SimpleNamespace(bf16=True, process_index=1, **told))
+    [(command, environment)] = started
+    assert settings.vllm_server_base_url == f"http://127.0.0.1:{command[command.index('--port') + 1]}"
+    expected = {"--host": "127.0.0.1", "--dtype": "bfloat16", "--tensor-parallel-size": "2", "--max-model-len": "300"}
+    assert {name: command[command.index(name) + 1] for name in expected} == expected
+    assert "--weight-transfer-config" in command and environment == {"VLLM_SERVER_DEV_MODE": "1"}
+    assert (tmp_path / "served" / "model.safetensors").is_file()

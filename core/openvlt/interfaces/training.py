@@ -105,6 +105,17 @@ class TrainJob(Protocol):
         """
         ...
 
+    def serve(self, command: Sequence[str], environment: Mapping[str, str] = {}) -> None:
+        """Start a server in this environment, on the GPUs of `Trainer.server_devices`; it ends with the training.
+
+        If it ends by itself, the training ends with its last error.
+
+        Args:
+            command: program and arguments; what it prints is appended to ``server.log``.
+            environment: variables to add to those of this process.
+        """
+        ...
+
     def saved(self, checkpoint: Path) -> None:
         """Complete a checkpoint of which every file is written; without this it does not count.
 
@@ -156,6 +167,10 @@ class Trainer(Component, ABC):
     def devices_used(self) -> int:
         """GPUs that its processes use together on a machine; they see no others."""
         return self.processes()
+
+    def server_devices(self) -> int:
+        """GPUs set aside for a server that the training starts with `TrainJob.serve`; its processes do not see them."""
+        return 0
 
     def machines(self) -> int:
         """Number of machines that train together, each with as many processes."""

@@ -84,7 +84,7 @@ def run_command(
         hint = " (out of memory?)" if code == system.KILLED else ""
         how = f"was killed by signal {-code}{hint}" if code < 0 else f"ended with code {code}"
         raise OpenvltError(
-            f"{command[0]} {how}; it printed last: {last_error(_tail(log, start)).rstrip('.')}.",
+            f"{command[0]} {how}; it printed last: {last_error(tail(log, start)).rstrip('.')}.",
             f"See {log}; the same command resumes from its last checkpoint.",
         )
 
@@ -121,7 +121,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _tail(log: Path, start: int) -> str:
+def tail(log: Path, start: int) -> str:
+    """The end of what was printed to a file after `start`, at most 64 KiB."""
     with log.open("rb") as file:
         file.seek(max(start, log.stat().st_size - _TAIL))
         return file.read().decode(errors="replace")

@@ -14,6 +14,7 @@ from pathlib import Path
 from openvlt import system
 from openvlt.errors import UsageError
 from openvlt.interfaces import Trainer
+from openvlt.stages.servers import GPUS
 
 ROLE = "process"
 """What ``torch.distributed.run`` calls a process in front of each line it prints: ``[process1]:``."""
@@ -81,7 +82,7 @@ def check_processes(trainer: Trainer) -> None:
     Raises:
         UsageError: what is missing, and what to do.
     """
-    devices, nodes, gpus = trainer.devices_used(), trainer.machines(), system.visible_gpus()
+    devices, nodes, gpus = trainer.devices_used() + trainer.server_devices(), trainer.machines(), system.visible_gpus()
     if gpus and devices > len(gpus):
         seen = "CUDA_VISIBLE_DEVICES shows" if "CUDA_VISIBLE_DEVICES" in os.environ else "this machine has"
         raise UsageError(
@@ -127,6 +128,7 @@ def command(trainer: Trainer, job: Path) -> list[str]:
 
 def environment(trainer: Trainer, *secrets: str) -> dict[str, str]:
     """The environment of a training: it sees as many GPUs as it uses, the first of those this process may use.
+    It is told which of the next ones are its server's.
 
     One process that saw several would put the model on all of them. What an outer ``torchrun`` said to this process is
     not said to its children, which have ranks of their own.
@@ -136,9 +138,11 @@ def environment(trainer: Trainer, *secrets: str) -> dict[str, str]:
         secrets: names of the secret variables that it needs.
     """
     kept = system.child_environment(*secrets, TOKENIZERS_PARALLELISM="false")
-    visible = system.visible_gpus()[: trainer.devices_used()]
-    gpus = {"CUDA_VISIBLE_DEVICES": ",".join(visible)} if visible else {}
-    return {name: value for name, value in kept.items() if not _RANKS.fullmatch(name)} | gpus
+    gpus, devices = system.visible_gpus(), trainer.devices_used()
+    shown = {"CUDA_VISIBLE_DEVICES": gpus[:devices], GPUS: gpus[devices : devices + trainer.server_devices()]}
+    return {name: value for name, value in kept.items() if not _RANKS.fullmatch(name)} | {
+        name: ",".join(found) for name, found in shown.items() if found
+    }
 
 
 def take_part(trainer: Trainer, job: Path) -> None:

@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from openvlt.registry import Registry
 from openvlt.stages.asker import Asker
 from openvlt.stages.checkpoints import ENGINE, complete, contents
 from openvlt.stages.commands import run_command
+from openvlt.stages.servers import serve
 from openvlt.stages.training_rows import training_rows
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, ImageStore, StageFolder, decode, write_atomically, write_checked, writing
@@ -42,6 +44,7 @@ class Job:
     """
 
     def __init__(self, content: Mapping[str, Any], registry: Registry) -> None:
+        self.servers = ExitStack()
         self.model = decode(Model, json.dumps(content["model"]))
         self.format = decode(Format, json.dumps(content["format"]))
         self.folder = Path(content["folder"])
@@ -111,6 +114,14 @@ class Job:
         self.engine.mkdir(exist_ok=True)
         run_command(command, self.engine, self.folder / "engine.log", watch, environment)
 
+    def serve(self, command: Sequence[str], environment: Mapping[str, str] = {}) -> None:
+        self.servers.callback(serve(command, self.folder / "server.log", environment, self._died))
+
+    def _died(self, error: OpenvltError) -> None:
+        """End this process, which may wait for its server for ever."""
+        _write_error(self.folder, error)
+        os._exit(error.exit_code)
+
     def saved(self, checkpoint: Path) -> None:
         complete(checkpoint, self.folder)
 
@@ -159,7 +170,9 @@ def run(path: Path) -> None:
     try:
         registry = Registry.discover([Path(file) for file in content["files"]])
         trainer = registry.build(Trainer, content["trainer"]).component
-        trained = trainer.train(Job(content, registry))
+        job = Job(content, registry)
+        with job.servers:
+            trained = trainer.train(job)
         if int(os.environ.get("RANK", "0")) == 0:
             _write_result(folder, trained)
     except OpenvltError as error:

@@ -23,6 +23,7 @@ from openvlt import (
     UsageError,
     Workload,
     parse,
+    visible_gpus,
 )
 from openvlt_plugins.trl import dataset, imports, memory, rollouts
 from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
@@ -67,12 +68,14 @@ class Grpo(TrlTrainer):
     vllm: Annotated[
         Literal["off", "colocate", "server"], Option("where vLLM generates the rollouts; off for transformers")
     ] = "off"
-    vllm_url: Annotated[str | None, Option("address of the vLLM server", affects_output=False)] = None
+    vllm_url: Annotated[
+        str | None, Option("address of a vLLM server; if unset, one is started for the training", affects_output=False)
+    ] = None
     vllm_memory: Annotated[
-        float | None, Gt(0), Le(1), Option("share of a GPU that a colocated vLLM takes; 0.3 if unset")
+        float | None, Gt(0), Le(1), Option("share of a GPU that vLLM takes; if unset 0.3, of a server's own GPUs 0.9")
     ] = None
     vllm_tensor_parallel: Annotated[
-        int | None, Ge(1), Option("GPUs that each layer of a colocated vLLM is split over; 1 if unset")
+        int | None, Ge(1), Option("GPUs that each layer of vLLM is split over, and that its server has; 1 if unset")
     ] = None
     vllm_sleep: Annotated[
         bool | None, Option("whether a colocated vLLM gives its memory back during an update; true if unset")
@@ -81,6 +84,9 @@ class Grpo(TrlTrainer):
         Literal["off", "token_truncate", "token_mask", "sequence_truncate", "sequence_mask"] | None,
         Option("how the loss weighs what vLLM found likelier or unlikelier than the policy; token_truncate if unset"),
     ] = None
+    slow_rollouts: Annotated[
+        bool, Option("let transformers generate with a model of any size", affects_output=False)
+    ] = False
     save_every: Annotated[
         int, Ge(1), Option("generations between checkpoints", unit="generations", affects_output=False)
     ] = 10
@@ -105,13 +111,22 @@ class Grpo(TrlTrainer):
 
     def _check_vllm(self) -> None:
         """Refuse options of vLLM that have no effect, or bias the training."""
-        colocated = ("vllm_memory", "vllm_tensor_parallel", "vllm_sleep")
-        for mode, names in {"server": ("vllm_url",), "colocate": colocated}.items():
-            for name in names:
-                if getattr(self, name) is not None and self.vllm != mode:
-                    raise UsageError(
-                        f"The option {name} has no effect with vllm: {self.vllm}.", f"Set vllm: {mode}, or remove it."
-                    )
+        ours = "colocate" if self.vllm_url else "colocate or server"
+        modes = {"vllm_url": "server", "vllm_sleep": "colocate", "vllm_memory": ours, "vllm_tensor_parallel": ours}
+        for name, mode in modes.items():
+            if getattr(self, name) is not None and self.vllm not in mode.split(" or "):
+                told = "of others (vllm_url)" if self.vllm == "server" and self.vllm_url else ""
+                raise UsageError(
+                    f"The option {name} has no effect with vllm: {self.vllm}{told and f' {told}'}.",
+                    f"Set vllm: {mode}, or remove it.",
+                )
+        if self.slow_rollouts and self.vllm != "off":
+            raise UsageError("The option slow_rollouts has no effect with vLLM.", "Remove it, or set vllm: off.")
+        if self.server_devices() and (self.devices == "auto" or self.nodes > 1):
+            raise UsageError(
+                "A vLLM server is started on GPUs of this machine that the training leaves it.",
+                "Set devices to the number of the others, with nodes: 1; or start a server and give its vllm_url.",
+            )
         if self.vllm == "off" and self.importance_correction is not None:
             raise UsageError("The option importance_correction has no effect without vLLM.", "Set vllm, or remove it.")
         if self.vllm != "off" and self.top_p < 1 and self.importance_correction != "off":
@@ -120,7 +135,7 @@ class Grpo(TrlTrainer):
                 "of vLLM are those among the likeliest tokens alone.",
                 "Set top_p: 1, or importance_correction: off.",
             )
-        if self.devices != "auto" and self.world % self.tensor_parallel:
+        if self.vllm == "colocate" and self.devices != "auto" and self.world % self.tensor_parallel:
             raise UsageError(
                 f"vLLM cannot be split over {self.tensor_parallel} of {self.world} devices (option "
                 "vllm_tensor_parallel).",
@@ -133,8 +148,8 @@ class Grpo(TrlTrainer):
 
     @property
     def engine_share(self) -> float:
-        """Of a GPU's memory; the default is TRL's."""
-        return self.vllm_memory or 0.3
+        """Of a GPU's memory; the defaults are TRL's."""
+        return self.vllm_memory or (0.9 if self.vllm == "server" else 0.3)
 
     @property
     def sleeps(self) -> bool:
@@ -149,7 +164,16 @@ class Grpo(TrlTrainer):
     def batch_rows(self) -> int:
         return self.prompts
 
+    def server_devices(self) -> int:
+        return self.tensor_parallel if self.vllm == "server" and not self.vllm_url else 0
+
     def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        if self.vllm == "off" and not self.slow_rollouts and shape.parameters > rollouts.LARGEST:
+            raise UsageError(
+                f"GRPO would generate with transformers, one token of all responses at a time, and the model has "
+                f"{shape.parameters / 1e9:.1f} billion parameters, more than {rollouts.LARGEST / 1e9:g}.",
+                "Set vllm: colocate, or slow_rollouts: true to wait for it.",
+            )
         terms = memory.needed(
             self, shape, work, sequences=self.device_batch, reply=self.max_tokens, reference=self.beta > 0
         )
@@ -169,6 +193,8 @@ class Grpo(TrlTrainer):
                 f"The option vllm: {self.vllm} needs the package vllm, which is not installed.",
                 "Run: pip install 'openvlt[vllm]'",
             )
+        if self.vllm != "off" and not visible_gpus():
+            raise UsageError(f"The option vllm: {self.vllm} needs a GPU, and this machine has none.", "Leave it out.")
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
         return {"response": self.max_tokens}
@@ -176,8 +202,10 @@ class Grpo(TrlTrainer):
     def trainer(self, job: TrainJob, **shared: Any) -> Any:
         with nullcontext() if self.vllm != "off" else imports.without_vllm():
             trainer_class = rollouts.trainer_class()
-        processor, model = shared["processing_class"], shared["model"]
-        with rollouts.readable_by_vllm(model, processor) if self.vllm == "colocate" else nullcontext():
+        processor, model, settings = shared["processing_class"], shared["model"], shared["args"]
+        if self.server_devices():
+            rollouts.start_server(job, model, processor, settings)
+        with rollouts.colocated(model, processor, settings) if self.vllm == "colocate" else nullcontext():
             trainer = trainer_class(
                 reward_funcs=_reward(job, lambda: trainer.eos_token_ids),
                 train_dataset=dataset.lazy(job, self._generations(job) * self.prompts, processor),
@@ -225,12 +253,12 @@ class Grpo(TrlTrainer):
         }
         if self.importance_correction != "off":
             fields["vllm_importance_sampling_mode"] = self.importance_correction or "token_truncate"
-        if self.vllm == "server":
-            return fields | ({"vllm_server_base_url": self.vllm_url} if self.vllm_url else {})
+        if self.vllm_url:
+            return fields | {"vllm_server_base_url": self.vllm_url}
         return fields | {
             "vllm_gpu_memory_utilization": self.engine_share,
             "vllm_tensor_parallel_size": self.tensor_parallel,
-            "vllm_enable_sleep_mode": self.sleeps,
+            "vllm_enable_sleep_mode": self.vllm == "colocate" and self.sleeps,
             "vllm_max_model_length": longest,  # else the cache is laid out for the model's whole context
         }
 

@@ -90,9 +90,10 @@ def device_count(options: TrlTrainer, work: Workload) -> int:
     gpus = work.gpus
     if options.devices == "auto":
         return max(1, gpus.count) * options.nodes
-    if 0 < gpus.count < options.devices:
+    used = options.devices + options.server_devices()
+    if 0 < gpus.count < used:
         raise UsageError(
-            f"The training uses {options.devices} devices, and there {gpus.described}.",
+            f"The training uses {used} devices, and there {gpus.described}.",
             "Lower devices, or set it to auto.",
         )
     return options.devices * options.nodes

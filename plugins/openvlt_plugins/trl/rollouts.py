@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from openvlt import OpenvltError, TrainJob
+
+LARGEST = 3e9
+"""Parameters of the largest model whose rollouts transformers writes unasked. It generates the responses of a device in
+one batch that ends with the longest; at 3 billion and the defaults their keys and values alone are 200 GB."""
+START_SECONDS = 1800.0
+"""How long a server may load and compile a model; its death is noticed at once."""
+MISMATCH = 0.5
+"""Mean difference of log-probabilities at which a training ends: prompts or weights that differ make it 0.8 to 2,
+rounding to bf16 0.02 at most (measured on a tiny model)."""
+_DIFFERENCE = "sampling/sampling_logp_difference/mean"
 _OF_IMAGES = ("pixel_values", "image_grid_thw", "image_position_ids", "image_sizes", "pixel_attention_mask")
 
 
@@ -47,7 +61,29 @@ def trainer_class() -> Any:
             # None among lists is no list of images to a processor.
             return (*made, images and [each or [] for each in images], of_tools)
 
+        def _generate_and_score_completions(self, inputs: Any) -> Any:
+            made = super()._generate_and_score_completions(inputs)
+            check_agreement(self._metrics["train" if self.model.training else "eval"].get(_DIFFERENCE, ()))
+            return made
+
     return Trainer
+
+
+def check_agreement(differences: Sequence[float]) -> None:
+    """End a training that learns from responses to other prompts, or of other weights, than it believes.
+
+    Args:
+        differences: mean absolute differences of log-probabilities of vLLM and the trainer; the last is that of now.
+
+    Raises:
+        OpenvltError: it is above `MISMATCH`.
+    """
+    if differences and differences[-1] > MISMATCH:
+        raise OpenvltError(
+            f"vLLM and the trainer differ by {differences[-1]:.2f} in the log-probability of a token, where rounding "
+            "makes 0.02: vLLM has other weights or other prompts.",
+            "Set vllm: off to train without it, or try another release of vLLM.",
+        )
 
 
 def _without_no_images(module: Any, arguments: Any, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -59,27 +95,84 @@ def _without_no_images(module: Any, arguments: Any, inputs: dict[str, Any]) -> t
 
 
 @contextmanager
-def readable_by_vllm(model: Any, processor: Any) -> Iterator[None]:
-    """While the block runs, the folder of a model has the processor as it is used in the training.
+def colocated(model: Any, processor: Any, settings: Any) -> Iterator[None]:
+    """While the block runs, TRL gives vLLM the processor as it is used in the training, and the trainer's arithmetic.
 
-    A colocated vLLM reads the limits of pixels from there, and would see larger or smaller images otherwise.
+    By itself vLLM computes in the dtype that was saved, unless that is float32.
 
     Args:
         model: of transformers, loaded from a folder.
         processor: with its limits of pixels.
+        settings: of TRL.
     """
-    before = Path(model.name_or_path)
+    from trl.generation import vllm_generation
+
+    before, engine = model.name_or_path, vllm_generation.LLM
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        processor.save_pretrained(folder)
-        for file in before.iterdir():
-            if not (folder / file.name).exists():
-                (folder / file.name).symlink_to(file.resolve())
-        model.name_or_path = str(folder)
+        _as_used(Path(before), processor, Path(name))
+        model.name_or_path = name
+        vllm_generation.LLM = partial(engine, dtype=_dtype(model, settings), load_format="safetensors")
         try:
             yield
         finally:
-            model.name_or_path = str(before)
+            model.name_or_path, vllm_generation.LLM = before, engine
+
+
+def start_server(job: TrainJob, model: Any, processor: Any, settings: Any) -> None:
+    """Start vLLM's server as TRL wants it, and tell TRL where: on ports that are free now, for this machine alone.
+
+    Of several processes the first starts it, as it alone asks it.
+
+    Args:
+        job: the training, with which it ends.
+        model: of transformers, loaded from a folder.
+        processor: with its limits of pixels.
+        settings: of TRL.
+    """
+    from trl.scripts import vllm_serve
+
+    settings.vllm_server_port, settings.vllm_group_port = _free_port(), _free_port()
+    settings.vllm_server_base_url = f"http://127.0.0.1:{settings.vllm_server_port}"
+    settings.vllm_server_timeout = START_SECONDS
+    if settings.process_index:
+        return
+    folder = job.folder / "served"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    _as_used(Path(model.name_or_path), processor, folder)
+    told = vllm_serve.ScriptArguments(
+        model=str(folder),
+        host="127.0.0.1",
+        port=settings.vllm_server_port,
+        dtype=_dtype(model, settings),
+        tensor_parallel_size=settings.vllm_tensor_parallel_size,
+        gpu_memory_utilization=settings.vllm_gpu_memory_utilization,
+        max_model_len=settings.vllm_max_model_length,
+    )
+    # Where weights are received is part of what vLLM calls its development mode.
+    job.serve(vllm_serve.build_command(told, ["--load-format", "safetensors"]), {"VLLM_SERVER_DEV_MODE": "1"})
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _dtype(model: Any, settings: Any) -> str:
+    """vLLM's name for the arithmetic of the trainer."""
+    return "bfloat16" if settings.bf16 else str(model.dtype).removeprefix("torch.")
+
+
+def _as_used(saved: Path, processor: Any, folder: Path) -> None:
+    """Make a folder of a saved model with another processor.
+
+    vLLM reads the limits of pixels from there, and would see larger or smaller images otherwise.
+    """
+    processor.save_pretrained(folder)
+    for file in saved.iterdir():
+        if not (folder / file.name).exists():
+            (folder / file.name).symlink_to(file.resolve())
 
 
 def forbidden(processor: Any) -> list[int]:
