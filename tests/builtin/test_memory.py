@@ -111,7 +111,7 @@ def test_a_reference_model_and_rollouts_are_counted() -> None:
     shape = shape_of("3B")
     server = Grpo(**SERVED).memory(shape, work(1))
     without_kl = Grpo(beta=0.0, **SERVED).memory(shape, work(1))
-    own = Grpo(slow_rollouts=True).memory(shape, work(1))
+    own = Grpo().memory(shape, work(1))
     awake = Grpo(vllm="colocate", vllm_memory=0.4, vllm_sleep=False).memory(shape, work(1))
     asleep = Grpo(vllm="colocate", vllm_memory=0.4).memory(shape, work(1))
     pairs = Dpo().memory(shape, work(1))
@@ -172,11 +172,10 @@ def test_backends_hold_weights_cache_and_more() -> None:
 
 def test_transformers_write_no_rollouts_of_a_large_model_unasked() -> None:
     with pytest.raises(
-        UsageError, match=r"3\.8 billion parameters, more than 3\. Set vllm: colocate, or slow_rollouts"
+        UsageError, match=r"8\.3 billion parameters, more than 4\. Set vllm: colocate, or slow_rollouts"
     ):
-        Grpo().memory(shape_of("3B"), work(1))
-    small = replace(shape_of("3B"), text=1_500_000_000)
-    assert Grpo().memory(small, work(1)) and Grpo(slow_rollouts=True).memory(shape_of("3B"), work(1))
+        Grpo().memory(shape_of("7B"), work(1))
+    assert Grpo().memory(shape_of("3B"), work(1)) and Grpo(slow_rollouts=True).memory(shape_of("7B"), work(1))
 
 
 def test_a_server_has_gpus_that_the_training_leaves_it() -> None:

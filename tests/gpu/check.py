@@ -104,7 +104,15 @@ class Machine:
 
 
 SFT: Found = {"use": "sft", "batch": 2, "device_batch": 2, "learning_rate": 1e-5, "warmup": 0.0}
-GRPO: Found = {"use": "grpo", "prompts": 2, "generations": 2, "batch": 4, "device_batch": 2, "steps": 2}
+GRPO: Found = {
+    "use": "grpo",
+    "prompts": 2,
+    "generations": 2,
+    "batch": 4,
+    "device_batch": 2,
+    "steps": 2,
+    "slow_rollouts": True,
+}
 
 
 def replies(machine: Machine) -> Found:

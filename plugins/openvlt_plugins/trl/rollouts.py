@@ -14,9 +14,9 @@ from typing import Any
 
 from openvlt import OpenvltError, TrainJob
 
-LARGEST = 3e9
+LARGEST = 4e9
 """Parameters of the largest model whose rollouts transformers writes unasked. It generates the responses of a device in
-one batch that ends with the longest; at 3 billion and the defaults their keys and values alone are 200 GB."""
+one batch that ends with the longest; of a 7B and the defaults keys and values alone are 300 GB."""
 START_SECONDS = 1800.0
 """How long a server may load and compile a model; its death is noticed at once."""
 MISMATCH = 0.5
