@@ -184,4 +184,6 @@ def test_a_server_has_gpus_that_the_training_leaves_it() -> None:
     assert own.memory(shape_of("3B"), work(8))
     with pytest.raises(UsageError, match="uses 8 devices, and there are 7 GPUs"):
         own.memory(shape_of("3B"), work(7))
+    with pytest.raises(UsageError, match=r"server needs 10\.\d GB of each GPU of its own, and has 0\.9 of 8\.6 GB"):
+        replace(own, vllm_tensor_parallel=2).memory(shape_of("7B"), work(8, 8))
     assert Grpo(**SERVED).server_devices() == 0

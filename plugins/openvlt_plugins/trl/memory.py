@@ -162,15 +162,24 @@ def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, 
     The images of a generation stay on the GPU with it. An engine of vLLM takes its share of the memory, or more if
     weights and one response need more; asleep it takes nothing during an update. transformers generates all responses
     of a device at once.
+
+    Raises:
+        UsageError: a server's own GPUs are too small.
     """
     responses = options.prompts * options.generations / device_count(options, work)
     images = responses * work.image * shape.merge * shape.patch * _CHANNELS * 4
     length = work.prompt + options.max_tokens
+    least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
     if options.vllm == "server":
+        if options.server_devices() and 0 < options.engine_share * work.gpus.size < least:
+            raise UsageError(
+                f"vLLM's server needs {least / 1e9:.1f} GB of each GPU of its own, and has {options.engine_share:g} of "
+                f"{work.gpus.size / 1e9:.1f} GB.",
+                "Raise vllm_tensor_parallel, which are its GPUs, or vllm_memory.",
+            )
         return images
     free = sum(terms[name] for name in ("gradients", "copies", "activations", "logits"))
     if options.vllm == "off":
         return images + max(0.0, responses * length * shape.kv_width * 2 - free)
-    least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
     engine = max(options.engine_share * work.gpus.size, least)
     return images + (max(0.0, engine - free) if options.sleeps else engine)
