@@ -1,4 +1,4 @@
-"""GRPO whose rollouts a colocated vLLM writes: what it says of its tokens is what the trainer says of them."""
+"""GRPO whose rollouts vLLM writes, colocated or as a server: what it says of its tokens is what the trainer says of them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ pytestmark = [pytest.mark.xdist_group("engines"), pytest.mark.slow]
 
 COLOCATED = Path(__file__).parents[1] / "plugins" / "colocated" / "openvlt_colocated.py"
 MODEL = Path(openvlt_tasks.__file__).parent / "models" / "tiny_vl"
+SERVER = {"vllm": "server", "vllm_sleep": None}
 DIFFERENCE = "sampling/sampling_logp_difference/mean"
 
 
 @pytest.mark.parametrize(
-    ("options", "most"), [({}, 0.001), ({"lora_rank": 4}, 0.001), ({"precision": "bf16"}, 0.02)]
+    ("options", "most"), [({}, 0.001), ({"lora_rank": 4}, 0.001), ({"precision": "bf16"}, 0.02), (SERVER, 0.01)]
 )  # fmt: skip
 def test_vllm_and_the_trainer_find_a_response_equally_likely(
     stages: Bench, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], most: float
 ) -> None:
-    """Mean differences of log-probabilities of three policies, images included; the bounds are those of docs/gpu.md."""
+    """Mean differences of log-probabilities, images included; the bounds are those of docs/gpu.md."""
     pytest.importorskip("vllm", reason="needs the group engines")
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     stages.workspace.registry = Registry.discover([*stages.workspace.registry.files, COLOCATED])
