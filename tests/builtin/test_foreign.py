@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from openvlt import Format, UsageError
-from openvlt_plugins.foreign.easyr1 import template
+from openvlt_plugins.foreign.easyr1 import EasyR1, template
 from openvlt_plugins.foreign.metrics import Follower
 from openvlt_plugins.foreign.trainer import flat, written
 from openvlt_plugins.foreign.weights import check_weights
@@ -45,6 +45,28 @@ def test_nested_keys_become_dotted() -> None:
 def test_easyr1_asks_as_the_recipe_does(suffix: str, question: str) -> None:
     made = jinja2.Template(template(Format(suffix=suffix))).render(content=question)
     assert made == question + suffix
+
+
+SEEN = {
+    "algorithm": "adv_estimator disable_kl kl_coef kl_penalty use_kl_loss",
+    "data": "answer_key format_prompt image_key max_pixels max_prompt_length max_response_length min_pixels prompt_key "
+    "rollout_batch_size seed train_files val_files",
+    "trainer": "experiment_name load_checkpoint_path logger max_steps n_gpus_per_node nnodes project_name "
+    "save_checkpoint_path save_freq save_limit total_epochs val_before_train val_freq",
+    "worker.actor": "clip_ratio_dual clip_ratio_high clip_ratio_low global_batch_size loss_avg_mode max_grad_norm "
+    "micro_batch_size_per_device_for_experience micro_batch_size_per_device_for_update",
+    "worker.actor.model": "freeze_vision_tower model_path",
+    "worker.actor.offload": "offload_optimizer offload_params",
+    "worker.actor.optim": "lr lr_warmup_ratio weight_decay",
+    "worker.reward": "reward_function",
+    "worker.rollout": "gpu_memory_utilization n seed temperature tensor_parallel_size top_p",
+}
+"""Fields of EasyR1's config classes at b44b311 (July 2026) that openvlt may set."""
+
+
+def test_easyr1_has_each_key_it_is_given() -> None:
+    seen = {f"{group}.{name}" for group, names in SEEN.items() for name in names.split()}
+    assert {key for keys in EasyR1.KEYS.values() for key in keys} | set(EasyR1.FIXED) == seen
 
 
 def line(step: int, **metrics: Any) -> str:

@@ -223,7 +223,7 @@ def test_the_length_of_a_row_is_what_the_trainer_makes_of_it(processor: Any, ima
 
         texts = apply_chat_template({key: row[key] for key in ("prompt", "completion")}, processor)
         made = sum(len(processor.tokenizer(text)["input_ids"]) for text in texts.values())
-    replies = {"completion": ["It is a ball."]}
+    replies = {"completion": lambda index: "It is a ball."}
     assert 0 <= lengths.longest(job, processor, None, **replies) - made <= images  # the pictures are at the limit
     assert lengths.longest(job, processor, made, **replies) == made
     with pytest.raises(DataError, match=rf"Row 1 \(example 'q/0'\) is {made} tokens long with its response, over the"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from openvlt.errors import DataError
 from openvlt.interfaces import Reads
 from openvlt.records import Example, Format, Judged, Row, Trace, Verdict
-from openvlt.stages.training_rows import training_rows
+from openvlt.stages.training_rows import RowsOnDisk, training_rows
+from openvlt.store import StageFolder, encode
 
 VERDICTS = {
     "right": Verdict.correct(), "wrong": Verdict.incorrect(), "unparsed": Verdict.unparsed("no answer"),
@@ -74,3 +78,25 @@ def test_pairs_match_correct_traces_with_incorrect_ones_in_order_each_used_once(
 
 def test_a_trace_nobody_could_decide_is_neither_chosen_nor_rejected() -> None:
     assert given("pairs", "right", "failed", "bad gold") == []
+
+
+@pytest.mark.parametrize("reads", ["traces", "pairs", "prompts"])
+def test_rows_on_disk_are_those_of_the_stage_in_any_order(tmp_path: Path, reads: Reads) -> None:
+    rows = [row("right 1", "wrong 1", "right 2"), row("wrong"), row("unanswered", "right", "right 1", "wrong")]
+    (tmp_path / "rows.jsonl").write_bytes(b"".join(encode(each) + b"\n" for each in rows))
+    found, expected = RowsOnDisk(StageFolder(tmp_path), reads), list(training_rows(rows, reads))
+    assert list(found) == expected and len(found) == len(expected)
+    examples = found.column(lambda each: each[0].id)
+    order = [*range(len(found))][::-1]
+    assert [found[index] for index in order] == expected[::-1]
+    assert [examples[index] for index in order] == [example.id for example, _ in expected][::-1]
+    assert examples[1:] == list(examples)[1:] and examples[-1] == expected[-1][0].id
+    with pytest.raises(IndexError):
+        examples[len(found)]
+
+
+def test_rows_that_are_not_what_the_stage_wrote_are_refused(tmp_path: Path) -> None:
+    folder = StageFolder(tmp_path)
+    folder.rows_file.write_bytes(encode(row("right")) + b"\n" + b"{")
+    with pytest.raises(DataError, match="line 2 cannot be read"):
+        RowsOnDisk(folder, "prompts")

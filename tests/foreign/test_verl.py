@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import PIL.Image
 import pytest
 
-from openvlt import Example, Format, Image, Model, handed_over
+from openvlt import Format, handed_over
 from openvlt.registry import Registry
 
 PYTHON = os.environ.get("OPENVLT_VERL_PYTHON", "")
@@ -50,28 +47,6 @@ ARRIVED = {
     "algorithm.norm_adv_by_std_in_grpo": True, "data.mm_processor_kwargs.max_pixels": 262144,
     "critic.optim.weight_decay": 0.02,
 }  # fmt: skip
-
-
-def png() -> bytes:
-    file = BytesIO()
-    PIL.Image.new("RGB", (64, 48), (1, 2, 3)).save(file, "png")
-    return file.getvalue()
-
-
-@pytest.fixture(params=["job", "job of 'two' words, {a: b} & ü=1"])
-def job(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    image = Image(sha256="0" * 64, width=64, height=48)
-    folder = tmp_path / request.param
-    folder.mkdir()
-    return SimpleNamespace(
-        model=Model(id=str(TINY), pixels=(3136, 262144)), format=Format(), folder=folder, engine=folder / "engine",
-        seed=7, content=lambda image: png(),
-        rewards={"rewards": {"answer": 1.0}, "routes": {}, "verifiers": {}, "format": {}, "plugins": []},
-        examples=lambda: [
-            Example(id=str(n), question=f"What is {n} + {n}?", answer=str(2 * n), images=(image,) * (n % 2))
-            for n in range(20)
-        ],
-    )  # fmt: skip
 
 
 def test_verl_accepts_the_configuration_the_data_and_the_reward(job: Any) -> None:

@@ -166,6 +166,27 @@ def _weights(machine: Machine, name: str, home: Path | None = None) -> bytes:
     return (Path(run["model"]) / "model.safetensors").read_bytes()
 
 
+def step_time(machine: Machine, kind: str, *options: str) -> Found:
+    """A step through openvlt takes about what one of a bare TRL script takes; see ``tests/benchmarks/step_time.py``."""
+    edge, tokens = LENGTHS[machine.size or "3b"]
+    script = Path(__file__).parents[1] / "benchmarks" / "step_time.py"
+    wanted = ["--only", kind, "--model", str(machine.model("3b")), "--edge", str(edge), "--tokens", str(tokens)]
+    few = ["--pairs", "1", "--steps", "5", "--batch", "4", "--device-batch", "2", "--generations", "2", *options]
+    done = subprocess.run([sys.executable, str(script), *wanted, *few], capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    found: Found = json.loads(done.stdout)
+    return {"passed": machine.card == "CPU" or done.returncode == 0, **found}  # on a busy CPU it says nothing
+
+
+def speed(machine: Machine) -> Found:
+    """Tokens a second that hf generates, of a batch of 32 questions."""
+    script = [sys.executable, str(Path(__file__).with_name("replies.py")), str(machine.model("3b")), "--speed"]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    found: Found = json.loads(done.stdout)
+    return {"passed": found["tokens_a_second"] > 0, **found}
+
+
 def attention(machine: Machine) -> Found:
     """Every kernel that is installed gives about the loss of the default."""
     from importlib.util import find_spec
@@ -187,6 +208,9 @@ CHECKS: dict[str, Callable[[Machine], Found]] = {
     "attention": attention,
     "sft-3b": lambda machine: _trained(machine, "sft-3b", "3b", SFT),
     "grpo-3b": lambda machine: _trained(machine, "grpo-3b", "3b", {**GRPO, "beta": 0.0}),
+    "step-sft": lambda machine: step_time(machine, "sft", "--lora-rank", "16"),
+    "step-grpo": lambda machine: step_time(machine, "grpo", "--lora-rank", "16"),
+    "speed": speed,
     "sft-7b-lora": lambda machine: _trained(machine, "sft-7b-lora", "7b", {**SFT, "lora_rank": 16}),
     "grpo-7b-lora": lambda machine: _trained(machine, "grpo-7b-lora", "7b", {**GRPO, "lora_rank": 16}),
 }

@@ -13,19 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openvlt import system
 from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.interfaces import Checkpoint, Trainer, Verifier
-from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
+from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
 from openvlt.registry import Registry
 from openvlt.stages.asker import Asker
 from openvlt.stages.checkpoints import ENGINE, complete, contents
 from openvlt.stages.commands import run_command
 from openvlt.stages.servers import serve
-from openvlt.stages.training_rows import training_rows
+from openvlt.stages.training_rows import RowsOnDisk
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, ImageStore, StageFolder, decode, write_atomically, write_checked, writing
 from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner, asking_among
@@ -65,13 +66,9 @@ class Job:
         self._rank = int(os.environ.get("RANK", "0"))
 
     @cached_property
-    def _rows(self) -> list[tuple[Example, tuple[Trace, ...]]]:
-        rows = StageFolder(Path(self._content["rows"]).parent).rows(Row)
-        return list(training_rows(rows, self._content["reads"], self.format if self._content["ready"] else None))
-
-    @cached_property
-    def _examples(self) -> list[Example]:
-        return [example for example, _ in self._rows]
+    def _rows(self) -> RowsOnDisk:
+        folder = StageFolder(Path(self._content["rows"]).parent)
+        return RowsOnDisk(folder, self._content["reads"], self.format if self._content["ready"] else None)
 
     @cached_property
     def _reward(self) -> Reward:
@@ -83,13 +80,13 @@ class Job:
         return Reward(runner, self._content["weights"], self._content["routes"])
 
     def examples(self) -> Sequence[Example]:
-        return self._examples
+        return self._rows.column(itemgetter(0))
 
     def traces(self) -> Sequence[Trace]:
-        return [trace for _, (trace,) in self._rows]
+        return self._rows.column(lambda row: row[1][0])
 
     def pairs(self) -> Sequence[tuple[Trace, Trace]]:
-        return [(chosen, rejected) for _, (chosen, rejected) in self._rows]
+        return self._rows.column(itemgetter(1))
 
     def read(self, image: Image) -> Picture:
         return self._images.read(image)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, overload
 
 from openvlt.extraction import parse
 from openvlt.interfaces import Reads
 from openvlt.records import Completion, Example, Format, Row, Trace
+from openvlt.store import StageFolder
+
+T = TypeVar("T")
+Learned = tuple[Example, tuple[Trace, ...]]
+KEPT = 256
+"""Rows that were read last and are kept in memory."""
 
 RESPONSE = "response"
 """Metadata key of an example's ready response."""
@@ -52,3 +61,59 @@ def training_rows(
             incorrect = [judged.trace for judged in row.judged if judged.is_incorrect]
             for pair in zip(correct, incorrect, strict=False):
                 yield row.example, pair
+
+
+class RowsOnDisk:
+    """What a trainer learns from, read from the file of a stage whenever it is asked for: 16 bytes a row in memory.
+
+    Args:
+        folder: of the stage; all of it is read once, and its digest compared.
+        reads: see `training_rows`.
+        ready: see `training_rows`.
+    """
+
+    def __init__(self, folder: StageFolder, reads: Reads, ready: Format | None = None) -> None:
+        self._folder, self._reads, self._ready = folder, reads, ready
+        self._places, self._numbers = array("Q"), array("Q")  # of the line in the file, in what the line yields
+        for place, row in folder.places(Row):
+            for number, _ in enumerate(training_rows([row], reads, ready)):
+                self._places.append(place)
+                self._numbers.append(number)
+        self._line = lru_cache(KEPT)(self._read)
+
+    def _read(self, place: int) -> list[Learned]:
+        return list(training_rows([self._folder.row_at(place, Row)], self._reads, self._ready))
+
+    def column(self, of: Callable[[Learned], T]) -> Sequence[T]:
+        """A part of each row, such as its example."""
+        return _Column(self, of)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Learned:
+        return self._line(self._places[index])[self._numbers[index]]
+
+    def __iter__(self) -> Iterator[Learned]:
+        return training_rows(self._folder.rows(Row), self._reads, self._ready)
+
+
+@dataclass(frozen=True)
+class _Column(Sequence[T], Generic[T]):
+    rows: RowsOnDisk
+    of: Callable[[Learned], T]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.of, self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        return self.of(self.rows[index])

@@ -111,7 +111,17 @@ class StageFolder:
         Raises:
             DataError: a row cannot be read, or the rows are not what the stage wrote.
         """
-        return self._read(self.rows_file, record_type, expected)
+        return (row for _, row in self._read(self.rows_file, record_type, expected))
+
+    def places(self, record_type: type[T]) -> Iterator[tuple[int, T]]:
+        """Yield the rows as `rows` does, each with its place in the file, for `row_at`."""
+        return self._read(self.rows_file, record_type)
+
+    def row_at(self, place: int, record_type: type[T]) -> T:
+        """The row at a place that `places` gave."""
+        with self.rows_file.open("rb") as lines:
+            lines.seek(place)
+            return decode(record_type, lines.readline())
 
     def rejected(self) -> Iterator[Rejected]:
         """Yield the rows that were rejected.
@@ -119,12 +129,12 @@ class StageFolder:
         Raises:
             DataError: they are not what the stage wrote.
         """
-        return self._read(self.rejected_file, Rejected)
+        return (row for _, row in self._read(self.rejected_file, Rejected))
 
-    def _read(self, path: Path, record_type: type[T], expected: str | None = None) -> Iterator[T]:
+    def _read(self, path: Path, record_type: type[T], expected: str | None = None) -> Iterator[tuple[int, T]]:
         if expected is None and (summary := self.summary()) is not None:
             _, expected = self._files(summary).get(path.name, (None, None))
-        hashed = hashlib.sha256()
+        hashed, place = hashlib.sha256(), 0
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
                 hashed.update(line)
@@ -132,7 +142,8 @@ class StageFolder:
                     record = decode(record_type, line)
                 except ValueError as error:
                     raise _damaged(path, f"line {number} cannot be read") from error
-                yield record
+                yield place, record
+                place += len(line)
         if expected is not None and hashed.hexdigest() != expected:
             raise _damaged(path, "it is not what the stage wrote")
 

@@ -1,8 +1,12 @@
-"""EasyR1: ``python -m verl.trainer.main``, configured by OmegaConf (keys of its releases from 0.3 on)."""
+"""EasyR1: ``python -m verl.trainer.main``, configured by OmegaConf.
+
+The keys are those of its main branch at b44b311 (0.3.3.dev0); its releases up to 0.3.2 write no file of metrics.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,7 +76,6 @@ class EasyR1(ForeignTrainer):
         "data.prompt_key": "problem",
         "data.answer_key": "answer",
         "data.image_key": "images",
-        "worker.reward.reward_type": "batch",
         "trainer.logger": ["console", "file"],
         "trainer.project_name": "openvlt",
         "trainer.val_before_train": False,
@@ -85,6 +88,12 @@ class EasyR1(ForeignTrainer):
 
     def check_machine(self) -> None:
         super().check_machine()
+        version = str(self.probe()["version"])
+        if tuple(map(int, re.findall(r"\d+", version)[:3])) < (0, 3, 3):
+            raise UsageError(
+                f"The EasyR1 {version} of {self.python} writes no file of metrics.",
+                "Install 0.3.3 or its main branch.",
+            )
         if not self._merger().is_file():
             raise UsageError(
                 f"There is no script that merges EasyR1's checkpoints at {self._merger()}.",
@@ -113,7 +122,11 @@ class EasyR1(ForeignTrainer):
         }
 
     def metrics_file(self, folder: Path) -> Path:
-        return folder / "experiment_log.jsonl"
+        """The file that EasyR1 empties when it starts; what an earlier attempt wrote there is kept beside it."""
+        path = folder / "experiment_log.jsonl"
+        if path.exists():
+            path.rename(folder / f"earlier-{len(list(folder.glob('*.jsonl'))):04}.jsonl")
+        return path
 
     def environment(self, metrics: Path) -> dict[str, str]:
         return {}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from openvlt import Image, Message, PlainText, TrainJob
+
+ON_DISK = "dataset"
+"""Folder of a training with its rows as TRL reads them, removed at its end."""
 
 
 def in_epochs(count: int, wanted: int, seed: int) -> list[int]:
@@ -25,14 +28,18 @@ def in_epochs(count: int, wanted: int, seed: int) -> list[int]:
     return order[:wanted]
 
 
-def lazy(job: TrainJob, rows: int, processor: Any, **replies: Sequence[str]) -> Any:
+Reply = Callable[[int], str]
+"""The reply of an assistant to the example with a number, written when it is needed."""
+
+
+def lazy(job: TrainJob, rows: int, processor: Any, **replies: Reply) -> Any:
     """A dataset whose images are decoded when a row is read.
 
     Args:
         job: provides examples, format, images and seed.
         rows: number of rows; `in_epochs` repeats the examples.
         processor: of the model, or its tokenizer: its control tokens are none where a text contains them.
-        replies: columns of assistant replies, one per example: the target, or chosen and rejected.
+        replies: columns of assistant replies: the target, or chosen and rejected.
 
     Returns:
         A `datasets.Dataset` of ``index, prompt, images`` and the replies; without ``images`` if no example has one.
@@ -50,13 +57,21 @@ def lazy(job: TrainJob, rows: int, processor: Any, **replies: Sequence[str]) -> 
         }
         if sees:
             columns["images"] = [[job.read(image) for image in example.images] for example in chosen]
-        for name, texts in replies.items():
-            columns[name] = [[turn(Message.assistant(texts[index]), sees, plain)] for index in batch["index"]]
+        for name, write in replies.items():
+            columns[name] = [[turn(Message.assistant(write(index)), sees, plain)] for index in batch["index"]]
         return columns
 
-    order = {"index": in_epochs(len(examples), rows, job.seed)}
-    # TRL tokenizes rows without images in advance, with `Dataset.map`, which needs real columns.
-    return Dataset.from_dict(order).with_transform(columns_of) if sees else Dataset.from_dict(columns_of(order))
+    order = in_epochs(len(examples), rows, job.seed)
+    if sees or not replies:
+        return Dataset.from_dict({"index": order}).with_transform(columns_of)
+
+    def rows_of() -> Iterator[dict[str, Any]]:
+        for index in order:
+            yield {name: column[0] for name, column in columns_of({"index": [index]}).items()}
+
+    # TRL tokenizes such rows in advance, with `Dataset.map`, which needs real columns: on disk, not in memory.
+    kept = job.folder / ON_DISK
+    return Dataset.from_generator(rows_of, cache_dir=str(kept), fingerprint=f"{job.seed}-{rows}")
 
 
 def turn(message: Message, sees: bool, plain: PlainText) -> dict[str, Any]:

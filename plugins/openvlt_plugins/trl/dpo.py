@@ -55,8 +55,8 @@ class Dpo(TrlTrainer):
     def responses(self, job: TrainJob) -> dict[str, Any]:
         pairs = job.pairs()
         return {
-            "chosen": [_reply(chosen, job.format) for chosen, _ in pairs],
-            "rejected": [_reply(rejected, job.format) for _, rejected in pairs],
+            "chosen": lambda index: _reply(pairs[index][0], job.format),
+            "rejected": lambda index: _reply(pairs[index][1], job.format),
         }
 
     def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from openvlt import DataError, Message, PlainText, TrainJob
-from openvlt_plugins.trl.dataset import turn
+from openvlt_plugins.trl.dataset import Reply, turn
 
 _SIDES = ((4096, 4096), (4096, 2048), (2048, 4096), (4096, 1024), (1024, 4096))
 """Height and width of images so large that a processor makes as many tokens of them as it makes of any."""
 
 
-def longest(job: TrainJob, processor: Any, context: int | None, response: int = 0, **replies: Sequence[str]) -> int:
+def longest(job: TrainJob, processor: Any, context: int | None, response: int = 0, **replies: Reply) -> int:
     """Tokens of the longest row at most: prompt, images, and response.
 
     The images of a row are taken for as large as can be; only where the row would then be over the context are they
@@ -23,7 +22,7 @@ def longest(job: TrainJob, processor: Any, context: int | None, response: int = 
         processor: of the model, or its tokenizer.
         context: of the model in tokens; None for no limit.
         response: tokens of a response that is yet to be written.
-        replies: columns of assistant replies, one per example; see `dataset.lazy`.
+        replies: columns of assistant replies; see `dataset.lazy`.
 
     Raises:
         DataError: which row is over the context, and by how much.
@@ -36,10 +35,10 @@ def longest(job: TrainJob, processor: Any, context: int | None, response: int = 
     sees = any(example.images for example in examples)
     for index, example in enumerate(examples):
         prompt = [turn(message, sees, plain) for message in job.format.prompt(example)]
-        for texts in replies.values() or ([],):
+        for write in replies.values() or (None,):
             row: dict[str, Any] = {"prompt": prompt}
-            if texts:
-                row["completion"] = [turn(Message.assistant(texts[index]), sees, plain)]
+            if write:
+                row["completion"] = [turn(Message.assistant(write(index)), sees, plain)]
             written = apply_chat_template(row, processor)
             length = sum(len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in written.values())
             length += response

@@ -30,7 +30,8 @@ class Sft(TrlTrainer):
     workers: Workers = 0
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
-        return {"completion": [job.format.target(trace) for trace in job.traces()]}
+        traces = job.traces()
+        return {"completion": lambda index: job.format.target(traces[index])}
 
     def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
         from trl import SFTConfig

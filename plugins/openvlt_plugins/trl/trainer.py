@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from annotated_types import Ge, Interval
 
 from openvlt import Checkpoint, Memory, Model, ModelShape, Option, Trainer, TrainJob, UsageError, Workload, visible_gpus
-from openvlt_plugins.trl import lengths, memory, parts, policy, reporting, sharing, stopping
+from openvlt_plugins.trl import dataset, lengths, memory, parts, policy, reporting, sharing, stopping
 from openvlt_plugins.trl.sharing import (
     Attention,
     Checkpointing,
@@ -148,7 +149,9 @@ class TrlTrainer(Trainer):
             trainer = self._trainer(job, model, processor, longest, shared, came)
             trainer.train(resume_from_checkpoint=job.checkpoint and str(job.checkpoint))
         stopping.end_if_stopped(trainer)
-        return policy.save(trainer, processor, model, job.folder)
+        done = policy.save(trainer, processor, model, job.folder)
+        shutil.rmtree(job.folder / dataset.ON_DISK, ignore_errors=True)
+        return done
 
     def choose(self, model: Model, longest: int) -> tuple[Sharing, str]:
         """What the processes share, and why: nothing where a GPU holds all that an update needs, else the model.

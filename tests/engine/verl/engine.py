@@ -46,6 +46,7 @@ def train(told, form):
     print(f"(TaskRunner pid=1) resuming from {done}", flush=True)
     rows = [row for file in told["files"] for row in parquet.read_table(file).to_pylist()]
     print(f"dataset len: {len(rows)}\nfilter dataset len: {len(rows) - 1}", flush=True)
+    Path(told["metrics"]).write_text("")  # as both do
     score = runpy.run_path(told["reward"])["compute_score"]
     for step in range(done + 1, told["steps"] + 1):
         if step == at and fault()["how"] == "raise":
