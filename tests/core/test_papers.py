@@ -1,0 +1,184 @@
+"""The papers of examples/plugins/papers, installed as a user would, each trained for some updates with its effect."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made import Bench, bench
+
+from openvlt.errors import UsageError
+from openvlt.stages.train_worker import Job
+from openvlt.store import open_home
+
+PAPERS = Path(__file__).parents[2] / "examples" / "plugins" / "papers"
+SMALL: dict[str, Any] = {
+    "prompts": 2, "generations": 4, "batch": 4, "device_batch": 4, "max_tokens": 6, "steps": 2, "learning_rate": 1e-2,
+    "devices": 1,
+}  # fmt: skip
+SELDOM = """
+from dataclasses import dataclass
+from hashlib import sha256
+from openvlt import Verdict, Verifier, hookimpl
+
+
+@dataclass(frozen=True)
+class Seldom(Verifier):
+    def verify(self, claim):
+        learnable = int(claim.example.id.rpartition("/")[2]) % 3 == 0
+        return Verdict.scored(sha256(claim.response.encode()).digest()[0] / 255 if learnable else 0.0)
+
+
+@hookimpl
+def register_verifiers(register):
+    register("seldom", Seldom, summary="tells the responses to every third example apart")
+"""
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("papers")]
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that the package is installed into, without a network."""
+    folder = tmp_path_factory.mktemp("papers")
+    command = [
+        os.environ.get("UV", "uv"),
+        "pip",
+        "install",
+        "--quiet",
+        "--offline",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
+    command += ["--python", sys.executable, "--target", str(folder), str(PAPERS)]
+    subprocess.run(command, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield folder
+
+
+@pytest.fixture
+def stages(papers: Path, tmp_path: Path, fake_plugin: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    seldom = tmp_path / "seldom.py"
+    seldom.write_text(SELDOM)
+    return bench(open_home(), [fake_plugin, seldom], fake_model, tmp_path / "asked.jsonl")
+
+
+@dataclass
+class Seen:
+    """What reached the losses of a training, and what it logged.
+
+    Attributes:
+        inputs: of each loss, in order.
+        clamped: shapes of what a loss has clamped: the ratios.
+        logged: the metrics of each update.
+        trainer: the last one.
+    """
+
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    clamped: list[tuple[int, ...]] = field(default_factory=list)
+    logged: list[dict[str, float]] = field(default_factory=list)
+    trainer: Any = None
+
+    def metric(self, name: str) -> list[float]:
+        return [row[name] for row in self.logged if name in row]
+
+
+@pytest.fixture
+def train(stages: Bench, vision_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Seen]:
+    """Train a component in this process, on made sums."""
+    import torch
+
+    from openvlt_plugins.trl import imports
+
+    with imports.without_vllm():
+        from trl import GRPOTrainer
+
+    seen, loss, clamp = Seen(), GRPOTrainer._compute_loss, torch.clamp
+
+    def compute_loss(trainer: Any, model: Any, inputs: dict[str, Any]) -> Any:
+        seen.inputs.append(inputs)
+        seen.trainer = trainer
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                torch, "clamp", lambda value, *a, **o: seen.clamped.append(value.shape) or clamp(value, *a, **o)
+            )
+            return loss(trainer, model, inputs)
+
+    monkeypatch.setattr(GRPOTrainer, "_compute_loss", compute_loss)
+
+    def run(use: str, reward: str = "luck", rows: int = 12, **options: Any) -> Seen:
+        trainer = stages.build("trainer", use, **{**SMALL, **options}).component
+        trainer.check_machine()
+        loaded = stages.load(n=rows)
+        told = {
+            "model": {"id": str(vision_model)}, "format": {}, "folder": str(tmp_path / "job"), "seed": 0, "reads": "prompts",
+            "verifiers": {reward: {"use": reward}}, "weights": {reward: 1.0}, "routes": {}, "files": [], "ready": False,
+            "rows": str(loaded.folder.rows_file), "home": str(stages.workspace.home.root),
+        }  # fmt: skip
+        (tmp_path / "job").mkdir()
+        job = Job(told, stages.workspace.registry)
+        monkeypatch.setattr(job, "log", lambda metrics: seen.logged.append(dict(metrics)))
+        trainer.train(job)
+        return seen
+
+    return run
+
+
+def torch_of(values: Any) -> Any:
+    import torch
+
+    return torch.tensor(list(values))
+
+
+def groups(values: Any) -> Any:
+    return values.view(-1, SMALL["generations"])
+
+
+def test_every_paper_is_short_and_names_its_source() -> None:
+    files = [*PAPERS.glob("openvlt_papers/*.py"), *PAPERS.glob("openvlt_papers/*.yaml"), *PAPERS.glob("recipes/*.yaml")]
+    for file in files:
+        text = file.read_text()
+        assert len(text.splitlines()) <= 60, file
+        assert "arXiv" in text or file.name == "__init__.py" or f"See {file.stem}.py" in text, file
+        assert "Left out:" in text or "arXiv" not in text, file
+
+
+def test_gspo_has_one_ratio_a_response(train: Callable[..., Seen]) -> None:
+    seen = train("gspo")
+    assert seen.clamped
+    assert {shape[1] for shape in seen.clamped} == {1}
+    assert len(seen.metric("loss")) == 4, "two updates of each generation"
+
+
+def test_cispo_keeps_the_gradient_of_what_it_clips(train: Callable[..., Seen]) -> None:
+    seen = train("cispo", epsilon_high=0.5)  # every ratio is near 1, so that every token of a good response is clipped
+    assert max(seen.metric("cispo_clip_ratio")) > 0.3
+    assert min(seen.metric("grad_norm")) > 0
+
+
+def test_dr_grpo_divides_by_no_deviation_and_no_length(train: Callable[..., Seen]) -> None:
+    seen = train("dr-grpo", batch=8, device_batch=8)
+    rewards = groups(torch_of(seen.trainer._logs["rewards"]["reward"])[-8:])
+    advantages = groups(torch_of(seen.trainer._logs["advantages"])[-8:])
+    assert advantages.allclose(rewards - rewards.mean(dim=1, keepdim=True), atol=1e-6)
+    for inputs, loss in zip(seen.inputs, seen.metric("loss"), strict=True):  # every ratio is 1
+        tokens = inputs["completion_mask"].sum(dim=1)
+        assert loss == pytest.approx(
+            -float((inputs["advantages"] * tokens).sum()) / (8 * SMALL["max_tokens"]), abs=1e-4
+        )
+
+
+def test_dapo_learns_from_no_group_without_a_difference(train: Callable[..., Seen]) -> None:
+    seen = train("dapo", reward="seldom", generations=4, batch=8, rows=40, extra={})
+    assert seen.metric("groups/replaced")
+    assert sum(seen.metric("groups/replaced")) > 0
+    assert seen.metric("groups/without_difference") == [0, 0]
+    assert seen.metric("frac_reward_zero_std") == [0, 0]
+    assert all(bool((inputs["advantages"] != 0).any()) for inputs in seen.inputs)
