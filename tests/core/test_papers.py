@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -77,12 +78,16 @@ class Seen:
     Attributes:
         inputs: of each loss, in order.
         clamped: shapes of what a loss has clamped: the ratios.
+        losses: of TRL, without what a paper adds.
+        prompts: that responses were generated to, in order.
         logged: the metrics of each update.
         trainer: the last one.
     """
 
     inputs: list[dict[str, Any]] = field(default_factory=list)
     clamped: list[tuple[int, ...]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    prompts: list[Any] = field(default_factory=list)
     logged: list[dict[str, float]] = field(default_factory=list)
     trainer: Any = None
 
@@ -100,7 +105,7 @@ def train(stages: Bench, vision_model: Path, tmp_path: Path, monkeypatch: pytest
     with imports.without_vllm():
         from trl import GRPOTrainer
 
-    seen, loss, clamp = Seen(), GRPOTrainer._compute_loss, torch.clamp
+    seen, loss, generate, clamp = Seen(), GRPOTrainer._compute_loss, GRPOTrainer._generate, torch.clamp
 
     def compute_loss(trainer: Any, model: Any, inputs: dict[str, Any]) -> Any:
         seen.inputs.append(inputs)
@@ -109,9 +114,14 @@ def train(stages: Bench, vision_model: Path, tmp_path: Path, monkeypatch: pytest
             patch.setattr(
                 torch, "clamp", lambda value, *a, **o: seen.clamped.append(value.shape) or clamp(value, *a, **o)
             )
-            return loss(trainer, model, inputs)
+            found = loss(trainer, model, inputs)
+        seen.losses.append(float(found.detach()))
+        return found
 
     monkeypatch.setattr(GRPOTrainer, "_compute_loss", compute_loss)
+    monkeypatch.setattr(
+        GRPOTrainer, "_generate", lambda self, prompts: seen.prompts.extend(prompts) or generate(self, prompts)
+    )
 
     def run(use: str, reward: str = "luck", rows: int = 12, **options: Any) -> Seen:
         trainer = stages.build("trainer", use, **{**SMALL, **options}).component
@@ -182,3 +192,49 @@ def test_dapo_learns_from_no_group_without_a_difference(train: Callable[..., See
     assert seen.metric("groups/without_difference") == [0, 0]
     assert seen.metric("frac_reward_zero_std") == [0, 0]
     assert all(bool((inputs["advantages"] != 0).any()) for inputs in seen.inputs)
+
+
+def test_noisy_rollout_shows_half_of_a_group_a_distorted_image_and_learns_from_the_clean_one(
+    train: Callable[..., Seen],
+) -> None:
+    seen = train("noisy-rollout", generations=4)
+    images = [
+        part["image"].tobytes()
+        for prompt in seen.prompts
+        for turn in prompt
+        for part in turn["content"]
+        if "image" in part
+    ]
+    assert len(images) == 2 * 8
+    for at in range(0, len(images), 4):
+        clean, noisy = set(images[at : at + 2]), set(images[at + 2 : at + 4])
+        assert len(clean) == 1
+        assert len(noisy) == 2, "each has its own noise"
+        assert clean.isdisjoint(noisy)
+    for inputs in seen.inputs:
+        pixels = inputs["pixel_values"].view(len(inputs["prompt_ids"]), -1)
+        learned = {tuple(prompt.tolist()): set() for prompt in inputs["prompt_ids"]}
+        for prompt, shown in zip(inputs["prompt_ids"], pixels, strict=True):
+            learned[tuple(prompt.tolist())].add(tuple(shown.tolist()))
+        assert all(len(shown) == 1 for shown in learned.values())
+
+
+def test_papo_has_the_divergence_from_the_masked_image_in_the_loss(train: Callable[..., Seen]) -> None:
+    seen = train("papo", batch=8, device_batch=8, beta=0.0, extra={"perception": 0.5, "entropy": 0.0})
+    divergences = seen.metric("papo/kl")
+    assert min(divergences) > 0, "what is written depends on the image"
+    for loss, plain, divergence in zip(seen.metric("loss"), seen.losses, divergences, strict=True):
+        assert loss == pytest.approx(plain - 0.5 * divergence, abs=1e-4)
+
+
+def test_vl_rethinker_forces_a_second_thought_and_replays_groups_that_teach(
+    train: Callable[..., Seen], tmp_path: Path
+) -> None:
+    seen = train("vl-rethinker", reward="seldom", generations=4, steps=4, max_tokens=60, extra={"forced": 1.0})
+    lines = [json.loads(line) for line in (tmp_path / "job" / "completions-0.jsonl").read_text().splitlines()]
+    assert any("Wait, " in line["response"] for line in lines)
+    rewards: dict[str, set[float]] = {}
+    for line in lines:
+        rewards.setdefault(line["group"], set()).add(line["reward"])
+    teaching_nothing = sum(len(found) == 1 for found in rewards.values())
+    assert 0 < sum(seen.metric("groups/without_difference")) < teaching_nothing
