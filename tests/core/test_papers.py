@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from made import Bench, bench
 
-from openvlt.errors import UsageError
+from openvlt.stages.checkpoints import last_complete
 from openvlt.stages.train_worker import Job
 from openvlt.store import open_home
 
@@ -123,18 +123,27 @@ def train(stages: Bench, vision_model: Path, tmp_path: Path, monkeypatch: pytest
         GRPOTrainer, "_generate", lambda self, prompts: seen.prompts.extend(prompts) or generate(self, prompts)
     )
 
-    def run(use: str, reward: str = "luck", rows: int = 12, **options: Any) -> Seen:
+    def run(
+        use: str, reward: str = "luck", rows: int = 12, folder: str = "job", end_at: int | None = None, **options: Any
+    ) -> Seen:
         trainer = stages.build("trainer", use, **{**SMALL, **options}).component
         trainer.check_machine()
-        loaded = stages.load(n=rows)
+        loaded, place = stages.load(n=rows), tmp_path / folder
+        place.mkdir(exist_ok=True)
+        checkpoint = last_complete(place)[0]
         told = {
-            "model": {"id": str(vision_model)}, "format": {}, "folder": str(tmp_path / "job"), "seed": 0, "reads": "prompts",
+            "model": {"id": str(vision_model)}, "format": {}, "folder": str(place), "seed": 0, "reads": "prompts",
             "verifiers": {reward: {"use": reward}}, "weights": {reward: 1.0}, "routes": {}, "files": [], "ready": False,
-            "rows": str(loaded.folder.rows_file), "home": str(stages.workspace.home.root),
+            "rows": str(loaded.folder.rows_file), "home": str(stages.workspace.home.root), "checkpoint": checkpoint,
         }  # fmt: skip
-        (tmp_path / "job").mkdir()
         job = Job(told, stages.workspace.registry)
-        monkeypatch.setattr(job, "log", lambda metrics: seen.logged.append(dict(metrics)))
+
+        def log(metrics: dict[str, float]) -> None:
+            if metrics["step"] == end_at:
+                raise KeyboardInterrupt
+            seen.logged.append(dict(metrics))
+
+        monkeypatch.setattr(job, "log", log)
         trainer.train(job)
         return seen
 
@@ -192,6 +201,32 @@ def test_dapo_learns_from_no_group_without_a_difference(train: Callable[..., See
     assert seen.metric("groups/without_difference") == [0, 0]
     assert seen.metric("frac_reward_zero_std") == [0, 0]
     assert all(bool((inputs["advantages"] != 0).any()) for inputs in seen.inputs)
+
+
+def test_dapo_that_is_interrupted_goes_on_to_the_same_weights(train: Callable[..., Seen], tmp_path: Path) -> None:
+    options = {"reward": "seldom", "generations": 4, "batch": 8, "rows": 24, "steps": 3, "extra": {}, "save_every": 1}
+    train("dapo", **options, folder="undisturbed")
+    with pytest.raises(KeyboardInterrupt):
+        train("dapo", **options, folder="interrupted", end_at=3)
+    assert last_complete(tmp_path / "interrupted")[0]
+    seen = train("dapo", **options, folder="interrupted")
+    assert sum(seen.metric("groups/replaced")) > 0
+    before, after = (tmp_path / name / "model/model.safetensors" for name in ("undisturbed", "interrupted"))
+    assert before.read_bytes() == after.read_bytes()
+
+
+def test_dapo_in_two_processes_replaces_as_many_prompts_in_each(
+    stages: Bench, papers: Path, vision_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(papers), prepend=os.pathsep)
+    options = {**SMALL, "prompts": 4, "batch": 16, "devices": 2, "extra": {}}
+    made, _ = stages.train(stages.load(n=36), "dapo", vision_model, {"seldom": 1.0}, **options)
+    rows = [json.loads(line) for line in (made.folder.path / "metrics.jsonl").read_text().splitlines()]
+    counted = [row for row in rows if "groups/replaced" in row]
+    assert sum(row["groups/replaced"] for row in counted) > 0
+    assert [row["groups/without_difference"] for row in counted] == [0, 0]
+    drawn = [len((made.folder.path / f"completions-{rank}.jsonl").read_text().splitlines()) for rank in (0, 1)]
+    assert drawn[0] == drawn[1] > 2 * 8
 
 
 def test_noisy_rollout_shows_half_of_a_group_a_distorted_image_and_learns_from_the_clean_one(
