@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from made import Bench, bench
 
+from judge_endpoint import Endpoint
+from openvlt import Claim, Completion, Example, Reject, Trace
 from openvlt.stages.checkpoints import last_complete
 from openvlt.stages.train_worker import Job
 from openvlt.store import open_home
@@ -23,7 +25,7 @@ SMALL: dict[str, Any] = {
     "prompts": 2, "generations": 4, "batch": 4, "device_batch": 4, "max_tokens": 6, "steps": 2, "learning_rate": 1e-2,
     "devices": 1,
 }  # fmt: skip
-SELDOM = """
+PLUGIN = """
 from dataclasses import dataclass
 from hashlib import sha256
 from openvlt import Verdict, Verifier, hookimpl
@@ -36,8 +38,16 @@ class Seldom(Verifier):
         return Verdict.scored(sha256(claim.response.encode()).digest()[0] / 255 if learnable else 0.0)
 
 
+@dataclass(frozen=True)
+class Coin(Verifier):
+    def verify(self, claim):
+        heads = sha256(claim.response.encode()).digest()[0] < 80
+        return Verdict.correct() if heads else Verdict.incorrect()
+
+
 @hookimpl
 def register_verifiers(register):
+    register("coin", Coin, summary="takes a third of the responses for correct")
     register("seldom", Seldom, summary="tells the responses to every third example apart")
 """
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("papers")]
@@ -67,8 +77,42 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def stages(papers: Path, tmp_path: Path, fake_plugin: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
     seldom = tmp_path / "seldom.py"
-    seldom.write_text(SELDOM)
+    seldom.write_text(PLUGIN)
     return bench(open_home(), [fake_plugin, seldom], fake_model, tmp_path / "asked.jsonl")
+
+
+@pytest.fixture
+def openvlt(
+    papers: Path, tmp_path: Path, fake_plugin: Path, vision_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Path]]:
+    """Train a recipe on made sums and the tiny policy; returns the folders of its stages by name."""
+    from click.testing import CliRunner
+
+    from openvlt.cli import cli
+
+    monkeypatch.setenv("PYTHONPATH", str(papers), prepend=os.pathsep)
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    small = "device_batch: 4, devices: 1, freeze: [vision], learning_rate: 1.0e-3"
+
+    def run(recipe: Path, **changes: str) -> dict[str, Path]:
+        words = [word for key, value in changes.items() for word in ("--set", f"{key}={value.replace('SMALL', small)}")]
+        options = ["--plugin", str(fake_plugin), "--plugin", str(tmp_path / "plugin.py")]
+        runner = CliRunner(env={"OPENVLT_HOME": str(tmp_path / "home"), "COLUMNS": "400"})
+        base = f"{{id: {vision_model}, dtype: float32}}"
+        done = runner.invoke(
+            cli, [*options, "train", str(recipe), "--set", f"base={base}", "--set", "rewards={coin: 1.0}", *words]
+        )
+        if done.exception is not None:
+            raise done.exception
+        (record,) = (tmp_path / "home" / "runs").glob("*/run.json")
+        stages = json.loads(record.read_bytes())["stages"]
+        return {stage["name"]: tmp_path / "home" / "stages" / stage["fingerprint"] for stage in stages}
+
+    return run
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 @dataclass
@@ -124,7 +168,12 @@ def train(stages: Bench, vision_model: Path, tmp_path: Path, monkeypatch: pytest
     )
 
     def run(
-        use: str, reward: str = "luck", rows: int = 12, folder: str = "job", end_at: int | None = None, **options: Any
+        use: str,
+        reward: str | dict[str, Any] = "luck",
+        rows: int = 12,
+        folder: str = "job",
+        end_at: int | None = None,
+        **options: Any,
     ) -> Seen:
         trainer = stages.build("trainer", use, **{**SMALL, **options}).component
         trainer.check_machine()
@@ -133,7 +182,8 @@ def train(stages: Bench, vision_model: Path, tmp_path: Path, monkeypatch: pytest
         checkpoint = last_complete(place)[0]
         told = {
             "model": {"id": str(vision_model)}, "format": {}, "folder": str(place), "seed": 0, "reads": "prompts",
-            "verifiers": {reward: {"use": reward}}, "weights": {reward: 1.0}, "routes": {}, "files": [], "ready": False,
+            "verifiers": {"it": {"use": reward} if isinstance(reward, str) else reward}, "weights": {"it": 1.0},
+            "routes": {}, "files": [], "ready": False,
             "rows": str(loaded.folder.rows_file), "home": str(stages.workspace.home.root), "checkpoint": checkpoint,
         }  # fmt: skip
         job = Job(told, stages.workspace.registry)
@@ -273,3 +323,106 @@ def test_vl_rethinker_forces_a_second_thought_and_replays_groups_that_teach(
         rewards.setdefault(line["group"], set()).add(line["reward"])
     teaching_nothing = sum(len(found) == 1 for found in rewards.values())
     assert 0 < sum(seen.metric("groups/without_difference")) < teaching_nothing
+
+
+def test_perception_r1_rewards_what_a_judge_finds_of_the_annotations(
+    train: Callable[..., Seen], endpoint: Endpoint, tmp_path: Path
+) -> None:
+    endpoint.reply = lambda prompt: f"I think so.\n1: {'yes' if len(prompt) % 2 else 'no'}"
+    judge = {"use": "perception", "key": "category", "model": {"id": "judge", "url": [endpoint.url]}}
+    seen = train("grpo", reward=judge, beta=0.0, max_tokens=12)
+    assert all("small" in prompt or "large" in prompt for prompt in endpoint.prompts)
+    responses = lines(tmp_path / "job" / "completions-0.jsonl")
+    assert {row["reward"] for row in responses} == {0.0, 1.0}
+    assert max(abs(loss) for loss in seen.losses) > 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "score"),
+    [
+        ("1: yes\n2: no\n3: yes", 2 / 3),
+        ("Let me see.\n\n1: Yes.\n2: yes\n3: YES\n", 1.0),
+        ("1: yes\n2: no", None),
+        ("1: yes\n3: no\n2: yes", None),
+        ("1: yes\n2: maybe\n3: yes", None),
+        ("1: yes\n2: no\n3: yes\nThat is all.", None),
+        ("", None),
+    ],
+)
+def test_perception_r1_reads_one_line_for_each_annotation(stages: Bench, reply: str, score: float | None) -> None:
+    judge = stages.build("verifier", "perception").component
+    example = Example(
+        id="1", question="?", answer="4", metadata={"annotations": ["AB = 4", "C is right", "D is on AB"]}
+    )
+    claim = Claim(trace=Trace(think="", answer="4", raw="AB is 4."), example=example)
+    assert json.dumps("AB is 4.") in judge.messages(claim)[0].content[0]
+    if score is None:
+        with pytest.raises(Reject):
+            judge.parse(Completion(text=reply), claim)
+    else:
+        assert judge.parse(Completion(text=reply), claim).score == pytest.approx(score)
+
+
+def test_thinklite_trains_on_what_takes_many_attempts(openvlt: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
+    recipe = tmp_path / "thinklite.yaml"
+    recipe.write_text(
+        "name: thinklite\nrewards: {coin: 1.0}\nbase: none\ntrain:\n  grpo:\n    min_rows: 1\n"
+        "    trainer: {use: grpo, prompts: 1, generations: 4, batch: 4, steps: 2, max_tokens: 6, beta: 0.0, SMALL}\n"
+        "    data: {source: {use: made, n: 10}, filters: [{use: thinklite, attempts: 3}]}\n".replace(
+            "SMALL", "device_batch: 4, devices: 1"
+        )
+    )
+    made = openvlt(recipe)
+    rated = lines(made["rate-verify-grpo-1"] / "rows.jsonl")
+    right = {
+        row["example"]["id"]: sum(one["verdicts"]["coin"]["status"] == "correct" for one in row["judged"])
+        for row in rated
+    }
+    kept = {row["example"]["id"] for row in lines(made["filter-grpo-1"] / "rows.jsonl")}
+    assert kept == {id for id, count in right.items() if count * 3 < 4}
+    assert 0 < len(kept) < len(right)
+    assert {row["id"] for row in lines(made["grpo-1"] / "completions-0.jsonl")} <= kept
+
+
+def test_vision_r1_allows_longer_responses_from_phase_to_phase(openvlt: Callable[..., dict[str, Path]]) -> None:
+    sized = "{use: grpo, max_tokens: %d, generations: %d, prompts: 2, batch: %d, steps: 2, beta: 0.0, SMALL}"
+    data = "{source: {use: made, n: 8}}"
+    made = openvlt(
+        PAPERS / "recipes" / "vision_r1.yaml",
+        **{
+            "rewards": "{coin: {weight: 1.0, when: format.incorrect}}",
+            "train.grpo-short.trainer": sized % (4, 8, 16), "train.grpo-short.data": data,
+            "train.grpo-long.trainer": sized % (8, 4, 8), "train.grpo-long.data": data,
+        },
+    )  # fmt: skip
+    longest = {
+        name: [row["completions/max_length"] for row in lines(made[name] / "metrics.jsonl") if "loss" in row]
+        for name in ("grpo-short-1", "grpo-long-1")
+    }
+    assert max(longest["grpo-short-1"]) == 4 < max(longest["grpo-long-1"]) <= 8
+    assert json.loads((made["grpo-long-1"] / "job.json").read_bytes())["model"]["id"] == str(
+        made["grpo-short-1"] / "model"
+    )
+    responses = lines(made["grpo-long-1"] / "completions-0.jsonl")
+    assert all(row["reward"] == 0 for row in responses if row["verdicts"]["format"]["status"] != "incorrect")
+
+
+def test_mpo_learns_from_pairs_and_gspo_goes_on_from_there(openvlt: Callable[..., dict[str, Path]]) -> None:
+    made = openvlt(
+        PAPERS / "recipes" / "mpo.yaml",
+        **{
+            "traces.data": "{source: {use: made, n: 16}}",
+            "traces.teacher": "{use: policy, k: 4, max_tokens: 8}",
+            "train.mpo.trainer.batch": "4", "train.mpo.trainer.device_batch": "4", "train.mpo.trainer.epochs": "2",
+            "train.mpo.trainer.learning_rate": "1.0e-3", "train.mpo.trainer.warmup": "0",
+            "train.gspo.trainer": "{use: gspo, prompts: 2, generations: 4, batch: 4, steps: 2, max_tokens: 6, SMALL}",
+            "train.gspo.data": "{source: {use: made, n: 8}}",
+        },
+    )  # fmt: skip
+    pairs = [row["rewards/margins"] for row in lines(made["mpo-1"] / "metrics.jsonl") if "rewards/margins" in row]
+    assert len(pairs) >= 2
+    assert pairs[0] == 0 < pairs[-1]
+    job = json.loads((made["gspo-1"] / "job.json").read_bytes())
+    assert job["model"]["id"] == str(made["mpo-1"] / "model")
+    assert job["trainer"]["extra"] == {"importance_sampling_level": "sequence"}
+    assert len([row for row in lines(made["gspo-1"] / "metrics.jsonl") if "clip_ratio/high_mean" in row]) == 4

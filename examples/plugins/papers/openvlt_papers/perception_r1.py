@@ -31,11 +31,11 @@ class Perception(AskingVerifier):
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     model: Annotated[Model, Option("the judge; a text model")] = Model(id="Qwen/Qwen2.5-32B-Instruct")
-    key: Annotated[str, Option("metadata of an example that has its annotations, a list of texts")] = "annotations"
+    key: Annotated[str, Option("metadata of an example that has its annotations: texts, or one")] = "annotations"
 
     def _statements(self, claim: Claim) -> list[str]:
         found = claim.example.metadata.get(self.key)
-        return [str(each) for each in found] if isinstance(found, list | tuple) else []
+        return [str(each) for each in found] if isinstance(found, list | tuple) else [found] if found else []
 
     def messages(self, claim: Claim) -> Sequence[Message] | Verdict:
         statements = self._statements(claim)
