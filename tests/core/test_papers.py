@@ -16,6 +16,9 @@ from made import Bench, bench
 
 from judge_endpoint import Endpoint
 from openvlt import Claim, Completion, Example, Reject, Trace
+from openvlt.pipeline import compile_recipe
+from openvlt.recipe import read_recipe
+from openvlt.registry import Registry
 from openvlt.stages.checkpoints import last_complete
 from openvlt.stages.train_worker import Job
 from openvlt.store import open_home
@@ -26,9 +29,12 @@ SMALL: dict[str, Any] = {
     "devices": 1,
 }  # fmt: skip
 PLUGIN = """
+import json
 from dataclasses import dataclass
 from hashlib import sha256
-from openvlt import Verdict, Verifier, hookimpl
+from pathlib import Path
+from typing import ClassVar
+from openvlt import ExampleFilter, Keep, Verdict, Verifier, hookimpl
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,24 @@ class Coin(Verifier):
     def verify(self, claim):
         heads = sha256(claim.response.encode()).digest()[0] < 80
         return Verdict.correct() if heads else Verdict.incorrect()
+
+
+@dataclass(frozen=True)
+class Noted(ExampleFilter):
+    path: str
+    needs: ClassVar[tuple[str, ...]] = ("pass_rate",)
+
+    def decide(self, examples, facts):
+        rates = {}
+        for example in examples:
+            rates[example.id] = facts["pass_rate"].get(example.id)
+            yield Keep(example)
+        Path(self.path).write_text(json.dumps(rates))
+
+
+@hookimpl
+def register_filters(register):
+    register("noted", Noted, summary="writes down the pass rates of what it sees")
 
 
 @hookimpl
@@ -219,6 +243,15 @@ def test_every_paper_is_short_and_names_its_source() -> None:
         assert "Left out:" in text or "arXiv" not in text, file
 
 
+@pytest.mark.parametrize(
+    ("recipe", "phases"), [("vision_r1", ["grpo-short-1", "grpo-long-1"]), ("mpo", ["mpo-1", "gspo-1"])]
+)
+def test_the_recipe_of_a_paper_compiles(papers: Path, recipe: str, phases: list[str]) -> None:
+    read = read_recipe(str(PAPERS / "recipes" / f"{recipe}.yaml"))
+    names = [stage.name for stage in compile_recipe(read, Registry.discover())]
+    assert [name for name in names if name in phases] == phases
+
+
 def test_gspo_has_one_ratio_a_response(train: Callable[..., Seen]) -> None:
     seen = train("gspo")
     assert seen.clamped
@@ -363,25 +396,28 @@ def test_perception_r1_reads_one_line_for_each_annotation(stages: Bench, reply: 
         assert judge.parse(Completion(text=reply), claim).score == pytest.approx(score)
 
 
+THINKLITE = """
+name: thinklite
+base: none
+rewards: {coin: 1.0}
+train:
+  grpo:
+    min_rows: 1
+    trainer: {use: grpo, prompts: 1, generations: 4, batch: 4, device_batch: 4, devices: 1, steps: 2, max_tokens: 6, beta: 0}
+    data:
+      source: {use: made, n: 10}
+      filters: [{use: noted, path: FOLDER/all.json}, {use: thinklite, attempts: 3}, {use: noted, path: FOLDER/kept.json}]
+"""
+
+
 def test_thinklite_trains_on_what_takes_many_attempts(openvlt: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     recipe = tmp_path / "thinklite.yaml"
-    recipe.write_text(
-        "name: thinklite\nrewards: {coin: 1.0}\nbase: none\ntrain:\n  grpo:\n    min_rows: 1\n"
-        "    trainer: {use: grpo, prompts: 1, generations: 4, batch: 4, steps: 2, max_tokens: 6, beta: 0.0, SMALL}\n"
-        "    data: {source: {use: made, n: 10}, filters: [{use: thinklite, attempts: 3}]}\n".replace(
-            "SMALL", "device_batch: 4, devices: 1"
-        )
-    )
+    recipe.write_text(THINKLITE.replace("FOLDER", str(tmp_path)))
     made = openvlt(recipe)
-    rated = lines(made["rate-verify-grpo-1"] / "rows.jsonl")
-    right = {
-        row["example"]["id"]: sum(one["verdicts"]["coin"]["status"] == "correct" for one in row["judged"])
-        for row in rated
-    }
-    kept = {row["example"]["id"] for row in lines(made["filter-grpo-1"] / "rows.jsonl")}
-    assert kept == {id for id, count in right.items() if count * 3 < 4}
-    assert 0 < len(kept) < len(right)
-    assert {row["id"] for row in lines(made["grpo-1"] / "completions-0.jsonl")} <= kept
+    rates, kept = (json.loads((tmp_path / name).read_text()) for name in ("all.json", "kept.json"))
+    assert set(kept) == {id for id, rate in rates.items() if rate == 0 or 1 / rate > 3}
+    assert 0 < len(kept) < len(rates) == 10
+    assert {row["id"] for row in lines(made["grpo-1"] / "completions-0.jsonl")} <= set(kept)
 
 
 def test_vision_r1_allows_longer_responses_from_phase_to_phase(openvlt: Callable[..., dict[str, Path]]) -> None:
