@@ -122,7 +122,7 @@ def openvlt(
         words = [word for key, value in changes.items() for word in ("--set", f"{key}={value.replace('SMALL', small)}")]
         options = ["--plugin", str(fake_plugin), "--plugin", str(tmp_path / "plugin.py")]
         runner = CliRunner(env={"OPENVLT_HOME": str(tmp_path / "home"), "COLUMNS": "400"})
-        base = f"{{id: {vision_model}, dtype: float32}}"
+        base = f"{{id: {vision_model}, dtype: float32, context: 192}}"
         done = runner.invoke(
             cli, [*options, "train", str(recipe), "--set", f"base={base}", "--set", "rewards={coin: 1.0}", *words]
         )
