@@ -41,7 +41,7 @@ class Component:
     removed: ClassVar[Mapping[str, str]] = {}
     spec_keys: ClassVar[tuple[str, ...]] = ()
 
-    def code(self) -> Sequence[str]:
+    def code_modules(self) -> Sequence[str]:
         """Modules beside its own whose code its output depends on, such as that of a class which an option names.
 
         The identity covers them, and what they import from their own packages.

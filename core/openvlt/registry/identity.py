@@ -29,7 +29,7 @@ def identity(
         component: its class, whose `version` is part of the identity.
         options: the options that affect the output, as JSON; nested components as their identities.
         editable: True if the code can change without the version changing; it is then part of the identity.
-        modules: others whose code is part of it too; see `Component.code`.
+        modules: others whose code is part of it too; see `Component.code_modules`.
 
     Returns:
         Hex sha256.

@@ -120,7 +120,7 @@ class TrlTrainer(Trainer):
         if self.extra or self.trainer_class:  # else TRL is imported in the training alone
             self.classes()
 
-    def code(self) -> Sequence[str]:
+    def code_modules(self) -> Sequence[str]:
         return [self.trainer_class.partition(":")[0]] if self.trainer_class else []
 
     def classes(self) -> tuple[Any, Any, dict[str, Any]]:
