@@ -1,7 +1,7 @@
 """NoisyRollout (arXiv 2504.13055): half of a group answers from a distorted image, all of it learns from the clean one.
 
 Noise is that of a diffusion of 1,000 steps, of which the first `noise` are gone at the start; their number decreases by
-a sigmoid around the step `midpoint` (section 3.2, and the scripts of NUS-TRAIL/NoisyRollout). RL alone.
+a sigmoid around the step `midpoint` (values of the scripts of NUS-TRAIL/NoisyRollout). RL alone.
 Left out: other distortions than Gaussian noise, which the authors found worse.
 """
 

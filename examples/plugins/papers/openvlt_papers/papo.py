@@ -1,8 +1,8 @@
 """PAPO (arXiv 2507.06448): what the policy writes must become less likely where the image is masked.
 
 The KL divergence between the policy on the image and on a masked copy of it is maximised, with the weight `perception`,
-and the entropies of both are minimised, with the weight `entropy` (section 3: the implicit perception loss and the
-double entropy loss; weights and mask of the authors' scripts for 7B, MikeWangWZHL/PAPO). RL alone.
+and the entropies of both are minimised, with the weight `entropy` (the implicit perception loss and the double
+entropy loss, with the weights of the authors' script for 7B without a reference model, MikeWangWZHL/PAPO). RL alone.
 Left out: image processors that do not give patches as rows, as those of Qwen-VL do.
 """
 

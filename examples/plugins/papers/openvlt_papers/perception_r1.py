@@ -1,7 +1,7 @@
 """Perception-R1 (arXiv 2506.07218): a judge tells how much of what is visible a response says. RL alone.
 
 Each example has annotations, short statements about its image; the reward is the share of them that the response is
-consistent with (section 4.2). Weights of the paper's kind: {answer: 0.9, format: 0.1, perception: ...}.
+consistent with. Weights of the paper's kind: {answer: 0.9, format: 0.1, perception: ...}.
 Left out: making the annotations from traces of a stronger model; they are read from the example's metadata. The penalty
 on repetition is openvlt's verifier repetition.
 """

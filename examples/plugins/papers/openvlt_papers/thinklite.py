@@ -1,6 +1,6 @@
 """ThinkLite-VL (arXiv 2504.07934): GRPO on the questions that take the policy many attempts. RL alone.
 
-The paper searches with MCTS and keeps what takes more than 5 iterations, or is not solved in 50 (section 3). Here the
+The paper searches with MCTS and keeps what takes more than 5 iterations, or is not solved in 50. Here the
 share of right samples of the policy is that fact: an example is kept if it takes over `attempts` samples on average, or
 if none was right. Raise the option k of the teacher `policy` to tell hard from unsolved.
 Left out: the tree search; the filter of questions that are solved without the image.

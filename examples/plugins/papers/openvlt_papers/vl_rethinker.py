@@ -1,10 +1,10 @@
-"""VL-Rethinker (arXiv 2504.08837, section 3): forced rethinking and selective sample replay. RL alone.
+"""VL-Rethinker (arXiv 2504.08837): forced rethinking and selective sample replay. RL alone.
 
 A share of the finished responses is continued after a trigger, so that the policy checks itself. Groups without a
 difference in reward are replaced by earlier groups, drawn in proportion to their largest advantage, to the power of
 `alpha`.
 Left out: replay of single samples (whole groups are replayed, so that advantages stay those of a group); the loss of
-imitation on rethinking that ends in a right answer. The groups to replay are not in checkpoints.
+imitation on rethinking that ends in a right answer. The groups to replay are not in checkpoints. The defaults are ours.
 """
 
 import random
