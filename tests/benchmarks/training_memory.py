@@ -57,8 +57,8 @@ class _Watched:
 class ShortSft(_Watched, Sft):
     """A few updates."""
 
-    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
-        return super().config(job, {**fields, "max_steps": UPDATES}, processor, longest)
+    def fields(self, job: TrainJob, processor: Any, longest: int) -> dict[str, Any]:
+        return {**super().fields(job, processor, longest), "max_steps": UPDATES}
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def test_a_colocated_vllm_gets_collapsed_prompts_and_others_do_not(monkeypatch: 
 
         from openvlt_plugins.trl.rollouts import trainer_class
 
-        made = trainer_class()
+        made = trainer_class(GRPOTrainer)
     monkeypatch.setattr(GRPOTrainer, "_generate_single_turn", lambda self, prompts, *_: (prompts, None))
     trainer = made.__new__(made)
     trainer.processing_class = type("Processor", (), {"image_token_id": IMAGE})()

@@ -59,7 +59,7 @@ RECIPES = [
     ("    limit: 20\n", "    limt: 20\n", "wrong.yaml:7: there is no key 'iterations.0.traces.data.limt'. Did you mean 'limit'?"),
     ("id: tiny-vl", "ident: tiny-vl", "wrong.yaml:2: there is no key 'base.ident'. Did you mean 'id'?"),
     ("k: 2", "temprature: 1", "wrong.yaml:8: iterations.0.traces.teacher.temprature: The teacher 'chat' has no option 'temprature'. Did you mean 'temperature'?"),
-    ("epochs: 1", "beta: 0.1", "wrong.yaml:12: iterations.0.train.sft.trainer.beta: The trainer 'sft' has no option 'beta'. Choose one of: "),
+    ("epochs: 1", "vllm: server", "wrong.yaml:12: iterations.0.train.sft.trainer.vllm: The trainer 'sft' has no option 'vllm'. Choose one of: "),
     ("bench: ", "epochs: 3\nbench: ", "wrong.yaml:17: there is no key 'epochs'. Did you mean train.sft.epochs?"),
     ("bench: ", "seed: 1\nseed: 2\nbench: ", "wrong.yaml:18: the key 'seed' is also on line 17. Remove one of the two"),
     ("    trainer: {use: sft, epochs: 1,", "    use: sft\n    with: {epochs: 1,", "Write trainer: {use: sft, with: {'epochs': 1, "),

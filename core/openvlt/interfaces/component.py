@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
@@ -40,3 +40,10 @@ class Component:
     version: ClassVar[str] = "1"
     removed: ClassVar[Mapping[str, str]] = {}
     spec_keys: ClassVar[tuple[str, ...]] = ()
+
+    def code_modules(self) -> Sequence[str]:
+        """Modules beside its own whose code its output depends on, such as that of a class which an option names.
+
+        The identity covers them, and what they import from their own packages.
+        """
+        return ()

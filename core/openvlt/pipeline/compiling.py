@@ -218,7 +218,7 @@ class _Compiler:
             Train(
                 name=f"{name}-{index}", iteration=index, examples=rows, trainer=trainer, start=start,
                 trained=self._policy(start, *model_options(trainer).values()),
-                rewards=self._rewards(phase, trainer, position), min_rows=phase.min_rows,
+                rewards=self._rewards(phase, trainer, position), min_rows=phase.min_rows, seed=phase.seed,
             )
         )  # fmt: skip
         self._bench(self.trained.name, index)

@@ -30,6 +30,7 @@ class Train(Stage[Model]):
         trained: the training stage before it, whose model is ``policy``; None where there is none.
         rewards: for a trainer that asks for them.
         min_rows: see `openvlt.stages.train.check_count`.
+        seed: of the training; None is the run's.
     """
 
     examples: RowStage
@@ -38,6 +39,7 @@ class Train(Stage[Model]):
     trained: Stage[Model] | None
     rewards: Rewards
     min_rows: int | None = None
+    seed: int | None = None
 
     stage_kind: ClassVar[str] = "train"
 
@@ -120,8 +122,9 @@ class Train(Stage[Model]):
             )
         start = workspace.locate(self.start)
         try:
+            seeded = workspace if self.seed is None else replace(workspace, seed=self.seed)
             made, folder = train(
-                workspace, self.name, self.iteration, rows, self.trainer, start, self.rewards, self.min_rows
+                seeded, self.name, self.iteration, rows, self.trainer, start, self.rewards, self.min_rows
             )
         except NotDone:  # a plan: what is to be learned from is known
             count_rows(self.name, rows, self.trainer.component, self.min_rows)

@@ -116,6 +116,7 @@ class Phase(_Block):
         data: ``traces``, or a data block of its own; None is ``traces`` for trainers that read traces or pairs.
         rewards: weights, where they differ from the recipe's.
         min_rows: traces, pairs or prompts under which the run stops before the training; None is one batch.
+        seed: of everything random in the training; None is the recipe's.
     """
 
     trainer: Spec
@@ -129,6 +130,7 @@ class Phase(_Block):
     ) = None
     rewards: Weights | None = None
     min_rows: int | None = Field(None, ge=1, strict=True)
+    seed: int | None = Field(None, ge=0, lt=2**32, strict=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -105,7 +105,8 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     options = {name: as_json(value, spec_of) for name, value in resolved.items()}
     affecting = [option.name for option in known if option.affects_output]
     identifying = {name: as_json(_without_backend_options(resolved[name]), identity_of) for name in affecting}
-    return Built(instance, entry, options, identity(entry.id, component, identifying, editable=entry.editable))
+    made = identity(entry.id, component, identifying, editable=entry.editable, modules=instance.code_modules())
+    return Built(instance, entry, options, made)
 
 
 def _without_backend_options(value: object) -> object:

@@ -6,14 +6,22 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from openvlt.interfaces import Component
 
 
-def identity(id: str, component: type[Component], options: Mapping[str, object], *, editable: bool) -> str:
+def identity(
+    id: str,
+    component: type[Component],
+    options: Mapping[str, object],
+    *,
+    editable: bool,
+    modules: Sequence[str] = (),
+) -> str:
     """Identify a component.
 
     Args:
@@ -21,6 +29,7 @@ def identity(id: str, component: type[Component], options: Mapping[str, object],
         component: its class, whose `version` is part of the identity.
         options: the options that affect the output, as JSON; nested components as their identities.
         editable: True if the code can change without the version changing; it is then part of the identity.
+        modules: others whose code is part of it too; see `Component.code_modules`.
 
     Returns:
         Hex sha256.
@@ -28,6 +37,8 @@ def identity(id: str, component: type[Component], options: Mapping[str, object],
     facts: dict[str, object] = {"id": id, "version": component.version, "options": options}
     if editable:
         facts["code"] = code_digest(component)
+    if modules:
+        facts["modules"] = {name: _digest(_sources([name])) for name in modules}
     return digest_of(facts)
 
 
@@ -43,19 +54,25 @@ def code_digest(component: type[Component]) -> str:
     Imports are read from the source, those within functions too; what a module finds by a name that it computes is not
     among them.
     """
+    top = component.__module__.partition(".")[0]
+    return _digest(_sources(base.__module__ for base in component.__mro__ if base.__module__.partition(".")[0] == top))
+
+
+def _digest(sources: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
-    for name, source in sorted(_modules(component).items()):
+    for name, source in sorted(sources.items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(source).digest())
     return digest.hexdigest()
 
 
-def _modules(component: type[Component]) -> dict[str, bytes]:
-    """The sources of the modules that a component is made of, by name."""
-    top = component.__module__.partition(".")[0]
-    folders = [Path(folder) for folder in getattr(sys.modules[top], "__path__", ())]
+def _sources(modules: Iterable[str]) -> dict[str, bytes]:
+    """The sources of modules of one package and of what they import from it, by name; nothing is imported."""
+    wanted = list(modules)
+    top = wanted[0].partition(".")[0]
+    loaded, spec = sys.modules.get(top), None if top in sys.modules else find_spec(top)
+    folders = [Path(folder) for folder in getattr(loaded, "__path__", spec and spec.submodule_search_locations) or ()]
     if not folders:
-        return {"": Path(str(sys.modules[top].__file__)).read_bytes()}
-    wanted = [base.__module__ for base in component.__mro__ if base.__module__.partition(".")[0] == top]
+        return {"": Path(str(spec.origin if spec else getattr(loaded, "__file__", ""))).read_bytes()}
     found: dict[str, bytes] = {}
     while wanted:
         name = wanted.pop()

@@ -27,6 +27,7 @@ class Dpo(TrlTrainer):
     """
 
     reads: ClassVar[Reads] = "pairs"
+    method: ClassVar[str] = "DPO"
 
     learning_rate: LearningRate = 5e-6
     epochs: Annotated[int, Ge(1), Option("passes over the pairs")] = 1
@@ -59,28 +60,23 @@ class Dpo(TrlTrainer):
             "rejected": lambda index: _reply(pairs[index][1], job.format),
         }
 
-    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
-        from trl import DPOConfig
+    def fields(self, job: TrainJob, processor: Any, longest: int) -> dict[str, Any]:
+        return {
+            "train_sampling_strategy": "sequential",
+            "max_length": None,
+            "beta": self.beta,
+            "loss_type": list(self.loss_type),
+            "loss_weights": list(self.loss_weights) or None,
+            "save_steps": self.save_steps,
+            "dataloader_num_workers": self.workers,
+        }
 
-        return DPOConfig(
-            **fields,
-            train_sampling_strategy="sequential",
-            max_length=None,
-            beta=self.beta,
-            loss_type=list(self.loss_type),
-            loss_weights=list(self.loss_weights) or None,
-            save_steps=self.save_steps,
-            dataloader_num_workers=self.workers,
-        )
-
-    def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        from trl import DPOTrainer
-
+    def trainer(self, job: TrainJob, base: Any, **shared: Any) -> Any:
         replies = self.responses(job)
         data = dataset.lazy(job, len(job.examples()) * self.epochs, shared["processing_class"], **replies)
         # The reference model is the starting model also on resume: TRL loads it from the folder that the policy was
         # created from; the checkpoint only replaces the policy's weights. Under LoRA it is the policy without adapters.
-        return DPOTrainer(train_dataset=data, **shared)
+        return base(train_dataset=data, **shared)
 
 
 def _reply(trace: Trace, format: Format) -> str:

@@ -25,7 +25,7 @@ from openvlt import (
     parse,
     visible_gpus,
 )
-from openvlt_plugins.trl import dataset, imports, memory, rollouts
+from openvlt_plugins.trl import dataset, dynamic, imports, memory, rollouts
 from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
 
 
@@ -40,6 +40,7 @@ class Grpo(TrlTrainer):
 
     reads: ClassVar[Reads] = "prompts"
     rewarded: ClassVar[bool] = True
+    method: ClassVar[str] = "GRPO"
 
     learning_rate: LearningRate = 1e-6
     steps: Annotated[int | None, Ge(1), Option("generations; overrides epochs", unit="generations")] = None
@@ -62,6 +63,9 @@ class Grpo(TrlTrainer):
     scale_rewards: Annotated[
         Literal["group", "batch", "none"], Option("standard deviation that advantages are divided by")
     ] = "group"
+    dynamic_sampling: Annotated[
+        int, Ge(0), Option("most times that prompts without a difference in reward are replaced before an update")
+    ] = 0
     schedule: Schedule = "constant"
     warmup: Warmup = 0.0
     weight_decay: WeightDecay = 0.01
@@ -199,10 +203,17 @@ class Grpo(TrlTrainer):
     def responses(self, job: TrainJob) -> dict[str, Any]:
         return {"response": self.max_tokens}
 
-    def trainer(self, job: TrainJob, **shared: Any) -> Any:
+    def classes(self) -> tuple[Any, Any, dict[str, Any]]:
         with nullcontext() if self.vllm != "off" else imports.without_vllm():
-            trainer_class = rollouts.trainer_class()
+            return super().classes()
+
+    def trainer(self, job: TrainJob, base: Any, **shared: Any) -> Any:
+        trainer_class = rollouts.trainer_class(base)
         processor, model, settings = shared["processing_class"], shared["model"], shared["args"]
+        if self.dynamic_sampling or hasattr(base, "replay"):
+            count = len(job.examples())
+            order, reserve = dataset.in_epochs(count, count, job.seed), dataset.lazy(job, count, processor)
+            trainer_class = dynamic.resampling(trainer_class, self.dynamic_sampling, reserve, order)
         if self.server_devices():
             rollouts.start_server(job, model, processor, settings)
         with rollouts.colocated(model, processor, settings) if self.vllm == "colocate" else nullcontext():
@@ -216,29 +227,25 @@ class Grpo(TrlTrainer):
     def _generations(self, job: TrainJob) -> int:
         return self.steps or max(1, len(job.examples()) * self.epochs // self.prompts)
 
-    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
-        with nullcontext() if self.vllm != "off" else imports.without_vllm():
-            from trl import GRPOConfig
-
-        return GRPOConfig(
-            **fields,
-            max_steps=self._generations(job) * self.updates,
-            shuffle_dataset=False,
-            generation_batch_size=self.prompts * self.generations,
-            num_generations=self.generations,
-            num_iterations=1,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_completion_length=self.max_tokens,
-            beta=self.beta,
-            epsilon=self.epsilon,
-            epsilon_high=self.epsilon_high,
-            delta=self.delta,
-            loss_type=self.loss_type,
-            scale_rewards=self.scale_rewards,
+    def fields(self, job: TrainJob, processor: Any, longest: int) -> dict[str, Any]:
+        return {
+            "max_steps": self._generations(job) * self.updates,
+            "shuffle_dataset": False,
+            "generation_batch_size": self.prompts * self.generations,
+            "num_generations": self.generations,
+            "num_iterations": 1,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_completion_length": self.max_tokens,
+            "beta": self.beta,
+            "epsilon": self.epsilon,
+            "epsilon_high": self.epsilon_high,
+            "delta": self.delta,
+            "loss_type": self.loss_type,
+            "scale_rewards": self.scale_rewards,
             **self._generation(rollouts.forbidden(processor), longest),
-            save_steps=self.save_every * self.updates,
-        )
+            "save_steps": self.save_every * self.updates,
+        }
 
     def _generation(self, forbidden: Sequence[int], longest: int) -> dict[str, Any]:
         """The fields that say where and how responses are generated."""

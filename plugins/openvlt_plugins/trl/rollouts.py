@@ -40,11 +40,10 @@ def collapsed(prompt: Sequence[int], image_token: int) -> list[int]:
     return [each for token, run in runs for each in ([token] if token == image_token else run)]
 
 
-def trainer_class() -> Any:
-    """TRL's `GRPOTrainer`, mended where it trains on corrupted prompts or stops at a row without an image."""
-    from trl import GRPOTrainer
+def trainer_class(base: Any) -> Any:
+    """TRL's `GRPOTrainer` or a subclass, mended where it trains on corrupted prompts or stops at rows of no image."""
 
-    class Trainer(GRPOTrainer):  # type: ignore[misc]
+    class Trainer(base):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
             for model in (self.model, self.ref_model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 
@@ -19,6 +19,8 @@ class Sft(TrlTrainer):
     The defaults are OpenVLThinker's published values (arXiv 2503.17352 v3, Table 13).
     """
 
+    method: ClassVar[str] = "SFT"
+
     learning_rate: LearningRate = 5e-7
     epochs: Annotated[int, Ge(1), Option("passes over the traces")] = 1
     batch: Annotated[int, Ge(1), Option("traces per update, over all processes", unit="traces")] = 32
@@ -33,25 +35,20 @@ class Sft(TrlTrainer):
         traces = job.traces()
         return {"completion": lambda index: job.format.target(traces[index])}
 
-    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
-        from trl import SFTConfig
+    def fields(self, job: TrainJob, processor: Any, longest: int) -> dict[str, Any]:
+        return {
+            "shuffle_dataset": False,
+            "train_sampling_strategy": "sequential",
+            "max_length": None,
+            "completion_only_loss": True,
+            "save_steps": self.save_steps,
+            "dataloader_num_workers": self.workers,
+        }
 
-        return SFTConfig(
-            **fields,
-            shuffle_dataset=False,
-            train_sampling_strategy="sequential",
-            max_length=None,
-            completion_only_loss=True,
-            save_steps=self.save_steps,
-            dataloader_num_workers=self.workers,
-        )
-
-    def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        from trl import SFTTrainer
-
+    def trainer(self, job: TrainJob, base: Any, **shared: Any) -> Any:
         # TRL divides by the tokens of the whole update, over all micro-batches and processes, but tells transformers
         # only for models whose forward says so: else the loss would be a mean of the means of micro-batches.
         shared["model"].accepts_loss_kwargs = True
         replies = self.responses(job)
         data = dataset.lazy(job, len(job.examples()) * self.epochs, shared["processing_class"], **replies)
-        return SFTTrainer(train_dataset=data, **shared)
+        return base(train_dataset=data, **shared)

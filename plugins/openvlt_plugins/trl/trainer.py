@@ -8,14 +8,15 @@ import os
 import shutil
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from annotated_types import Ge, Interval
 
 from openvlt import Checkpoint, Memory, Model, ModelShape, Option, Trainer, TrainJob, UsageError, Workload, visible_gpus
-from openvlt_plugins.trl import dataset, lengths, memory, parts, policy, reporting, sharing, stopping
+from openvlt_plugins.trl import dataset, lengths, memory, opening, parts, policy, reporting, sharing, stopping
+from openvlt_plugins.trl.opening import Extra, TrainerClass
 from openvlt_plugins.trl.sharing import (
     Attention,
     Checkpointing,
@@ -57,7 +58,13 @@ Workers = Annotated[int, Ge(0), Option("processes that decode images", affects_o
 
 @dataclass(frozen=True)
 class TrlTrainer(Trainer):
-    """A training method of TRL; subclasses choose the trainer and have their own published defaults."""
+    """A training method of TRL; subclasses choose the trainer and have their own published defaults.
+
+    Attributes:
+        method: TRL's name of it, such as ``SFT`` in `SFTTrainer` and `SFTConfig`.
+    """
+
+    method: ClassVar[str]
 
     learning_rate: LearningRate
     batch: int
@@ -83,10 +90,13 @@ class TrlTrainer(Trainer):
     attention: Attention = "auto"
     liger: Liger = False
     report_to: Annotated[tuple[Tracker, ...], Option("trackers", affects_output=False)] = ()
+    extra: Extra = field(default_factory=dict)
+    trainer_class: TrainerClass = None
 
     def __post_init__(self) -> None:
         if self.lora_targets and not self.lora_rank:
             raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
+        opening.check_target(self.trainer_class)
         sharing.refuse(self)
         self.check_batch(self.nodes if self.devices == "auto" else self.world)
 
@@ -108,6 +118,16 @@ class TrlTrainer(Trainer):
     def check_machine(self) -> None:
         sharing.check_machine(self)
         self.check_batch(self.world)
+        if self.extra or self.trainer_class:  # else TRL is imported in the training alone
+            self.classes()
+
+    def code_modules(self) -> Sequence[str]:
+        return [self.trainer_class.partition(":")[0]] if self.trainer_class else []
+
+    def classes(self) -> tuple[Any, Any, dict[str, Any]]:
+        """TRL's trainer, or the subclass that trains instead; the class of its configuration; its extra fields."""
+        trainer, config = opening.classes(self.method, self.trainer_class)
+        return trainer, config, opening.checked(self.extra, config, {option.name for option in fields(self)})
 
     def processes(self) -> int:
         return max(1, len(visible_gpus())) if self.devices == "auto" else self.devices
@@ -189,9 +209,10 @@ class TrlTrainer(Trainer):
         gpu = sharing.has_gpu()
         if not gpu:  # else a process says that it is on cpu:1, from where torch cannot restore
             os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
-        fields = {**self.arguments(job), **sharing.arguments(self, shared, gpu)}
+        base, config_class, extra = self.classes()
+        ours = {**self.arguments(job), **sharing.arguments(self, shared, gpu), **self.fields(job, processor, longest)}
         # The configuration comes before the model, which ZeRO-3 divides as it is loaded.
-        config = self.config(job, fields, processor, longest)
+        config = opening.configuration(config_class, ours, extra)
         set_seed(job.seed)
         loaded = policy.load(
             model,
@@ -204,6 +225,7 @@ class TrlTrainer(Trainer):
         )
         trainer = self.trainer(
             job,
+            base,
             args=config,
             model=loaded,
             processing_class=processor,
@@ -226,19 +248,24 @@ class TrlTrainer(Trainer):
         return {}
 
     @abstractmethod
-    def config(self, job: TrainJob, fields: dict[str, Any], processor: Any, longest: int) -> Any:
-        """TRL's configuration.
+    def fields(self, job: TrainJob, processor: Any, longest: int) -> dict[str, Any]:
+        """The fields of TRL's configuration that others do not have, see `arguments`.
 
         Args:
             job: the training.
-            fields: those that all configurations have.
             processor: of the model.
             longest: tokens of the longest row.
         """
 
     @abstractmethod
-    def trainer(self, job: TrainJob, **shared: Any) -> Any:
-        """TRL's trainer, with its data; `shared` are the arguments common to all trainers."""
+    def trainer(self, job: TrainJob, base: Any, **shared: Any) -> Any:
+        """The trainer, with its data.
+
+        Args:
+            job: the training.
+            base: its class.
+            shared: arguments common to all trainers.
+        """
 
     def arguments(self, job: TrainJob) -> dict[str, Any]:
         """The fields that all of TRL's configurations have; the training is one epoch, see `dataset.in_epochs`."""
