@@ -58,9 +58,12 @@ class ExampleFilter(Component, ABC):
     Attributes:
         needs: names of the facts it requires: ``pass_rate`` (share of correct policy samples by example id, for which
             the core samples the policy) or ``benchmark_images`` (digests of the images of all benchmarks).
+        row_by_row: True if a decision depends on no later example, and `decide` takes one after the other: with a limit
+            no more examples are then read than it takes to keep enough.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    row_by_row: ClassVar[bool] = False
 
     @abstractmethod
     def decide(
@@ -79,6 +82,8 @@ class AskingTraceFilter(Asking[Claim, Drop | None], TraceFilter):
 
 class AskingExampleFilter(Asking[Example, Drop | None], ExampleFilter):
     """Asks a model which examples to drop; what has no usable reply is dropped too."""
+
+    row_by_row: ClassVar[bool] = True
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]

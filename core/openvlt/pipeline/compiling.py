@@ -29,6 +29,7 @@ from openvlt.recipe import TRACES, Data, Iteration, Phase, Recipe
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
 from openvlt.stages.asker import models_asked
+from openvlt.stages.filter import Choice
 from openvlt.stages.train import Rewards, model_options
 from openvlt.verification import UNWEIGHTED, Weights, asking_among
 
@@ -178,25 +179,28 @@ class _Compiler:
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
         source = self.builder.build(Source, data.source, f"{position}.source")
         questions = tuple(self.questions)
+        filters = self.builder.build_all(ExampleFilter, data.filters, f"{position}.filters")
+        choice, rated = Choice(filters, data.limit), any(PASS_RATE in built.component.needs for built in filters)
+        trained = self._policy(*models_asked(filters))
+        is_early = bool(filters) and choice.is_row_by_row and not rated
         rows: RowStage = self._add(
             Load(
                 name=f"load-{name}", iteration=index, data=data, position=self.builder.where(position), source=source,
-                questions=questions,
-                limit=None if data.filters else data.limit,
+                questions=questions, limit=None if filters else data.limit, until=choice if is_early else None,
+                trained=trained if is_early else None,
             )
         )  # fmt: skip
-        if not data.filters:
+        if not filters:
             return rows
-        filters = self.builder.build_all(ExampleFilter, data.filters, f"{position}.filters")
         rates = None
-        if any(PASS_RATE in built.component.needs for built in filters):
+        if rated:
             teacher = self.builder.registry.build(Teacher, POLICY_TEACHER, format=self.recipe.format)
             model = self._of_run(teacher.component.model)
             rates = self._sampled(f"rate-{name}", f"rate-verify-{name}", index, rows, teacher, model, position)
         return self._add(
             Filter(
-                name=f"filter-{name}", iteration=index, examples=rows, filters=filters, limit=data.limit, rates=rates,
-                questions=questions, trained=self._policy(*models_asked(filters)),
+                name=f"filter-{name}", iteration=index, examples=rows, choice=choice, rates=rates,
+                questions=questions, trained=trained,
             )
         )  # fmt: skip
 

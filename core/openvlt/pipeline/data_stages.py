@@ -15,7 +15,7 @@ from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
 from openvlt.records import Model, Row
 from openvlt.registry import Built
-from openvlt.stages.filter import Facts, filter_examples
+from openvlt.stages.filter import Choice, Choosing, filter_examples
 from openvlt.stages.load import check_rows, check_split, load
 from openvlt.stages.workspace import Output, Workspace
 
@@ -25,13 +25,22 @@ BENCHMARK_IMAGES = "benchmark_images"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Load(RowStage):
-    """Reads a split of a source; images of the benchmarks are held out. `position` is that of a key of its data."""
+    """Reads a split of a source; images of the benchmarks are held out.
+
+    Attributes:
+        position: that of a key of its data.
+        limit: maximum number of rows.
+        until: reading ends once these filters have kept enough.
+        trained: what a filter asks for, where that is the policy.
+    """
 
     data: Data
     position: Callable[[str], str]
     source: Built[Source]
     limit: int | None
     questions: tuple[Stage[Questions], ...]
+    until: Choice | None = None
+    trained: Stage[Model] | None = None
 
     stage_kind: ClassVar[str] = "load"
 
@@ -51,7 +60,9 @@ class Load(RowStage):
 
     def rows(self, context: Context) -> Output:
         held_out = context.held_out_images(self.questions)
-        return load(context.workspace, self.name, self.iteration, self.source, self.data.split, self.limit, held_out)
+        choosing = _choosing(context, self.until, self) if self.until else None
+        split, limit = self.data.split, self.limit
+        return load(context.workspace, self.name, self.iteration, self.source, split, limit, held_out, choosing)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,17 +70,20 @@ class Filter(RowStage):
     """Chooses among loaded examples; `rates` verifies the policy's samples of them, where a filter needs that."""
 
     examples: RowStage
-    filters: tuple[Built[ExampleFilter], ...]
-    limit: int | None
+    choice: Choice
     rates: RowStage | None
     questions: tuple[Stage[Questions], ...]
     trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "filter"
 
+    @property
+    def filters(self) -> tuple[Built[ExampleFilter], ...]:
+        return self.choice.filters
+
     @cached_property
     def most(self) -> int | None:
-        known = (self.limit, self.examples.most)
+        known = (self.choice.limit, self.examples.most)
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
@@ -87,18 +101,20 @@ class Filter(RowStage):
                     )
 
     def rows(self, context: Context) -> Output:
-        context.workspace.models["policy"] = context.policy(self.trained)
-        rows, facts = context.value(self.examples), self._facts(context)
-        made = filter_examples(context.workspace, self.name, self.iteration, rows, self.filters, self.limit, facts)
-        return made
+        choosing = _choosing(context, self.choice, self)
+        rows = context.value(self.examples)
+        return filter_examples(context.workspace, self.name, self.iteration, rows, choosing)
 
-    def _facts(self, context: Context) -> Facts:
-        facts: dict[str, dict[str, float]] = {}
-        if self.rates is not None:
-            facts[PASS_RATE] = pass_rates(context.value(self.rates).rows())
-        if any(BENCHMARK_IMAGES in built.component.needs for built in self.filters):
-            facts[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(self.questions)), 1.0)
-        return facts
+
+def _choosing(context: Context, choice: Choice, stage: Load | Filter) -> Choosing:
+    """What applies the filters of a stage."""
+    context.workspace.models["policy"] = context.policy(stage.trained)
+    facts: dict[str, dict[str, float]] = {}
+    if isinstance(stage, Filter) and stage.rates is not None:
+        facts[PASS_RATE] = pass_rates(context.value(stage.rates).rows())
+    if any(BENCHMARK_IMAGES in built.component.needs for built in choice.filters):
+        facts[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(stage.questions)), 1.0)
+    return Choosing(context.workspace, choice, facts)
 
 
 def pass_rates(rows: Iterable[Row]) -> dict[str, float]:

@@ -19,6 +19,7 @@ class PassRate(ExampleFilter):
     high: Annotated[float, Interval(ge=0, le=1), Option("highest share of correct policy samples kept")] = 0.9
 
     needs: ClassVar[tuple[str, ...]] = ("pass_rate",)
+    row_by_row: ClassVar[bool] = True
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
@@ -41,6 +42,7 @@ class Contamination(ExampleFilter):
     """Drops examples that share an image, byte for byte, with a benchmark."""
 
     needs: ClassVar[tuple[str, ...]] = ("benchmark_images",)
+    row_by_row: ClassVar[bool] = True
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
