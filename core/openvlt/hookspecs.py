@@ -48,6 +48,11 @@ def register_teachers(register: Register) -> None:
 
 
 @hookspec
+def register_facts(register: Register) -> None:
+    """Register facts: `openvlt.ProgramFact`, `openvlt.AskingFact` and `openvlt.SampledFact`."""
+
+
+@hookspec
 def register_filters(register: Register) -> None:
     """Register filters: `openvlt.TraceFilter` and `openvlt.ExampleFilter`."""
 

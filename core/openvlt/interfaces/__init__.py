@@ -14,9 +14,11 @@ from openvlt.interfaces.benchmark import Benchmark
 from openvlt.interfaces.component import KINDS, Component, Kind, Option
 from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
+from openvlt.interfaces.facts import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact
 from openvlt.interfaces.filters import AskingExampleFilter, AskingTraceFilter, Drop, ExampleFilter, Keep, TraceFilter
 from openvlt.interfaces.memory import Gpus, Memory, Workload
 from openvlt.interfaces.option_types import MaxTokens, Samples, Seed, Temperature, TopP
+from openvlt.interfaces.program import Program
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
 from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, Verifier
 
@@ -24,6 +26,7 @@ INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
     "captioner": (Captioner, ProgramCaptioner),
     "teacher": (Teacher,),
+    "fact": (ProgramFact, AskingFact, SampledFact),
     "filter": (TraceFilter, ExampleFilter),
     "verifier": (Verifier,),
     "benchmark": (Benchmark,),
@@ -44,6 +47,7 @@ __all__ = [
     "AnswerVerifier",
     "Asking",
     "AskingExampleFilter",
+    "AskingFact",
     "AskingTraceFilter",
     "AskingVerifier",
     "Backend",
@@ -57,6 +61,9 @@ __all__ = [
     "Drop",
     "Engine",
     "ExampleFilter",
+    "Fact",
+    "FactValue",
+    "Facts",
     "Gpus",
     "ImageReader",
     "Keep",
@@ -64,10 +71,13 @@ __all__ = [
     "MaxTokens",
     "Memory",
     "Option",
+    "Program",
     "ProgramCaptioner",
+    "ProgramFact",
     "Reads",
     "Request",
     "Rewarded",
+    "SampledFact",
     "Samples",
     "Seed",
     "Source",

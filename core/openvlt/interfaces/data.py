@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from openvlt.interfaces.component import Component
 from openvlt.interfaces.engine import ImageReader
+from openvlt.interfaces.program import Program
 from openvlt.records import Completion, Example, Image, Message, Model, Rejected, Sampling, Trace
 
 
@@ -80,7 +81,7 @@ class Captioner(Component, ABC):
         return self.parse(chat(self.messages(images)))
 
 
-class ProgramCaptioner(Component, ABC):
+class ProgramCaptioner(Program):
     """Makes captions without asking a model: a program that reads the images, or captions that the data has.
 
     Rows without a subject, and rows for which it finds nothing to say, have no caption; they are counted.
@@ -92,19 +93,7 @@ class ProgramCaptioner(Component, ABC):
 
     @abstractmethod
     def open(self, read: ImageReader) -> AbstractContextManager[Callable[[Any], str | None]]:
-        """Load what it needs; yields what makes the caption of a subject, None if there is nothing to say.
-
-        Args:
-            read: decodes an image; the picture is shared, so copy it before changing it.
-        """
-
-    def revision(self) -> str:
-        """A text that changes whenever it may caption otherwise: a release of a package, a digest of its data.
-
-        Raises:
-            DataError: its data cannot be used; called before any work.
-        """
-        return ""
+        """Load what it needs; yields what makes the caption of a subject, None if there is nothing to say."""
 
 
 class Teacher(Component, ABC):

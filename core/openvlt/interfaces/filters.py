@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.component import Component
+from openvlt.interfaces.facts import Facts
 from openvlt.records import Claim, Example, Judged
 
 
@@ -56,20 +57,24 @@ class ExampleFilter(Component, ABC):
     """Chooses the examples a stage works on.
 
     Attributes:
-        needs: names of the facts it requires: ``pass_rate`` (share of correct policy samples by example id, for which
-            the core samples the policy) or ``benchmark_images`` (digests of the images of all benchmarks).
         row_by_row: True if a decision depends on no later example, and `decide` takes one after the other: with a limit
             no more examples are then read than it takes to keep enough.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
     row_by_row: ClassVar[bool] = False
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it requires: those of the recipe, registered ones such as ``pass_rate``, and
+        ``benchmark_images``, in which the digests of the images of all benchmarks have entries."""
+        return ()
+
     @abstractmethod
-    def decide(
-        self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
-    ) -> Iterator[Keep | tuple[Example, Drop]]:
-        """Yield one decision per example, in order; ``facts["pass_rate"][example.id]`` is a fact about an example."""
+    def decide(self, examples: Iterable[Example], facts: Facts) -> Iterator[Keep | tuple[Example, Drop]]:
+        """Yield one decision per example, in order; ``facts["pass_rate"][example.id]`` is a fact about an example.
+
+        What an example's facts are is known once it was taken from `examples`.
+        """
 
 
 class AskingTraceFilter(Asking[Claim, Drop | None], TraceFilter):
@@ -85,8 +90,6 @@ class AskingExampleFilter(Asking[Example, Drop | None], ExampleFilter):
 
     row_by_row: ClassVar[bool] = True
 
-    def decide(
-        self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
-    ) -> Iterator[Keep | tuple[Example, Drop]]:
+    def decide(self, examples: Iterable[Example], facts: Facts) -> Iterator[Keep | tuple[Example, Drop]]:
         """Not called: the core asks."""
         raise NotImplementedError

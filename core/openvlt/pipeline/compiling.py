@@ -21,7 +21,8 @@ from openvlt.interfaces import (
 )
 from openvlt.pipeline.bench_stages import Ask, Guess, LoadQuestions, Score
 from openvlt.pipeline.building import Builder
-from openvlt.pipeline.data_stages import PASS_RATE, Filter, Load
+from openvlt.pipeline.data_stages import Filter, Load
+from openvlt.pipeline.needed_facts import models_of, needed_facts
 from openvlt.pipeline.stage import RowStage, Stage
 from openvlt.pipeline.trace_stages import Caption, Distill, Select, Verify
 from openvlt.pipeline.train_stage import Train
@@ -35,8 +36,6 @@ from openvlt.verification import UNWEIGHTED, Weights, asking_among
 
 S = TypeVar("S", bound=Stage[Any])
 
-POLICY_TEACHER = "policy"
-"""The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
 CORRECT_TRACES = "correct"
 """The filter of an iteration that selects by none of its own."""
 
@@ -84,6 +83,8 @@ class _Compiler:
         return self.builder.recipe
 
     def compiled(self) -> tuple[Stage[Any], ...]:
+        for name, spec in self.recipe.facts.items():
+            self.builder.build("fact", spec, f"facts.{name}")
         verifiers = self.builder.verifiers(self.recipe.verifier_specs(), "rewards")
         self._weights, self._verifiers = self.builder.weights(self.recipe.rewards, self.recipe.routes, verifiers)
         for index, spec in enumerate(self.recipe.bench):
@@ -125,7 +126,7 @@ class _Compiler:
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
         model = self._served(teacher.component.model, "teacher")
-        judged = self._sampled(f"distill-{index}", f"verify-{index}", index, rows, teacher, model, position)
+        judged = self._sampled(index, rows, teacher, model, position)
         specs = self._default_select(index, iteration) if traces.select is None else traces.select
         filters = self.builder.build_all(TraceFilter, specs, f"{position}.select")
         for built in filters:
@@ -141,9 +142,7 @@ class _Compiler:
             Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters, trained=trained)
         )
 
-    def _sampled(
-        self, name: str, verify: str, index: int, rows: RowStage, teacher: Built[Teacher], model: Model, position: str
-    ) -> Verify:
+    def _sampled(self, index: int, rows: RowStage, teacher: Built[Teacher], model: Model, position: str) -> Verify:
         """The two stages that sample chains and verify them."""
         if not self._verifiers:
             raise UsageError(
@@ -152,13 +151,18 @@ class _Compiler:
             )
         traces = self._add(
             Distill(
-                name=name, iteration=index, examples=rows, teacher=teacher, model=model, trained=self._policy(model)
+                name=f"distill-{index}",
+                iteration=index,
+                examples=rows,
+                teacher=teacher,
+                model=model,
+                trained=self._policy(model),
             )
         )
         return self._add(
             Verify(
-                name=verify, iteration=index, traces=traces, verifiers=self._verifiers, weights=self._weights,
-                trained=self._policy(*models_asked(self._verifiers.values())),
+                name=f"verify-{index}", iteration=index, traces=traces, verifiers=self._verifiers,
+                weights=self._weights, trained=self._policy(*models_asked(self._verifiers.values())),
             )
         )  # fmt: skip
 
@@ -180,9 +184,12 @@ class _Compiler:
         source = self.builder.build(Source, data.source, f"{position}.source")
         questions = tuple(self.questions)
         filters = self.builder.build_all(ExampleFilter, data.filters, f"{position}.filters")
-        choice, rated = Choice(filters, data.limit), any(PASS_RATE in built.component.needs for built in filters)
-        trained = self._policy(*models_asked(filters))
-        is_early = bool(filters) and choice.is_row_by_row and not rated
+        facts = needed_facts(
+            self.builder, filters, f"{position}.filters", self._verifiers, self._weights, self._of_run
+        )  # fmt: skip
+        choice = Choice(filters, data.limit, facts)
+        trained = self._policy(*models_of(choice))
+        is_early = bool(filters) and choice.is_row_by_row
         rows: RowStage = self._add(
             Load(
                 name=f"load-{name}", iteration=index, data=data, position=self.builder.where(position), source=source,
@@ -192,15 +199,10 @@ class _Compiler:
         )  # fmt: skip
         if not filters:
             return rows
-        rates = None
-        if rated:
-            teacher = self.builder.registry.build(Teacher, POLICY_TEACHER, format=self.recipe.format)
-            model = self._of_run(teacher.component.model)
-            rates = self._sampled(f"rate-{name}", f"rate-verify-{name}", index, rows, teacher, model, position)
         return self._add(
             Filter(
-                name=f"filter-{name}", iteration=index, examples=rows, choice=choice, rates=rates,
-                questions=questions, trained=trained,
+                name=f"filter-{name}", iteration=index, examples=rows, choice=choice, questions=questions,
+                trained=trained,
             )
         )  # fmt: skip
 

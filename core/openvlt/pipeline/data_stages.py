@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from openvlt.bench.questions import Questions
-from openvlt.errors import UsageError, closest, located
+from openvlt.errors import located
 from openvlt.interfaces import ExampleFilter, Source
-from openvlt.pipeline.model_checks import check_asked, describe_asked
+from openvlt.pipeline.model_checks import describe_asked
+from openvlt.pipeline.needed_facts import BENCHMARK_IMAGES, check_choice, models_of
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
-from openvlt.records import Model, Row
+from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.filter import Choice, Choosing, filter_examples
+from openvlt.stages.filter import Choice, Choosing, filter_examples, needs
 from openvlt.stages.load import check_rows, check_split, load
 from openvlt.stages.workspace import Output, Workspace
-
-PASS_RATE = "pass_rate"
-BENCHMARK_IMAGES = "benchmark_images"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,11 +65,10 @@ class Load(RowStage):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Filter(RowStage):
-    """Chooses among loaded examples; `rates` verifies the policy's samples of them, where a filter needs that."""
+    """Chooses among loaded examples by their content, and by facts that are found when a filter first needs them."""
 
     examples: RowStage
     choice: Choice
-    rates: RowStage | None
     questions: tuple[Stage[Questions], ...]
     trained: Stage[Model] | None
 
@@ -88,17 +85,10 @@ class Filter(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        return describe_asked(found, self.filters, workspace)
+        return describe_asked(found, models_of(self.choice), workspace)
 
     def check(self, workspace: Workspace) -> None:
-        for index, built in enumerate(self.filters):
-            check_asked(workspace, built, f"data.filters.{index}.model")
-            for fact in built.component.needs:
-                if fact not in (PASS_RATE, BENCHMARK_IMAGES):
-                    raise UsageError(
-                        f"Stage {self.name}: the filter {built.entry.name} needs '{fact}', which is no known fact.",
-                        closest(fact, [PASS_RATE, BENCHMARK_IMAGES]),
-                    )
+        check_choice(workspace, self.choice)
 
     def rows(self, context: Context) -> Output:
         choosing = _choosing(context, self.choice, self)
@@ -109,19 +99,7 @@ class Filter(RowStage):
 def _choosing(context: Context, choice: Choice, stage: Load | Filter) -> Choosing:
     """What applies the filters of a stage."""
     context.workspace.models["policy"] = context.policy(stage.trained)
-    facts: dict[str, dict[str, float]] = {}
-    if isinstance(stage, Filter) and stage.rates is not None:
-        facts[PASS_RATE] = pass_rates(context.value(stage.rates).rows())
-    if any(BENCHMARK_IMAGES in built.component.needs for built in choice.filters):
-        facts[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(stage.questions)), 1.0)
-    return Choosing(context.workspace, choice, facts)
-
-
-def pass_rates(rows: Iterable[Row]) -> dict[str, float]:
-    """The share of correct samples by example id, among those decided; no entry for an example without any."""
-    rates: dict[str, float] = {}
-    for row in rows:
-        correct = sum(each.is_correct for each in row.judged)
-        if decided := correct + sum(each.is_incorrect for each in row.judged):
-            rates[row.example.id] = correct / decided
-    return rates
+    given: dict[str, dict[str, float]] = {}
+    if any(BENCHMARK_IMAGES in needs(built) for built in choice.filters):
+        given[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(stage.questions)), 1.0)
+    return Choosing(context.workspace, choice, given)

@@ -11,6 +11,7 @@ from openvlt.pipeline.model_checks import check_asked, check_model, describe_ask
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.stages.asker import models_asked
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
 from openvlt.stages.select import select
@@ -105,7 +106,8 @@ class Verify(RowStage):
     stage_kind: ClassVar[str] = "verify"
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_asked(Description(", ".join(self.verifiers), self.most), self.verifiers.values(), workspace)
+        found = Description(", ".join(self.verifiers), self.most)
+        return describe_asked(found, models_asked(self.verifiers.values()), workspace)
 
     def check(self, workspace: Workspace) -> None:
         for name, built in self.verifiers.items():
@@ -129,7 +131,7 @@ class Select(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        return describe_asked(found, self.filters, workspace)
+        return describe_asked(found, models_asked(self.filters), workspace)
 
     def check(self, workspace: Workspace) -> None:
         for index, built in enumerate(self.filters):

@@ -57,7 +57,7 @@ class Train(Stage[Model]):
 
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
-        found = describe_asked(found, self.rewards.verifiers.values(), workspace)
+        found = describe_asked(found, self.rewards.models.values(), workspace)
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, found.terms)
         return replace(found, memory=memory or found.memory, terms=terms, problem=problem)

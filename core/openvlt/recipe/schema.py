@@ -175,6 +175,7 @@ class Recipe(_Block):
         base: the model training starts from.
         format: of the policy's prompts and responses.
         captioner: captions the images for teachers that cannot see them.
+        facts: name, as filters need it, to fact; one that is missing here is that of a plugin.
         verifiers: reward name to verifier; a name that is missing here is that of the verifier.
         rewards: reward name to weight; reinforcement maximises the weighted sum; ``{weight, when}`` runs one on some
             claims only.
@@ -193,6 +194,7 @@ class Recipe(_Block):
     base: ModelSpec
     format: Format = Format()
     captioner: Spec | None = None
+    facts: dict[str, Spec] = {}
     verifiers: dict[str, Spec] = {}
     rewards: Weights = {}
     routes: dict[str, Weights] = {}

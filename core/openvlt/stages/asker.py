@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar, cast
 
 from openvlt import forks
 from openvlt.errors import Reject, RemoteError, UsageError, first_line
@@ -23,7 +23,7 @@ from openvlt.keys import KEYS, endpoint_key, mask_keys
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.ask import Ask
-from openvlt.stages.filling import Filling, Task, Value, unpack
+from openvlt.stages.filling import Filling, Task, Value
 from openvlt.stages.progress import Quiet
 from openvlt.stages.workspace import Workspace
 from openvlt.store import ValueStore
@@ -71,40 +71,41 @@ class Asker:
             work.prompts = prompts
             filling = Filling(self._workspace, work, self._store(work))
             with work.limited():
-                filling.run(rows)
-            keys = [work.keys(row)[0] for row in rows]
-            lines = filling.values([(row, [key]) for row, key in zip(rows, keys, strict=True)])
-            return [
-                unpack(Completion, lines[key]) if key in lines else filling.transient.get(key, _LOST) for key in keys
-            ]
+                return [reply for (reply,) in filling.of(rows)]
 
     def drops(self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S]) -> list[Drop | None]:
-        """What a filter decides on each of its subjects, in order; what has no usable reply is dropped.
+        """What a filter decides on each of its subjects, in order; what has no usable reply is dropped."""
+        decisions = self.decisions(built, subjects)
+        return [Drop(each.reason) if isinstance(each, Rejected) else each for each in decisions]
+
+    def decisions(self, built: Built[Asking[S, T]], subjects: Sequence[S]) -> list[T | Rejected]:
+        """What a component decides on each of its subjects, in order; `Rejected` where it has no usable reply.
 
         Raises:
-            OpenvltError: the filter failed, or its model cannot be asked.
+            OpenvltError: the component failed, or its model cannot be asked.
             RemoteError: some requests failed for now.
         """
-        filter, found, prompts = built.component, dict[int, Drop | None](), dict[int, Sequence[Message]]()
+        component, found, prompts = built.component, dict[int, T | Rejected](), dict[int, Sequence[Message]]()
         for index, subject in enumerate(subjects):
-            asked = _decided(built, partial(filter.messages, subject))
-            if asked is None or isinstance(asked, Drop):
-                found[index] = asked
-            else:
+            asked = _decided(built, partial(component.messages, subject))
+            if _is_prompt(asked):
                 prompts[index] = asked
+            else:
+                found[index] = cast(T | Rejected, asked)
         replies = self.ask(built, list(prompts.values())) if prompts else []
         lost = Counter(each.reason for each in replies if isinstance(each, Rejected) and each.transient)
         if lost:
             reasons = "; ".join(f"{count} x {reason}" for reason, count in lost.most_common(3))
             raise RemoteError(
-                f"The filter {built.entry.name} got no reply to {lost.total()} of {len(prompts)} requests ({reasons}).",
+                f"The {built.entry.kind} {built.entry.name} got no reply to {lost.total()} of {len(prompts)} requests "
+                f"({reasons}).",
                 "Run the same command again: it keeps what is done and retries only those.",
             )
         for index, reply in zip(prompts, replies, strict=True):
             if isinstance(reply, Rejected):
-                found[index] = Drop(f"no reply: {reply.reason}")
+                found[index] = Rejected(id="", reason=f"no reply: {reply.reason}")
             else:
-                found[index] = _decided(built, partial(filter.parse, reply, subjects[index]))
+                found[index] = _decided(built, partial(component.parse, reply, subjects[index]))
         return [found[index] for index in range(len(subjects))]
 
     def open(self, built: AskingBuilt) -> None:
@@ -173,22 +174,23 @@ def check_served(model: Model, who: str, key: str = "model") -> None:
         )
 
 
-def _decided(built: AskingBuilt, decide: Callable[[], T]) -> T | Drop:
-    """What a filter says; what it rejects is dropped."""
+def _decided(built: AskingBuilt, decide: Callable[[], T]) -> T | Rejected:
+    """What a component says, or that it rejects its subject."""
     try:
         with built.guarded():
             return decide()
     except Reject as reject:
-        return Drop(reject.reason)
+        return Rejected(id="", reason=reject.reason)
+
+
+def _is_prompt(said: object) -> TypeGuard[Sequence[Message]]:
+    return isinstance(said, list | tuple) and bool(said) and all(isinstance(each, Message) for each in said)
 
 
 def _close(stack: ExitStack, process: int) -> None:
     """Close what a process has opened; a fork of it must not."""
     if os.getpid() == process:
         stack.close()
-
-
-_LOST = Rejected(id="", reason="reply lost from the store", transient=True)
 
 
 @dataclass

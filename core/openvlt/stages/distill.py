@@ -18,13 +18,21 @@ def distill(
     workspace: Workspace, name: str, iteration: int, inputs: Output, teacher: Built[Teacher], model: Resolved
 ) -> Output:
     """Sample k chains per example; samples that are not traces are counted, examples without a trace rejected."""
+    work = chains(workspace, teacher, model)
+    step = Step("distill", name, iteration, (work.identity, teacher.component.sampling.n, inputs.digest))
+    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
+
+
+def chains(workspace: Workspace, teacher: Built[Teacher], model: Resolved | None) -> Ask:
+    """The work of sampling chains."""
+    assert model is not None
     component = teacher.component
     converses = type(component).run is not Teacher.run
 
     def shown(row: Row) -> Example:
         return row.example.in_words() if component.uses_caption else row.example
 
-    work = Ask(
+    return Ask(
         workspace,
         teacher,
         teacher.identity,
@@ -36,8 +44,6 @@ def distill(
         run=(lambda row, chat: component.run(shown(row), row.caption, chat)) if converses else None,
         given=(lambda row: (row.example, row.caption)) if converses else None,
     )
-    step = Step("distill", name, iteration, (work.identity, component.sampling.n, inputs.digest))
-    return map_stage(workspace, step, inputs, work, _finish, inputs.record.out)
 
 
 def _finish(row: Row, values: list[Value | Rejected]) -> Row | Rejected:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
 from openvlt.errors import DataError
-from openvlt.interfaces import AskingExampleFilter, ExampleFilter
+from openvlt.interfaces import AskingExampleFilter, ExampleFilter, Facts
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import printable
 from openvlt.stages.asker import Asker
+from openvlt.stages.facts import FactFinder, Needed
 from openvlt.stages.filling import READ_TOGETHER
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
 from openvlt.store import StageWriter
 
-Facts: TypeAlias = Mapping[str, Mapping[str, float]]
-"""Fact to example id to value."""
 Reject: TypeAlias = Callable[[Rejected], None]
 """Told of each example that a filter drops."""
 FEWEST_TOGETHER = 32
@@ -28,10 +27,17 @@ FEWEST_TOGETHER = 32
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The example filters of a data block, in order, and the number of examples to keep; None for all."""
+    """The example filters of a data block.
+
+    Attributes:
+        filters: in order.
+        limit: the number of examples to keep; None for all.
+        facts: that the filters need, by name.
+    """
 
     filters: tuple[Built[ExampleFilter], ...]
     limit: int | None = None
+    facts: Mapping[str, Needed] = field(default_factory=dict)
 
     @property
     def is_row_by_row(self) -> bool:
@@ -40,39 +46,67 @@ class Choice:
 
 
 class Choosing:
-    """Applies the filters of a choice to examples as they come. A filter asks about none once enough are kept."""
+    """Applies the filters of a choice to examples as they come; no model is asked any more once enough are kept.
 
-    def __init__(self, workspace: Workspace, choice: Choice, facts: Facts) -> None:
+    Args:
+        workspace: of the run.
+        choice: the filters.
+        given: facts that need not be found.
+
+    Attributes:
+        replies: names of the folders of values that the choice is made of.
+    """
+
+    def __init__(self, workspace: Workspace, choice: Choice, given: Facts) -> None:
         self.choice = choice
-        self.asker = Asker(workspace)
-        self.replies = self.asker.identities(choice.filters)
-        self.identity = ([*(built.identity for built in choice.filters), *self.replies], choice.limit, facts)
-        self._facts = facts
+        self._asker = Asker(workspace)
+        self._finder = FactFinder(workspace, choice.facts, given)
+        asked = self._asker.identities(choice.filters)
+        self.replies = [*asked, *self._finder.folders]
+        filters = [built.identity for built in choice.filters]
+        self.identity = (filters, asked, self._finder.identity, choice.limit)
+        self._together = min(READ_TOGETHER, max(FEWEST_TOGETHER, choice.limit or READ_TOGETHER))
         self._out = 0
-
-    @property
-    def is_full(self) -> bool:
-        return self.choice.limit is not None and self._out >= self.choice.limit
 
     def kept(self, examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
         """Yield the examples that all filters keep, also beyond the limit."""
+        unknown = set(self.choice.facts)
         for built in self.choice.filters:
+            if needed := [name for name in needs(built) if name in unknown]:
+                unknown -= {*needed}
+                examples = self._known(needed, examples, reject)
             is_asking = isinstance(built.component, AskingExampleFilter)
             examples = self._asked(built, examples, reject) if is_asking else self._decided(built, examples, reject)
         for example in examples:
             self._out += 1
             yield example
 
+    def counts(self) -> dict[str, float]:
+        """What was asked, and how many examples have each fact."""
+        return {**self._asker.counts(), **self._finder.counts()}
+
     def close(self) -> None:
         """Free the models that were asked."""
-        self.asker.close()
+        self._asker.close()
+        self._finder.close()
+
+    def _some(self, examples: Iterator[Example], reject: Reject) -> Iterator[list[Example]]:
+        """Yield many examples at once, and none beyond the limit."""
+        while some := list(islice(examples, self._together)):
+            if self.choice.limit is None or self._out < self.choice.limit:
+                yield some
+            else:
+                for example in some:
+                    reject(_beyond(example))
+
+    def _known(self, needed: Sequence[str], examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
+        for some in self._some(examples, reject):
+            self._finder.find(needed, some)
+            yield from some
 
     def _asked(self, built: Built[Any], examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
-        """Ask about many examples at once."""
-        together = min(READ_TOGETHER, max(FEWEST_TOGETHER, self.choice.limit or READ_TOGETHER))
-        while some := list(islice(examples, together)):
-            drops = [None] * len(some) if self.is_full else self.asker.drops(built, some)
-            for example, drop in zip(some, drops, strict=True):
+        for some in self._some(examples, reject):
+            for example, drop in zip(some, self._asker.drops(built, some), strict=True):
                 if drop is None:
                     yield example
                 else:
@@ -80,7 +114,7 @@ class Choosing:
 
     def _decided(self, built: Built[ExampleFilter], examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
         with built.guarded():
-            for decision in built.component.decide(examples, self._facts):
+            for decision in built.component.decide(examples, self._finder.facts):
                 if isinstance(decision, tuple):
                     example, drop = decision
                     reject(_dropped(built, example, drop.reason))
@@ -88,6 +122,17 @@ class Choosing:
                     raise TypeError(f"it kept {type(decision.example).__name__}, which is no example")
                 else:
                     yield decision.example
+
+
+def needs(built: Built[ExampleFilter]) -> Sequence[str]:
+    """Names of the facts that a filter needs."""
+    with built.guarded():
+        names: str | Sequence[str] = built.component.needs
+        return [names] if isinstance(names, str) else list(names)
+
+
+def _beyond(example: Example) -> Rejected:
+    return Rejected(id=example.id, reason="beyond the limit")
 
 
 def _dropped(built: Built[Any], example: Example, reason: str) -> Rejected:
@@ -110,7 +155,7 @@ def filter_examples(workspace: Workspace, name: str, iteration: int, inputs: Out
         try:
             for example in choosing.kept((row.example for row in inputs.rows()), writer.reject):
                 if limit is not None and writer.out >= limit:
-                    writer.reject(Rejected(id=example.id, reason="beyond the limit"))
+                    writer.reject(_beyond(example))
                     continue
                 writer.row(Row(example=example))
                 workspace.progress.advance(1)
@@ -123,5 +168,5 @@ def filter_examples(workspace: Workspace, name: str, iteration: int, inputs: Out
                 f"Stage {step.name}: the filters keep no example ({reasons}).",
                 "Loosen the filters in the recipe.",
             )
-        counts = {"in": inputs.record.out, "counts": choosing.asker.counts(), "replies": choosing.replies}
+        counts = {"in": inputs.record.out, "counts": choosing.counts(), "replies": choosing.replies}
         return output(step, folder, writer.finish(counts), cached=False, started=started)

@@ -23,7 +23,7 @@ FEW = 0.02
 
 
 @dataclass
-class _Verifying:
+class Verifying:
     """The work of verifying traces; the value of a trace is its verdicts by verifier name."""
 
     workspace: Workspace
@@ -108,7 +108,7 @@ def verify(
     weights: Weights = UNWEIGHTED,
 ) -> Output:
     """Verify all traces of all rows; `weights` may say that a verifier runs on some of them only."""
-    work = _Verifying(workspace, verifiers, weights)
+    work = Verifying(workspace, verifiers, weights)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
     made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
     claims, correct = made.record.counts.get("claims", 0), made.record.counts.get("correct", 0)

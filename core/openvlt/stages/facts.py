@@ -1,0 +1,214 @@
+"""Facts about examples: found when a filter first needs them, many at once, each kept so that it is found once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Any, Protocol
+
+from openvlt.errors import Reject, RemoteError
+from openvlt.interfaces import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact, Teacher, Verifier
+from openvlt.records import Example, Judged, Model, Rejected, Row, Trace
+from openvlt.registry import Built
+from openvlt.stages.asker import Asker
+from openvlt.stages.distill import chains
+from openvlt.stages.filling import Filling, Work
+from openvlt.stages.make import Make
+from openvlt.stages.progress import Quiet
+from openvlt.stages.verify import Verifying
+from openvlt.stages.workspace import Workspace
+from openvlt.store import ValueStore, digest
+from openvlt.verification import UNWEIGHTED, Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A fact that filters need.
+
+    Attributes:
+        fact: the component.
+        teacher: of a `SampledFact`, which samples `model`.
+        model: the model that is asked, if any.
+        verifiers: judge what is sampled, weighted by `weights`.
+    """
+
+    fact: Built[Any]
+    teacher: Built[Teacher] | None = None
+    model: Model | None = None
+    verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
+    weights: Weights = UNWEIGHTED
+
+
+class FactFinder:
+    """Finds facts about examples, and keeps what each way to find one has opened until it is closed.
+
+    Args:
+        workspace: of the run.
+        needed: the facts, by the names that filters use.
+        given: facts that are known already.
+
+    Attributes:
+        facts: what is known so far.
+        folders: names of the folders of the values that were kept.
+    """
+
+    def __init__(self, workspace: Workspace, needed: Mapping[str, Needed], given: Facts) -> None:
+        self._stack = ExitStack()
+        workspace = replace(workspace, progress=Quiet())
+        self._ways = {name: _way(workspace, each, self._stack) for name, each in needed.items()}
+        self._needed = needed
+        self._found: dict[str, dict[str, FactValue]] = {name: {} for name in needed}
+        self.facts: Facts = {**given, **self._found}
+        self.identity = ({name: way.identity for name, way in self._ways.items()}, given)
+        self.folders = [folder for way in self._ways.values() for folder in way.folders]
+
+    def find(self, names: Iterable[str], examples: Sequence[Example]) -> None:
+        """Add facts about examples to what is known.
+
+        Raises:
+            OpenvltError: a fact failed, or its model cannot be asked.
+            RemoteError: some requests failed for now.
+        """
+        for name in names:
+            values = self._ways[name].values(examples)
+            lost = Counter(each.reason for each in values if isinstance(each, Rejected) and each.transient)
+            if lost:
+                reasons = "; ".join(f"{count} x {reason}" for reason, count in lost.most_common(3))
+                raise RemoteError(
+                    f"The fact {name} is not known of {lost.total()} of {len(examples)} examples for now ({reasons}).",
+                    "Run the same command again: it keeps what is done and retries only those.",
+                )
+            for example, value in zip(examples, values, strict=True):
+                with self._needed[name].fact.guarded():
+                    if (told := _checked(value)) is not None:
+                        self._found[name][example.id] = told
+
+    def counts(self) -> dict[str, float]:
+        """How many examples have a value, by fact."""
+        return {f"with {name}": len(values) for name, values in self._found.items()}
+
+    def close(self) -> None:
+        """Free the models and programs, and close the files."""
+        self._stack.close()
+
+
+def _checked(value: object) -> FactValue | None:
+    """The value of a fact, if it is one; None for one that was rejected.
+
+    Raises:
+        TypeError, ValueError: it is neither a finite number nor a text.
+    """
+    if value is None or isinstance(value, Rejected):
+        return None
+    if not isinstance(value, bool | int | float | str):
+        raise TypeError(f"it told {type(value).__name__}, which is neither a number nor a text")
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"it told {value}, which is no finite number")
+    return value
+
+
+class _Way(Protocol):
+    """How a fact is found."""
+
+    identity: str
+    folders: list[str]
+
+    def values(self, examples: Sequence[Example]) -> Sequence[FactValue | Rejected | None]: ...
+
+
+def _way(workspace: Workspace, needed: Needed, stack: ExitStack) -> _Way:
+    component: Fact = needed.fact.component
+    if isinstance(component, SampledFact):
+        return _Sampled(workspace, needed, stack)
+    if isinstance(component, AskingFact):
+        return _Asked(workspace, needed.fact, stack)
+    return _Made(workspace, needed.fact, stack)
+
+
+class _Made:
+    """A program computes it."""
+
+    def __init__(self, workspace: Workspace, fact: Built[ProgramFact], stack: ExitStack) -> None:
+        work = Make(
+            workspace, fact, "fact", FactValue | None,
+            subject=lambda row: row.example, make=lambda tell, row, sample: _checked(tell(row.example)),
+        )  # fmt: skip
+        self._filled = _Filled(workspace, work, stack)
+        self.identity, self.folders = work.identity, [work.identity]
+
+    def values(self, examples: Sequence[Example]) -> Sequence[FactValue | Rejected | None]:
+        return [value for (value,) in self._filled.of([Row(example=example) for example in examples])]
+
+
+class _Asked:
+    """A model is asked about each example."""
+
+    def __init__(self, workspace: Workspace, fact: Built[AskingFact], stack: ExitStack) -> None:
+        self._fact, self._asker = fact, Asker(workspace)
+        stack.callback(self._asker.close)
+        self.folders = self._asker.identities([fact])
+        self.identity = digest(fact.identity, self.folders)
+
+    def values(self, examples: Sequence[Example]) -> Sequence[FactValue | Rejected | None]:
+        return self._asker.decisions(self._fact, examples)
+
+
+class _Sampled:
+    """A teacher samples chains, which the verifiers judge."""
+
+    def __init__(self, workspace: Workspace, needed: Needed, stack: ExitStack) -> None:
+        assert needed.teacher is not None
+        self._fact: Built[SampledFact] = needed.fact
+        model = workspace.resolve(needed.model) if needed.model else None
+        teaching = chains(workspace, needed.teacher, model)
+        judging = Verifying(workspace, needed.verifiers, needed.weights)
+        self._teaching, self._judging = _Filled(workspace, teaching, stack), _Filled(workspace, judging, stack)
+        samples = needed.teacher.component.sampling.n
+        self.folders = [teaching.identity, judging.identity, *judging.replies]
+        self.identity = digest(self._fact.identity, teaching.identity, samples, judging.identity)
+
+    def values(self, examples: Sequence[Example]) -> Sequence[FactValue | Rejected | None]:
+        shown = [self._shown(example) for example in examples]
+        rows = [row for row in shown if isinstance(row, Row)]
+        sampled = self._teaching.of(rows)
+        rows = [
+            replace(row, traces=tuple(each for each in found if isinstance(each, Trace)))
+            for row, found in zip(rows, sampled, strict=True)
+        ]
+        found = zip(rows, sampled, self._judging.of(rows), strict=True)
+        return [row if isinstance(row, Rejected) else self._rated(*next(found)) for row in shown]
+
+    def _shown(self, example: Example) -> Row | Rejected:
+        try:
+            with self._fact.guarded():
+                return Row(example=self._fact.component.shown(example))
+        except Reject as reject:
+            return Rejected(id=example.id, reason=reject.reason)
+
+    def _rated(self, row: Row, sampled: Sequence[Any], judged: Sequence[Any]) -> FactValue | Rejected | None:
+        for each in (*sampled, *judged):
+            if isinstance(each, Rejected) and each.transient:
+                return each
+        found = [Judged(trace=trace, verdicts=each) for trace, each in zip(row.traces, judged, strict=True)]
+        try:
+            with self._fact.guarded():
+                return self._fact.component.rate(row.example, found)
+        except Reject as reject:
+            return Rejected(id=row.example.id, reason=reject.reason)
+
+
+class _Filled:
+    """Fills the values of rows more than once; what the work opens is freed with the stack."""
+
+    def __init__(self, workspace: Workspace, work: Work, stack: ExitStack) -> None:
+        self._workspace, self._work, self._stack = workspace, work, stack
+        self._store: ValueStore | None = None
+
+    def of(self, rows: Sequence[Row]) -> list[list[Any]]:
+        if self._store is None:
+            self._store = self._stack.enter_context(ValueStore(self._workspace.home.values / self._work.identity))
+            self._stack.callback(self._work.close)
+        return Filling(self._workspace, self._work, self._store, keeps_open=True).of(rows)
