@@ -44,7 +44,7 @@ def register_captioners(register: Register) -> None:
 
 @hookspec
 def register_teachers(register: Register) -> None:
-    """Register reasoning teachers: `openvlt.Teacher`."""
+    """Register reasoning teachers: `openvlt.Teacher`, `openvlt.ProgramTeacher`."""
 
 
 @hookspec

@@ -68,7 +68,7 @@ def rows(bench: Bench, folder: Path, *tables: Any, images: Sequence[str] = ("bla
 
 def captioned(bench: Bench, loaded: Output, use: str = "ready", **options: Any) -> Output:
     captioner = bench.workspace.registry.build("captioner", {"use": use, **options})
-    return caption(bench.workspace, "caption-1", 1, loaded, captioner, None)
+    return caption(bench.workspace, "caption-1", 1, loaded, captioner, {})
 
 
 def captions(made: Output) -> list[str | None]:

@@ -142,7 +142,7 @@ def test_a_model_is_asked_about_each_example_once(choose: Any, endpoint: Endpoin
     monkeypatch.setattr(engine, "_FIRST_DELAY", 0.01)
     monkeypatch.setattr(engine, "_LONGEST_DELAY", 0.01)
     nice = Nice(Model(id="judge", url=(endpoint.url,)))
-    fact = {"nice": Needed(built(nice, "fact"), model=nice.model)}
+    fact = {"nice": Needed(built(nice, "fact"), models={"model": nice.model})}
     endpoint.reply = lambda prompt: "DOWN" if "1 + 7" in prompt else "unsure" if "2 + 14" in prompt else "0.25"
     with pytest.raises(RemoteError, match="The fact nice got no reply to 1 of 5 requests"):
         choose(fact)

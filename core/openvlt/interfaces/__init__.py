@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.benchmark import Benchmark
 from openvlt.interfaces.component import KINDS, Component, Kind, Option
-from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, Source, Teacher
+from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, ProgramTeacher, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
 from openvlt.interfaces.facts import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact
 from openvlt.interfaces.filters import AskingExampleFilter, AskingTraceFilter, Drop, ExampleFilter, Keep, TraceFilter
@@ -25,7 +25,7 @@ from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, Verifie
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
     "captioner": (Captioner, ProgramCaptioner),
-    "teacher": (Teacher,),
+    "teacher": (Teacher, ProgramTeacher),
     "fact": (ProgramFact, AskingFact, SampledFact),
     "filter": (TraceFilter, ExampleFilter),
     "verifier": (Verifier,),
@@ -74,6 +74,7 @@ __all__ = [
     "Program",
     "ProgramCaptioner",
     "ProgramFact",
+    "ProgramTeacher",
     "Reads",
     "Request",
     "Rewarded",

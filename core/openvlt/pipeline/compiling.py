@@ -11,10 +11,8 @@ from openvlt.bench.definition import define
 from openvlt.engines.backend_choice import keep_for_endpoints
 from openvlt.errors import UsageError, closest, located
 from openvlt.interfaces import (
-    Captioner,
     ExampleFilter,
     Source,
-    Teacher,
     TraceFilter,
     Trainer,
     Verifier,
@@ -29,9 +27,10 @@ from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Iteration, Phase, Recipe
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
-from openvlt.stages.asker import models_asked
+from openvlt.stages.ask import MODEL
+from openvlt.stages.asker import model_options, models_asked, models_of_run
 from openvlt.stages.filter import Choice
-from openvlt.stages.train import Rewards, model_options
+from openvlt.stages.train import Rewards
 from openvlt.verification import UNWEIGHTED, Weights, asking_among
 
 S = TypeVar("S", bound=Stage[Any])
@@ -122,11 +121,10 @@ class _Compiler:
         if traces is None:
             return None
         rows: RowStage = self._load(str(index), index, traces.data, f"{position}.data")
-        teacher = self.builder.build(Teacher, traces.teacher, f"{position}.teacher")
+        teacher = self.builder.build("teacher", traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
-        model = self._served(teacher.component.model, "teacher")
-        judged = self._sampled(index, rows, teacher, model, position)
+        judged = self._sampled(index, rows, teacher, self._asked(teacher), position)
         specs = self._default_select(index, iteration) if traces.select is None else traces.select
         filters = self.builder.build_all(TraceFilter, specs, f"{position}.select")
         for built in filters:
@@ -142,7 +140,9 @@ class _Compiler:
             Select(name=f"select-{index}", iteration=index, judged=judged, filters=filters, trained=trained)
         )
 
-    def _sampled(self, index: int, rows: RowStage, teacher: Built[Teacher], model: Model, position: str) -> Verify:
+    def _sampled(
+        self, index: int, rows: RowStage, teacher: Built[Any], models: Mapping[str, Model], position: str
+    ) -> Verify:
         """The two stages that sample chains and verify them."""
         if not self._verifiers:
             raise UsageError(
@@ -155,8 +155,8 @@ class _Compiler:
                 iteration=index,
                 examples=rows,
                 teacher=teacher,
-                model=model,
-                trained=self._policy(model),
+                models=models,
+                trained=self._policy(*models.values()),
             )
         )
         return self._add(
@@ -173,12 +173,18 @@ class _Compiler:
                 "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
         captioner = self.builder.build("captioner", self.recipe.captioner, "captioner")
-        asks = isinstance(captioner.component, Captioner)
-        model = self._served(captioner.component.model, "captioner") if asks else None
+        models = self._asked(captioner)
         return Caption(
-            name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, model=model,
-            trained=self._policy(model) if model else None,
+            name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, models=models,
+            trained=self._policy(*models.values()),
         )  # fmt: skip
+
+    def _asked(self, built: Built[Any]) -> dict[str, Model]:
+        """The models that a teacher or captioner asks, by option."""
+        return {
+            option: self._served(model, built.entry.kind) if option == MODEL else self._of_run(model)
+            for option, model in models_of_run(built).items()
+        }
 
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
         source = self.builder.build(Source, data.source, f"{position}.source")

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from openvlt.errors import UsageError, closest
-from openvlt.interfaces import Asking, ExampleFilter, ProgramFact, SampledFact, Teacher, Verifier
+from openvlt.interfaces import Asking, ExampleFilter, ProgramFact, SampledFact, Verifier
 from openvlt.pipeline.building import Builder
 from openvlt.pipeline.model_checks import check_asked, check_model
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.asker import models_asked
+from openvlt.stages.ask import MODEL
+from openvlt.stages.asker import models_asked, models_of_run
 from openvlt.stages.facts import Needed
 from openvlt.stages.filter import Choice, needs
 from openvlt.stages.workspace import Workspace
@@ -68,7 +69,7 @@ def _needed(
     of_run: Callable[[Model], Model],
 ) -> Needed:
     if isinstance(fact.component, Asking):
-        return Needed(fact, model=fact.component.model)
+        return Needed(fact, models={MODEL: fact.component.model})
     if not isinstance(fact.component, SampledFact):
         return Needed(fact)
     who = f"{builder.recipe.position(key)}: the fact '{fact.entry.name}' samples chains"
@@ -77,18 +78,19 @@ def _needed(
             f"{who}, which cannot be verified, because the recipe has no verifiers.",
             "Add the key rewards or verifiers; 'openvlt list-plugins --kind verifier' lists the verifiers.",
         )
-    teacher = builder.build(Teacher, fact.options["teacher"], key)
+    teacher = builder.build("teacher", fact.options["teacher"], key)
     if teacher.component.uses_caption:
         raise UsageError(
             f"{who} of the teacher '{teacher.entry.name}', which reads captions, and a fact has none.",
             "Name a teacher that reads the images itself.",
         )
-    return Needed(fact, teacher, of_run(teacher.component.model), verifiers, weights)
+    models = {option: of_run(model) for option, model in models_of_run(teacher).items()}
+    return Needed(fact, teacher, models, verifiers, weights)
 
 
 def models_of(choice: Choice) -> list[Model]:
     """The models that the filters of a choice and the facts they need ask."""
-    facts = [need.model for need in choice.facts.values() if need.model]
+    facts = [model for need in choice.facts.values() for model in need.models.values()]
     judges = [model for need in choice.facts.values() for model in models_asked(need.verifiers.values())]
     return [*models_asked(choice.filters), *facts, *judges]
 
@@ -103,9 +105,8 @@ def check_choice(workspace: Workspace, choice: Choice) -> None:
         check_asked(workspace, built, f"data.filters.{index}.model")
     for name, need in choice.facts.items():
         check_asked(workspace, need.fact, f"facts.{name}.model")
-        if need.teacher is not None and need.model is not None:
-            reply = need.teacher.component.sampling.max_tokens
-            check_model(workspace, need.model, f"fact {name}", f"facts.{name}.teacher.model", reply)
+        for option, model in need.models.items() if need.teacher else ():
+            check_model(workspace, model, f"fact {name}", f"facts.{name}.teacher.{option}")
         for verifier, judging in need.verifiers.items():
             check_asked(workspace, judging, f"verifiers.{verifier}.model")
         if isinstance(need.fact.component, ProgramFact):

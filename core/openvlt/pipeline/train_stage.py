@@ -14,8 +14,9 @@ from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.stages.asker import model_options
 from openvlt.stages.launch import check_processes
-from openvlt.stages.train import Rewards, check_count, count_rows, model_options, train
+from openvlt.stages.train import Rewards, check_count, count_rows, train
 from openvlt.stages.workspace import NotDone, Workspace
 
 

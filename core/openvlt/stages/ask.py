@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from openvlt.engines import Resolved
@@ -21,6 +21,9 @@ from openvlt.stages.accepting import printable
 from openvlt.stages.filling import Task, Value
 from openvlt.stages.workspace import Workspace
 from openvlt.store import decode, digest, encode, numbered
+
+MODEL = "model"
+"""The option that names the model a component asks, where it does not say another."""
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Ask:
         value_type: type of what `parse` returns.
         run: replaces `messages` and `parse` for a component that holds a conversation.
         given: what the key of a conversation is a digest of, as it has no single prompt.
+        others: further models that a conversation may ask, by the option that names each.
     """
 
     workspace: Workspace
@@ -50,7 +54,8 @@ class Ask:
     value_type: Any
     run: Callable[[Row, Chat], Any] | None = None
     given: Callable[[Row], Any] | None = None
-    _engine: Engine | None = None
+    others: Mapping[str, Resolved] = field(default_factory=dict)
+    _engines: dict[str, Engine] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
@@ -58,7 +63,13 @@ class Ask:
 
     @cached_property
     def identity(self) -> str:
-        return digest("ask", self.made_by, self.model.identity, replace(self.sampling, n=1))
+        others = {name: each.identity for name, each in self.others.items()}
+        asked = (self.model.identity, others) if others else (self.model.identity,)
+        return digest("ask", self.made_by, *asked, replace(self.sampling, n=1))
+
+    @property
+    def _models(self) -> dict[str, Resolved]:
+        return {MODEL: self.model, **self.others}
 
     @property
     def chunk(self) -> int:
@@ -77,8 +88,7 @@ class Ask:
         return [numbered(base, sample) for sample in range(self.sampling.n)]
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
-        engine = self._open()
-        values = self._converse(engine, tasks) if self.run else self._ask(engine, tasks)
+        values = self._converse(tasks) if self.run else self._ask(self._open(), tasks)
         values = [
             [kept(self.component, task.row, each, self.value_type) for each in some]
             for task, some in zip(tasks, values, strict=True)
@@ -87,9 +97,13 @@ class Ask:
         return values
 
     def counts(self) -> dict[str, float]:
-        if isinstance(self._engine, CountingEngine):
+        with self._lock:
+            engines = [each for each in self._engines.values() if isinstance(each, CountingEngine)]
+        if engines:
             with self.model.backend.guarded():
-                found = {str(name): float(value) for name, value in self._engine.counts().items()}
+                found = Counter[str]()
+                for each in engines:
+                    found.update({str(name): float(value) for name, value in each.counts().items()})
             self._engine_counts = {name: value for name, value in found.items() if math.isfinite(value)}
         return {**self._counts, **self._engine_counts}
 
@@ -97,7 +111,7 @@ class Ask:
         self.counts()  # keeps the engine's final counts
         with self.model.backend.guarded():
             self._stack.close()
-        self._engine = None
+        self._engines.clear()
 
     def _key(self, row: Row) -> str:
         try:
@@ -108,13 +122,14 @@ class Ask:
     def _prompt(self, row: Row) -> tuple[Message, ...]:
         return tuple(prompt(self.component, lambda: self.messages(row)))
 
-    def _open(self) -> Engine:
+    def _open(self, name: str = MODEL) -> Engine:
         with self._lock:
-            if self._engine is None:
-                with self.model.backend.guarded():
-                    opened = self.workspace.executor.open(self.model, self.workspace.images)
-                    self._engine = self._stack.enter_context(opened)
-            return _Checked(self._engine, self.model)
+            model = self._models[name]
+            if name not in self._engines:
+                with model.backend.guarded():
+                    opened = self.workspace.executor.open(model, self.workspace.images)
+                    self._engines[name] = self._stack.enter_context(opened)
+            return _Checked(self._engines[name], model)
 
     def _ask(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         values: list[list[Value | Rejected]] = [[] for _ in tasks]
@@ -154,12 +169,13 @@ class Ask:
             )
         return value
 
-    def _converse(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+    def _converse(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         run = self.run
         assert run is not None
         flat = [(task, sample) for task in tasks for sample in task.wanted]
         results = converse(
-            engine,
+            {name: partial(self._open, name) for name in self._models},
+            self.workspace.images.read,
             self.sampling,
             [self._key(task.row) for task, _ in flat],
             [sample for _, sample in flat],

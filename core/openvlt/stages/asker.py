@@ -18,11 +18,11 @@ from typing import Any, TypeAlias, TypeGuard, TypeVar, cast
 
 from openvlt import forks
 from openvlt.errors import Reject, RemoteError, UsageError, first_line
-from openvlt.interfaces import Asking, Drop
+from openvlt.interfaces import Asking, Drop, Program
 from openvlt.keys import KEYS, endpoint_key, mask_keys
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.ask import Ask
+from openvlt.stages.ask import MODEL, Ask
 from openvlt.stages.filling import Filling, Task, Value
 from openvlt.stages.progress import Quiet
 from openvlt.stages.workspace import Workspace
@@ -154,6 +154,19 @@ class Asker:
 def models_asked(components: Iterable[Built[Any]]) -> list[Model]:
     """The models that components ask to decide; most ask none."""
     return [built.component.model for built in components if isinstance(built.component, Asking)]
+
+
+def model_options(built: Built[Any]) -> dict[str, Model]:
+    """The options of a component that are models, such as the one a teacher asks, or one that a trainer learns from."""
+    values = {name: getattr(built.component, name) for name in built.options}
+    return {name: value for name, value in values.items() if isinstance(value, Model)}
+
+
+def models_of_run(built: Built[Any]) -> dict[str, Model]:
+    """The models that the `run` of a teacher or captioner may ask, by option; a program asks none."""
+    if isinstance(built.component, Program):
+        return {}
+    return {MODEL: built.component.model, **model_options(built)}
 
 
 def secrets_of(models: Iterable[Model]) -> list[str]:

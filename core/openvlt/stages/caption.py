@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from openvlt.engines import Resolved
 from openvlt.interfaces import Captioner, ProgramCaptioner
 from openvlt.records import Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.ask import Ask
+from openvlt.stages.ask import MODEL, Ask
 from openvlt.stages.filling import Value
 from openvlt.stages.make import Make
 from openvlt.stages.map import map_stage
@@ -46,7 +47,7 @@ def caption(
     iteration: int,
     inputs: Output,
     captioner: Built[Any],
-    model: Resolved | None,
+    models: Mapping[str, Resolved],
 ) -> Output:
     """Caption what is distinct once; a row without images, or of which there is nothing to say, has no caption.
 
@@ -56,10 +57,10 @@ def caption(
         iteration: of the stage.
         inputs: the examples.
         captioner: a `Captioner`, or a `ProgramCaptioner`.
-        model: that a `Captioner` asks; None for a program.
+        models: that a `Captioner` asks, by the option that names each; none for a program.
     """
-    work = _made(workspace, captioner) if model is None else _asked(workspace, captioner, model)
-    samples = 1 if model is None else captioner.component.sampling.n
+    work = _asked(workspace, captioner, models) if models else _made(workspace, captioner)
+    samples = captioner.component.sampling.n if models else 1
     step = Step("caption", name, iteration, (work.identity, samples, inputs.digest))
     made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
     if made.record.counts.get("captioned") == 0:
@@ -75,18 +76,19 @@ def _made(workspace: Workspace, captioner: Built[ProgramCaptioner]) -> _Made:
     )  # fmt: skip
 
 
-def _asked(workspace: Workspace, captioner: Built[Captioner], model: Resolved) -> _Asked:
+def _asked(workspace: Workspace, captioner: Built[Captioner], models: Mapping[str, Resolved]) -> _Asked:
     component = captioner.component
     converses = type(component).run is not Captioner.run
     return _Asked(
         workspace,
         captioner,
         captioner.identity,
-        model,
+        models[MODEL],
         component.sampling,
         messages=lambda row: component.messages(row.example.images),
         parse=component.parse,
         value_type=str,
         run=(lambda row, chat: component.run(row.example.images, chat)) if converses else None,
         given=(lambda row: row.example.images) if converses else None,
+        others={name: model for name, model in models.items() if name != MODEL},
     )

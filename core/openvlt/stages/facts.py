@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Protocol
 
 from openvlt.errors import Reject, RemoteError
-from openvlt.interfaces import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact, Teacher, Verifier
+from openvlt.interfaces import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact, Verifier
 from openvlt.records import Example, Judged, Model, Rejected, Row, Trace
 from openvlt.registry import Built
 from openvlt.stages.asker import Asker
@@ -30,14 +30,14 @@ class Needed:
 
     Attributes:
         fact: the component.
-        teacher: of a `SampledFact`, which samples `model`.
-        model: the model that is asked, if any.
+        teacher: of a `SampledFact`, which asks `models`.
+        models: that are asked, by the option that names each.
         verifiers: judge what is sampled, weighted by `weights`.
     """
 
     fact: Built[Any]
-    teacher: Built[Teacher] | None = None
-    model: Model | None = None
+    teacher: Built[Any] | None = None
+    models: Mapping[str, Model] = field(default_factory=dict)
     verifiers: Mapping[str, Built[Verifier]] = field(default_factory=dict)
     weights: Weights = UNWEIGHTED
 
@@ -162,11 +162,11 @@ class _Sampled:
     def __init__(self, workspace: Workspace, needed: Needed, stack: ExitStack) -> None:
         assert needed.teacher is not None
         self._fact: Built[SampledFact] = needed.fact
-        model = workspace.resolve(needed.model) if needed.model else None
-        teaching = chains(workspace, needed.teacher, model)
+        models = {name: workspace.resolve(model) for name, model in needed.models.items()}
+        teaching = chains(workspace, needed.teacher, models)
         judging = Verifying(workspace, needed.verifiers, needed.weights)
         self._teaching, self._judging = _Filled(workspace, teaching, stack), _Filled(workspace, judging, stack)
-        samples = needed.teacher.component.sampling.n
+        samples = needed.teacher.component.samples
         self.folders = [teaching.identity, judging.identity, *judging.replies]
         self.identity = digest(self._fact.identity, teaching.identity, samples, judging.identity)
 
