@@ -102,7 +102,7 @@ def _judged(
         RemoteError: the machine failed verifiers, whose verdicts the next run must find.
     """
     rows, lost = responses.output.rows(), Counter[str]()
-    with VerifierRunner(definition.verifiers, format=workspace.format) as runner:
+    with VerifierRunner(definition.verifiers, format=workspace.format, images=workspace.home.images) as runner:
         while chunk := list(islice(rows, CHUNK)):
             traces = [_scorable(row, responses, workspace.format, reading) for row in chunk]
             claims = [

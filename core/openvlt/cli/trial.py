@@ -147,7 +147,10 @@ class Trial:
                 self._part("reply", reply.reason if isinstance(reply, Rejected) else reply.text)
             return replies
 
-        with closing(asker), VerifierRunner(verifiers, format=format, ask=ask) as runner:
+        with (
+            closing(asker),
+            VerifierRunner(verifiers, format=format, ask=ask, images=self.workspace.home.images) as runner,
+        ):
             for example in examples:
                 self._head(example)
                 gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
@@ -162,7 +165,7 @@ class Trial:
         reading = reading_of(definition, "trained")
         with (
             self._chatting({MODEL: _model(model, "A benchmark")}, Sampling()) as chat,
-            VerifierRunner(definition.verifiers, format=format) as runner,
+            VerifierRunner(definition.verifiers, format=format, images=self.workspace.home.images) as runner,
         ):
             for example in examples:
                 self._head(example)

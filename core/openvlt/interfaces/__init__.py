@@ -15,12 +15,21 @@ from openvlt.interfaces.component import KINDS, Component, Kind, Option
 from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, ProgramTeacher, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
 from openvlt.interfaces.facts import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact
-from openvlt.interfaces.filters import AskingExampleFilter, AskingTraceFilter, Drop, ExampleFilter, Keep, TraceFilter
+from openvlt.interfaces.filters import (
+    AskingExampleFilter,
+    AskingTraceFilter,
+    Drop,
+    ExampleFilter,
+    Keep,
+    LookingExampleFilter,
+    LookingTraceFilter,
+    TraceFilter,
+)
 from openvlt.interfaces.memory import Gpus, Memory, Workload
 from openvlt.interfaces.option_types import MaxTokens, Samples, Seed, Temperature, TopP
 from openvlt.interfaces.program import Program
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
-from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, Verifier
+from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, LookingVerifier, Verifier
 
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
@@ -68,6 +77,9 @@ __all__ = [
     "ImageReader",
     "Keep",
     "Kind",
+    "LookingExampleFilter",
+    "LookingTraceFilter",
+    "LookingVerifier",
     "MaxTokens",
     "Memory",
     "Option",

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.component import Component
+from openvlt.interfaces.engine import ImageReader
 from openvlt.interfaces.facts import Facts
 from openvlt.records import Claim, Example, Judged
 
@@ -75,6 +76,32 @@ class ExampleFilter(Component, ABC):
 
         What an example's facts are is known once it was taken from `examples`.
         """
+
+
+class LookingTraceFilter(TraceFilter):
+    """Chooses among the traces of an example by the pixels of its images."""
+
+    @abstractmethod
+    def look(self, example: Example, judged: Sequence[Judged], read: ImageReader) -> Sequence[Judged] | Drop:
+        """The traces to keep, in order, or `Drop`; `read` decodes an image, whose picture is not to be changed."""
+
+    def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
+        """Not called: the core hands a reader to `look`."""
+        raise NotImplementedError
+
+
+class LookingExampleFilter(ExampleFilter):
+    """Drops examples by the pixels of their images, one after the other."""
+
+    row_by_row: ClassVar[bool] = True
+
+    @abstractmethod
+    def look(self, example: Example, facts: Facts, read: ImageReader) -> Drop | None:
+        """Why to drop an example, None to keep it; `read` decodes an image, whose picture is not to be changed."""
+
+    def decide(self, examples: Iterable[Example], facts: Facts) -> Iterator[Keep | tuple[Example, Drop]]:
+        """Not called: the core hands a reader to `look`."""
+        raise NotImplementedError
 
 
 class AskingTraceFilter(Asking[Claim, Drop | None], TraceFilter):

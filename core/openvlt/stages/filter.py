@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from openvlt.errors import DataError
-from openvlt.interfaces import AskingExampleFilter, ExampleFilter, Facts
+from openvlt.interfaces import AskingExampleFilter, Drop, ExampleFilter, Facts, Keep, LookingExampleFilter
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import printable
@@ -60,6 +60,7 @@ class Choosing:
     def __init__(self, workspace: Workspace, choice: Choice, given: Facts) -> None:
         self.choice = choice
         self._asker = Asker(workspace)
+        self._read = workspace.images.read
         self._finder = FactFinder(workspace, choice.facts, given)
         asked = self._asker.identities(choice.filters)
         self.replies = [*asked, *self._finder.folders]
@@ -114,7 +115,7 @@ class Choosing:
 
     def _decided(self, built: Built[ExampleFilter], examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
         with built.guarded():
-            for decision in built.component.decide(examples, self._finder.facts):
+            for decision in self._decisions(built.component, examples):
                 if isinstance(decision, tuple):
                     example, drop = decision
                     reject(_dropped(built, example, drop.reason))
@@ -122,6 +123,16 @@ class Choosing:
                     raise TypeError(f"it kept {type(decision.example).__name__}, which is no example")
                 else:
                     yield decision.example
+
+    def _decisions(
+        self, component: ExampleFilter, examples: Iterator[Example]
+    ) -> Iterator[Keep | tuple[Example, Drop]]:
+        if not isinstance(component, LookingExampleFilter):
+            yield from component.decide(examples, self._finder.facts)
+            return
+        for example in examples:
+            drop = component.look(example, self._finder.facts, self._read)
+            yield Keep(example) if drop is None else (example, drop)
 
 
 def needs(built: Built[ExampleFilter]) -> Sequence[str]:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from openvlt.errors import DataError, PluginError
-from openvlt.interfaces import AskingTraceFilter, Drop, TraceFilter
+from openvlt.interfaces import AskingTraceFilter, Drop, ImageReader, LookingTraceFilter, TraceFilter
 from openvlt.records import Claim, Example, Judged, Rejected, Row
 from openvlt.registry import Built
 from openvlt.stages.accepting import printable
@@ -41,7 +41,7 @@ def select(
             rows: Iterator[Row] = inputs.rows()
             for built in filters:
                 is_asking = isinstance(built.component, AskingTraceFilter)
-                rows = _asked(built, rows, writer, asker) if is_asking else _filtered(built, rows, writer)
+                rows = _asked(built, rows, writer, asker) if is_asking else _filtered(workspace, built, rows, writer)
             for row in rows:
                 writer.row(row)
                 traces += len(row.judged)
@@ -84,7 +84,9 @@ def _asked(built: Built[Any], rows: Iterator[Row], writer: StageWriter, asker: A
                 writer.reject(Rejected(id=row.example.id, reason=printable(f"{built.entry.name}: {reason}")))
 
 
-def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWriter) -> Iterator[Row]:
+def _filtered(
+    workspace: Workspace, built: Built[TraceFilter], rows: Iterable[Row], writer: StageWriter
+) -> Iterator[Row]:
     waiting: deque[Row] = deque()
 
     def pairs() -> Iterator[tuple[Example, Sequence[Judged]]]:
@@ -93,7 +95,7 @@ def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWrite
             yield row.example, row.judged
 
     with built.guarded():
-        for _, kept in built.component.choose_all(pairs()):
+        for _, kept in _choices(built.component, pairs(), workspace.images.read):
             row = waiting.popleft()
             if isinstance(kept, Drop):
                 reason = printable(f"{built.entry.name}: {kept.reason}")
@@ -109,6 +111,14 @@ def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWrite
             f"The filter {built.entry.id} made no decision on {len(waiting)} rows.",
             "Report this to its author: a filter must yield one decision per row, in order.",
         )
+
+
+def _choices(
+    component: TraceFilter, pairs: Iterable[tuple[Example, Sequence[Judged]]], read: ImageReader
+) -> Iterator[tuple[Example, Sequence[Judged] | Drop]]:
+    if isinstance(component, LookingTraceFilter):
+        return ((example, component.look(example, judged, read)) for example, judged in pairs)
+    return component.choose_all(pairs)
 
 
 def _rewritten(row: Row, kept: tuple[Judged, ...]) -> Row:

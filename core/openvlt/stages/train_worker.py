@@ -76,7 +76,7 @@ class Job:
         asker = Asker(Workspace(self._home, self._registry, self.format), in_step=True)
         for each in asking_among(built).values():
             asker.open(each)
-        runner = VerifierRunner(built, format=self.format, budget=STEP_SECONDS, ask=asker.ask)
+        runner = VerifierRunner(built, format=self.format, budget=STEP_SECONDS, ask=asker.ask, images=self._home.images)
         return Reward(runner, self._content["weights"], self._content["routes"])
 
     def examples(self) -> Sequence[Example]:

@@ -56,7 +56,10 @@ class Verifying:
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         if self._runner is None:
-            self._runner = VerifierRunner(self.verifiers, format=self.workspace.format, ask=self._asker.ask)
+            space = self.workspace
+            self._runner = VerifierRunner(
+                self.verifiers, format=space.format, ask=self._asker.ask, images=space.home.images
+            )
         claims = [
             Claim(trace=task.row.traces[index], example=task.row.example, group=task.row.example.id)
             for task in tasks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -42,15 +43,22 @@ class Isolation:
         format: names the tags.
         workers: how many run at once.
         budget: seconds for one call; None for no limit.
+        images: folder of the image store; None if it is not here.
     """
 
     def __init__(
-        self, verifiers: Iterable[Built[Verifier]], format: Format, workers: int | None, budget: float | None
+        self,
+        verifiers: Iterable[Built[Verifier]],
+        format: Format,
+        workers: int | None,
+        budget: float | None,
+        images: Path | None,
     ) -> None:
         self._verifiers = {built.identity: built for built in verifiers}
         self._format = format
         self._workers = workers
         self._budget = budget
+        self._images = str(images or "")
         self._pool: Pool | None = None
         self._release: Callable[[], object] = lambda: None
         self._gold_checks: dict[tuple[str, str], Failed | None] = {}
@@ -88,7 +96,8 @@ class Isolation:
                 memory = max(built.component.memory for built in self._verifiers.values())
                 files = tuple(sorted(module for module in modules if module.endswith(".py")))
                 self._pool = Pool.shared(
-                    Setup(verifiers=specs, memory=memory, files=files, format=self._format), self._workers
+                    Setup(verifiers=specs, memory=memory, files=files, format=self._format, images=self._images),
+                    self._workers,
                 )
                 # for the runners that nobody closes, such as those of a reward function
                 self._release = weakref.finalize(self, self._pool.release)

@@ -6,11 +6,12 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeGuard, cast
 
 from openvlt.errors import Reject, UsageError
 from openvlt.extraction import gold_in
-from openvlt.interfaces import AnswerVerifier, Asking, AskingVerifier, Verifier
+from openvlt.interfaces import AnswerVerifier, Asking, AskingVerifier, LookingVerifier, Verifier
 from openvlt.records import Claim, Completion, Format, Message, Rejected, Verdict
 from openvlt.registry import Built
 from openvlt.verification.checking import failed
@@ -81,12 +82,13 @@ class VerifierRunner:
         budget: seconds for what one verifier does in workers in one call, for a training step that cannot wait; what is
             not reached has no score. None for no limit.
         ask: for verifiers that ask a model; None if none can be asked here.
+        images: folder of the image store, for verifiers that look; None if it is not here.
 
     Attributes:
         tallies: what each verifier has found, by name.
 
     Raises:
-        UsageError: a verifier asks a model, and none can be asked here.
+        UsageError: a verifier asks a model, or looks at images, and there are none here.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class VerifierRunner:
         workers: int | None = None,
         budget: float | None = None,
         ask: Ask | None = None,
+        images: Path | None = None,
     ) -> None:
         self._verifiers = dict(verifiers)
         self._format = format
@@ -108,9 +111,14 @@ class VerifierRunner:
                 f"The verifier '{next(iter(asking))}' asks a model, which nothing here can do.",
                 "Use it in a recipe, or in openvlt.reward.",
             )
-        self._isolation = Isolation(
-            [built for name, built in self._verifiers.items() if name not in asking], format, workers, budget
-        )
+        looking = [name for name, built in self._verifiers.items() if isinstance(built.component, LookingVerifier)]
+        if looking and images is None:
+            raise UsageError(
+                f"The verifier '{looking[0]}' looks at the images, which are not in a store here.",
+                "Use it in a recipe or a benchmark.",
+            )
+        isolated = [built for name, built in self._verifiers.items() if name not in asking]
+        self._isolation = Isolation(isolated, format, workers, budget, images if looking else None)
         self._warned: set[str] = set()
         self.tallies: dict[str, Tally] = {name: Tally() for name in self._verifiers}
 
@@ -156,7 +164,7 @@ class VerifierRunner:
             return self._run_groups(built, claims)
         if isinstance(verifier, AnswerVerifier):
             return self._run_answers(built, verifier, claims)
-        if verifier.inline:
+        if _is_inline(verifier):
             return [run_inline(verifier, lambda: [verifier.verify(claim)])[0] for claim in claims]  # noqa: B023
         return [verdict for (verdict,) in self._isolation.run(built, [(claim,) for claim in claims], "verify")]
 
@@ -165,7 +173,7 @@ class VerifierRunner:
         for index, claim in enumerate(claims):
             groups[claim.group or index].append(index)
         members = [tuple(claims[index] for index in group) for group in groups.values()]
-        if built.component.inline:
+        if _is_inline(built.component):
             verifier = built.component
             found = [run_inline(verifier, lambda: verifier.verify_group(group), len(group)) for group in members]  # noqa: B023
         else:
@@ -236,6 +244,10 @@ def asking_among(verifiers: Mapping[str, Built[Verifier]]) -> dict[str, Built[As
     """Those of the verifiers that ask a model."""
     asks = {name: built for name, built in verifiers.items() if isinstance(built.component, AskingVerifier)}
     return cast(dict[str, Built[AskingVerifier]], asks)
+
+
+def _is_inline(verifier: Verifier) -> bool:
+    return verifier.inline and not isinstance(verifier, LookingVerifier)
 
 
 def _is_prompt(found: object) -> TypeGuard[Sequence[Message]]:
