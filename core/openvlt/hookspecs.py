@@ -78,6 +78,11 @@ def register_trainers(register: Register) -> None:
 
 
 @hookspec
+def on_stage_start(run: Run, stage: StageRecord) -> None:
+    """Called when a stage of a run begins, of which only kind, name and iteration are known; an exception is logged."""
+
+
+@hookspec
 def on_stage_end(run: Run, stage: StageRecord) -> None:
     """Called when a stage of a run has ended; an exception is logged and never fails the run."""
 

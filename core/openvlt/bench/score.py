@@ -65,7 +65,7 @@ def score(
     counts = {"correct": result.correct, "unparsed": result.unparsed, "undecided": result.score.undecided}
     made = replace(made, record=replace(made.record, counts=counts))
     differences = {other: versus(output.rows(), made.rows(), result) for other, output in (earlier or {}).items()}
-    return made, replace(result, versus=differences)
+    return made, replace(result, versus=differences, releases=workspace.registry.releases())
 
 
 def reading_of(definition: Definition, asked: AskedAs) -> Reading:

@@ -67,6 +67,7 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     from openvlt.registry.validation import validated
 
     component = component_class(entry)
+    finder.use(entry)
     known = options_of(component)
     for name in given:
         if name in component.removed:

@@ -108,6 +108,10 @@ class Finder(Protocol):
         """See `Registry.find`."""
         ...
 
+    def use(self, entry: Entry) -> None:
+        """See `Registry.use`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Built(Generic[C_co]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -37,6 +39,7 @@ class Registry:
         self.hooks = hooks
         self.notes = tuple(notes)
         self._entries = {(e.kind, e.id): e for plugin in self.plugins for e in plugin.components}
+        self._used: set[str] = set()
 
     @classmethod
     def discover(cls, files: Sequence[Path] = ()) -> Registry:
@@ -94,6 +97,22 @@ class Registry:
             hints += f" Not loaded: {names}; 'openvlt list-plugins' shows why."
         raise PluginError(f"There is no {kind} '{name}'.", hints)
 
+    def use(self, entry: Entry) -> None:
+        """Note that a component is built."""
+        self._used.add(entry.plugin)
+
+    def releases(self) -> dict[str, str]:
+        """The releases of openvlt and of the plugins whose components were built here, by distribution.
+
+        A one-file plugin has none: it is named with the digest of its file.
+        """
+        used = {
+            plugin.distribution: plugin.version or f"sha256:{_digest(plugin.file)}"
+            for plugin in self.plugins
+            if plugin.name in self._used
+        }
+        return {"openvlt": version("openvlt"), **used}
+
     @overload
     def build(self, kind: type[C], spec: Spec, *, format: Format | None = None, where: Where = "") -> Built[C]: ...
 
@@ -135,7 +154,7 @@ class Registry:
         """Call an event hook of every loaded plugin; an exception is logged and never fails the run.
 
         Args:
-            hook_name: ``on_stage_end`` or ``on_run_end``.
+            hook_name: ``on_stage_start``, ``on_stage_end`` or ``on_run_end``.
             event: the hook's arguments by name.
         """
         import logging
@@ -150,6 +169,10 @@ class Registry:
                 name, problem = self.hooks.get_name(plugin), f"{type(error).__name__}: {error}"
                 debug = log.isEnabledFor(logging.DEBUG)
                 log.warning("plugin '%s' failed in %s, the run continues: %s", name, hook_name, problem, exc_info=debug)
+
+
+def _digest(file: Path | None) -> str:
+    return sha256(file.read_bytes()).hexdigest()[:12] if file and file.is_file() else "unknown"
 
 
 def _owner(sharing: Sequence[Entry]) -> Entry | None:
