@@ -42,6 +42,22 @@ class PluginError(OpenvltError):
     exit_code = 3
 
 
+class WrongResult(ValueError):
+    """What a component returned is not what its interface says; the message completes "it ..."."""
+
+
+class Fault(PluginError):
+    """A method of a component raised an exception, or returned what it must not; `openvlt.registry.guard` makes it.
+
+    Attributes:
+        reason: the same for the same cause: what failed, and where; a row is rejected for it.
+        transient: True if the machine may be the cause, so that the next run tries the row again.
+    """
+
+    reason: str = ""
+    transient: bool = False
+
+
 class DataError(OpenvltError):
     """Data cannot be read or written, or too little of it remains."""
 
