@@ -27,7 +27,6 @@ from openvlt.records import (
     Message,
     NewImage,
     Rejected,
-    Row,
     Verdict,
 )
 from openvlt.records.claim import Cause, Status
@@ -53,12 +52,28 @@ def check_type(found: Any, expected: type[T], what: str) -> T:
     return found
 
 
-def check_stored(found: Any, record_type: Any, what: str) -> Any:
-    """A value as it is read again once it is stored; any other would be an error of every later run."""
+def check_made(found: Any, record_type: Any) -> Any:
+    """A caption, trace or reply as it is read again once it is stored; any other would be an error of every later run.
+
+    Args:
+        found: what a method returned; `Rejected` is kept.
+        record_type: what it should be, such as `Trace` or ``str | None``.
+    """
+    if isinstance(found, Rejected):
+        return Rejected(id="", reason=printable(found.reason), transient=bool(found.transient))
     try:
         return decode(record_type, encode(found))
     except (ValueError, TypeError, RecursionError, AttributeError):
-        raise WrongResult(f"it returned {type(found).__name__} that cannot be stored, not {what}") from None
+        name, returned = getattr(record_type, "__name__", str(record_type)), type(found).__name__
+        how = "has a value that cannot be stored" if name == returned else f"is no {name}"
+        raise WrongResult(f"it returned {returned}, which {how}") from None
+
+
+def check_callable(found: Any) -> Any:
+    """A function that a component makes."""
+    if not callable(found):
+        raise WrongResult(f"it yielded {type(found).__name__}, which cannot be called")
+    return found
 
 
 def check_example(found: Any) -> Example:
@@ -123,6 +138,8 @@ def check_messages(found: Any) -> list[Message]:
     if isinstance(found, str | Mapping) or not isinstance(found, Iterable):
         raise WrongResult(f"it returned {type(found).__name__}, not a list of messages")
     prompt = list(found)
+    if not prompt:
+        raise WrongResult("it returned an empty prompt")
     for each in prompt:
         if not (isinstance(each, Message) and isinstance(each.role, str) and isinstance(each.content, tuple)):
             raise WrongResult(f"its prompt has {type(each).__name__}, which is no message")
@@ -159,6 +176,13 @@ def _check_reply(reply: Any, count: int) -> Sequence[Completion] | Rejected:
     return completions
 
 
+def check_pair(found: Any) -> tuple[Example, Any]:
+    """What a trace filter yields for a row: its example, and the decision."""
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Example):
+        return found
+    raise WrongResult(f"it yielded {type(found).__name__}, not an example with a decision")
+
+
 def check_kept(found: Any, judged: Sequence[Judged]) -> tuple[Judged, ...] | Drop:
     """A decision of a trace filter.
 
@@ -173,7 +197,7 @@ def check_kept(found: Any, judged: Sequence[Judged]) -> tuple[Judged, ...] | Dro
     known, answers = {id(each) for each in judged}, {each.trace.answer for each in judged}
     if all(id(each) in known for each in found):
         return tuple(found)
-    kept: tuple[Judged, ...] = check_stored(tuple(found), tuple[Judged, ...], "judged traces")
+    kept: tuple[Judged, ...] = check_made(tuple(found), tuple[Judged, ...])
     if any(each.trace.answer not in answers for each in kept):
         raise WrongResult("it changed an answer; a filter may rewrite the reasoning alone")
     return kept
@@ -268,9 +292,3 @@ def check_size(found: Any) -> int | None:
     if found is None or (type(found) is int and found >= 0):
         return found
     raise WrongResult(f"it returned {found!r}, neither a number of rows nor None")
-
-
-def check_row(row: Row) -> Row:
-    """A row as it is read again, for a stage that changed records of it."""
-    found: Row = check_stored(row, Row, "a row")
-    return found

@@ -16,7 +16,8 @@ from made import Bench, Heard
 
 from openvlt.errors import DataError, PluginError, RemoteError, UsageError
 from openvlt.records import Example, Rejected, Row
-from openvlt.stages.accepting import LONGEST, accepted
+from openvlt.results import LONGEST
+from openvlt.stages.accepting import accepted
 from openvlt.stages.load import image_digests, load
 from openvlt.stages.workspace import NotDone, Output
 from openvlt.store import images

@@ -118,7 +118,7 @@ class Trial:
             with self._chatting(component.model, component.sampling) as chat:
                 yield lambda example: component.run(example.images, chat) if example.images else None
         else:
-            with captioner.guarded(), component.open(self.workspace.images.read) as caption:
+            with captioner.guarded("open"), component.open(self.workspace.images.read) as caption:
                 yield lambda example: caption(subject) or None if (subject := component.subject(example)) else None
 
     def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:

@@ -49,7 +49,7 @@ class Caption(RowStage):
             who = f"captioner {self.captioner.entry.name}"
             check_model(workspace, self.model, who, "captioner.model", self._reply)
             return
-        with self.captioner.guarded():
+        with self.captioner.guarded("revision"):
             self.captioner.component.revision()
 
     def rows(self, context: Context) -> Output:

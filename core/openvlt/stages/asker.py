@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from openvlt import forks
@@ -22,6 +21,8 @@ from openvlt.interfaces import Asking, Drop
 from openvlt.keys import KEYS, endpoint_key, mask_keys
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row
 from openvlt.registry import Built
+from openvlt.results import check_drop, check_messages
+from openvlt.stages.accepting import dropped, rejecting
 from openvlt.stages.ask import Ask
 from openvlt.stages.filling import Filling, Task, Value, unpack
 from openvlt.stages.progress import Quiet
@@ -29,7 +30,6 @@ from openvlt.stages.workspace import Workspace
 from openvlt.store import ValueStore
 
 S = TypeVar("S")
-T = TypeVar("T")
 AskingBuilt: TypeAlias = Built[Asking[Any, Any]]
 
 
@@ -43,7 +43,7 @@ class Asker:
     """
 
     def __init__(self, workspace: Workspace, *, in_step: bool = False) -> None:
-        self._workspace = replace(workspace, progress=Quiet())
+        self._workspace, self._told = replace(workspace, progress=Quiet()), workspace
         self._in_step = in_step
         self._works: dict[str, _Replies] = {}
         self._stores: dict[str, ValueStore] = {}
@@ -78,20 +78,31 @@ class Asker:
                 unpack(Completion, lines[key]) if key in lines else filling.transient.get(key, _LOST) for key in keys
             ]
 
-    def drops(self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S]) -> list[Drop | None]:
+    def drops(
+        self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S], id_of: Callable[[S], str]
+    ) -> list[Drop | Rejected | None]:
         """What a filter decides on each of its subjects, in order; what has no usable reply is dropped.
+
+        Args:
+            built: the filter.
+            subjects: examples or claims.
+            id_of: the id of a subject's row; where the filter fails or rejects the row, the decision is `Rejected`.
 
         Raises:
             OpenvltError: the filter failed, or its model cannot be asked.
             RemoteError: some requests failed for now.
         """
-        filter, found, prompts = built.component, dict[int, Drop | None](), dict[int, Sequence[Message]]()
+        filter, found, prompts = built.component, dict[int, Drop | Rejected | None](), dict[int, Sequence[Message]]()
         for index, subject in enumerate(subjects):
-            asked = _decided(built, partial(filter.messages, subject))
-            if asked is None or isinstance(asked, Drop):
-                found[index] = asked
-            else:
-                prompts[index] = asked
+            try:
+                with rejecting(self._told, built, "messages", id_of(subject)):
+                    asked = filter.messages(subject)
+                    if asked is None or isinstance(asked, Drop):
+                        found[index] = check_drop(asked)
+                    else:
+                        prompts[index] = check_messages(asked)
+            except Reject as reject:
+                found[index] = dropped(id_of(subject), reject)
         replies = self.ask(built, list(prompts.values())) if prompts else []
         lost = Counter(each.reason for each in replies if isinstance(each, Rejected) and each.transient)
         if lost:
@@ -103,8 +114,12 @@ class Asker:
         for index, reply in zip(prompts, replies, strict=True):
             if isinstance(reply, Rejected):
                 found[index] = Drop(f"no reply: {reply.reason}")
-            else:
-                found[index] = _decided(built, partial(filter.parse, reply, subjects[index]))
+                continue
+            try:
+                with rejecting(self._told, built, "parse", id_of(subjects[index])):
+                    found[index] = check_drop(filter.parse(reply, subjects[index]))
+            except Reject as reject:
+                found[index] = dropped(id_of(subjects[index]), reject)
         return [found[index] for index in range(len(subjects))]
 
     def open(self, built: AskingBuilt) -> None:
@@ -171,15 +186,6 @@ def check_served(model: Model, who: str, key: str = "model") -> None:
             f"The {who} asks '{model.id}', which no endpoint serves; a training can ask no other.",
             f"Serve it ('vllm serve {model.id}') and name its address: {key}.url=[http://HOST:8000/v1].",
         )
-
-
-def _decided(built: AskingBuilt, decide: Callable[[], T]) -> T | Drop:
-    """What a filter says; what it rejects is dropped."""
-    try:
-        with built.guarded():
-            return decide()
-    except Reject as reject:
-        return Drop(reject.reason)
 
 
 def _close(stack: ExitStack, process: int) -> None:

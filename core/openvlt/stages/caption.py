@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,9 @@ from openvlt.errors import Reject
 from openvlt.interfaces import Captioner, ProgramCaptioner
 from openvlt.records import Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.ask import Ask, kept
+from openvlt.results import check_callable, check_made
+from openvlt.stages.accepting import rejected, rejecting
+from openvlt.stages.ask import Ask
 from openvlt.stages.filling import Task, Value
 from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
@@ -57,18 +59,20 @@ class _Made(_Captions):
 
     @cached_property
     def identity(self) -> str:
-        with self.captioner.guarded():
+        with self.captioner.guarded("revision"):
             return digest("describe", self.captioner.identity, self.captioner.component.revision())
 
     def keys(self, row: Row) -> list[str]:
         try:
-            subject = self._subject(row)
+            with rejecting(self.workspace, self.captioner, "subject", row.example.id):
+                subject = self.captioner.component.subject(row.example)
+                return [numbered(digest(self.identity, subject), 0)] if subject else []
         except Reject as reject:
             return [digest(self.identity, "rejected", reject.reason)]
-        return [numbered(digest(self.identity, subject), 0)] if subject else []
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
-        values = [kept(self.captioner, task.row, self._made(task.row), self.value_type) for task in tasks]
+        self._open()
+        values = [self._made(task.row) for task in tasks]
         self._counts["rejected"] += sum(isinstance(value, Rejected) for value in values)
         return [[value] for value in values]
 
@@ -77,23 +81,24 @@ class _Made(_Captions):
 
     def close(self) -> None:
         self._caption = None
-        with self.captioner.guarded():
+        with suppress(Reject), rejecting(self.workspace, self.captioner, "close", ""):  # its captions are here
             self._stack.close()
 
-    def _subject(self, row: Row) -> Any:
-        with self.captioner.guarded():
-            return self.captioner.component.subject(row.example)
+    def _open(self) -> None:
+        if self._caption is None:
+            with self.captioner.guarded("open"):
+                opened = self.captioner.component.open(self.workspace.images.read)
+                self._caption = check_callable(self._stack.enter_context(opened))
 
     def _made(self, row: Row) -> Any:
+        assert self._caption is not None
         try:
-            subject = self._subject(row)
-            with self.captioner.guarded():
-                if self._caption is None:
-                    opened = self.captioner.component.open(self.workspace.images.read)
-                    self._caption = self._stack.enter_context(opened)
-                return self._caption(subject)
+            with rejecting(self.workspace, self.captioner, "subject", row.example.id):
+                subject = self.captioner.component.subject(row.example)
+            with rejecting(self.workspace, self.captioner, "open", row.example.id):
+                return check_made(self._caption(subject), self.value_type)
         except Reject as reject:
-            return Rejected(id=row.example.id, reason=reject.reason, transient=reject.transient)
+            return rejected(row.example.id, reject)
 
 
 def caption(

@@ -8,10 +8,11 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from openvlt.errors import DataError
-from openvlt.interfaces import AskingExampleFilter, ExampleFilter
+from openvlt.interfaces import AskingExampleFilter, Drop, ExampleFilter, Keep
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.accepting import printable
+from openvlt.results import check_decision, printable
+from openvlt.stages.accepting import check_lost, decided
 from openvlt.stages.asker import Asker
 from openvlt.stages.filling import READ_TOGETHER
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
@@ -33,7 +34,7 @@ def filter_examples(
     """Apply example filters in order, then take the first `limit`.
 
     Raises:
-        DataError: the filters keep no example.
+        DataError: the filters keep no example, or failed on too many.
     """
     started, asker = time.monotonic(), Asker(workspace)
     replies = asker.identities(filters)
@@ -43,14 +44,15 @@ def filter_examples(
         if known is not None:
             return output(step, folder, known, cached=True, started=started)
         workspace.progress.begin(step.name, inputs.record.out, "rows")
-        writer = StageWriter(folder)
+        writer, lost = StageWriter(folder), list[str]()
         try:
             examples: Iterator[Example] = (row.example for row in inputs.rows())
             for built in filters:
                 if isinstance(built.component, AskingExampleFilter):
-                    examples = _asked(built, examples, writer, asker, limit)
+                    found = _asked(built, examples, writer, asker, limit)
                 else:
-                    examples = _filtered(built, examples, facts, writer)
+                    found = _decided(workspace, built, examples, facts)
+                examples = _kept(built, found, writer, lost)
             for example in examples:
                 if limit is not None and writer.out >= limit:
                     writer.reject(Rejected(id=example.id, reason="beyond the limit"))
@@ -60,6 +62,7 @@ def filter_examples(
         finally:
             writer.close()
             asker.close()
+        check_lost(workspace, step, writer, len(lost), inputs.record.out)
         if not writer.out:
             reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
             raise DataError(
@@ -72,27 +75,40 @@ def filter_examples(
 
 def _asked(
     built: Built[Any], examples: Iterator[Example], writer: StageWriter, asker: Asker, limit: int | None
-) -> Iterator[Example]:
+) -> Iterator[tuple[Example, Keep | Drop | Rejected]]:
     """Ask about many examples at once, and about none once the limit is reached."""
     while some := list(islice(examples, READ_TOGETHER)):
         is_full = limit is not None and writer.out >= limit
-        drops = [None] * len(some) if is_full else asker.drops(built, some)
-        for example, drop in zip(some, drops, strict=True):
-            if drop is None:
-                yield example
+        drops = [None] * len(some) if is_full else asker.drops(built, some, lambda example: example.id)
+        yield from ((example, drop or Keep(example)) for example, drop in zip(some, drops, strict=True))
+
+
+def _decided(
+    workspace: Workspace, built: Built[ExampleFilter], examples: Iterator[Example], facts: Facts
+) -> Iterator[tuple[Example, Keep | Drop | Rejected]]:
+    def decide(rows: Iterator[Example]) -> Iterator[tuple[str, Keep | Drop]]:
+        for found in built.component.decide(rows, facts):
+            decision = check_decision(found)
+            if isinstance(decision, Keep):
+                yield decision.example.id, decision
             else:
-                writer.reject(Rejected(id=example.id, reason=printable(f"{built.entry.name}: {drop.reason}")))
+                yield decision[0].id, decision[1]
+
+    yield from decided(workspace, built, "decide", examples, lambda example: example.id, decide)
 
 
-def _filtered(
-    built: Built[ExampleFilter], examples: Iterable[Example], facts: Facts, writer: StageWriter
+def _kept(
+    built: Built[ExampleFilter],
+    decisions: Iterable[tuple[Example, Keep | Drop | Rejected]],
+    writer: StageWriter,
+    lost: list[str],
 ) -> Iterator[Example]:
-    with built.guarded():
-        for decision in built.component.decide(examples, facts):
-            if isinstance(decision, tuple):
-                example, drop = decision
-                writer.reject(Rejected(id=example.id, reason=printable(f"{built.entry.name}: {drop.reason}")))
-            elif not isinstance(decision.example, Example):
-                raise TypeError(f"it kept {type(decision.example).__name__}, which is no example")
-            else:
-                yield decision.example
+    """The examples that are kept; the others are rejected, and those that the filter failed on are lost."""
+    for example, found in decisions:
+        if isinstance(found, Keep):
+            yield found.example
+        elif isinstance(found, Rejected):
+            lost.append(example.id)
+            writer.reject(found)
+        else:
+            writer.reject(Rejected(id=example.id, reason=printable(f"{built.entry.name}: {found.reason}")))
