@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from openvlt.errors import Reject
 from openvlt.interfaces import Chat, Engine, Request
 from openvlt.records import Completion, Message, Rejected, Sampling
+from openvlt.results import check_messages
 from openvlt.store import digest
 
 T = TypeVar("T")
@@ -52,11 +53,11 @@ def converse(
 
     def chat_of(index: int) -> Chat:
         def chat(messages: Sequence[Message], **overrides: Any) -> Completion:
-            mine = runs[index]
+            mine, asked = runs[index], tuple(check_messages(messages))
             with changed:
                 key = digest(mine.key, mine.turn)
                 mine.turn += 1
-                mine.waiting = Request(tuple(messages), key, (samples[index],))
+                mine.waiting = Request(asked, key, (samples[index],))
                 mine.sampling = replace(sampling, **overrides, n=1)
                 changed.notify()
             mine.wake.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import PurePath
 from types import FrameType, TracebackType
@@ -90,7 +91,7 @@ def told(error: BaseException) -> str:
 
 def blamed(error: BaseException) -> Fault | None:
     """The fault of the component whose method raised an exception that met no guard; None if none did."""
-    for frame, _ in reversed(list(_frames(error.__traceback__))):
+    for frame, _ in _frames(error.__traceback__):
         component = frame.f_locals.get("self")
         if (entry := REGISTERED.get(type(component))) is not None:
             return Fault.of(_reason(entry, component, frame.f_code.co_name, error))
@@ -110,23 +111,24 @@ def place(module: str, error: BaseException, function: Any = None) -> str:
     """
     top = module.partition(".")[0]
     passed = [(frame.f_code.co_filename, line, _top(frame)) for frame, line in _frames(error.__traceback__)]
+    function = getattr(function, "fget", function)  # of a property
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     if own := [(file, line) for file, line, of in passed if of == top]:
         file, line = own[-1]
+    elif code is not None and function.__module__.partition(".")[0] != "openvlt":
+        file, line = code.co_filename, code.co_firstlineno
     elif other := [(file, line) for file, line, of in passed if of != "openvlt"]:
         file, line = other[0]
     else:
-        function = getattr(function, "fget", function)  # of a property
-        code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
-        if code is None or getattr(function, "__module__", "").partition(".")[0] == "openvlt":
-            return ""
-        file, line = code.co_filename, code.co_firstlineno
+        return ""
     parts = PurePath(file).parts  # from its package on: the same on every machine
     start = max((index for index, part in enumerate(parts) if part == top), default=len(parts) - 1)
     return f"{'/'.join(parts[start:])}:{line}"
 
 
 def _top(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    spec = frame.f_globals.get("__spec__")  # has the name of a module that is run as __main__ too
+    return str(getattr(spec, "name", "")).partition(".")[0]
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:

@@ -164,6 +164,7 @@ def decided(
                         raise WrongResult(f"it decided on row {id}, which it was not given, or twice")
                     yield waiting.pop(id), decision
                 if waiting:
+                    guard.row = next(iter(waiting))
                     raise WrongResult(f"it made no decision on {len(waiting)} rows")
             return
         except Reject as reject:

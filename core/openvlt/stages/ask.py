@@ -118,7 +118,7 @@ class Ask:
         with rejecting(self.workspace, self.component, "messages", row.example.id):
             return tuple(check_messages(self.messages(row)))
 
-    def _open(self) -> Engine:
+    def _open(self) -> _Checked:
         with self._lock:
             if self._engine is None:
                 with self.model.backend.guarded("open"):
@@ -126,7 +126,7 @@ class Ask:
                     self._engine = self._stack.enter_context(opened)
             return _Checked(self._engine, self.model, self.workspace, self._answered)
 
-    def _ask(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+    def _ask(self, engine: _Checked, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         values: list[list[Value | Rejected]] = [[] for _ in tasks]
         requests: list[tuple[int, Request]] = []
         for index, task in enumerate(tasks):
@@ -136,6 +136,7 @@ class Ask:
                 values[index] = [rejected(task.row.example.id, reject)] * len(task.wanted)
                 continue
             requests.append((index, Request(asked, self._key(task.row), task.wanted)))
+            engine.rows[requests[-1][1].key] = task.row.example.id
         responses = engine.generate([request for _, request in requests], self.sampling)
         for (index, request), response in zip(requests, responses, strict=True):
             row = tasks[index].row
@@ -193,12 +194,17 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """An engine whose replies are those that were asked for. A request that it fails on is rejected."""
+    """An engine whose replies are those that were asked for. A request that it fails on is rejected.
+
+    Attributes:
+        rows: ids of rows by the key of their request, as far as they are known.
+    """
 
     engine: Engine
     model: Resolved
     workspace: Workspace
     answered: Answered
+    rows: dict[str, str] = field(default_factory=dict)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
         try:
@@ -209,7 +215,8 @@ class _Checked:
             return self._one_by_one(requests, sampling, fault)
 
     def _asked(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
-        with self.model.backend.guarded("generate"):
+        row = self.rows.get(requests[0].key, "") if len(requests) == 1 else ""
+        with self.model.backend.guarded("generate", row):
             replies = check_replies(self.engine.generate(requests, sampling), [len(each.samples) for each in requests])
         self.answered.ever, self.answered.failures = True, 0
         return replies

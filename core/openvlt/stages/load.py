@@ -16,7 +16,7 @@ from openvlt.errors import DataError, Reject, RemoteError, UsageError, closest
 from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
-from openvlt.results import check_type
+from openvlt.results import check_size, check_type
 from openvlt.stages.accepting import accepted
 from openvlt.stages.picture_files import changed_file, stamps_of
 from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, lost_too_many, output
@@ -101,7 +101,9 @@ def load(
             raise NotDone(step)
         if known is not None:
             workspace.progress.note(f"{step.name}: {changed} has changed, so the rows are loaded again.")
-        workspace.progress.begin(step.name, limit or reader.size(split), "rows")
+        with source.guarded("size"):
+            size = check_size(reader.size(split))
+        workspace.progress.begin(step.name, limit or size, "rows")
         summary = _load(workspace, step, folder, source, split, limit, held_out_images)
         return output(step, folder, summary, cached=False, started=started)
 
