@@ -98,7 +98,7 @@ class Trial:
             made = ask(self.workspace, "bench", 1, asked, definition, model, Sampling(), trained=True)
         output, result = score(self.workspace, "score", 1, "m", definition, made)
         self.notes.said += result.warnings
-        assert result.score.total == ROWS, "every question counts"
+        assert result.score.n == ROWS, "every question counts"
         return output
 
     def trainer(self, use: str = "broken", verifier: str = "", **options: Any) -> Output:
@@ -136,7 +136,7 @@ ROW = [  # on one row: kind, component, method, what it does there, what the mes
     ("captioner", "broken", "messages", "key", KEY),
     ("captioner", "broken", "parse", "key", KEY),
     ("captioner", "broken-program", "subject", "key", KEY),
-    ("captioner", "broken-program", "subject", "object", "is not a type of JSON values"),
+    ("captioner", "broken-program", "subject", "object", "Unable to serialize unknown type"),
     ("captioner", "broken-program", "open", "key", KEY),
     ("captioner", "broken-program", "open", "number", "returned int, which is no str | None"),
     ("captioner", "broken-program", "close", "key", KEY),

@@ -119,7 +119,7 @@ def guess(
             yield row
             return
         try:
-            with rejecting(workspace, definition.benchmark, f"baseline {baseline}", row.example.id):
+            with rejecting(workspace, definition.benchmark, f"baseline {baseline}", row.example.id, guesser):
                 answer = check_guess(guesser(row.example))
         except Reject as reject:
             yield rejected(row.example.id, reject)

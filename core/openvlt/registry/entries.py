@@ -130,10 +130,10 @@ class Built(Generic[C_co]):
         """The spec that builds the same component again, in this process or another."""
         return {"use": self.entry.id, **self.options}
 
-    def guarded(self, method: str, row: str = "") -> Guard:
+    def guarded(self, method: str, row: str = "", function: object = None) -> Guard:
         """The boundary to the component, around a call of a method: ``with built.guarded("parse", example.id)``.
 
         What it raises that is no error for users and no `Reject` becomes a `Fault` that names plugin, release,
         component, method, row and line; so does a `WrongResult` of the checks in `openvlt.results`.
         """
-        return Guard(self, method, row)
+        return Guard(self, method, row, function)

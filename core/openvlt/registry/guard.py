@@ -26,6 +26,8 @@ class Guard:
     Args:
         built: the component.
         method: that is called, for the message.
+        row: see below.
+        function: that is called, where it is no method of the component.
 
     Attributes:
         row: id of the row a call is about; empty for none.
@@ -35,9 +37,10 @@ class Guard:
         PluginError: it needs a package that is not installed.
     """
 
-    __slots__ = ("_built", "_method", "row")
+    __slots__ = ("_built", "_function", "_method", "row")
 
-    def __init__(self, built: Built[Any], method: str, row: str) -> None:
+    def __init__(self, built: Built[Any], method: str, row: str, function: object = None) -> None:
+        self._function = function
         self._built = built
         self._method = method
         self.row = row
@@ -48,14 +51,14 @@ class Guard:
         if error is None or isinstance(error, OpenvltError | MemoryError) or (self.row and isinstance(error, Reject)):
             return  # each has a sentence of its own
         if isinstance(error, Exception | SystemExit):
-            raise fault(self._built, self._method, error, self.row) from error
+            raise fault(self._built, self._method, error, self.row, self._function) from error
 
 
-def fault(built: Built[Any], method: str, error: BaseException, row: str = "") -> PluginError:
+def fault(built: Built[Any], method: str, error: BaseException, row: str = "", function: object = None) -> PluginError:
     """The error for an exception of a component; see `Guard`."""
     from openvlt import system
 
-    found = Fault.of(reason(built, method, error), row)
+    found = Fault.of(reason(built, method, error, function), row)
     found.transient = isinstance(error, OSError) and error.errno in system.OF_MACHINE
     if isinstance(error, ModuleNotFoundError) and error.name:
         from openvlt.registry.targets import install_command, is_installed
@@ -65,13 +68,13 @@ def fault(built: Built[Any], method: str, error: BaseException, row: str = "") -
     return found
 
 
-def reason(built: Built[Any], method: str, error: BaseException) -> str:
+def reason(built: Built[Any], method: str, error: BaseException, function: object = None) -> str:
     """What failed, how and where: ``teacher chat (openvlt-x 1.2) failed in parse: KeyError: 'a' (x/chat.py:41)``."""
-    return _reason(built.entry, built.component, method, error)
+    return _reason(built.entry, type(built.component), method, error, function)
 
 
-def _reason(entry: Entry, component: object, method: str, error: BaseException) -> str:
-    where = place(type(component).__module__, error, getattr(type(component), method, None))
+def _reason(entry: Entry, component: type, method: str, error: BaseException, function: object = None) -> str:
+    where = place(component.__module__, error, function or getattr(component, method, None))
     return f"{named(entry)} failed in {method}: {told(error)}{where and f' ({where})'}"
 
 
@@ -92,8 +95,8 @@ def told(error: BaseException) -> str:
 def blamed(error: BaseException) -> Fault | None:
     """The fault of the component whose method raised an exception that met no guard; None if none did."""
     for frame, _ in _frames(error.__traceback__):
-        component = frame.f_locals.get("self")
-        if (entry := REGISTERED.get(type(component))) is not None:
+        component = type(frame.f_locals.get("self"))
+        if (entry := REGISTERED.get(component)) is not None:
             return Fault.of(_reason(entry, component, frame.f_code.co_name, error))
     return None
 

@@ -31,7 +31,9 @@ _END = object()
 
 
 @contextmanager
-def rejecting(workspace: Workspace, built: Built[Any], method: str, row: str) -> Iterator[None]:
+def rejecting(
+    workspace: Workspace, built: Built[Any], method: str, row: str, function: object = None
+) -> Iterator[None]:
     """`Built.guarded` for a call about one row: a fault rejects the row too.
 
     Raises:
@@ -39,7 +41,7 @@ def rejecting(workspace: Workspace, built: Built[Any], method: str, row: str) ->
         Fault: it failed, and the recipe is strict.
     """
     try:
-        with built.guarded(method, row):
+        with built.guarded(method, row, function):
             yield
     except Fault as fault:
         raise workspace.survived(fault) from fault

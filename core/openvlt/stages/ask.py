@@ -216,7 +216,7 @@ class _Checked:
 
     def _asked(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
         row = self.rows.get(requests[0].key, "") if len(requests) == 1 else ""
-        with self.model.backend.guarded("generate", row):
+        with self.model.backend.guarded("generate", row, self.engine.generate):
             replies = check_replies(self.engine.generate(requests, sampling), [len(each.samples) for each in requests])
         self.answered.ever, self.answered.failures = True, 0
         return replies

@@ -64,11 +64,10 @@ class _Made(_Captions):
 
     def keys(self, row: Row) -> list[str]:
         try:
-            with rejecting(self.workspace, self.captioner, "subject", row.example.id):
-                subject = self.captioner.component.subject(row.example)
-                return [numbered(digest(self.identity, subject), 0)] if subject else []
+            _, key = self._subject(row)
         except Reject as reject:
             return [digest(self.identity, "rejected", reject.reason)]
+        return [key] if key else []
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         self._open()
@@ -84,6 +83,12 @@ class _Made(_Captions):
         with suppress(Reject), rejecting(self.workspace, self.captioner, "close", ""):  # its captions are here
             self._stack.close()
 
+    def _subject(self, row: Row) -> tuple[Any, str]:
+        """The subject of a row, and its key; none for an empty one."""
+        with rejecting(self.workspace, self.captioner, "subject", row.example.id):
+            subject = self.captioner.component.subject(row.example)
+            return subject, numbered(digest(self.identity, subject), 0) if subject else ""
+
     def _open(self) -> None:
         if self._caption is None:
             with self.captioner.guarded("open"):
@@ -93,8 +98,7 @@ class _Made(_Captions):
     def _made(self, row: Row) -> Any:
         assert self._caption is not None
         try:
-            with rejecting(self.workspace, self.captioner, "subject", row.example.id):
-                subject = self.captioner.component.subject(row.example)
+            subject, _ = self._subject(row)
             with rejecting(self.workspace, self.captioner, "open", row.example.id):
                 return check_made(self._caption(subject), self.value_type)
         except Reject as reject:

@@ -218,9 +218,10 @@ class Streaming(TraceFilter):
 
     def choose_all(self, rows: Any) -> Any:
         for example, judged in rows:
-            found = self.says("choose_all", example.question, judged)
-            if self.does != "forget" or example.id != BAD:
-                yield example, found
+            if self.does != "forget":
+                yield example, self.says("choose_all", example.question, judged)
+            elif example.id != BAD:
+                yield example, judged
 
 
 @dataclass(frozen=True)
