@@ -182,14 +182,20 @@ ROW = [  # on one row: kind, component, method, what it does there, what the mes
     ("benchmark", "broken", "guess", "None", "returned NoneType, not text"),
     ("benchmark", "broken", "aggregate", "key", KEY),
 ]
-NAMES = {"chat": "run", "guess": "baseline one"}
+NAMES = {
+    ("broken-chat", "chat"): "run",
+    ("broken", "guess"): "baseline one",
+    ("broken-program", "open"): "the function of open",
+    ("broken-program", "opening"): "open",
+}
 WITHOUT_ROW = {"close", "counts", "aggregate"}
 WITHOUT_ID = {"examples"}
 
 
 def said(text: str, kind: str, use: str, method: str, problem: str) -> None:
     """A message names component, plugin, method, problem, file and line."""
-    named = f"{kind} {use} (file:openvlt_broken) failed in {NAMES.get(method, method)}: "
+    method = NAMES.get((use, method), method)
+    named = f"{kind} {use} (file:openvlt_broken) failed in {method}: "
     assert named in text and problem in text and "(openvlt_broken.py:" in text, text
 
 
@@ -287,7 +293,7 @@ def test_a_component_that_fails_as_a_whole_ends_its_stage(
 ) -> None:
     with pytest.raises(OpenvltError) as error:
         getattr(trial(), kind)(use, at=at, does=does)
-    said(str(error.value), kind, use, {"opening": "open"}.get(at, at), problem)
+    said(str(error.value), kind, use, at, problem)
 
 
 def test_a_generator_that_raises_loses_the_rows_that_follow(trial: Callable[..., Trial]) -> None:

@@ -99,7 +99,7 @@ class _Made(_Captions):
         assert self._caption is not None
         try:
             subject, _ = self._subject(row)
-            with rejecting(self.workspace, self.captioner, "open", row.example.id):
+            with rejecting(self.workspace, self.captioner, "the function of open", row.example.id, self._caption):
                 return check_made(self._caption(subject), self.value_type)
         except Reject as reject:
             return rejected(row.example.id, reject)
