@@ -13,7 +13,7 @@ import PIL.Image
 import pytest
 from made import Bench, Heard
 
-from openvlt.errors import DataError, OpenvltError, PluginError
+from openvlt.errors import DataError, OpenvltError
 from openvlt.registry import Registry
 from openvlt.stages.caption import caption
 from openvlt.stages.load import load
@@ -184,7 +184,11 @@ def test_a_program_may_have_nothing_to_say(
 @pytest.mark.parametrize(
     ("does", "error", "said"),
     [
-        ("fails", DataError, r"3 x captioner program \(file:program\) failed in the function of open: KeyError: 'cell' \(program.py:"),
+        (
+            "fails",
+            DataError,
+            r"3 x captioner program \(file:program\) failed in the function of open: KeyError: 'cell' \(program.py:",
+        ),
         ("wrong", DataError, r"3 x captioner program \(file:program\) failed in the function of open: it returned"),
     ],
 )

@@ -50,14 +50,16 @@ def test_what_is_no_trace_is_a_rejected_row_whenever_it_is_read(stages: Bench, p
 def test_rows_that_a_component_fails_on_are_rejected_for_it(stages: Bench, parses: Any) -> None:
     rows = stages.load(n=4)
     parses(KeyError("x"))
-    reason = r"8 x teacher tutor \(file:openvlt_fake\) failed in parse: KeyError: 'x' \(test_component_results\.py:\d+\)"
+    reason = (
+        r"8 x teacher tutor \(file:openvlt_fake\) failed in parse: KeyError: 'x' \(test_component_results\.py:\d+\)"
+    )
     with pytest.raises(DataError, match=reason):
         stages.distill(rows)
 
 
 @pytest.mark.parametrize(
     ("replies", "told"),
-    [([], "returned 0 replies to 4 requests"), ([[]] * 4, "did not return 2 completions"), (None, "TypeError")],
+    [([], "returned 0 replies to 4 requests"), ([[]] * 4, "did not return 2 completions"), (None, "returned NoneType")],
 )
 def test_an_engine_that_does_not_reply_to_each_request_is_named(
     stages: Bench, monkeypatch: pytest.MonkeyPatch, replies: Any, told: str
