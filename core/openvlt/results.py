@@ -82,7 +82,7 @@ def check_example(found: Any) -> Example:
     for name in ("id", "question", "answer"):
         _check_text(name, getattr(example, name))
     if not example.id:
-        raise WrongResult("it returned an example without an id")
+        raise Reject("empty id")
     if example.unit is not None:
         _check_text("unit", example.unit)
     if not isinstance(example.choices, tuple | list):

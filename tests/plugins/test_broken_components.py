@@ -315,10 +315,30 @@ def test_a_generation_with_some_rewards_goes_on(trial: Callable[..., Trial]) -> 
     assert trial().trainer(verifier="key").record.counts["it/error"] == 1
 
 
-@pytest.mark.parametrize("at", ["batch_rows"])
-def test_a_method_that_only_a_plan_calls(at: str, trial: Callable[..., Trial]) -> None:
+def test_a_strict_training_ends_with_the_first_failure_of_a_verifier(trial: Callable[..., Trial]) -> None:
+    with pytest.raises(Fault, match="on row 7") as fault:
+        trial(strict=True).trainer(verifier="key")
+    said(str(fault.value), "verifier", "broken", "verify", KEY)
+
+
+def test_a_method_that_no_stage_guards_is_blamed_by_the_command_line(trial: Callable[..., Trial]) -> None:
     from openvlt.registry.guard import blamed
 
     with pytest.raises(KeyError) as error:
-        trial().trainer(at=at)
-    said(str(blamed(error.value)), "trainer", "broken", at, KEY)
+        trial().trainer(at="batch_rows")
+    said(str(blamed(error.value)), "trainer", "broken", "batch_rows", KEY)
+
+
+def test_a_component_is_named_with_its_release(trial: Callable[..., Trial]) -> None:
+    from openvlt.registry.guard import named
+
+    entry = trial().build("verifier", "answer").entry
+    assert entry.version and named(entry) == f"verifier answer (openvlt {entry.version})"
+    assert named(replace(entry, id="my-plugin/answer", version="1.2")) == "verifier answer (my-plugin 1.2)"
+
+
+def test_what_a_fault_says_can_be_stored() -> None:
+    from openvlt.registry.guard import told
+
+    assert told(ValueError("a\0\n \ud800 b.")) == "ValueError: a\\x00 \\ud800 b"
+    assert len(told(ValueError("x" * 10_000))) < 400
