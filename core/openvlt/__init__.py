@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from openvlt.errors import (
         DataError as DataError,
+        Fault as Fault,
         OpenvltError as OpenvltError,
         PluginError as PluginError,
         Reject as Reject,
@@ -119,7 +120,9 @@ for _variable, _off in {
 _HOMES = {
     "openvlt.stages.commands": ("command_output",),
     "openvlt.stratify": ("allocate",),
-    "openvlt.errors": ("DataError", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError", "first_line"),
+    "openvlt.errors": (
+        "DataError", "Fault", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError", "first_line",
+    ),
     "openvlt.extraction": ("after_thinking", "extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.integrations.handover": ("handed_over",),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
-from made import Bench
+from made import Bench, Heard
 
 from judge_endpoint import Endpoint
 from openvlt import (
@@ -127,13 +128,18 @@ def test_a_fact_is_a_number_or_a_text(choose: Any, says: str, value: Any) -> Non
     [
         ("nan", "no finite number"),
         ("infinite", "no finite number"),
-        ("list", "told list"),
+        ("list", "it returned list"),
         ("fails", "KeyError"),
     ],
 )
-def test_what_is_no_value_names_the_fact(choose: Any, says: str, said: str) -> None:
-    with pytest.raises(PluginError, match=f"The fact colour failed: .*({said})"):
+def test_what_is_no_value_names_the_fact(stages: Bench, choose: Any, says: str, said: str) -> None:
+    stages.workspace.progress = heard = Heard()
+    with pytest.raises(OpenvltError, match="the filters keep no example"):
         choose({"colour": Needed(built(Colour(says), "fact"))})
+    assert any(re.search(f"fact colour .*{said}", note) for note in heard.notes)
+    stages.workspace.strict = True
+    with pytest.raises(PluginError, match=f"fact colour .*{said}"):
+        choose({"other": Needed(built(Colour(says), "fact"))}, n=7)
 
 
 def test_a_model_is_asked_about_each_example_once(choose: Any, endpoint: Endpoint, monkeypatch: Any) -> None:

@@ -68,6 +68,7 @@ def looking(tmp_path: Path, fake_plugin: Path, fake_model: Path, fake: Any, monk
 
 @pytest.mark.parametrize("name", ["reddish", "grouped"])
 def test_a_verifier_sees_the_pixels_in_its_worker(looking: Bench, name: str) -> None:
+    looking.workspace.reject_above = 0.2
     traces = looking.distill(looking.load(n=5), k=1)
     made = looking.verify(traces, seen={"use": name})
     verdicts = [judged.verdicts["seen"] for row in made.rows() for judged in row.judged]

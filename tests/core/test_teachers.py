@@ -11,7 +11,7 @@ import pytest
 from made import Bench, bench
 
 from openvlt import Model
-from openvlt.errors import OpenvltError, PluginError
+from openvlt.errors import DataError, OpenvltError
 from openvlt.stages.distill import distill
 from openvlt.stages.workspace import Output
 from openvlt.store import open_home
@@ -136,9 +136,9 @@ def test_what_a_program_does_not_solve_is_counted(
     assert (made.record.out, made.record.rejected) == (out, rejected)
 
 
-@pytest.mark.parametrize(("does", "said"), [("fails", "KeyError"), ("wrong", "it wrote str, which is no trace")])
+@pytest.mark.parametrize(("does", "said"), [("fails", "KeyError"), ("wrong", "it returned str, not a Trace")])
 def test_a_program_that_fails_is_named(teaching: Bench, does: str, said: str) -> None:
-    with pytest.raises(PluginError, match=f"The teacher solver failed: .*{said}"):
+    with pytest.raises(DataError, match=f"6 x teacher solver .* failed in the function of open: .*{said}"):
         solve(teaching, teaching.load(n=2), does=does)
 
 

@@ -121,7 +121,7 @@ class Trial:
             with self._chatting(models_of_run(teacher), component.sampling) as chat:
                 yield lambda example, caption: component.run(example, caption, chat)
         else:
-            with teacher.guarded(), component.open(self.workspace.images.read) as write:
+            with teacher.guarded("open"), component.open(self.workspace.images.read) as write:
                 yield lambda example, caption: write(example, caption, 0) or "no chain"
 
     @contextmanager
@@ -132,7 +132,7 @@ class Trial:
             with self._chatting(models_of_run(captioner), component.sampling) as chat:
                 yield lambda example: component.run(example.images, chat) if example.images else None
         else:
-            with captioner.guarded(), component.open(self.workspace.images.read) as caption:
+            with captioner.guarded("open"), component.open(self.workspace.images.read) as caption:
                 yield lambda example: caption(subject) or None if (subject := component.subject(example)) else None
 
     def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from openvlt.errors import Reject
 from openvlt.interfaces import Chat, Engine, ImageReader, Request
 from openvlt.records import Completion, Message, Rejected, Sampling
+from openvlt.results import check_messages
 from openvlt.store import digest
 
 T = TypeVar("T")
@@ -74,11 +75,11 @@ def converse(
 
     def chat_of(index: int) -> Chat:
         def ask(messages: Sequence[Message], model: str, overrides: Mapping[str, Any]) -> Completion:
-            mine = runs[index]
+            mine, asked = runs[index], tuple(check_messages(messages))
             with changed:
                 key = digest(mine.key, mine.turn)
                 mine.turn += 1
-                mine.waiting = Request(tuple(messages), key, (samples[index],))
+                mine.waiting = Request(asked, key, (samples[index],))
                 mine.sampling, mine.model = replace(sampling, **overrides, n=1), model
                 changed.notify()
             mine.wake.wait()

@@ -16,6 +16,7 @@ from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.results import check_size
 from openvlt.stages.filter import Choice, Choosing, filter_examples, needs
 from openvlt.stages.load import check_rows, check_split, load
 from openvlt.stages.workspace import Output, Workspace
@@ -44,7 +45,8 @@ class Load(RowStage):
 
     @cached_property
     def most(self) -> int | None:
-        known = (self.limit, self.source.component.size(self.data.split))
+        with self.source.guarded("size"):
+            known = (self.limit, check_size(self.source.component.size(self.data.split)))
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
@@ -53,8 +55,9 @@ class Load(RowStage):
     def check(self, workspace: Workspace) -> None:
         with located(lambda: self.position("split")):
             check_split(self.source, self.data.split)
-        with located(lambda: self.position("source")), self.source.guarded():
-            check_rows(self.source.component, f"source {self.source.entry.name}", self.data.split)
+        reader = self.source.component
+        with located(lambda: self.position("source")):
+            check_rows(workspace, self.source, reader, f"source {self.source.entry.name}", self.data.split)
 
     def rows(self, context: Context) -> Output:
         held_out = context.held_out_images(self.questions)

@@ -110,5 +110,5 @@ def check_choice(workspace: Workspace, choice: Choice) -> None:
         for verifier, judging in need.verifiers.items():
             check_asked(workspace, judging, f"verifiers.{verifier}.model")
         if isinstance(need.fact.component, ProgramFact):
-            with need.fact.guarded():
+            with need.fact.guarded("revision"):
                 need.fact.component.revision()

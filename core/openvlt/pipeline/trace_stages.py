@@ -68,7 +68,7 @@ def _check(built: Built[Any], models: Mapping[str, Model], workspace: Workspace,
     for name, model in models.items():
         check_model(workspace, model, f"{built.entry.kind} {built.entry.name}", f"{key}.{name}", reply)
     if isinstance(built.component, Program):
-        with built.guarded():
+        with built.guarded("revision"):
             built.component.revision()
 
 

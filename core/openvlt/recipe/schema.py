@@ -185,6 +185,7 @@ class Recipe(_Block):
         bench_tokens: maximum length of a response to a benchmark, in tokens.
         seed: of everything random.
         reject_above: share of rejected rows at which a stage stops.
+        strict: True to end with the first component that fails, instead of counting what it fails on.
         executor: where models run.
     """
 
@@ -203,6 +204,7 @@ class Recipe(_Block):
     bench_tokens: int = Field(2048, ge=1, strict=True)
     seed: int = Field(0, ge=0, lt=2**32, strict=True)
     reject_above: float = Field(0.1, ge=0, le=1)
+    strict: bool = Field(False, strict=True)
     executor: Annotated[ExecutorSpec, BeforeValidator(_executor)] = ExecutorSpec()
 
     _positions: SourcePositions | None = PrivateAttr(None)

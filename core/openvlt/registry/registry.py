@@ -15,6 +15,7 @@ from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
 from openvlt.registry import discovery, registration
 from openvlt.registry.entries import Built, Entry, Plugin, Spec, Where
+from openvlt.registry.guard import place, told
 from openvlt.registry.targets import missing
 
 if TYPE_CHECKING:
@@ -165,9 +166,10 @@ class Registry:
             call = self.hooks.subset_hook_caller(hook_name, [other for other in plugins if other is not plugin])
             try:
                 call(**event)
-            except Exception as error:  # the boundary: a tracker that fails must not cost a run
-                name, problem = self.hooks.get_name(plugin), f"{type(error).__name__}: {error}"
-                debug = log.isEnabledFor(logging.DEBUG)
+            except (Exception, SystemExit) as error:
+                name, debug = self.hooks.get_name(plugin), log.isEnabledFor(logging.DEBUG)
+                where = place(getattr(plugin, "__name__", ""), error)
+                problem = f"{told(error)} ({where})"
                 log.warning("plugin '%s' failed in %s, the run continues: %s", name, hook_name, problem, exc_info=debug)
 
 

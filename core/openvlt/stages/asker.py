@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeAlias, TypeGuard, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 from openvlt import forks
 from openvlt.errors import Reject, RemoteError, UsageError, first_line
@@ -22,6 +21,8 @@ from openvlt.interfaces import Asking, Drop, Program
 from openvlt.keys import KEYS, endpoint_key, mask_keys
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row
 from openvlt.registry import Built
+from openvlt.results import check_drop, check_messages
+from openvlt.stages.accepting import dropped, rejecting
 from openvlt.stages.ask import MODEL, Ask
 from openvlt.stages.filling import Filling, Task, Value
 from openvlt.stages.progress import Quiet
@@ -30,6 +31,7 @@ from openvlt.store import ValueStore
 
 S = TypeVar("S")
 T = TypeVar("T")
+U = TypeVar("U")
 AskingBuilt: TypeAlias = Built[Asking[Any, Any]]
 
 
@@ -43,7 +45,7 @@ class Asker:
     """
 
     def __init__(self, workspace: Workspace, *, in_step: bool = False) -> None:
-        self._workspace = replace(workspace, progress=Quiet())
+        self._workspace, self._told = replace(workspace, progress=Quiet()), workspace
         self._in_step = in_step
         self._works: dict[str, _Replies] = {}
         self._stores: dict[str, ValueStore] = {}
@@ -73,25 +75,47 @@ class Asker:
             with work.limited():
                 return [reply for (reply,) in filling.of(rows)]
 
-    def drops(self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S]) -> list[Drop | None]:
-        """What a filter decides on each of its subjects, in order; what has no usable reply is dropped."""
-        decisions = self.decisions(built, subjects)
-        return [Drop(each.reason) if isinstance(each, Rejected) else each for each in decisions]
+    def drops(
+        self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S], id_of: Callable[[S], str]
+    ) -> list[Drop | Rejected | None]:
+        """What a filter decides on each of its subjects; what has no usable reply is dropped. See `decisions`."""
+        is_decision = lambda said: said is None or isinstance(said, Drop)  # noqa: E731
+        return self.decisions(built, subjects, id_of, is_decision, check_drop, dropped)
 
-    def decisions(self, built: Built[Asking[S, T]], subjects: Sequence[S]) -> list[T | Rejected]:
-        """What a component decides on each of its subjects, in order; `Rejected` where it has no usable reply.
+    def decisions(
+        self,
+        built: Built[Asking[S, T]],
+        subjects: Sequence[S],
+        id_of: Callable[[S], str],
+        is_decision: Callable[[Any], bool],
+        check: Callable[[Any], T],
+        refused: Callable[[str, Reject], U],
+    ) -> list[T | U]:
+        """What a component decides on each of its subjects, in order.
+
+        Args:
+            built: the component.
+            subjects: examples or claims.
+            id_of: the id of a subject's row.
+            is_decision: tells a decision from a prompt, where the model need not be asked.
+            check: the decision, checked.
+            refused: the decision where the component fails, rejects the row or has no usable reply.
 
         Raises:
             OpenvltError: the component failed, or its model cannot be asked.
             RemoteError: some requests failed for now.
         """
-        component, found, prompts = built.component, dict[int, T | Rejected](), dict[int, Sequence[Message]]()
+        component, found, prompts = built.component, dict[int, T | U](), dict[int, Sequence[Message]]()
         for index, subject in enumerate(subjects):
-            asked = _decided(built, partial(component.messages, subject))
-            if _is_prompt(asked):
-                prompts[index] = asked
-            else:
-                found[index] = cast(T | Rejected, asked)
+            try:
+                with rejecting(self._told, built, "messages", id_of(subject)):
+                    asked: Any = component.messages(subject)
+                    if is_decision(asked):
+                        found[index] = check(asked)
+                    else:
+                        prompts[index] = check_messages(asked)
+            except Reject as reject:
+                found[index] = refused(id_of(subject), reject)
         replies = self.ask(built, list(prompts.values())) if prompts else []
         lost = Counter(each.reason for each in replies if isinstance(each, Rejected) and each.transient)
         if lost:
@@ -103,9 +127,13 @@ class Asker:
             )
         for index, reply in zip(prompts, replies, strict=True):
             if isinstance(reply, Rejected):
-                found[index] = Rejected(id="", reason=f"no reply: {reply.reason}")
-            else:
-                found[index] = _decided(built, partial(component.parse, reply, subjects[index]))
+                found[index] = refused(id_of(subjects[index]), Reject(f"no reply: {reply.reason}"))
+                continue
+            try:
+                with rejecting(self._told, built, "parse", id_of(subjects[index])):
+                    found[index] = check(component.parse(reply, subjects[index]))
+            except Reject as reject:
+                found[index] = refused(id_of(subjects[index]), reject)
         return [found[index] for index in range(len(subjects))]
 
     def open(self, built: AskingBuilt) -> None:
@@ -185,19 +213,6 @@ def check_served(model: Model, who: str, key: str = "model") -> None:
             f"The {who} asks '{model.id}', which no endpoint serves; a training can ask no other.",
             f"Serve it ('vllm serve {model.id}') and name its address: {key}.url=[http://HOST:8000/v1].",
         )
-
-
-def _decided(built: AskingBuilt, decide: Callable[[], T]) -> T | Rejected:
-    """What a component says, or that it rejects its subject."""
-    try:
-        with built.guarded():
-            return decide()
-    except Reject as reject:
-        return Rejected(id="", reason=reject.reason)
-
-
-def _is_prompt(said: object) -> TypeGuard[Sequence[Message]]:
-    return isinstance(said, list | tuple) and bool(said) and all(isinstance(each, Message) for each in said)
 
 
 def _close(stack: ExitStack, process: int) -> None:

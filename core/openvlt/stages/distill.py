@@ -11,6 +11,7 @@ from openvlt.errors import Reject
 from openvlt.interfaces import ProgramTeacher, Teacher
 from openvlt.records import Example, Rejected, Row, Trace
 from openvlt.registry import Built
+from openvlt.results import check_type
 from openvlt.stages.ask import MODEL, Ask
 from openvlt.stages.filling import Value
 from openvlt.stages.make import Make, Opened
@@ -66,9 +67,7 @@ def _made(workspace: Workspace, teacher: Built[ProgramTeacher]) -> Make:
         trace = opened(row.example, row.caption, sample)
         if trace is None:
             raise Reject("the program writes no chain")
-        if not isinstance(trace, Trace):
-            raise TypeError(f"it wrote {type(trace).__name__}, which is no trace")
-        return replace(trace, sample=sample)
+        return replace(check_type(trace, Trace, "a Trace"), sample=sample)
 
     return Make(
         workspace, teacher, "distill", Trace,

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, Protocol
 
-from openvlt.errors import Reject, RemoteError
+from openvlt.errors import Reject, RemoteError, WrongResult
 from openvlt.interfaces import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact, Verifier
 from openvlt.records import Example, Judged, Model, Rejected, Row, Trace
 from openvlt.registry import Built
+from openvlt.results import check_example
+from openvlt.stages.accepting import rejected, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.distill import chains
 from openvlt.stages.filling import Filling, Work
 from openvlt.stages.make import Make
-from openvlt.stages.progress import Quiet
+from openvlt.stages.progress import Progress, Quiet
 from openvlt.stages.verify import Verifying
 from openvlt.stages.workspace import Workspace
 from openvlt.store import ValueStore, digest
@@ -57,7 +59,7 @@ class FactFinder:
 
     def __init__(self, workspace: Workspace, needed: Mapping[str, Needed], given: Facts) -> None:
         self._stack = ExitStack()
-        workspace = replace(workspace, progress=Quiet())
+        workspace = replace(workspace, progress=_Notes(workspace.progress))
         self._ways = {name: _way(workspace, each, self._stack) for name, each in needed.items()}
         self._needed = needed
         self._found: dict[str, dict[str, FactValue]] = {name: {} for name in needed}
@@ -82,9 +84,8 @@ class FactFinder:
                     "Run the same command again: it keeps what is done and retries only those.",
                 )
             for example, value in zip(examples, values, strict=True):
-                with self._needed[name].fact.guarded():
-                    if (told := _checked(value)) is not None:
-                        self._found[name][example.id] = told
+                if value is not None and not isinstance(value, Rejected):
+                    self._found[name][example.id] = value
 
     def counts(self) -> dict[str, float]:
         """How many examples have a value, by fact."""
@@ -96,18 +97,27 @@ class FactFinder:
 
 
 def _checked(value: object) -> FactValue | None:
-    """The value of a fact, if it is one; None for one that was rejected.
+    """The value of a fact, if it is one.
 
     Raises:
-        TypeError, ValueError: it is neither a finite number nor a text.
+        WrongResult: it is neither a finite number nor a text.
     """
-    if value is None or isinstance(value, Rejected):
-        return None
-    if not isinstance(value, bool | int | float | str):
-        raise TypeError(f"it told {type(value).__name__}, which is neither a number nor a text")
+    if value is not None and not isinstance(value, bool | int | float | str):
+        raise WrongResult(f"it returned {type(value).__name__}, which is neither a number nor a text")
     if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"it told {value}, which is no finite number")
+        raise WrongResult(f"it returned {value}, which is no finite number")
     return value
+
+
+def _is_value(said: object) -> bool:
+    return said is None or isinstance(said, bool | int | float | str)
+
+
+class _Notes(Quiet):
+    """Shows the notes of what is done within a stage, and no progress."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.note = shown.note  # type: ignore[method-assign]
 
 
 class _Way(Protocol):
@@ -153,7 +163,8 @@ class _Asked:
         self.identity = digest(fact.identity, self.folders)
 
     def values(self, examples: Sequence[Example]) -> Sequence[FactValue | Rejected | None]:
-        return self._asker.decisions(self._fact, examples)
+        ids = lambda example: example.id  # noqa: E731
+        return self._asker.decisions(self._fact, examples, ids, _is_value, _checked, rejected)
 
 
 class _Sampled:
@@ -161,6 +172,7 @@ class _Sampled:
 
     def __init__(self, workspace: Workspace, needed: Needed, stack: ExitStack) -> None:
         assert needed.teacher is not None
+        self._workspace = workspace
         self._fact: Built[SampledFact] = needed.fact
         models = {name: workspace.resolve(model) for name, model in needed.models.items()}
         teaching = chains(workspace, needed.teacher, models)
@@ -183,10 +195,10 @@ class _Sampled:
 
     def _shown(self, example: Example) -> Row | Rejected:
         try:
-            with self._fact.guarded():
-                return Row(example=self._fact.component.shown(example))
+            with rejecting(self._workspace, self._fact, "shown", example.id):
+                return Row(example=check_example(self._fact.component.shown(example)))
         except Reject as reject:
-            return Rejected(id=example.id, reason=reject.reason)
+            return rejected(example.id, reject)
 
     def _rated(self, row: Row, sampled: Sequence[Any], judged: Sequence[Any]) -> FactValue | Rejected | None:
         for each in (*sampled, *judged):
@@ -194,10 +206,10 @@ class _Sampled:
                 return each
         found = [Judged(trace=trace, verdicts=each) for trace, each in zip(row.traces, judged, strict=True)]
         try:
-            with self._fact.guarded():
-                return self._fact.component.rate(row.example, found)
+            with rejecting(self._workspace, self._fact, "rate", row.example.id):
+                return _checked(self._fact.component.rate(row.example, found))
         except Reject as reject:
-            return Rejected(id=row.example.id, reason=reject.reason)
+            return rejected(row.example.id, reject)
 
 
 class _Filled:

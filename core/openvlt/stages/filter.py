@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
-from openvlt.errors import DataError
+from openvlt.errors import DataError, Reject as RejectRow
 from openvlt.interfaces import AskingExampleFilter, Drop, ExampleFilter, Facts, Keep, LookingExampleFilter
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.accepting import printable
+from openvlt.results import check_decision, check_drop, printable
+from openvlt.stages.accepting import check_lost, decided, dropped, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.facts import FactFinder, Needed
 from openvlt.stages.filling import READ_TOGETHER
@@ -21,6 +22,7 @@ from openvlt.store import StageWriter
 
 Reject: TypeAlias = Callable[[Rejected], None]
 """Told of each example that a filter drops."""
+_Decided: TypeAlias = tuple[Example, Keep | Drop | Rejected]
 FEWEST_TOGETHER = 32
 """Examples that a model is asked about together, however few are wanted."""
 
@@ -55,12 +57,14 @@ class Choosing:
 
     Attributes:
         replies: names of the folders of values that the choice is made of.
+        lost: examples that a filter failed on so far.
     """
 
     def __init__(self, workspace: Workspace, choice: Choice, given: Facts) -> None:
         self.choice = choice
+        self.lost = 0
+        self._workspace = workspace
         self._asker = Asker(workspace)
-        self._read = workspace.images.read
         self._finder = FactFinder(workspace, choice.facts, given)
         asked = self._asker.identities(choice.filters)
         self.replies = [*asked, *self._finder.folders]
@@ -70,14 +74,18 @@ class Choosing:
         self._out = 0
 
     def kept(self, examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
-        """Yield the examples that all filters keep, also beyond the limit."""
+        """Yield the examples that all filters keep, also beyond the limit.
+
+        Those that a filter failed on are counted as lost.
+        """
         unknown = set(self.choice.facts)
         for built in self.choice.filters:
             if needed := [name for name in needs(built) if name in unknown]:
                 unknown -= {*needed}
                 examples = self._known(needed, examples, reject)
             is_asking = isinstance(built.component, AskingExampleFilter)
-            examples = self._asked(built, examples, reject) if is_asking else self._decided(built, examples, reject)
+            found = self._asked(built, examples, reject) if is_asking else self._decided(built, examples)
+            examples = self._kept(built, found, reject)
         for example in examples:
             self._out += 1
             yield example
@@ -105,39 +113,53 @@ class Choosing:
             self._finder.find(needed, some)
             yield from some
 
-    def _asked(self, built: Built[Any], examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
+    def _asked(self, built: Built[Any], examples: Iterator[Example], reject: Reject) -> Iterator[_Decided]:
         for some in self._some(examples, reject):
-            for example, drop in zip(some, self._asker.drops(built, some), strict=True):
-                if drop is None:
-                    yield example
-                else:
-                    reject(_dropped(built, example, drop.reason))
+            drops = self._asker.drops(built, some, lambda example: example.id)
+            yield from ((example, drop or Keep(example)) for example, drop in zip(some, drops, strict=True))
 
-    def _decided(self, built: Built[ExampleFilter], examples: Iterator[Example], reject: Reject) -> Iterator[Example]:
-        with built.guarded():
-            for decision in self._decisions(built.component, examples):
-                if isinstance(decision, tuple):
-                    example, drop = decision
-                    reject(_dropped(built, example, drop.reason))
-                elif not isinstance(decision.example, Example):
-                    raise TypeError(f"it kept {type(decision.example).__name__}, which is no example")
-                else:
-                    yield decision.example
+    def _decided(self, built: Built[ExampleFilter], examples: Iterator[Example]) -> Iterator[_Decided]:
+        component = built.component
+        if isinstance(component, LookingExampleFilter):
+            return self._looked(built, component, examples)
 
-    def _decisions(
-        self, component: ExampleFilter, examples: Iterator[Example]
-    ) -> Iterator[Keep | tuple[Example, Drop]]:
-        if not isinstance(component, LookingExampleFilter):
-            yield from component.decide(examples, self._finder.facts)
-            return
+        def decide(rows: Iterator[Example]) -> Iterator[tuple[str, Keep | Drop]]:
+            for found in component.decide(rows, self._finder.facts):
+                decision = check_decision(found)
+                if isinstance(decision, Keep):
+                    yield decision.example.id, decision
+                else:
+                    yield decision[0].id, decision[1]
+
+        return decided(self._workspace, built, "decide", examples, lambda example: example.id, decide)
+
+    def _looked(
+        self, built: Built[Any], component: LookingExampleFilter, examples: Iterator[Example]
+    ) -> Iterator[_Decided]:
         for example in examples:
-            drop = component.look(example, self._finder.facts, self._read)
-            yield Keep(example) if drop is None else (example, drop)
+            try:
+                with rejecting(self._workspace, built, "look", example.id):
+                    drop = check_drop(component.look(example, self._finder.facts, self._workspace.images.read))
+            except RejectRow as reject:
+                yield example, dropped(example.id, reject)
+            else:
+                yield example, drop or Keep(example)
+
+    def _kept(self, built: Built[ExampleFilter], decisions: Iterable[_Decided], reject: Reject) -> Iterator[Example]:
+        """The examples that are kept; the others are rejected, and those that the filter failed on are lost."""
+        for example, found in decisions:
+            if isinstance(found, Keep):
+                yield found.example
+            elif isinstance(found, Rejected):
+                self.lost += 1
+                reject(found)
+            else:
+                reject(Rejected(id=example.id, reason=printable(f"{built.entry.name}: {found.reason}")))
 
 
 def needs(built: Built[ExampleFilter]) -> Sequence[str]:
     """Names of the facts that a filter needs."""
-    with built.guarded():
+    with built.guarded("needs"):
         names: str | Sequence[str] = built.component.needs
         return [names] if isinstance(names, str) else list(names)
 
@@ -146,15 +168,11 @@ def _beyond(example: Example) -> Rejected:
     return Rejected(id=example.id, reason="beyond the limit")
 
 
-def _dropped(built: Built[Any], example: Example, reason: str) -> Rejected:
-    return Rejected(id=example.id, reason=printable(f"{built.entry.name}: {reason}"))
-
-
 def filter_examples(workspace: Workspace, name: str, iteration: int, inputs: Output, choosing: Choosing) -> Output:
     """Apply example filters in order, then take the first ones up to the limit.
 
     Raises:
-        DataError: the filters keep no example.
+        DataError: the filters keep no example, or failed on too many.
     """
     started, limit = time.monotonic(), choosing.choice.limit
     step = Step("filter", name, iteration, (inputs.digest, choosing.identity))
@@ -173,6 +191,7 @@ def filter_examples(workspace: Workspace, name: str, iteration: int, inputs: Out
         finally:
             writer.close()
             choosing.close()
+        check_lost(workspace, step, writer, choosing.lost, inputs.record.out)
         if not writer.out:
             reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))
             raise DataError(

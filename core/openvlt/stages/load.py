@@ -16,6 +16,7 @@ from openvlt.errors import DataError, Reject, RemoteError, UsageError, closest
 from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
+from openvlt.results import check_size, check_type
 from openvlt.stages.accepting import accepted
 from openvlt.stages.filter import Choosing
 from openvlt.stages.picture_files import changed_file, stamps_of
@@ -39,18 +40,20 @@ def check_split(source: Built[Source], split: str) -> None:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(splits)))
 
 
-def check_rows(source: Source, who: str, split: str) -> None:
+def check_rows(workspace: Workspace, built: Built[Any], source: Source, who: str, split: str) -> None:
     """Look at the first rows of data on this machine; a source of other data is not read.
 
     Args:
-        source: the component.
+        workspace: of the run.
+        built: the source, or the benchmark that has it.
+        source: the source.
         who: has it, for messages: ``source rows``.
         split: which of its splits.
 
     Raises:
         DataError: the data cannot be read, or each of the first rows is rejected.
     """
-    rows = list(islice(source.examples(split), FIRST)) if source.is_local else []
+    rows = list(islice(accepted(workspace, built, source, split), FIRST)) if source.is_local else []
     reasons = Counter(row.reason for row in rows if isinstance(row, Rejected) and not row.transient)
     if rows and reasons.total() == len(rows):
         ((reason, count),) = reasons.most_common(1)
@@ -90,7 +93,9 @@ def load(
     check_split(source, split)
     started = time.monotonic()
     reader = source.component
-    made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
+    with source.guarded("revision"):
+        revision = check_type(reader.revision(), str, "text")
+    made_of = (source.identity, revision, split, limit, sorted(held_out_images))
     step = Step("load", name, iteration, (digest(*made_of, *([choosing.identity] if choosing else [])),))
     with claimed(workspace, step) as (folder, known):
         if known is not None and (changed := changed_file(folder.path / PICTURES)) is None:
@@ -99,7 +104,9 @@ def load(
             raise NotDone(step)
         if known is not None:
             workspace.progress.note(f"{step.name}: {changed} has changed, so the rows are loaded again.")
-        workspace.progress.begin(step.name, limit or reader.size(split), "rows")
+        with source.guarded("size"):
+            size = check_size(reader.size(split))
+        workspace.progress.begin(step.name, limit or size, "rows")
         summary = _load(workspace, step, folder, source, split, limit, held_out_images, choosing)
         return output(step, folder, summary, cached=False, started=started)
 
@@ -119,7 +126,7 @@ def _load(
         with writing(pictures):
             stamps = pictures.open("w", encoding="utf-8")
         with stamps:
-            examples = accepted(source.component.examples(split), source.entry.name)
+            examples = accepted(workspace, source, source.component, split)
             read = _read(workspace, examples, source.entry.name, held_out_images, writer, stamps, counts)
             enough = choosing.kept(read, lambda dropped: None) if choosing else read
             for _ in islice(enough, choosing.choice.limit if choosing else limit):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -13,7 +13,8 @@ from openvlt.errors import Reject
 from openvlt.interfaces import Program
 from openvlt.records import Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.ask import kept
+from openvlt.results import check_callable, check_made
+from openvlt.stages.accepting import rejected, rejecting
 from openvlt.stages.filling import Task, Value
 from openvlt.stages.workspace import Workspace
 from openvlt.store import digest, numbered
@@ -52,22 +53,19 @@ class Make:
 
     @cached_property
     def identity(self) -> str:
-        with self.program.guarded():
+        with self.program.guarded("revision"):
             return digest(self.what, self.program.identity, self.program.component.revision())
 
     def keys(self, row: Row) -> list[str]:
         try:
-            with self.program.guarded():
-                subject = self.subject(row)
+            base = self._key(row)
         except Reject as reject:
             return [digest(self.identity, "rejected", reject.reason)]
-        if not subject:
-            return []
-        base = digest(self.identity, subject)
-        return [numbered(base, sample) for sample in range(self.samples)]
+        return [numbered(base, sample) for sample in range(self.samples)] if base else []
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
-        values = [[self._made(task.row, sample) for sample in task.wanted] for task in tasks]
+        opened = self._open()
+        values = [[self._made(opened, task.row, sample) for sample in task.wanted] for task in tasks]
         self._counts["rejected"] += sum(isinstance(value, Rejected) for of_task in values for value in of_task)
         return values
 
@@ -76,17 +74,26 @@ class Make:
 
     def close(self) -> None:
         self._opened = None
-        with self.program.guarded():
+        with suppress(Reject), rejecting(self.workspace, self.program, "close", ""):  # its values are here
             self._stack.close()
 
-    def _made(self, row: Row, sample: int) -> Value | Rejected:
+    def _key(self, row: Row) -> str:
+        """What the values of a row are kept by; empty if there are none."""
+        with rejecting(self.workspace, self.program, "subject", row.example.id):
+            subject = self.subject(row)
+            return digest(self.identity, subject) if subject else ""
+
+    def _open(self) -> Opened:
+        if self._opened is None:
+            with self.program.guarded("open"):
+                opened = self.program.component.open(self.workspace.images.read)
+                self._opened = check_callable(self._stack.enter_context(opened))
+        return self._opened
+
+    def _made(self, opened: Opened, row: Row, sample: int) -> Value | Rejected:
         try:
-            with self.program.guarded():
-                self.subject(row)  # may reject the row
-                if self._opened is None:
-                    opened = self.program.component.open(self.workspace.images.read)
-                    self._opened = self._stack.enter_context(opened)
-                value = self.make(self._opened, row, sample)
+            self._key(row)  # may reject the row
+            with rejecting(self.workspace, self.program, "the function of open", row.example.id, opened):
+                return check_made(self.make(opened, row, sample), self.value_type)
         except Reject as reject:
-            value = Rejected(id=row.example.id, reason=reject.reason, transient=reject.transient)
-        return kept(self.program, row, value, self.value_type)
+            return rejected(row.example.id, reject)

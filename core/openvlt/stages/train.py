@@ -238,6 +238,7 @@ def _write_job(
         "model": json.loads(encode(start)),
         "format": json.loads(encode(workspace.format)),
         "seed": workspace.seed,
+        "strict": workspace.strict,
         "folder": str(folder),
         "checkpoint": checkpoint and str(checkpoint),
         "rows": str(inputs.folder.rows_file),
