@@ -106,6 +106,10 @@ def _user_error(error: Exception) -> OpenvltError:
         return DataError(f"{of}{error.strerror}.", "Check the path, its permissions and the space on its disk.")
     if isinstance(error, MemoryError):
         return DataError("The memory of this machine is used up.", "End other programs, or process less at once.")
+    from openvlt.registry.guard import blamed
+
+    if found := blamed(error):  # in a method that a plan calls, say
+        return found
     problem = f"unexpected {type(error).__name__}: {error}."
     return OpenvltError(problem, "Run again with --debug to see where it comes from.")
 

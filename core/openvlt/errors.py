@@ -42,6 +42,30 @@ class PluginError(OpenvltError):
     exit_code = 3
 
 
+class WrongResult(ValueError):
+    """What a component returned is not what its interface says; the message completes "it ..."."""
+
+
+class Fault(PluginError):
+    """A method of a component raised an exception, or returned what it must not; `openvlt.registry.guard` makes it.
+
+    Attributes:
+        reason: what failed, how and where, the same for the same cause; a row is rejected for it.
+        transient: True if the machine may be the cause, so that the next run tries the row again.
+    """
+
+    reason: str = ""
+    transient: bool = False
+
+    @classmethod
+    def of(cls, reason: str, row: str = "") -> Self:
+        """The fault with this reason; `row` is the id of the row it is about."""
+        on = f", on row {row}" if row else ""
+        fault = cls(f"The {reason}{on}.", "Fix it there, or report it to the plugin's author.")
+        fault.reason = reason
+        return fault
+
+
 class DataError(OpenvltError):
     """Data cannot be read or written, or too little of it remains."""
 

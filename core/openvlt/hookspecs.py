@@ -44,7 +44,12 @@ def register_captioners(register: Register) -> None:
 
 @hookspec
 def register_teachers(register: Register) -> None:
-    """Register reasoning teachers: `openvlt.Teacher`."""
+    """Register reasoning teachers: `openvlt.Teacher`, `openvlt.ProgramTeacher`."""
+
+
+@hookspec
+def register_facts(register: Register) -> None:
+    """Register facts: `openvlt.ProgramFact`, `openvlt.AskingFact` and `openvlt.SampledFact`."""
 
 
 @hookspec
@@ -70,6 +75,11 @@ def register_backends(register: Register) -> None:
 @hookspec
 def register_trainers(register: Register) -> None:
     """Register trainers: `openvlt.Trainer`."""
+
+
+@hookspec
+def on_stage_start(run: Run, stage: StageRecord) -> None:
+    """Called when a stage of a run begins, of which only kind, name and iteration are known; an exception is logged."""
 
 
 @hookspec

@@ -98,7 +98,9 @@ def measure_stage(url: str, concurrency: int, seconds: float, latency: float, sa
         workspace = Workspace(Home(Path(folder)), registry)
         loaded = load(workspace, "load-1", 1, source, "train")
         used = time.process_time()
-        made = distill(workspace, "distill-1", 1, loaded, teacher, workspace.resolve(teacher.component.model))
+        made = distill(
+            workspace, "distill-1", 1, loaded, teacher, {"model": workspace.resolve(teacher.component.model)}
+        )
         used = time.process_time() - used
     assert made.record.out == rows
     count = rows * samples

@@ -55,9 +55,9 @@ def clock() -> Any:
 
 
 class _Timed:
-    def trainer(self, job: Any, **shared: Any) -> Any:
+    def trainer(self, job: Any, base: Any, **shared: Any) -> Any:
         shared["callbacks"].append(clock())
-        return super().trainer(job, **shared)  # type: ignore[misc]
+        return super().trainer(job, base, **shared)  # type: ignore[misc]
 
 
 @dataclass(frozen=True)

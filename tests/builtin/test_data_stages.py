@@ -13,7 +13,7 @@ from PIL import Image as Pictures
 from openvlt import Trace, Verdict
 from openvlt.records import Judged
 from openvlt.registry import Registry
-from openvlt.stages.filter import filter_examples
+from openvlt.stages.filter import Choice, Choosing, filter_examples
 from openvlt.stages.load import load
 from openvlt.stages.select import select
 from openvlt.stages.workspace import Output, Workspace
@@ -52,8 +52,8 @@ def test_load_keeps_the_good_rows_and_counts_the_bad(loaded: Output) -> None:
 
 def test_example_filters_in_a_row_say_who_took_what(workspace: Workspace, loaded: Output) -> None:
     specs = ["dedup", {"use": "balance-examples", "by": ["answer"]}, {"use": "sample", "count": 4}]
-    filters = [workspace.registry.build("filter", spec) for spec in specs]
-    chosen = filter_examples(workspace, "filter-1", 1, loaded, filters, 3, {})
+    filters = tuple(workspace.registry.build("filter", spec) for spec in specs)
+    chosen = filter_examples(workspace, "filter-1", 1, loaded, Choosing(workspace, Choice(filters, 3), {}))
     assert chosen.record.out == 3
     assert dict(chosen.record.rejected) == {
         "dedup: duplicate": 1,

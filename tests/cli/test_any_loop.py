@@ -115,7 +115,7 @@ def test_what_a_recipe_plans_is_what_it_runs(write: Callable[[str], Loop], shape
     assert planned == [stage["name"] for stage in run["stages"]]
     assert [score["stage"] for score in run["scores"]] == ["blind", "base", *models]
     assert all(f"score-made-{model}" in planned for model in ("base", *models))
-    assert ("rate-grpo-1" in planned) == ("pass-rate" in text)
+    assert ("filter-grpo-1" in planned) == ("pass-rate" in text)
     assert all(model in table for model in ("base", *models))
     assert bool(run["model"]) == bool(models)
     assert loop.plan() == planned, "what is done already is planned like the rest"
@@ -314,7 +314,7 @@ def test_distill_until_verify_writes_the_traces_and_not_the_samples_of_a_filter(
     loop = write(f"traces: {{data: {RATED}, teacher: TEACHER}}")
     loop.openvlt("distill", str(loop.folder / "any.yaml"), "--until", "verify", "--out", str(loop.folder / "data"))
     stages = {stage["name"]: stage["out"] for stage in loop.run()["stages"]}
-    assert list(stages)[-4:] == ["filter-1", "caption-1", "distill-1", "verify-1"] and "rate-verify-1" in stages
+    assert list(stages)[-4:] == ["filter-1", "caption-1", "distill-1", "verify-1"]
     assert f"| made | {stages['verify-1']} |" in (loop.folder / "data" / "README.md").read_text()
 
 
@@ -399,3 +399,56 @@ def test_a_phase_may_start_from_the_model_of_another_run(write: Callable[[str], 
     assert trained["first"][0]["fingerprint"] != trained["second"][0]["fingerprint"]
     with pytest.raises(UsageError, match=r"has no model 'grpo-2'\. Did you mean 'grpo-1'\?"):
         loop.train("--set", "train.grpo.start=run:first/grpo-2")
+
+
+FILTERED = "train: {grpo: {trainer: GRPO, data: {source: {use: made, n: 40}, limit: LIMIT, filters: [FILTER]}}}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("facts", "fact", "limit"),
+    [
+        ("", "{use: pass-rate, low: 0.0, high: 1.0}", "null"),
+        ("", "{use: pass-rate, low: 0.0, high: 1.0}", "3"),
+        ("", "{use: pass-rate, low: 0.0, high: 1.0, fact: text_only_pass_rate}", "3"),
+        (
+            "facts: {mine: {use: pass_rate, teacher: {use: policy, k: 2, model: {id: base}}}}",
+            "{use: pass-rate, low: 0.0, high: 1.0, fact: mine}",
+            "3",
+        ),
+    ],
+)
+def test_a_filter_gets_the_facts_it_needs_of_as_many_examples_as_it_takes(
+    write: Callable[[str], Loop], facts: str, fact: str, limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENVLT_FAKE", json.dumps({"log": str(tmp_path / "asked.jsonl")}))
+    loop = write(facts + "\n" + FILTERED.replace("LIMIT", limit).replace("FILTER", fact))
+    loop.train()
+    (stage,) = [stage for stage in loop.run()["stages"] if stage["name"] == "filter-grpo-1"]
+    name = "mine" if "mine" in fact else "text_only_pass_rate" if "text_only" in fact else "pass_rate"
+    assert stage["counts"][f"with {name}"] == (40 if limit == "null" else 32)
+    assert stage["out"] == (40 if limit == "null" else 3)
+    asked = [json.loads(line) for line in (tmp_path / "asked.jsonl").read_text().splitlines()]
+    sampled = [each for each in asked if each["temperature"] == 1.0]
+    assert len(sampled) == (40 if limit == "null" else 32) * (2 if name == "mine" else 4)
+    assert {each["images"] for each in sampled} == {0 if name == "text_only_pass_rate" else 1}
+
+
+@pytest.mark.parametrize(
+    ("facts", "fact", "said"),
+    [
+        ("", "pas_rate", "the filter 'pass-rate' needs the fact 'pas_rate', which neither the recipe names nor a plugin registers. Did you mean 'pass_rate'?"),
+        ("facts: {solved: pass_rate}", "solve", "needs the fact 'solve', which neither the recipe names nor a plugin registers. Did you mean 'solved'?"),
+        ("facts: {solved: pas_rate}", "solved", "There is no fact 'pas_rate'. Did you mean 'pass_rate'?"),
+        ("facts: {solved: {use: pass_rate, teacher: tutr}}", "solved", "There is no teacher 'tutr'."),
+        ("facts: {solved: {use: pass_rate, teacher: {use: tutor, model: base}}}", "solved", "which reads captions, and a fact has none."),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["train", "plan"])
+def test_a_fact_that_cannot_be_told_is_refused_before_any_work(
+    write: Callable[[str], Loop], facts: str, fact: str, said: str, command: str
+) -> None:
+    loop = write(facts + "\n" + FILTERED.replace("LIMIT", "3").replace("FILTER", f"{{use: pass-rate, fact: {fact}}}"))
+    with pytest.raises(OpenvltError) as error:
+        loop.train() if command == "train" else loop.plan()
+    assert said in str(error.value) and "any.yaml:" in str(error.value)

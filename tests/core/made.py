@@ -41,11 +41,11 @@ class Bench:
 
     def caption(self, rows: Output) -> Output:
         captioner = self.build("captioner", "qwen-vl", model=self._model(), prompt="Describe the image.")
-        return caption(self.workspace, "caption-1", 1, rows, captioner, self._resolved())
+        return caption(self.workspace, "caption-1", 1, rows, captioner, {"model": self._resolved()})
 
     def distill(self, rows: Output, teacher: str = "tutor", **options: Any) -> Output:
         built = self.build("teacher", teacher, model=self._model(), **options)
-        return distill(self.workspace, "distill-1", 1, rows, built, self._resolved())
+        return distill(self.workspace, "distill-1", 1, rows, built, {"model": self._resolved()})
 
     def verify(self, rows: Output, weights: Mapping[str, Any] | None = None, **verifiers: Mapping[str, Any]) -> Output:
         specs = verifiers or {"answer": {"use": "answer"}, "format": {"use": "format"}}

@@ -16,7 +16,7 @@ from made import Bench
 from judge_endpoint import Endpoint
 from openvlt.errors import RemoteError, UsageError
 from openvlt.records import Format, Verdict
-from openvlt.stages.filter import filter_examples
+from openvlt.stages.filter import Choice, Choosing, filter_examples
 from openvlt.stages.workspace import Output
 from openvlt.verification import VerifierRunner
 
@@ -158,7 +158,8 @@ def test_an_example_filter_asks(stages: Bench, endpoint: Endpoint) -> None:
 
     def filtered(limit: int | None) -> Output:
         built = stages.workspace.registry.build("filter", {**judge(endpoint), "use": "picky"})
-        return filter_examples(stages.workspace, "filter-1", 1, rows, [built], limit, {})
+        choosing = Choosing(stages.workspace, Choice((built,), limit), {})
+        return filter_examples(stages.workspace, "filter-1", 1, rows, choosing)
 
     made = filtered(None)
     assert [row.example.id for row in made.rows()] == ["train/0", "train/2"] and len(endpoint.prompts) == 4

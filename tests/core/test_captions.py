@@ -13,7 +13,7 @@ import PIL.Image
 import pytest
 from made import Bench, Heard
 
-from openvlt.errors import DataError, OpenvltError, PluginError
+from openvlt.errors import DataError, OpenvltError
 from openvlt.registry import Registry
 from openvlt.stages.caption import caption
 from openvlt.stages.load import load
@@ -68,7 +68,7 @@ def rows(bench: Bench, folder: Path, *tables: Any, images: Sequence[str] = ("bla
 
 def captioned(bench: Bench, loaded: Output, use: str = "ready", **options: Any) -> Output:
     captioner = bench.workspace.registry.build("captioner", {"use": use, **options})
-    return caption(bench.workspace, "caption-1", 1, loaded, captioner, None)
+    return caption(bench.workspace, "caption-1", 1, loaded, captioner, {})
 
 
 def captions(made: Output) -> list[str | None]:
@@ -184,8 +184,12 @@ def test_a_program_may_have_nothing_to_say(
 @pytest.mark.parametrize(
     ("does", "error", "said"),
     [
-        ("fails", PluginError, "The captioner program failed: KeyError: 'cell'"),
-        ("wrong", DataError, "3 x the captioner program made nothing that can be stored"),
+        (
+            "fails",
+            DataError,
+            r"3 x captioner program \(file:program\) failed in the function of open: KeyError: 'cell' \(program.py:",
+        ),
+        ("wrong", DataError, r"3 x captioner program \(file:program\) failed in the function of open: it returned"),
     ],
 )
 def test_a_program_that_fails_is_named(

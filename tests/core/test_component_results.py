@@ -47,18 +47,19 @@ def test_what_is_no_trace_is_a_rejected_row_whenever_it_is_read(stages: Bench, p
     assert len(stages.asked()) == 8, "two samples of each, asked once"
 
 
-def test_a_component_that_fails_is_named_and_nothing_of_it_is_stored(stages: Bench, parses: Any) -> None:
+def test_rows_that_a_component_fails_on_are_rejected_for_it(stages: Bench, parses: Any) -> None:
     rows = stages.load(n=4)
     parses(KeyError("x"))
-    with pytest.raises(PluginError, match="The teacher tutor failed: KeyError: 'x'"):
+    reason = (
+        r"8 x teacher tutor \(file:openvlt_fake\) failed in parse: KeyError: 'x' \(test_component_results\.py:\d+\)"
+    )
+    with pytest.raises(DataError, match=reason):
         stages.distill(rows)
-    parses(Trace(think="so", answer="1", raw=""))
-    assert stages.distill(rows).record.out == 4
 
 
 @pytest.mark.parametrize(
     ("replies", "told"),
-    [([], "returned 0 replies to 4 requests"), ([[]] * 4, "did not return 2 completions"), (None, "TypeError")],
+    [([], "returned 0 replies to 4 requests"), ([[]] * 4, "did not return 2 completions"), (None, "returned NoneType")],
 )
 def test_an_engine_that_does_not_reply_to_each_request_is_named(
     stages: Bench, monkeypatch: pytest.MonkeyPatch, replies: Any, told: str
@@ -67,5 +68,5 @@ def test_an_engine_that_does_not_reply_to_each_request_is_named(
     rows = stages.load(n=4)
     with backend.open(stages._resolved().model, stages.workspace.images.read) as engine:
         monkeypatch.setattr(type(engine), "generate", lambda *_: replies)
-    with pytest.raises(PluginError, match=f"The backend fake failed: .*{told}"):
+    with pytest.raises(PluginError, match=rf"The backend fake \(file:openvlt_fake\) failed in generate: .*{told}"):
         stages.distill(rows)

@@ -147,7 +147,11 @@ class Fails(Trainer):
     ("how", "kind", "told"),
     [
         ("refuse", DataError, r"Row 7 is too long\. Shorten it\."),
-        ("crash", OpenvltError, r"fails-1 ended with code 1: RuntimeError: the optimiser fell over\."),
+        (
+            "crash",
+            OpenvltError,
+            r"fails-1 ended with code 1: trainer .* failed in train: RuntimeError: the optimiser fell over",
+        ),
         ("kill", OpenvltError, r"fails-1 was killed by signal 9 \(out of memory\?\)\."),
         ("exit", OpenvltError, r"fails-1 ended with code 3: torch: no kernel image\."),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -14,9 +15,10 @@ import PIL.Image
 import pytest
 from made import Bench, Heard
 
-from openvlt.errors import DataError, PluginError, RemoteError, UsageError
+from openvlt.errors import DataError, Fault, Reject, RemoteError, UsageError, WrongResult
 from openvlt.records import Example, Rejected, Row
-from openvlt.stages.accepting import LONGEST, accepted
+from openvlt.results import LONGEST, check_example
+from openvlt.stages.accepting import accepted
 from openvlt.stages.load import image_digests, load
 from openvlt.stages.workspace import NotDone, Output
 from openvlt.store import images
@@ -174,39 +176,49 @@ def _nested(depth: int) -> list[Any]:
         ({"question": "x" * (LONGEST + 1)}, "question is longer than 1,000,000 characters"),
         ({"unit": 3}, "unit is int, not text"),
         ({"choices": "ab"}, "choices are str, not texts"),
-        ({"choices": ("a", None)}, "a choice is NoneType, not text"),
-        ({"images": ["a.png"]}, "images are not images"),
-        ({"answer_type": "number"}, "unknown answer type"),
-        ({"precision": 10**9}, "precision is not a number from 0 to 300"),
+        ({"choices": ("a", None)}, "choice is NoneType, not text"),
+        ({"images": ["a.png"]}, "images are no tuple of images"),
+        ({"answer_type": "number"}, "the answer type 'number'"),
+        ({"precision": 10**9}, "precision is no whole number from 0 to 300"),
         ({"metadata": [1]}, "metadata is list, not a mapping"),
         ({"metadata": {"a": {1: object()}}}, "metadata is not JSON"),
         ({"metadata": {"a": _nested(100_000)}}, "metadata is not JSON"),
         ({"metadata": {"a": _nested(230)}}, "metadata is not JSON"),
         ({"metadata": {"a": ["\ud800"]}}, "metadata is not JSON"),
-        ({"metadata": {"a\ud800": 1}}, "a key of metadata contains a lone surrogate"),
+        ({"metadata": {"a\ud800": 1}}, "key of metadata contains a lone surrogate"),
     ],
 )
 def test_a_row_that_no_stage_could_store_is_rejected(fields: dict[str, Any], reason: str) -> None:
     row = Example(**{"id": "1", "question": "what?", "answer": "yes", **fields})
-    (found,) = accepted([row], "made")
-    assert isinstance(found, Rejected) and found.reason == reason
+    with pytest.raises((Reject, WrongResult), match=re.escape(reason)):
+        check_example(row)
 
 
-def test_what_is_no_row_at_all_is_rejected_by_its_number() -> None:
+def read(stages: Bench, monkeypatch: pytest.MonkeyPatch, rows: Iterator[Any]) -> Iterator[Any]:
+    """What is accepted of these rows of a source whose size is not known."""
+    source = stages.build("source", "made")
+    monkeypatch.setattr(type(source.component), "examples", lambda *_: rows)
+    monkeypatch.setattr(type(source.component), "size", lambda *_: None)
+    return accepted(stages.workspace, source, source.component, "train")
+
+
+def test_what_is_no_row_at_all_is_rejected_by_its_number(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     odd = [None, {"id": "1"}, Rejected(id="\ud800", reason="\0\ud800")]
-    assert [(each.id, getattr(each, "reason", "")) for each in accepted(odd, "made")] == [
-        ("row 1", "the source yielded NoneType, not an example"),
-        ("row 2", "the source yielded dict, not an example"),
-        ("\\ud800", "\\x00\\ud800"),
-    ]
+    found = [(each.id, each.reason) for each in read(stages, monkeypatch, iter(odd))]
+    told = "source made (file:openvlt_fake) failed in examples: it returned {}, not an Example (test_load.py:"
+    assert [id for id, _ in found] == ["row 1", "row 2", "\\ud800"]
+    assert found[0][1].startswith(told.format("NoneType")) and found[1][1].startswith(told.format("dict"))
+    assert found[2][1] == "\\x00\\ud800"
 
 
-def test_a_source_that_fails_is_named() -> None:
+def test_a_source_that_fails_is_named(stages: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def rows() -> Iterator[Example]:
         yield Example(id="1", question="what?", answer="yes")
         raise KeyError("gold")
 
-    found = accepted(rows(), "made")
+    found = read(stages, monkeypatch, rows())
     assert isinstance(next(found), Example)
-    with pytest.raises(PluginError, match=r"The source made failed: KeyError: 'gold'\."):
+    with pytest.raises(
+        Fault, match=r"source made .* failed in examples: KeyError: 'gold' \(test_load\.py:\d+\), which"
+    ):
         next(found)

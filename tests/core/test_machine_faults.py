@@ -273,7 +273,8 @@ def test_a_score_outside_the_range_is_never_paid(use: str, what: str, registry: 
     with VerifierRunner({"wrong": registry.build("verifier", spec)}, format=Format(), workers=1) as runner:
         [row] = runner.verdicts([claim("7")])
     assert (row["wrong"].status, row["wrong"].score, row["wrong"].cause) == ("error", None, "system")
-    assert re.match(r"Wrong(Inline)? failed: ValueError: it returned the score", row["wrong"].reason)
+    told = rf"verifier {use} \(file:slow\) failed in verify: it returned the score .* \(slow\.py:\d+\)"
+    assert re.fullmatch(told, row["wrong"].reason)
 
 
 @pytest.mark.parametrize(("use", "what"), NO_VERDICT)
@@ -283,7 +284,7 @@ def test_what_is_no_verdict_is_the_verifier_s_error(use: str, what: str, registr
         rows = runner.verdicts([claim("7", group="a"), claim("8", group="a")])
     for row in rows:
         assert (row["wrong"].status, row["wrong"].score, row["wrong"].cause) == ("error", None, "system")
-        assert row["wrong"].reason.startswith("Wrong")
+        assert row["wrong"].reason.startswith(f"verifier {use} (file:slow) failed in ")
     assert runner.tallies["wrong"].causes["system"] == 2
 
 

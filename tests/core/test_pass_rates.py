@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from openvlt.pipeline.data_stages import pass_rates
-from openvlt.records import Example, Judged, Row, Trace, Verdict
+import pytest
+
+from openvlt.records import Example, Judged, Trace, Verdict
+from openvlt_plugins.facts.pass_rates import PassRate
 
 RIGHT, WRONG = Verdict.correct(), Verdict.incorrect()
 UNDECIDED = Verdict.error("it failed")
 
 
-def row(id: str, *verdicts: Verdict) -> Row:
+@pytest.mark.parametrize(
+    ("verdicts", "rate"),
+    [((RIGHT, WRONG), 0.5), ((RIGHT, UNDECIDED), 1.0), ((UNDECIDED, UNDECIDED), None), ((), None)],
+)
+def test_an_error_of_a_verifier_is_no_wrong_sample(verdicts: tuple[Verdict, ...], rate: float | None) -> None:
     trace = Trace(raw="", think="", answer="")
-    example = Example(id=id, question="", answer="", source="made")
-    return Row(example=example, judged=tuple(Judged(trace=trace, verdicts={"answer": each}) for each in verdicts))
-
-
-def test_an_error_of_a_verifier_is_no_wrong_sample() -> None:
-    rows = [row("half", RIGHT, WRONG), row("shaken", RIGHT, UNDECIDED), row("open", UNDECIDED, UNDECIDED), row("none")]
-    assert pass_rates(rows) == {"half": 0.5, "shaken": 1.0}
+    judged = [Judged(trace=trace, verdicts={"answer": each}) for each in verdicts]
+    assert PassRate().rate(Example(id="0", question="", answer=""), judged) == rate

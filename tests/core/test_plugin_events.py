@@ -37,7 +37,8 @@ def test_every_plugin_is_notified_and_a_failure_is_logged(
         registry.notify("on_stage_end", run=RUN, stage=STAGE)
     assert (tmp_path / "notes").read_text() == "a:sft-1 c:sft-1 "
     (record,) = caplog.records
-    assert record.getMessage() == "plugin 'file:b/b' failed in on_stage_end, the run continues: ValueError: no network"
+    told = "plugin 'file:b/b' failed in on_stage_end, the run continues: ValueError: no network (b.py:4)"
+    assert record.getMessage() == told
 
 
 def test_debugging_shows_the_traceback(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:

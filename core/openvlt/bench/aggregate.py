@@ -11,11 +11,12 @@ from typing import Any
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
 from openvlt.bench.stats import cluster_bootstrap, wilson
+from openvlt.errors import Fault
 from openvlt.extraction import extract
 from openvlt.interfaces import Benchmark
 from openvlt.records import BenchResult, Example, Format, Protocol, Rate, Row, Score, Trace, Verdict
 from openvlt.records.bench import UsedVerifier
-from openvlt.stages.accepting import printable
+from openvlt.results import printable
 from openvlt.store import digest
 from openvlt.terminal import escape
 
@@ -61,7 +62,14 @@ class Tally:
 
 
 def summarise(
-    stage: str, definition: Definition, responses: Responses, reading: str, judged: Iterable[Row], format: Format
+    stage: str,
+    definition: Definition,
+    responses: Responses,
+    reading: str,
+    judged: Iterable[Row],
+    format: Format,
+    *,
+    strict: bool = False,
 ) -> BenchResult:
     """Count the judged rows of a benchmark.
 
@@ -72,6 +80,7 @@ def summarise(
         reading: how their answers were found, unless they came extracted.
         judged: the same questions, each with its one judged trace.
         format: names the tags of the responses.
+        strict: raise where the benchmark's further figures fail, instead of going without them.
     """
     benchmark, items, tally = definition.benchmark.component, list[Item](), Tally()
     silent = {*responses.failed, *responses.unanswered}
@@ -82,8 +91,15 @@ def summarise(
             tally.add(found.trace, format)
     protocol, counts = protocol_of(definition, responses, reading), tally.counts
     scorings = dict.fromkeys([*definition.verifiers, *responses.judged])
-    with definition.benchmark.guarded():
-        scores = {scoring: score_of(benchmark, items, scoring) for scoring in scorings}
+    faults: list[str] = []
+    try:
+        with definition.benchmark.guarded("aggregate"):
+            scores = {scoring: score_of(benchmark, items, scoring) for scoring in scorings}
+    except Fault as fault:
+        if strict:
+            raise
+        scores = {scoring: score_of(benchmark, items, scoring, figures=False) for scoring in scorings}
+        faults.append(f"it has no further figures: the {fault.reason}")
     return BenchResult(
         benchmark=definition.name,
         stage=stage,
@@ -100,7 +116,7 @@ def summarise(
         seconds=round(responses.seconds, 3),
         clusters=benchmark.clusters,
         excluded_from_score=dict(benchmark.excluded_from_score) if len(in_score(items, benchmark)) < len(items) else {},
-        warnings=tuple(_warnings(definition, items, protocol, tally)),
+        warnings=(*faults, *_warnings(definition, items, protocol, tally)),
         notes=tuple(_notes(definition, responses, items, counts["truncated"])),
         about=_about(benchmark),
     )
@@ -123,8 +139,8 @@ def protocol_of(definition: Definition, responses: Responses, reading: str) -> P
     )
 
 
-def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str) -> Score:
-    """Count one scoring."""
+def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str, *, figures: bool = True) -> Score:
+    """Count one scoring; without `figures` those of the benchmark's own are left out."""
     counted = in_score(items, benchmark)
     verdicts = [item.verdicts[scoring] for item in counted]
     key = benchmark.clusters
@@ -137,11 +153,11 @@ def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str) -> Score
                 by_value[value].append(item.verdicts[scoring])
         if by_value:
             breakdown[name] = {value: rate(of_value) for value, of_value in sorted(by_value.items())}
-    figures = benchmark.aggregate([(item.example, item.verdicts[scoring]) for item in counted])
+    further = benchmark.aggregate([(item.example, item.verdicts[scoring]) for item in counted]) if figures else {}
     return Score(
         **asdict(rate(verdicts, clusters)),
         breakdown=breakdown,
-        figures={printable(name): float(value) for name, value in figures.items() if math.isfinite(value)},
+        figures={printable(name): float(value) for name, value in further.items() if math.isfinite(value)},
         tiers=dict(sorted(Counter(verdict.tier for verdict in verdicts if verdict.tier).items())),
     )
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeAlias
 
 from openvlt.bench.definition import Definition
@@ -20,7 +21,9 @@ from openvlt.engines import Resolved
 from openvlt.errors import DataError, Reject, RemoteError
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, Trace
 from openvlt.records.bench import UsedModel, UsedPrompt
-from openvlt.stages.ask import Ask, prompt
+from openvlt.results import check_guess, check_messages
+from openvlt.stages.accepting import rejected, rejecting
+from openvlt.stages.ask import Ask
 from openvlt.stages.filling import Task, Value
 from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
@@ -63,11 +66,17 @@ def ask(
     worded = benchmark.messages if trained else benchmark.base_messages
 
     def messages(row: Row) -> list[Message]:
-        return prompt(definition.benchmark, lambda: worded(row.example, workspace.format))
+        with rejecting(workspace, definition.benchmark, worded.__name__, row.example.id):
+            return check_messages(worded(row.example, workspace.format))
 
     readable = (row for row in questions.output.rows() if row.example.id not in questions.unreadable)
     prompts, refused = digest_prompts(readable, lambda row: [messages(row)])
     failed = {**questions.unreadable, **refused}
+    if refused and len(failed) == questions.output.record.out:
+        reason, count = Counter(refused.values()).most_common(1)[0]
+        raise DataError(
+            f"Stage {name}: none of {len(failed)} questions can be asked ({count} x {reason}).", "Fix the benchmark."
+        )
     work = RawReplies(
         workspace,
         definition.benchmark,
@@ -105,23 +114,28 @@ def guess(
 ) -> Responses:
     """Let a baseline without a model answer the questions (stage ``bench-BENCHMARK-BASELINE``)."""
 
-    def guessed(row: Row) -> Row:
+    def guessed(row: Row) -> Iterator[Row | Rejected]:
         if row.example.id in questions.unreadable:
-            return row
-        with definition.benchmark.guarded():
-            answer = guesser(row.example)
-            if not isinstance(answer, str):
-                raise TypeError(f"its baseline {baseline} returned {type(answer).__name__}, not text")
-            answer.encode()  # else it could not be stored
-        return replace(row, traces=(Trace(think="", answer=answer, raw=answer),))
+            yield row
+            return
+        try:
+            with rejecting(workspace, definition.benchmark, f"baseline {baseline}", row.example.id, guesser):
+                answer = check_guess(guesser(row.example))
+        except Reject as reject:
+            yield rejected(row.example.id, reject)
+            yield row
+        else:
+            yield replace(row, traces=(Trace(think="", answer=answer, raw=answer),))
 
     step = Step("bench", name, 0, (definition.benchmark.identity, "guess", baseline, questions.output.digest))
-    made = write_stage(workspace, step, lambda: map(guessed, questions.output.rows()), questions.output.record.out)
+    rows = questions.output.rows()
+    made = write_stage(workspace, step, lambda: chain.from_iterable(map(guessed, rows)), questions.output.record.out)
+    failed = {**questions.unreadable, **{each.id: each.reason for each in made.folder.rejected()}}
     return Responses(
         questions=questions,
         output=made,
         extracted=True,
-        failed=questions.unreadable,
+        failed=failed,
         model=UsedModel(id=baseline),
         prompt=UsedPrompt(asked="none", digest="none", format=workspace.format),
         stages=(made.record,),

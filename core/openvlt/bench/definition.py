@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import DataError, OpenvltError, UsageError, closest
+from openvlt.errors import DataError, OpenvltError, UsageError, WrongResult, closest
 from openvlt.extraction import Reading
 from openvlt.interfaces import Benchmark, Verifier
 from openvlt.recipe import anchored, read_yaml
@@ -20,6 +20,7 @@ from openvlt.records import Example, Format
 from openvlt.registry import Built, Registry, Spec, Where
 from openvlt.registry.entries import Entry
 from openvlt.registry.targets import is_data, read_data
+from openvlt.results import check_size
 from openvlt.store.locks import is_name
 from openvlt.tables import is_table
 from openvlt.verification import asking_among
@@ -53,32 +54,32 @@ class Definition:
     @property
     def baselines(self) -> dict[str, Callable[[Example], str]]:
         """The benchmark's baselines, by name."""
-        with self.benchmark.guarded():
+        with self.benchmark.guarded("baselines"):
             found = dict(self.benchmark.component.baselines())
             if not all(is_name(name) and callable(guesser) for name, guesser in found.items()):
-                raise TypeError("its baselines are no functions with names")
+                raise WrongResult("its baselines are no functions with names")
             return found
 
     @cached_property
     def size(self) -> int | None:
         """Maximum number of questions, None if it is unknown before they are read."""
         benchmark = self.benchmark.component
-        known = (self.limit, benchmark.source.size(benchmark.split))
+        with self.benchmark.guarded("size"):
+            known = (self.limit, check_size(benchmark.source.size(benchmark.split)))
         return min((count for count in known if count is not None), default=None)
 
     @contextmanager
     def reading_data(self) -> Iterator[None]:
         """Says in errors of the data where it is named."""
         try:
-            with self.benchmark.guarded():
-                yield
+            yield
         except OpenvltError as error:
             raise error.at(self.position) if self.position else error from error
 
     def asks_judge(self, example: Example) -> bool:
         """True if the official scoring asks a judge about responses that are more than a bare answer."""
         benchmark = self.benchmark.component
-        with self.benchmark.guarded():
+        with self.benchmark.guarded("judge_extraction"):
             return bool(benchmark.judge_extraction(example, PROBE) or benchmark.judge_score(example, PROBE))
 
 

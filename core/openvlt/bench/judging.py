@@ -18,6 +18,8 @@ from openvlt.engines import Resolved
 from openvlt.errors import Reject, UsageError
 from openvlt.records import Completion, Judged, Message, Model, Rejected, Row, Sampling, Trace, Verdict
 from openvlt.records.bench import UsedJudge
+from openvlt.results import check_messages
+from openvlt.stages.accepting import rejecting
 from openvlt.stages.workspace import Step, Workspace
 
 SAMPLING = Sampling(max_tokens=2048)
@@ -58,23 +60,27 @@ def ask_judge(workspace: Workspace, definition: Definition, responses: Responses
         raise UsageError(f"The scorings of {definition.name} ask no judge.", "Omit --judge.")
     reading = reading_of(definition, responses.prompt.asked)
 
-    def extraction(row: Row, trace: Trace) -> list[Message] | None:
+    def judge_extraction(row: Row, trace: Trace) -> list[Message] | None:
         return benchmark.judge_extraction(row.example, trace.raw) if trace.answer is None else None
 
-    def scoring(row: Row, trace: Trace) -> list[Message] | None:
+    def judge_score(row: Row, trace: Trace) -> list[Message] | None:
         return benchmark.judge_score(row.example, read(trace, workspace.format, reading, row.example).answer or "")
 
-    responses, missing = judge.ask(responses, "extract", extraction, _attach_answer)
+    responses, missing = judge.ask(responses, "extract", judge_extraction, _attach_answer)
     failed = {id: _failure(each) for id, each in missing.items()}
     responses = replace(responses, failed={**responses.failed, **failed})
-    if scores := benchmark.judge_score(first.example, PROBE) is not None:
-        responses, unscored = judge.ask(responses, "score", scoring, _attach_verdict)
+    with definition.benchmark.guarded("judge_score"):
+        scores = benchmark.judge_score(first.example, PROBE) is not None
+    if scores:
+        responses, unscored = judge.ask(responses, "score", judge_score, _attach_verdict)
         missing |= unscored
+
     # Worded for one fixed response, so that the digest depends on the prompts alone.
-    probes, _ = digest_prompts(
-        responses.output.rows(),
-        lambda row: [benchmark.judge_extraction(row.example, PROBE), benchmark.judge_score(row.example, PROBE)],
-    )
+    def probing(row: Row) -> list[list[Message] | None]:
+        with rejecting(workspace, definition.benchmark, "judge_extraction", row.example.id):
+            return [benchmark.judge_extraction(row.example, PROBE), benchmark.judge_score(row.example, PROBE)]
+
+    probes, _ = digest_prompts(responses.output.rows(), probing)
     used = UsedJudge(
         id=judge.model.model.id, digest=judge.model.digest, backend=judge.model.backend.entry.id, decoding=SAMPLING,
         prompts=probes[:16],
@@ -100,21 +106,24 @@ class _Judge:
             trace = trace_of(row)
             if trace is None or row.example.id in responses.failed:
                 return None
-            with self.definition.benchmark.guarded():
-                return words(row, trace)
+            with rejecting(self.workspace, self.definition.benchmark, words.__name__, row.example.id):
+                found = words(row, trace)
+                return None if found is None else check_messages(found)
 
         work = RawReplies(
             self.workspace, self.definition.benchmark, f"judge-{purpose}", self.model, SAMPLING,
             messages=lambda row: messages(row) or [], parse=lambda reply: _checked(reply, purpose),
-            value_type=Completion, is_asked=lambda row: messages(row) is not None, attach=attach,
+            value_type=Completion, attach=attach,
+            is_asked=lambda row: row.example.id not in refused and messages(row) is not None,
         )  # fmt: skip
         inputs = responses.output
-        prompts, _ = digest_prompts(inputs.rows(), lambda row: [messages(row)])
+        prompts, refused = digest_prompts(inputs.rows(), lambda row: [messages(row)])
         step = Step("judge", f"judge-{purpose}-{self.definition.name}", 0, (work.identity, prompts, inputs.digest))
         made, missing = collect(self.workspace, step, inputs, work)
         tokens = responses.judge_tokens + int(made.record.counts.get("total_tokens", 0))
         stages = (*responses.stages, made.record)
-        return replace(responses, output=made, judge_tokens=tokens, stages=stages), missing
+        failed = {**responses.failed, **refused}
+        return replace(responses, output=made, failed=failed, judge_tokens=tokens, stages=stages), missing
 
 
 def _checked(reply: Completion, purpose: Purpose) -> Completion:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from openvlt.bench.definition import Definition
-from openvlt.errors import DataError, Reject
+from openvlt.errors import DataError, Fault, Reject
 from openvlt.records import Example, Image, Rejected, Row, Sampling, StageRecord
 from openvlt.records.bench import UsedData, UsedJudge, UsedModel, UsedPrompt
-from openvlt.stages.accepting import accepted
+from openvlt.results import check_example, check_type
+from openvlt.stages.accepting import accepted, rejected
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
 
@@ -83,8 +84,8 @@ def questions(workspace: Workspace, definition: Definition, *, images: bool = Tr
             asked.
     """
     benchmark, limit = definition.benchmark.component, definition.limit
-    with definition.reading_data():
-        revision = benchmark.source.revision()
+    with definition.reading_data(), definition.benchmark.guarded("revision"):
+        revision = check_type(benchmark.source.revision(), str, "text")
     made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images)
     step = Step("load", f"load-{definition.name}", 0, made_of)
     made = write_stage(workspace, step, lambda: _rows(workspace, definition, images), definition.size)
@@ -103,7 +104,7 @@ def _rows(workspace: Workspace, definition: Definition, images: bool) -> Iterato
     """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
     broken: list[Rejected] = []
     name = definition.benchmark.entry.name
-    for example in islice(_chosen(definition, broken), definition.limit):
+    for example in islice(_chosen(workspace, definition, broken), definition.limit):
         try:
             stored = _checked_images(workspace, example, images)
         except Reject as reject:
@@ -116,21 +117,39 @@ def _rows(workspace: Workspace, definition: Definition, images: bool) -> Iterato
     workspace.images.sync()
 
 
-def _chosen(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
-    """Yield the rows that the benchmark chooses."""
-    with definition.benchmark.guarded():
-        for example in definition.benchmark.component.choose(_read(definition, broken)):
-            if not isinstance(example, Example):
-                raise TypeError(f"it chose {type(example).__name__}, which is no question")
+def _chosen(workspace: Workspace, definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
+    """Yield the rows that the benchmark chooses; a question on which a choice row by row fails cannot be asked."""
+    guard, left, has_more = definition.benchmark.guarded("choose"), _read(workspace, definition, broken), True
+
+    def read() -> Iterator[Example]:
+        nonlocal has_more
+        for example in left:
+            guard.row = example.id
             yield example
+        has_more, guard.row = False, ""
+
+    while has_more:
+        guard.row = ""
+        try:
+            with guard:
+                for example in definition.benchmark.component.choose(read()):
+                    yield check_example(example)
+            return
+        except Reject as reject:
+            failed = reject
+        except Fault as fault:
+            if not guard.row:  # it failed on no question of its own, and a part of them has no score
+                raise
+            failed = workspace.survived(fault)
+        broken.append(rejected(guard.row, failed))
 
 
-def _read(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
+def _read(workspace: Workspace, definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
     """Yield the readable rows of the data, and add the others to `broken`."""
     benchmark = definition.benchmark.component
     seen: set[str] = set()
     with definition.reading_data():
-        for item in accepted(benchmark.source.examples(benchmark.split), definition.benchmark.entry.name):
+        for item in accepted(workspace, definition.benchmark, benchmark.source, benchmark.split):
             if item.id in seen:
                 raise DataError(f"The id '{item.id}' is a duplicate in the data.", "Remove one of the two rows.")
             seen.add(item.id)

@@ -14,6 +14,7 @@ from openvlt.bench.definition import Definition, define
 from openvlt.bench.questions import Questions, Responses
 from openvlt.errors import DataError, UsageError, closest
 from openvlt.records import BenchResult, Row, Run, RunStatus, StageRecord
+from openvlt.registry import Registry
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import (
     Home,
@@ -81,7 +82,9 @@ def write_result(home: Home, result: BenchResult, judged: Output, stages: Sequen
         stages: all stages it took.
     """
     name = run_name(result.benchmark, result.stage, result.protocol_hash)
-    run = Run(name=name, recipe="bench", status="done", stages=tuple(stages), scores=(result,))
+    run = Run(
+        name=name, recipe="bench", status="done", stages=tuple(stages), scores=(result,), releases=result.releases
+    )
     with claimed_run(home, name), replacing(run_folder(home, name)) as partial:
         rows = StageFolder(partial)
         shutil.copyfile(judged.folder.rows_file, rows.rows_file)
@@ -94,11 +97,25 @@ def write_result(home: Home, result: BenchResult, judged: Output, stages: Sequen
     return home.runs / name
 
 
+@dataclass
+class Recording:
+    """The record of a benchmark that is carried out; plugins hear of each stage that has ended."""
+
+    registry: Registry
+    run: Run
+
+    def ended(self, stage: StageRecord) -> None:
+        """Add a stage."""
+        self.run = replace(self.run, stages=(*self.run.stages, stage), releases=self.registry.releases())
+        self.registry.notify("on_stage_end", run=self.run, stage=stage)
+
+
 @contextmanager
-def recorded(workspace: Workspace, name: str) -> Iterator[None]:
+def recorded(workspace: Workspace, name: str) -> Iterator[Recording]:
     """Record a benchmark as a run while it is carried out, so that what it uses is kept; its result replaces that.
 
     The record is written with the first stage; one that is interrupted or fails stays until the same command is done.
+    Plugins hear of its end.
 
     Args:
         workspace: of the benchmark.
@@ -108,6 +125,7 @@ def recorded(workspace: Workspace, name: str) -> Iterator[None]:
         UsageError: another process carries out the same benchmark.
     """
     home, record = workspace.home, run_folder(workspace.home, name) / "run.json"
+    recording = Recording(workspace.registry, Run(name=name, recipe="bench", status="running"))
 
     def write(status: RunStatus) -> None:
         write_run(home, Run(name=name, recipe="bench", status=status))
@@ -121,12 +139,16 @@ def recorded(workspace: Workspace, name: str) -> Iterator[None]:
         if record.exists():
             write("running")
         workspace.uses = uses
+        status: RunStatus = "done"
         try:
-            yield
+            yield recording
         except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             if record.exists():
-                write("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+                write(status)
             raise
+        finally:
+            workspace.registry.notify("on_run_end", run=replace(recording.run, status=status))
         if record.exists():
             remove_run(home, name)
 

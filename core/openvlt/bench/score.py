@@ -61,11 +61,11 @@ def score(
         lambda: _judged(workspace, definition, responses, reading),
         responses.output.record.out,
     )
-    result = summarise(stage, definition, responses, reading, made.rows(), workspace.format)
+    result = summarise(stage, definition, responses, reading, made.rows(), workspace.format, strict=workspace.strict)
     counts = {"correct": result.correct, "unparsed": result.unparsed, "undecided": result.score.undecided}
     made = replace(made, record=replace(made.record, counts=counts))
     differences = {other: versus(output.rows(), made.rows(), result) for other, output in (earlier or {}).items()}
-    return made, replace(result, versus=differences)
+    return made, replace(result, versus=differences, releases=workspace.registry.releases())
 
 
 def reading_of(definition: Definition, asked: AskedAs) -> Reading:
@@ -102,7 +102,10 @@ def _judged(
         RemoteError: the machine failed verifiers, whose verdicts the next run must find.
     """
     rows, lost = responses.output.rows(), Counter[str]()
-    with VerifierRunner(definition.verifiers, format=workspace.format) as runner:
+    runner = VerifierRunner(
+        definition.verifiers, format=workspace.format, strict=workspace.strict, images=workspace.home.images
+    )
+    with runner:
         while chunk := list(islice(rows, CHUNK)):
             traces = [_scorable(row, responses, workspace.format, reading) for row in chunk]
             claims = [

@@ -104,9 +104,13 @@ def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
     responder = str(options["model"] or options["responses"] or options["rescore"])
     # An endpoint may have moved since the command was interrupted; it resumes all the same.
     asked = {key: str(value) for key, value in options.items() if not key.endswith("url")}
-    with recorded(workspace, run_name(Path(name).stem or "rescore", responder, digest(name, asked))):
+    with recorded(workspace, run_name(Path(name).stem or "rescore", responder, digest(name, asked))) as recording:
         judged, result, stages = _score(workspace, name, options)
+        for stage in stages:
+            workspace.progress.end(stage)
+            recording.ended(stage)
         folder = write_result(workspace.home, result, judged, stages)
+        recording.run = replace(recording.run, name=folder.name, scores=(result,))
     if show:
         show_results([result])
         for key, text in result.about.items():
@@ -146,10 +150,7 @@ def _score(
         responses = ask_judge(workspace, definition, responses, judge)
     called = options["model"] or responses.model.id or Path(responses.model.responses).stem
     judged, result = score(workspace, f"score-{definition.name}", 0, called, definition, responses)
-    stages = (*responses.stages, judged.record)
-    for stage in stages:
-        workspace.progress.end(stage)
-    return judged, result, stages
+    return judged, result, (*responses.stages, judged.record)
 
 
 def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Definition, Responses]:

@@ -76,14 +76,14 @@ def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
     source = next(stage.source for stage in stages if isinstance(stage, Load))
     teacher = distill.teacher.component
     row = next(pipeline.context.value(distill).rows())
-    asking: dict[str, tuple[Built[Any], Caption | Distill, list[Message]]] = {
-        "teacher": (distill.teacher, distill, teacher.messages(row.example, row.caption))
-    }
+    asking: dict[str, tuple[Built[Any], Caption | Distill, list[Message]]] = {}
+    if distill.models:
+        asking["teacher"] = distill.teacher, distill, teacher.messages(row.example, row.caption)
     named: list[tuple[str, Built[Any]]] = [("source", source), ("teacher", distill.teacher)]
     for stage in stages:
         if isinstance(stage, Caption):
             named.append(("captioner", stage.captioner))
-            if stage.model is not None:
+            if stage.models:
                 asking["captioner"] = stage.captioner, stage, stage.captioner.component.messages(row.example.images)
     named += [("verifier", each) for each in verify.verifiers.values()]
     named += [("filter", each) for stage in stages if isinstance(stage, Filter | Select) for each in stage.filters]
@@ -94,7 +94,7 @@ def _card(pipeline: Pipeline, run: Run, verify: Verify) -> Card:
         models={role: _model(pipeline, stage) for role, (_, stage, _) in asking.items()},
         prompts={role: _prompt(messages) for role, (_, _, messages) in asking.items()},
         stages=run.stages,
-        k=teacher.sampling.n,
+        k=distill.samples,
     )
 
 
@@ -109,8 +109,9 @@ def _came_through(rows: RowStage) -> Iterator[RowStage]:
 
 
 def _model(pipeline: Pipeline, stage: Caption | Distill) -> str:
-    model, workspace = stage.model, pipeline.workspace
-    assert model is not None
+    from openvlt.stages.ask import MODEL
+
+    model, workspace = stage.models[MODEL], pipeline.workspace
     workspace.models["policy"] = pipeline.context.policy(stage.trained)
     found = workspace.resolve(model)
     id = pipeline.recipe.base.id if model.id == "base" else model.id

@@ -199,7 +199,7 @@ def prepare(
     stages = compile_recipe(recipe, plugins, {"teacher": options.teacher_url, "captioner": options.captioner_url})
     workspace = Workspace(
         open_home(), plugins, recipe.format, executor=make_executor(recipe.executor, plugins.files),
-        reject_above=recipe.reject_above, seed=recipe.seed,
+        reject_above=recipe.reject_above, strict=recipe.strict, seed=recipe.seed,
     )  # fmt: skip
     pipeline = Pipeline(workspace, recipe, stages, Run(name=recipe.name, recipe=recipe.name, status="running"))
     if until is not None:

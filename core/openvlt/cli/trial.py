@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import questions
 from openvlt.bench.score import read, reading_of
+from openvlt.engines.conversation import Conversing
 from openvlt.errors import Reject, UsageError
 from openvlt.extraction import parse
 from openvlt.interfaces import Captioner, Chat, Engine, Kind, Request, Source, Teacher
 from openvlt.records import Claim, Completion, Example, Image, Message, Model, Rejected, Sampling, Trace, Verdict
 from openvlt.registry import Built, Registry
-from openvlt.stages.asker import Asker
+from openvlt.stages.ask import MODEL
+from openvlt.stages.asker import Asker, models_of_run
 from openvlt.stages.load import load
 from openvlt.stages.workspace import Output, Workspace
 from openvlt.store import Home, digest, encode
@@ -92,33 +94,45 @@ class Trial:
                 self._result("no caption" if found is None else found)
 
     def teach(
-        self, teacher: Teacher, examples: Sequence[Example], caption: str | None, captioner: Built[Any] | None
+        self, teacher: Built[Any], examples: Sequence[Example], caption: str | None, captioner: Built[Any] | None
     ) -> None:
         """Write one chain for each example.
 
         Raises:
             UsageError: the teacher reads captions, but there are none.
         """
-        if teacher.uses_caption and caption is None and captioner is None:
+        uses_caption = teacher.component.uses_caption
+        if uses_caption and caption is None and captioner is None:
             raise UsageError("This teacher reads captions.", "Add --caption TEXT or --captioner NAME.")
-        captions = dict.fromkeys((example.id for example in examples), caption if teacher.uses_caption else None)
-        if captioner is not None and teacher.uses_caption:
+        captions = dict.fromkeys((example.id for example in examples), caption if uses_caption else None)
+        if captioner is not None and uses_caption:
             with self._captioning(captioner) as describe:
                 captions = {example.id: describe(example) for example in examples}
-        with self._chatting(teacher.model, teacher.sampling) as chat:
+        with self._teaching(teacher) as write:
             for example in examples:
                 self._head(example)
-                self._result(_tried(lambda: teacher.run(example, captions[example.id], chat)))  # noqa: B023
+                self._result(_tried(lambda: write(example, captions[example.id])))  # noqa: B023 - called at once
+
+    @contextmanager
+    def _teaching(self, teacher: Built[Any]) -> Iterator[Callable[[Example, str | None], Any]]:
+        """What writes the first chain for an example and its caption."""
+        component = teacher.component
+        if isinstance(component, Teacher):
+            with self._chatting(models_of_run(teacher), component.sampling) as chat:
+                yield lambda example, caption: component.run(example, caption, chat)
+        else:
+            with teacher.guarded("open"), component.open(self.workspace.images.read) as write:
+                yield lambda example, caption: write(example, caption, 0) or "no chain"
 
     @contextmanager
     def _captioning(self, captioner: Built[Any]) -> Iterator[Callable[[Example], str | None]]:
         """What captions an example; None where there is nothing to caption."""
         component = captioner.component
         if isinstance(component, Captioner):
-            with self._chatting(component.model, component.sampling) as chat:
+            with self._chatting(models_of_run(captioner), component.sampling) as chat:
                 yield lambda example: component.run(example.images, chat) if example.images else None
         else:
-            with captioner.guarded(), component.open(self.workspace.images.read) as caption:
+            with captioner.guarded("open"), component.open(self.workspace.images.read) as caption:
                 yield lambda example: caption(subject) or None if (subject := component.subject(example)) else None
 
     def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:
@@ -133,7 +147,10 @@ class Trial:
                 self._part("reply", reply.reason if isinstance(reply, Rejected) else reply.text)
             return replies
 
-        with closing(asker), VerifierRunner(verifiers, format=format, ask=ask) as runner:
+        with (
+            closing(asker),
+            VerifierRunner(verifiers, format=format, ask=ask, images=self.workspace.home.images) as runner,
+        ):
             for example in examples:
                 self._head(example)
                 gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
@@ -147,8 +164,8 @@ class Trial:
         benchmark, format = definition.benchmark.component, self.workspace.format
         reading = reading_of(definition, "trained")
         with (
-            self._chatting(_model(model, "A benchmark"), Sampling()) as chat,
-            VerifierRunner(definition.verifiers, format=format) as runner,
+            self._chatting({MODEL: _model(model, "A benchmark")}, Sampling()) as chat,
+            VerifierRunner(definition.verifiers, format=format, images=self.workspace.home.images) as runner,
         ):
             for example in examples:
                 self._head(example)
@@ -160,18 +177,27 @@ class Trial:
     def ask(self, backend: str, examples: Sequence[Example], model: Any) -> None:
         """Ask a backend each question, in the default format."""
         format = self.workspace.format
-        with self._chatting(replace(_model(model, "A backend"), backend=backend), Sampling(max_tokens=256)) as chat:
+        asked = replace(_model(model, "A backend"), backend=backend)
+        with self._chatting({MODEL: asked}, Sampling(max_tokens=256)) as chat:
             for example in examples:
                 self._head(example)
                 self._result(_tried(lambda: parse(chat(format.prompt(example)), format)))  # noqa: B023
 
     @contextmanager
-    def _chatting(self, model: Model, sampling: Sampling) -> Iterator[Chat]:
-        """Open a model; all chats with it are shown."""
-        resolved = self.workspace.resolve(model)
-        self.show(f"model {resolved.model.id} on {resolved.backend.entry.name}, {resolved.reason}")
-        with self.workspace.executor.open(resolved, self.workspace.images) as engine:
-            yield lambda messages, **changes: self._chat(engine, messages, replace(sampling, n=1, **changes))
+    def _chatting(self, models: Mapping[str, Model], sampling: Sampling) -> Iterator[Chat]:
+        """Open models; all chats with them are shown."""
+        with ExitStack() as stack:
+            engines = dict[str, Engine]()
+            for name, model in models.items():
+                resolved = self.workspace.resolve(model)
+                self.show(f"{name} {resolved.model.id} on {resolved.backend.entry.name}, {resolved.reason}")
+                engines[name] = stack.enter_context(self.workspace.executor.open(resolved, self.workspace.images))
+            yield Conversing(
+                lambda messages, name, changes: self._chat(engines[name], messages, replace(sampling, n=1, **changes)),
+                engines,
+                0,
+                self.workspace.images.read,
+            )
 
     def _chat(self, engine: Engine, messages: Sequence[Message], sampling: Sampling) -> Completion:
         self._asked(messages)

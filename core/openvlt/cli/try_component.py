@@ -73,7 +73,7 @@ def try_component(
                 trial.caption(built, examples)
             case "teacher":
                 writer = trial.build("captioner", _yaml(captioner)) if captioner else None
-                trial.teach(built.component, examples, caption, writer)
+                trial.teach(built, examples, caption, writer)
             case "verifier":
                 trial.verify(built, examples, response)
             case "backend":

@@ -12,18 +12,30 @@ from collections.abc import Mapping
 from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.benchmark import Benchmark
 from openvlt.interfaces.component import KINDS, Component, Kind, Option
-from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, Source, Teacher
+from openvlt.interfaces.data import Captioner, Chat, ProgramCaptioner, ProgramTeacher, Source, Teacher
 from openvlt.interfaces.engine import Backend, CountingEngine, DefaultFor, Engine, ImageReader, Request
-from openvlt.interfaces.filters import AskingExampleFilter, AskingTraceFilter, Drop, ExampleFilter, Keep, TraceFilter
+from openvlt.interfaces.facts import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact
+from openvlt.interfaces.filters import (
+    AskingExampleFilter,
+    AskingTraceFilter,
+    Drop,
+    ExampleFilter,
+    Keep,
+    LookingExampleFilter,
+    LookingTraceFilter,
+    TraceFilter,
+)
 from openvlt.interfaces.memory import Gpus, Memory, Workload
 from openvlt.interfaces.option_types import MaxTokens, Samples, Seed, Temperature, TopP
+from openvlt.interfaces.program import Program
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
-from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, Verifier
+from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, LookingVerifier, Verifier
 
 INTERFACES: Mapping[Kind, tuple[type[Component], ...]] = {
     "source": (Source,),
     "captioner": (Captioner, ProgramCaptioner),
-    "teacher": (Teacher,),
+    "teacher": (Teacher, ProgramTeacher),
+    "fact": (ProgramFact, AskingFact, SampledFact),
     "filter": (TraceFilter, ExampleFilter),
     "verifier": (Verifier,),
     "benchmark": (Benchmark,),
@@ -44,6 +56,7 @@ __all__ = [
     "AnswerVerifier",
     "Asking",
     "AskingExampleFilter",
+    "AskingFact",
     "AskingTraceFilter",
     "AskingVerifier",
     "Backend",
@@ -57,17 +70,27 @@ __all__ = [
     "Drop",
     "Engine",
     "ExampleFilter",
+    "Fact",
+    "FactValue",
+    "Facts",
     "Gpus",
     "ImageReader",
     "Keep",
     "Kind",
+    "LookingExampleFilter",
+    "LookingTraceFilter",
+    "LookingVerifier",
     "MaxTokens",
     "Memory",
     "Option",
+    "Program",
     "ProgramCaptioner",
+    "ProgramFact",
+    "ProgramTeacher",
     "Reads",
     "Request",
     "Rewarded",
+    "SampledFact",
     "Samples",
     "Seed",
     "Source",

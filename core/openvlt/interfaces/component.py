@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
-Kind: TypeAlias = Literal["source", "captioner", "teacher", "filter", "verifier", "benchmark", "backend", "trainer"]
+Kind: TypeAlias = Literal[
+    "source", "captioner", "teacher", "fact", "filter", "verifier", "benchmark", "backend", "trainer"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

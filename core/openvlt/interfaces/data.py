@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from openvlt.interfaces.component import Component
 from openvlt.interfaces.engine import ImageReader
+from openvlt.interfaces.program import Program
 from openvlt.records import Completion, Example, Image, Message, Model, Rejected, Sampling, Trace
 
 
@@ -53,13 +54,30 @@ class Source(Component, ABC):
 
 
 class Chat(Protocol):
-    """Sends messages to the component's model and blocks until it replies."""
+    """Sends messages to a model of the component and blocks until it replies.
 
-    def __call__(self, messages: Sequence[Message], **sampling: Any) -> Completion: ...
+    Attributes:
+        sample: index of the sample that is made, from 0.
+        read: decodes an image; the picture is shared, so copy it before changing it.
+    """
+
+    @property
+    def sample(self) -> int: ...
+
+    @property
+    def read(self) -> ImageReader: ...
+
+    def __call__(self, messages: Sequence[Message], *, model: str = "model", **sampling: Any) -> Completion:
+        """Ask `model`, the name of a field of type `Model`; `sampling` overrides the component's."""
+        ...
 
 
 class Captioner(Component, ABC):
-    """Asks a model to describe images for a teacher that reads only text. It never sees the question."""
+    """Asks a model to describe images for a teacher that reads only text. It never sees the question.
+
+    Attributes:
+        model: is asked; `run` may also ask any other field of type `Model`.
+    """
 
     model: Model
 
@@ -80,7 +98,7 @@ class Captioner(Component, ABC):
         return self.parse(chat(self.messages(images)))
 
 
-class ProgramCaptioner(Component, ABC):
+class ProgramCaptioner(Program):
     """Makes captions without asking a model: a program that reads the images, or captions that the data has.
 
     Rows without a subject, and rows for which it finds nothing to say, have no caption; they are counted.
@@ -92,25 +110,14 @@ class ProgramCaptioner(Component, ABC):
 
     @abstractmethod
     def open(self, read: ImageReader) -> AbstractContextManager[Callable[[Any], str | None]]:
-        """Load what it needs; yields what makes the caption of a subject, None if there is nothing to say.
-
-        Args:
-            read: decodes an image; the picture is shared, so copy it before changing it.
-        """
-
-    def revision(self) -> str:
-        """A text that changes whenever it may caption otherwise: a release of a package, a digest of its data.
-
-        Raises:
-            DataError: its data cannot be used; called before any work.
-        """
-        return ""
+        """Load what it needs; yields what makes the caption of a subject, None if there is nothing to say."""
 
 
 class Teacher(Component, ABC):
-    """Writes reasoning chains.
+    """Asks a model to write reasoning chains.
 
     Attributes:
+        model: is asked; `run` may also ask any other field of type `Model`.
         uses_caption: False if it reads the images itself; then no caption is made.
     """
 
@@ -121,6 +128,11 @@ class Teacher(Component, ABC):
     def sampling(self) -> Sampling:
         return Sampling(n=4, temperature=0.6, top_p=0.95)
 
+    @property
+    def samples(self) -> int:
+        """Chains for each example."""
+        return self.sampling.n
+
     @abstractmethod
     def messages(self, example: Example, caption: str | None) -> list[Message]:
         """The prompt for one chain; `caption` is None if `uses_caption` is False, or there are no images."""
@@ -130,5 +142,24 @@ class Teacher(Component, ABC):
         """Split the reply into think, explanation and answer; raise `Reject` if it is no trace."""
 
     def run(self, example: Example, caption: str | None, chat: Chat) -> Trace:
-        """Override for tool use or refinement; called once for each sample."""
+        """Override for tool use, refinement, several models or a look at the image; called once for each sample."""
         return self.parse(chat(self.messages(example, caption)))
+
+
+class ProgramTeacher(Program):
+    """Writes reasoning chains without asking a model: a solver, a template, a search.
+
+    Attributes:
+        samples: chains for each example.
+        uses_caption: True if it reads captions; otherwise none are made.
+    """
+
+    samples: int = 1
+    uses_caption: ClassVar[bool] = False
+
+    @abstractmethod
+    def open(self, read: ImageReader) -> AbstractContextManager[Callable[[Example, str | None, int], Trace | None]]:
+        """Load what it needs; yields what writes a chain for an example, its caption and the index of the sample.
+
+        None, and `Reject`, mean that there is no chain.
+        """

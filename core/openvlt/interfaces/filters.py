@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.component import Component
+from openvlt.interfaces.engine import ImageReader
+from openvlt.interfaces.facts import Facts
 from openvlt.records import Claim, Example, Judged
 
 
@@ -56,17 +58,50 @@ class ExampleFilter(Component, ABC):
     """Chooses the examples a stage works on.
 
     Attributes:
-        needs: names of the facts it requires: ``pass_rate`` (share of correct policy samples by example id, for which
-            the core samples the policy) or ``benchmark_images`` (digests of the images of all benchmarks).
+        row_by_row: True if a decision depends on no later example, and `decide` takes one after the other: with a limit
+            no more examples are then read than it takes to keep enough.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
+    row_by_row: ClassVar[bool] = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it requires: those of the recipe, registered ones such as ``pass_rate``, and
+        ``benchmark_images``, in which the digests of the images of all benchmarks have entries."""
+        return ()
 
     @abstractmethod
-    def decide(
-        self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
-    ) -> Iterator[Keep | tuple[Example, Drop]]:
-        """Yield one decision per example, in order; ``facts["pass_rate"][example.id]`` is a fact about an example."""
+    def decide(self, examples: Iterable[Example], facts: Facts) -> Iterator[Keep | tuple[Example, Drop]]:
+        """Yield one decision per example, in order; ``facts["pass_rate"][example.id]`` is a fact about an example.
+
+        What an example's facts are is known once it was taken from `examples`.
+        """
+
+
+class LookingTraceFilter(TraceFilter):
+    """Chooses among the traces of an example by the pixels of its images."""
+
+    @abstractmethod
+    def look(self, example: Example, judged: Sequence[Judged], read: ImageReader) -> Sequence[Judged] | Drop:
+        """The traces to keep, in order, or `Drop`; `read` decodes an image, whose picture is not to be changed."""
+
+    def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
+        """Not called: the core hands a reader to `look`."""
+        raise NotImplementedError
+
+
+class LookingExampleFilter(ExampleFilter):
+    """Drops examples by the pixels of their images, one after the other."""
+
+    row_by_row: ClassVar[bool] = True
+
+    @abstractmethod
+    def look(self, example: Example, facts: Facts, read: ImageReader) -> Drop | None:
+        """Why to drop an example, None to keep it; `read` decodes an image, whose picture is not to be changed."""
+
+    def decide(self, examples: Iterable[Example], facts: Facts) -> Iterator[Keep | tuple[Example, Drop]]:
+        """Not called: the core hands a reader to `look`."""
+        raise NotImplementedError
 
 
 class AskingTraceFilter(Asking[Claim, Drop | None], TraceFilter):
@@ -80,8 +115,8 @@ class AskingTraceFilter(Asking[Claim, Drop | None], TraceFilter):
 class AskingExampleFilter(Asking[Example, Drop | None], ExampleFilter):
     """Asks a model which examples to drop; what has no usable reply is dropped too."""
 
-    def decide(
-        self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
-    ) -> Iterator[Keep | tuple[Example, Drop]]:
+    row_by_row: ClassVar[bool] = True
+
+    def decide(self, examples: Iterable[Example], facts: Facts) -> Iterator[Keep | tuple[Example, Drop]]:
         """Not called: the core asks."""
         raise NotImplementedError

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from openvlt.interfaces.asking import Asking
 from openvlt.interfaces.component import Component
+from openvlt.interfaces.engine import ImageReader
 from openvlt.records import Claim, Verdict
 
 
@@ -64,6 +65,23 @@ class AnswerVerifier(Verifier):
         if claim.answer is None:
             return Verdict.unparsed("no answer could be extracted", self.range[0])
         return self.quick(claim.answer, claim) or self.check(claim.answer, claim)
+
+
+class LookingVerifier(Verifier):
+    """Scores a claim by the pixels of its images, in a worker as any other verifier, and never inline."""
+
+    @abstractmethod
+    def look(self, claim: Claim, read: ImageReader) -> Verdict:
+        """The verdict on one claim; equal claims get equal verdicts.
+
+        Args:
+            claim: to verify.
+            read: decodes an image; the picture is shared, so copy it before changing it.
+        """
+
+    def verify(self, claim: Claim) -> Verdict:
+        """Not called: the core hands a reader to `look`."""
+        raise NotImplementedError
 
 
 class AskingVerifier(Asking[Claim, Verdict], Verifier):

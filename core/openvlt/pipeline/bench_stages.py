@@ -33,9 +33,9 @@ class LoadQuestions(Stage[Questions]):
         return Description(self.benchmark.name, self.most)
 
     def check(self, workspace: Workspace) -> None:
-        benchmark = self.benchmark.benchmark.component
+        built, benchmark = self.benchmark.benchmark, self.benchmark.benchmark.component
         with self.benchmark.reading_data():
-            check_rows(benchmark.source, f"benchmark {self.benchmark.name}", benchmark.split)
+            check_rows(workspace, built, benchmark.source, f"benchmark {self.benchmark.name}", benchmark.split)
 
     def run(self, context: Context) -> Made[Questions]:
         found = questions(context.workspace, self.benchmark)

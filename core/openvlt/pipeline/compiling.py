@@ -11,31 +11,30 @@ from openvlt.bench.definition import define
 from openvlt.engines.backend_choice import keep_for_endpoints
 from openvlt.errors import UsageError, closest, located
 from openvlt.interfaces import (
-    Captioner,
     ExampleFilter,
     Source,
-    Teacher,
     TraceFilter,
     Trainer,
     Verifier,
 )
 from openvlt.pipeline.bench_stages import Ask, Guess, LoadQuestions, Score
 from openvlt.pipeline.building import Builder
-from openvlt.pipeline.data_stages import PASS_RATE, Filter, Load
+from openvlt.pipeline.data_stages import Filter, Load
+from openvlt.pipeline.needed_facts import models_of, needed_facts
 from openvlt.pipeline.stage import RowStage, Stage
 from openvlt.pipeline.trace_stages import Caption, Distill, Select, Verify
 from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import TRACES, Data, Iteration, Phase, Recipe
 from openvlt.records import Model, Sampling
 from openvlt.registry import Built, Registry
-from openvlt.stages.asker import models_asked
-from openvlt.stages.train import Rewards, model_options
+from openvlt.stages.ask import MODEL
+from openvlt.stages.asker import model_options, models_asked, models_of_run
+from openvlt.stages.filter import Choice
+from openvlt.stages.train import Rewards
 from openvlt.verification import UNWEIGHTED, Weights, asking_among
 
 S = TypeVar("S", bound=Stage[Any])
 
-POLICY_TEACHER = "policy"
-"""The teacher whose samples tell how often the policy is right, for filters that need its pass rate."""
 CORRECT_TRACES = "correct"
 """The filter of an iteration that selects by none of its own."""
 
@@ -83,6 +82,8 @@ class _Compiler:
         return self.builder.recipe
 
     def compiled(self) -> tuple[Stage[Any], ...]:
+        for name, spec in self.recipe.facts.items():
+            self.builder.build("fact", spec, f"facts.{name}")
         verifiers = self.builder.verifiers(self.recipe.verifier_specs(), "rewards")
         self._weights, self._verifiers = self.builder.weights(self.recipe.rewards, self.recipe.routes, verifiers)
         for index, spec in enumerate(self.recipe.bench):
@@ -120,11 +121,10 @@ class _Compiler:
         if traces is None:
             return None
         rows: RowStage = self._load(str(index), index, traces.data, f"{position}.data")
-        teacher = self.builder.build(Teacher, traces.teacher, f"{position}.teacher")
+        teacher = self.builder.build("teacher", traces.teacher, f"{position}.teacher")
         if teacher.component.uses_caption:
             rows = self._add(self._caption(index, rows, f"{position}.teacher"))
-        model = self._served(teacher.component.model, "teacher")
-        judged = self._sampled(f"distill-{index}", f"verify-{index}", index, rows, teacher, model, position)
+        judged = self._sampled(index, rows, teacher, self._asked(teacher), position)
         specs = self._default_select(index, iteration) if traces.select is None else traces.select
         filters = self.builder.build_all(TraceFilter, specs, f"{position}.select")
         for built in filters:
@@ -141,7 +141,7 @@ class _Compiler:
         )
 
     def _sampled(
-        self, name: str, verify: str, index: int, rows: RowStage, teacher: Built[Teacher], model: Model, position: str
+        self, index: int, rows: RowStage, teacher: Built[Any], models: Mapping[str, Model], position: str
     ) -> Verify:
         """The two stages that sample chains and verify them."""
         if not self._verifiers:
@@ -151,13 +151,18 @@ class _Compiler:
             )
         traces = self._add(
             Distill(
-                name=name, iteration=index, examples=rows, teacher=teacher, model=model, trained=self._policy(model)
+                name=f"distill-{index}",
+                iteration=index,
+                examples=rows,
+                teacher=teacher,
+                models=models,
+                trained=self._policy(*models.values()),
             )
         )
         return self._add(
             Verify(
-                name=verify, iteration=index, traces=traces, verifiers=self._verifiers, weights=self._weights,
-                trained=self._policy(*models_asked(self._verifiers.values())),
+                name=f"verify-{index}", iteration=index, traces=traces, verifiers=self._verifiers,
+                weights=self._weights, trained=self._policy(*models_asked(self._verifiers.values())),
             )
         )  # fmt: skip
 
@@ -168,35 +173,42 @@ class _Compiler:
                 "Add the key captioner; 'openvlt list-plugins --kind captioner' lists them.",
             )
         captioner = self.builder.build("captioner", self.recipe.captioner, "captioner")
-        asks = isinstance(captioner.component, Captioner)
-        model = self._served(captioner.component.model, "captioner") if asks else None
+        models = self._asked(captioner)
         return Caption(
-            name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, model=model,
-            trained=self._policy(model) if model else None,
+            name=f"caption-{index}", iteration=index, examples=rows, captioner=captioner, models=models,
+            trained=self._policy(*models.values()),
         )  # fmt: skip
+
+    def _asked(self, built: Built[Any]) -> dict[str, Model]:
+        """The models that a teacher or captioner asks, by option."""
+        return {
+            option: self._served(model, built.entry.kind) if option == MODEL else self._of_run(model)
+            for option, model in models_of_run(built).items()
+        }
 
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
         source = self.builder.build(Source, data.source, f"{position}.source")
         questions = tuple(self.questions)
+        filters = self.builder.build_all(ExampleFilter, data.filters, f"{position}.filters")
+        facts = needed_facts(
+            self.builder, filters, f"{position}.filters", self._verifiers, self._weights, self._of_run
+        )  # fmt: skip
+        choice = Choice(filters, data.limit, facts)
+        trained = self._policy(*models_of(choice))
+        is_early = bool(filters) and choice.is_row_by_row
         rows: RowStage = self._add(
             Load(
                 name=f"load-{name}", iteration=index, data=data, position=self.builder.where(position), source=source,
-                questions=questions,
-                limit=None if data.filters else data.limit,
+                questions=questions, limit=None if filters else data.limit, until=choice if is_early else None,
+                trained=trained if is_early else None,
             )
         )  # fmt: skip
-        if not data.filters:
+        if not filters:
             return rows
-        filters = self.builder.build_all(ExampleFilter, data.filters, f"{position}.filters")
-        rates = None
-        if any(PASS_RATE in built.component.needs for built in filters):
-            teacher = self.builder.registry.build(Teacher, POLICY_TEACHER, format=self.recipe.format)
-            model = self._of_run(teacher.component.model)
-            rates = self._sampled(f"rate-{name}", f"rate-verify-{name}", index, rows, teacher, model, position)
         return self._add(
             Filter(
-                name=f"filter-{name}", iteration=index, examples=rows, filters=filters, limit=data.limit, rates=rates,
-                questions=questions, trained=self._policy(*models_asked(filters)),
+                name=f"filter-{name}", iteration=index, examples=rows, choice=choice, questions=questions,
+                trained=trained,
             )
         )  # fmt: skip
 

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 from openvlt.bench.questions import Questions
-from openvlt.errors import UsageError, closest, located
+from openvlt.errors import located
 from openvlt.interfaces import ExampleFilter, Source
-from openvlt.pipeline.model_checks import check_asked, describe_asked
+from openvlt.pipeline.model_checks import describe_asked
+from openvlt.pipeline.needed_facts import BENCHMARK_IMAGES, check_choice, models_of
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
-from openvlt.records import Model, Row
+from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.stages.filter import Facts, filter_examples
+from openvlt.results import check_size
+from openvlt.stages.filter import Choice, Choosing, filter_examples, needs
 from openvlt.stages.load import check_rows, check_split, load
 from openvlt.stages.workspace import Output, Workspace
-
-PASS_RATE = "pass_rate"
-BENCHMARK_IMAGES = "benchmark_images"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Load(RowStage):
-    """Reads a split of a source; images of the benchmarks are held out. `position` is that of a key of its data."""
+    """Reads a split of a source; images of the benchmarks are held out.
+
+    Attributes:
+        position: that of a key of its data.
+        limit: maximum number of rows.
+        until: reading ends once these filters have kept enough.
+        trained: what a filter asks for, where that is the policy.
+    """
 
     data: Data
     position: Callable[[str], str]
     source: Built[Source]
     limit: int | None
     questions: tuple[Stage[Questions], ...]
+    until: Choice | None = None
+    trained: Stage[Model] | None = None
 
     stage_kind: ClassVar[str] = "load"
 
     @cached_property
     def most(self) -> int | None:
-        known = (self.limit, self.source.component.size(self.data.split))
+        with self.source.guarded("size"):
+            known = (self.limit, check_size(self.source.component.size(self.data.split)))
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
@@ -46,66 +55,54 @@ class Load(RowStage):
     def check(self, workspace: Workspace) -> None:
         with located(lambda: self.position("split")):
             check_split(self.source, self.data.split)
-        with located(lambda: self.position("source")), self.source.guarded():
-            check_rows(self.source.component, f"source {self.source.entry.name}", self.data.split)
+        reader = self.source.component
+        with located(lambda: self.position("source")):
+            check_rows(workspace, self.source, reader, f"source {self.source.entry.name}", self.data.split)
 
     def rows(self, context: Context) -> Output:
         held_out = context.held_out_images(self.questions)
-        return load(context.workspace, self.name, self.iteration, self.source, self.data.split, self.limit, held_out)
+        choosing = _choosing(context, self.until, self) if self.until else None
+        split, limit = self.data.split, self.limit
+        return load(context.workspace, self.name, self.iteration, self.source, split, limit, held_out, choosing)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Filter(RowStage):
-    """Chooses among loaded examples; `rates` verifies the policy's samples of them, where a filter needs that."""
+    """Chooses among loaded examples by their content, and by facts that are found when a filter first needs them."""
 
     examples: RowStage
-    filters: tuple[Built[ExampleFilter], ...]
-    limit: int | None
-    rates: RowStage | None
+    choice: Choice
     questions: tuple[Stage[Questions], ...]
     trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "filter"
 
+    @property
+    def filters(self) -> tuple[Built[ExampleFilter], ...]:
+        return self.choice.filters
+
     @cached_property
     def most(self) -> int | None:
-        known = (self.limit, self.examples.most)
+        known = (self.choice.limit, self.examples.most)
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        return describe_asked(found, self.filters, workspace)
+        return describe_asked(found, models_of(self.choice), workspace)
 
     def check(self, workspace: Workspace) -> None:
-        for index, built in enumerate(self.filters):
-            check_asked(workspace, built, f"data.filters.{index}.model")
-            for fact in built.component.needs:
-                if fact not in (PASS_RATE, BENCHMARK_IMAGES):
-                    raise UsageError(
-                        f"Stage {self.name}: the filter {built.entry.name} needs '{fact}', which is no known fact.",
-                        closest(fact, [PASS_RATE, BENCHMARK_IMAGES]),
-                    )
+        check_choice(workspace, self.choice)
 
     def rows(self, context: Context) -> Output:
-        context.workspace.models["policy"] = context.policy(self.trained)
-        rows, facts = context.value(self.examples), self._facts(context)
-        made = filter_examples(context.workspace, self.name, self.iteration, rows, self.filters, self.limit, facts)
-        return made
-
-    def _facts(self, context: Context) -> Facts:
-        facts: dict[str, dict[str, float]] = {}
-        if self.rates is not None:
-            facts[PASS_RATE] = pass_rates(context.value(self.rates).rows())
-        if any(BENCHMARK_IMAGES in built.component.needs for built in self.filters):
-            facts[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(self.questions)), 1.0)
-        return facts
+        choosing = _choosing(context, self.choice, self)
+        rows = context.value(self.examples)
+        return filter_examples(context.workspace, self.name, self.iteration, rows, choosing)
 
 
-def pass_rates(rows: Iterable[Row]) -> dict[str, float]:
-    """The share of correct samples by example id, among those decided; no entry for an example without any."""
-    rates: dict[str, float] = {}
-    for row in rows:
-        correct = sum(each.is_correct for each in row.judged)
-        if decided := correct + sum(each.is_incorrect for each in row.judged):
-            rates[row.example.id] = correct / decided
-    return rates
+def _choosing(context: Context, choice: Choice, stage: Load | Filter) -> Choosing:
+    """What applies the filters of a stage."""
+    context.workspace.models["policy"] = context.policy(stage.trained)
+    given: dict[str, dict[str, float]] = {}
+    if any(BENCHMARK_IMAGES in needs(built) for built in choice.filters):
+        given[BENCHMARK_IMAGES] = dict.fromkeys(sorted(context.held_out_images(stage.questions)), 1.0)
+    return Choosing(context.workspace, choice, given)

@@ -102,12 +102,12 @@ def _weights(located: Model) -> float | None:
     return None if size is None else size * OVERHEAD
 
 
-def describe_asked(stage: Description, components: Iterable[Built[Any]], workspace: Workspace) -> Description:
+def describe_asked(stage: Description, models: Iterable[Model], workspace: Workspace) -> Description:
     """What a plan shows of a stage, with the models that its components ask."""
-    asked = [describe_model("", None, model, workspace) for model in models_asked(components)]
-    models = dict.fromkeys(each.model for each in (stage, *asked) if each.model)
+    asked = [describe_model("", None, model, workspace) for model in models]
+    shown = dict.fromkeys(each.model for each in (stage, *asked) if each.model)
     memory = [each.memory for each in (stage, *asked) if each.memory is not None]
-    return replace(stage, model="; ".join(models), memory=max(memory, default=None))
+    return replace(stage, model="; ".join(shown), memory=max(memory, default=None))
 
 
 def check_asked(workspace: Workspace, built: Built[Any], key: str, *, in_step: bool = False) -> None:

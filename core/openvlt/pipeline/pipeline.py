@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any
 
 from openvlt.errors import DataError, UsageError
 from openvlt.keys import allowed
+from openvlt.pipeline.kept_recipe import kept_recipe
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
 from openvlt.pipeline.trace_stages import Select, Verify
 from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import Recipe
-from openvlt.records import Model, Run, RunStatus
+from openvlt.records import Model, Run, RunStatus, StageRecord
 from openvlt.stages.launch import take_part, this_node
 from openvlt.stages.workspace import NotDone, Workspace
 from openvlt.store import (
@@ -126,7 +127,7 @@ class Pipeline:
             UsageError: it can be no run's name, or is that of another recipe's run.
         """
         name = self.recipe.name + suffix
-        self.kept = json.dumps(self.recipe.model_copy(update={"name": name}).model_dump(mode="json"), indent=1)
+        self.kept = self._as_kept(self.recipe.model_copy(update={"name": name}))
         self.run = replace(self.run, name=given or name)
         if self._is_of_another():
             if given:
@@ -145,6 +146,7 @@ class Pipeline:
             self._take_part()
             return self.run
         self.run = replace(self.run, planned=tuple(stage.name for stage in self.stages))
+        self.run = replace(self.run, releases=self.workspace.registry.releases())
         home, name = self.workspace.home, self.run.name
         with claimed_run(home, name):
             if self.kept:
@@ -186,7 +188,12 @@ class Pipeline:
             kept = json.loads(path.read_bytes())
         except (FileNotFoundError, ValueError):  # missing or damaged: it is written anew
             return earlier is not None and earlier.recipe != self.run.recipe
+        with suppress(ValueError):  # what an earlier release kept has bare names, and lacks the keys that are new
+            kept = json.loads(self._as_kept(Recipe.model_validate(kept)))
         return path.with_name("run.json").exists() and kept != json.loads(self.kept)
+
+    def _as_kept(self, recipe: Recipe) -> str:
+        return json.dumps(kept_recipe(recipe, self.workspace.registry), indent=1)
 
     def _other(self) -> UsageError:
         name = self.run.name
@@ -196,6 +203,8 @@ class Pipeline:
         )
 
     def _carry_out(self, stage: Stage[Any]) -> None:
+        begun = StageRecord(stage_kind=stage.stage_kind, name=stage.name, iteration=stage.iteration, fingerprint="")
+        self.workspace.registry.notify("on_stage_start", run=self.run, stage=begun)
         made = self.context.made[stage.name] = stage.run(self.context)
         value, run = made.value, self.run
         self.run = replace(
@@ -204,6 +213,7 @@ class Pipeline:
             scores=(*run.scores, value.result) if isinstance(value, Scored) else run.scores,
             model=value.id if isinstance(value, Model) else run.model,
             notes=tuple(self.context.notes),
+            releases=self.workspace.registry.releases(),
         )
         if isinstance(value, Model):
             models = {name: each.value for name, each in self.context.made.items() if isinstance(each.value, Model)}

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from openvlt.interfaces import Teacher, TraceFilter, Verifier
+from openvlt.interfaces import Program, TraceFilter, Verifier
 from openvlt.pipeline.model_checks import check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.stages.ask import MODEL
+from openvlt.stages.asker import models_asked
 from openvlt.stages.caption import caption
 from openvlt.stages.distill import distill
 from openvlt.stages.select import select
@@ -25,46 +27,63 @@ class Caption(RowStage):
 
     Attributes:
         captioner: a `Captioner`, or a `ProgramCaptioner`.
-        model: that a `Captioner` asks; None for a program.
+        models: that a `Captioner` asks, by the option that names each; none for a program.
     """
 
     examples: RowStage
     captioner: Built[Any]
-    model: Model | None
+    models: Mapping[str, Model]
     trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "caption"
 
     @property
     def _reply(self) -> int:
-        return int(self.captioner.component.sampling.max_tokens)
+        return int(self.captioner.component.sampling.max_tokens) if self.models else 0
 
     def describe(self, workspace: Workspace) -> Description:
-        if self.model is None:
-            return Description(self.captioner.entry.name, self.most)
-        return describe_model(self.captioner.entry.name, self.most, self.model, workspace, self._reply)
+        return _described(self.captioner.entry.name, self.most, self.models, workspace, self._reply)
 
     def check(self, workspace: Workspace) -> None:
-        if self.model is not None:
-            who = f"captioner {self.captioner.entry.name}"
-            check_model(workspace, self.model, who, "captioner.model", self._reply)
-            return
-        with self.captioner.guarded():
-            self.captioner.component.revision()
+        _check(self.captioner, self.models, workspace, "captioner", self._reply)
 
     def rows(self, context: Context) -> Output:
-        model = context.resolve(self.name, self.model, self.trained) if self.model else None
+        models = {name: context.resolve(self.name, model, self.trained) for name, model in self.models.items()}
         rows = context.value(self.examples)
-        return caption(context.workspace, self.name, self.iteration, rows, self.captioner, model)
+        return caption(context.workspace, self.name, self.iteration, rows, self.captioner, models)
+
+
+def _described(
+    component: str, most: int | None, models: Mapping[str, Model], workspace: Workspace, reply: int
+) -> Description:
+    """What a plan shows of a stage that runs `models`, if any."""
+    if not models:
+        return Description(component, most)
+    others = [model for name, model in models.items() if name != MODEL]
+    return describe_asked(describe_model(component, most, models[MODEL], workspace, reply), others, workspace)
+
+
+def _check(built: Built[Any], models: Mapping[str, Model], workspace: Workspace, key: str, reply: int) -> None:
+    """Refuse a model that cannot run here, and data of a program that cannot be used."""
+    for name, model in models.items():
+        check_model(workspace, model, f"{built.entry.kind} {built.entry.name}", f"{key}.{name}", reply)
+    if isinstance(built.component, Program):
+        with built.guarded("revision"):
+            built.component.revision()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Distill(RowStage):
-    """Samples chains of a teacher for each example."""
+    """Samples chains of a teacher for each example.
+
+    Attributes:
+        teacher: a `Teacher`, or a `ProgramTeacher`.
+        models: that a `Teacher` asks, by the option that names each; none for a program.
+    """
 
     examples: RowStage
-    teacher: Built[Teacher]
-    model: Model
+    teacher: Built[Any]
+    models: Mapping[str, Model]
     trained: Stage[Model] | None
 
     stage_kind: ClassVar[str] = "distill"
@@ -72,25 +91,24 @@ class Distill(RowStage):
     @property
     def samples(self) -> int:
         """Chains of each example."""
-        return self.teacher.component.sampling.n
+        return int(self.teacher.component.samples)
 
     @property
     def reply(self) -> int:
-        """Tokens of the longest chain."""
-        return self.teacher.component.sampling.max_tokens
+        """Tokens of the longest chain; 0 where a program writes it."""
+        return int(self.teacher.component.sampling.max_tokens) if self.models else 0
 
     def describe(self, workspace: Workspace) -> Description:
         component = f"{self.teacher.entry.name}, {self.samples} each"
-        return describe_model(component, self.most, self.model, workspace, self.reply)
+        return _described(component, self.most, self.models, workspace, self.reply)
 
     def check(self, workspace: Workspace) -> None:
-        who = f"teacher {self.teacher.entry.name}"
-        check_model(workspace, self.model, who, "traces.teacher.model", self.reply)
+        _check(self.teacher, self.models, workspace, "traces.teacher", self.reply)
 
     def rows(self, context: Context) -> Output:
-        model = context.resolve(self.name, self.model, self.trained)
+        models = {name: context.resolve(self.name, model, self.trained) for name, model in self.models.items()}
         rows = context.value(self.examples)
-        return distill(context.workspace, self.name, self.iteration, rows, self.teacher, model)
+        return distill(context.workspace, self.name, self.iteration, rows, self.teacher, models)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,7 +123,8 @@ class Verify(RowStage):
     stage_kind: ClassVar[str] = "verify"
 
     def describe(self, workspace: Workspace) -> Description:
-        return describe_asked(Description(", ".join(self.verifiers), self.most), self.verifiers.values(), workspace)
+        found = Description(", ".join(self.verifiers), self.most)
+        return describe_asked(found, models_asked(self.verifiers.values()), workspace)
 
     def check(self, workspace: Workspace) -> None:
         for name, built in self.verifiers.items():
@@ -129,7 +148,7 @@ class Select(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        return describe_asked(found, self.filters, workspace)
+        return describe_asked(found, models_asked(self.filters), workspace)
 
     def check(self, workspace: Workspace) -> None:
         for index, built in enumerate(self.filters):

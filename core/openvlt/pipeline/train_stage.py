@@ -14,8 +14,9 @@ from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.stages.asker import model_options
 from openvlt.stages.launch import check_processes
-from openvlt.stages.train import Rewards, check_count, count_rows, model_options, train
+from openvlt.stages.train import Rewards, check_count, count_rows, train
 from openvlt.stages.workspace import NotDone, Workspace
 
 
@@ -59,7 +60,7 @@ class Train(Stage[Model]):
 
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
-        found = describe_asked(found, self.rewards.verifiers.values(), workspace)
+        found = describe_asked(found, self.rewards.models.values(), workspace)
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, found.terms)
         return replace(found, memory=memory or found.memory, terms=terms, problem=problem)

@@ -177,6 +177,7 @@ class Recipe(_Block):
         base: the model training starts from.
         format: of the policy's prompts and responses.
         captioner: captions the images for teachers that cannot see them.
+        facts: name, as filters need it, to fact; one that is missing here is that of a plugin.
         verifiers: reward name to verifier; a name that is missing here is that of the verifier.
         rewards: reward name to weight; reinforcement maximises the weighted sum; ``{weight, when}`` runs one on some
             claims only.
@@ -186,6 +187,7 @@ class Recipe(_Block):
         bench_tokens: maximum length of a response to a benchmark, in tokens.
         seed: of everything random.
         reject_above: share of rejected rows at which a stage stops.
+        strict: True to end with the first component that fails, instead of counting what it fails on.
         executor: where models run.
     """
 
@@ -195,6 +197,7 @@ class Recipe(_Block):
     base: ModelSpec
     format: Format = Format()
     captioner: Spec | None = None
+    facts: dict[str, Spec] = {}
     verifiers: dict[str, Spec] = {}
     rewards: Weights = {}
     routes: dict[str, Weights] = {}
@@ -203,6 +206,7 @@ class Recipe(_Block):
     bench_tokens: int = Field(2048, ge=1, strict=True)
     seed: int = Field(0, ge=0, lt=2**32, strict=True)
     reject_above: float = Field(0.1, ge=0, le=1)
+    strict: bool = Field(False, strict=True)
     executor: Annotated[ExecutorSpec, BeforeValidator(_executor)] = ExecutorSpec()
 
     _positions: SourcePositions | None = PrivateAttr(None)

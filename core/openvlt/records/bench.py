@@ -158,6 +158,7 @@ class BenchResult:
         warnings: why the score may say little about the model.
         notes: what a reader of the score should know.
         about: facts about the data: licence, note, contamination.
+        releases: of openvlt and of each plugin that was used, by distribution.
     """
 
     benchmark: str
@@ -179,6 +180,7 @@ class BenchResult:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
+    releases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def score(self) -> Score:

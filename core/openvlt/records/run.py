@@ -66,6 +66,7 @@ class Run:
         scores: in the order they were computed.
         model: folder of the last trained model, empty until there is one.
         notes: choices made on the user's behalf, with their reasons.
+        releases: of openvlt and of each plugin that was used, by distribution; of a file, the digest of its content.
     """
 
     name: str
@@ -76,3 +77,4 @@ class Run:
     scores: tuple[BenchResult, ...] = ()
     model: str = ""
     notes: tuple[str, ...] = ()
+    releases: Mapping[str, str] = field(default_factory=dict)

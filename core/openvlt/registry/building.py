@@ -10,6 +10,7 @@ from openvlt.errors import OpenvltError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind, kind_of
 from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry, Finder, Spec, Where
+from openvlt.registry.guard import REGISTERED, blamed
 from openvlt.registry.identity import digest_of, identity
 from openvlt.registry.options import OptionInfo, as_json, options_of
 from openvlt.registry.targets import component_class, is_data, missing, read_data
@@ -67,6 +68,7 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     from openvlt.registry.validation import validated
 
     component = component_class(entry)
+    finder.use(entry)
     known = options_of(component)
     for name in given:
         if name in component.removed:
@@ -93,6 +95,7 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     def identity_of(each: Component) -> object:
         return nested[id(each)].identity if id(each) in nested else [as_json(each), each.version]
 
+    REGISTERED[component] = entry
     values = validated(entry, component, {**_filled(known, format), **given}, build_nested)
     try:
         instance = component(**values)
@@ -101,6 +104,10 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
             f"The {entry.kind} '{entry.name}' cannot be built: {error}.",
             f"'openvlt describe {entry.kind} {entry.name}' lists its options.",
         ) from error
+    except OpenvltError:
+        raise
+    except Exception as error:  # the boundary to a component
+        raise blamed(error) or error from error
     resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
     options = {name: as_json(value, spec_of) for name, value in resolved.items()}
     affecting = [option.name for option in known if option.affects_output]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
-from openvlt.errors import OpenvltError, PluginError, Reject
+from openvlt.registry.guard import Guard
 
 if TYPE_CHECKING:
     # Importing the interfaces would take a fifth of the time of ``list-plugins``.
@@ -21,8 +20,6 @@ Where: TypeAlias = str | Callable[[str], str]
 """The source position of a spec; or what gives that of each of its options, and of the spec itself for ``""``."""
 Origin: TypeAlias = Literal["builtin", "dist", "file"]
 PluginStatus: TypeAlias = Literal["ok", "disabled", "broken", "incompatible"]
-_SHOWN = 1000
-"""Characters of a component's error that are shown."""
 EntryStatus: TypeAlias = Literal["ok", "shadowed", "missing-extra"]
 
 
@@ -41,6 +38,7 @@ class Entry:
             needs is not installed.
         reason: why the status is not ok, and what to do.
         plugin: name of the plugin that registered it.
+        version: of its distribution, empty for a file.
         editable: True if its code can change without its version changing (one-file and editable installs).
     """
 
@@ -53,6 +51,7 @@ class Entry:
     status: EntryStatus = "ok"
     reason: str = ""
     plugin: str = ""
+    version: str = ""
     editable: bool = False
 
     def as_json(self) -> dict[str, object]:
@@ -108,6 +107,10 @@ class Finder(Protocol):
         """See `Registry.find`."""
         ...
 
+    def use(self, entry: Entry) -> None:
+        """See `Registry.use`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Built(Generic[C_co]):
@@ -131,20 +134,10 @@ class Built(Generic[C_co]):
         """The spec that builds the same component again, in this process or another."""
         return {"use": self.entry.id, **self.options}
 
-    @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """The boundary to the component: what it raises that is no error for users becomes one that names it.
+    def guarded(self, method: str, row: str = "", function: object = None) -> Guard:
+        """The boundary to the component, around a call of a method: ``with built.guarded("parse", example.id)``.
 
-        Raises:
-            PluginError: the component failed.
+        What it raises that is no error for users and no `Reject` becomes a `Fault` that names plugin, release,
+        component, method, row and line; so does a `WrongResult` of the checks in `openvlt.results`.
         """
-        try:
-            yield
-        except (OpenvltError, Reject, ImportError, MemoryError):  # each has a sentence of its own
-            raise
-        except Exception as error:
-            said = str(error).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()[:_SHOWN]
-            raise PluginError(
-                f"The {self.entry.kind} {self.entry.name} failed: {type(error).__name__}: {said}.",
-                "Run again with --debug to see where, and report it to the plugin's author.",
-            ) from error
+        return Guard(self, method, row, function)

@@ -160,6 +160,7 @@ def _registrar(
                 target=_checked_target(kind, name, target),
                 requires=tuple(requires),
                 plugin=candidate.name,
+                version=candidate.version,
                 editable=candidate.editable,
             )
         )

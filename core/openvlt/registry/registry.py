@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -13,6 +15,7 @@ from openvlt import hookspecs
 from openvlt.errors import PluginError, closest
 from openvlt.registry import discovery, registration
 from openvlt.registry.entries import Built, Entry, Plugin, Spec, Where
+from openvlt.registry.guard import place, told
 from openvlt.registry.targets import missing
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ class Registry:
         self.hooks = hooks
         self.notes = tuple(notes)
         self._entries = {(e.kind, e.id): e for plugin in self.plugins for e in plugin.components}
+        self._used: set[str] = set()
 
     @classmethod
     def discover(cls, files: Sequence[Path] = ()) -> Registry:
@@ -94,6 +98,22 @@ class Registry:
             hints += f" Not loaded: {names}; 'openvlt list-plugins' shows why."
         raise PluginError(f"There is no {kind} '{name}'.", hints)
 
+    def use(self, entry: Entry) -> None:
+        """Note that a component is built."""
+        self._used.add(entry.plugin)
+
+    def releases(self) -> dict[str, str]:
+        """The releases of openvlt and of the plugins whose components were built here, by distribution.
+
+        A one-file plugin has none: it is named with the digest of its file.
+        """
+        used = {
+            plugin.distribution: plugin.version or f"sha256:{_digest(plugin.file)}"
+            for plugin in self.plugins
+            if plugin.name in self._used
+        }
+        return {"openvlt": version("openvlt"), **used}
+
     @overload
     def build(self, kind: type[C], spec: Spec, *, format: Format | None = None, where: Where = "") -> Built[C]: ...
 
@@ -135,7 +155,7 @@ class Registry:
         """Call an event hook of every loaded plugin; an exception is logged and never fails the run.
 
         Args:
-            hook_name: ``on_stage_end`` or ``on_run_end``.
+            hook_name: ``on_stage_start``, ``on_stage_end`` or ``on_run_end``.
             event: the hook's arguments by name.
         """
         import logging
@@ -146,10 +166,15 @@ class Registry:
             call = self.hooks.subset_hook_caller(hook_name, [other for other in plugins if other is not plugin])
             try:
                 call(**event)
-            except Exception as error:  # the boundary: a tracker that fails must not cost a run
-                name, problem = self.hooks.get_name(plugin), f"{type(error).__name__}: {error}"
-                debug = log.isEnabledFor(logging.DEBUG)
+            except (Exception, SystemExit) as error:
+                name, debug = self.hooks.get_name(plugin), log.isEnabledFor(logging.DEBUG)
+                where = place(getattr(plugin, "__name__", ""), error)
+                problem = f"{told(error)} ({where})"
                 log.warning("plugin '%s' failed in %s, the run continues: %s", name, hook_name, problem, exc_info=debug)
+
+
+def _digest(file: Path | None) -> str:
+    return sha256(file.read_bytes()).hexdigest()[:12] if file and file.is_file() else "unknown"
 
 
 def _owner(sharing: Sequence[Entry]) -> Entry | None:

@@ -1,116 +1,195 @@
-"""The one place where the rows of a source enter: what a plugin yields is an example or is rejected with a reason."""
+"""Where the rows of a stage meet components: a row on which one fails is rejected, and the stage goes on.
+
+It may reject a row on purpose (`Reject`), or fail on it (`Fault`); in a strict recipe the first fault ends the run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, get_args
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from openvlt.errors import OpenvltError, PluginError, Reject
-from openvlt.records import MOST_DECIMALS, AnswerType, Example, Image, Rejected
-from openvlt.store import decode, encode
+from openvlt.errors import Fault, Reject, WrongResult
+from openvlt.interfaces import Drop, Source
+from openvlt.records import Example, Rejected
+from openvlt.registry import Built
+from openvlt.registry.guard import named
+from openvlt.results import check_example, check_size, printable
+from openvlt.stages.workspace import Step, Workspace, lost_too_many
+from openvlt.store import StageWriter
 
-LONGEST = 1_000_000
-"""Characters of a text; a longer one is a file in the wrong column, and every later stage would copy it."""
+R = TypeVar("R")
+D = TypeVar("D")
+
+MOST_FAILURES = 100
+"""Failures in a row after which a source has failed as a whole."""
 
 _NAMED = 100
 """Characters of a rejected row's id that are kept."""
+_END = object()
 
 
-def accepted(items: Iterable[Any], source: str) -> Iterator[Example | Rejected]:
+@contextmanager
+def rejecting(
+    workspace: Workspace, built: Built[Any], method: str, row: str, function: object = None
+) -> Iterator[None]:
+    """`Built.guarded` for a call about one row: a fault rejects the row too.
+
+    Raises:
+        Reject: the component rejects the row, or failed.
+        Fault: it failed, and the recipe is strict.
+    """
+    try:
+        with built.guarded(method, row, function):
+            yield
+    except Fault as fault:
+        raise workspace.survived(fault) from fault
+
+
+def rejected(row: str, reject: Reject) -> Rejected:
+    """The record of a row that is rejected."""
+    return Rejected(id=row, reason=printable(reject.reason), transient=bool(reject.transient))
+
+
+def dropped(row: str, reject: Reject) -> Drop | Rejected:
+    """What a filter has decided: it drops a row that it rejects, and loses one that it fails on."""
+    return rejected(row, reject) if isinstance(reject.__cause__, Fault) else Drop(printable(reject.reason))
+
+
+def accepted(workspace: Workspace, built: Built[Any], source: Source, split: str) -> Iterator[Example | Rejected]:
     """Yield the rows of a source; one that is not an example as the interface describes it is `Rejected`.
 
+    A generator ends when it raises. Where the source knows its size, the rows that are not read are rejected too, and
+    count towards the threshold; else nobody knows how many are lost.
+
     Args:
-        items: what the source yields.
-        source: its name, for messages.
+        workspace: of the run.
+        built: the source, or the benchmark that has it.
+        source: the source.
+        split: to read.
 
     Raises:
-        PluginError: the source itself failed, so that no further row can be read.
+        Fault: the source failed, so that no further row can be read; or the recipe is strict.
     """
-    for number, item in enumerate(_guarded(items, source), start=1):
+    number = failures = 0
+    with built.guarded("examples"):
+        rows = iter(source.examples(split))
+    while failures < MOST_FAILURES:
+        number += 1
         try:
-            yield _checked(item)
-        except Reject as reject:
-            yield Rejected(id=_id(item, number), reason=printable(reject.reason), transient=reject.transient)
+            with built.guarded("examples", f"row {number}"):
+                item = next(rows, _END)
+        except (Fault, Reject) as error:
+            failures += 1
+            unread = _unread(built, source, split, number, error) if inspect.isgenerator(rows) else None
+            reject = workspace.survived(error) if isinstance(error, Fault) else error
+            yield rejected(f"row {number}", reject)
+            if unread is not None:
+                yield from unread
+                return
+            continue
+        if item is _END:
+            return
+        failures = 0
+        yield _checked(workspace, built, item, number)
+    raise Fault.of(f"{named(built.entry)} failed in examples on {MOST_FAILURES} rows, one after another")
 
 
-def printable(text: Any) -> str:
-    """A text of a plugin that can be stored: lone surrogates and NUL are written out."""
-    return str(text).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
-
-
-def _guarded(items: Iterable[Any], source: str) -> Iterator[Any]:
-    try:
-        yield from items
-    except (OpenvltError, ImportError):  # a missing package has a remedy of its own
-        raise
-    except Exception as error:  # the boundary: a source may raise anything
-        raise PluginError(
-            f"The source {source} failed: {type(error).__name__}: {printable(error)[:LONGEST]}.",
-            "Run again with --debug to see where, and report it to the plugin's author.",
-        ) from error
-
-
-def _checked(item: Any) -> Example:
-    """The example, if all later stages can work with it.
-
-    Raises:
-        Reject: it is rejected, or one of its values has the wrong type or cannot be stored.
-    """
+def _checked(workspace: Workspace, built: Built[Any], item: Any, number: int) -> Example | Rejected:
     if isinstance(item, Rejected):
-        raise Reject(str(item.reason), transient=bool(item.transient))
-    if not isinstance(item, Example):
-        raise Reject(f"the source yielded {type(item).__name__}, not an example")
-    for name in ("id", "question", "answer"):
-        _check_text(name, getattr(item, name))
-    if item.unit is not None:
-        _check_text("unit", item.unit)
-    if not isinstance(item.choices, tuple | list):
-        raise Reject(f"choices are {type(item.choices).__name__}, not texts")
-    for choice in item.choices:
-        _check_text("a choice", choice)
-    if not isinstance(item.images, tuple) or not all(isinstance(image, Image) for image in item.images):
-        raise Reject("images are not images")
-    if item.answer_type is not None and item.answer_type not in get_args(AnswerType):
-        raise Reject("unknown answer type")
-    if item.precision is not None and not _is_precision(item.precision):
-        raise Reject(f"precision is not a number from 0 to {MOST_DECIMALS}")
-    _check_metadata(item.metadata)
-    return item if isinstance(item.choices, tuple) else replace(item, choices=tuple(item.choices))
+        return Rejected(id=_id(item, number), reason=printable(item.reason), transient=bool(item.transient))
+    try:
+        with rejecting(workspace, built, "examples", id := _id(item, number)):
+            return check_example(item)
+    except Reject as reject:
+        return rejected(id, reject)
 
 
-def _check_text(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise Reject(f"{name} is {type(value).__name__}, not text")
-    if len(value) > LONGEST:
-        raise Reject(f"{name} is longer than {LONGEST:,} characters")
-    if "\0" in value:
-        raise Reject(f"{name} contains a NUL character")
-    if not value.isascii():
+def _unread(built: Built[Any], source: Source, split: str, read: int, error: Fault | Reject) -> Iterable[Rejected]:
+    """The rows that a generator which has raised can no longer yield.
+
+    Raises:
+        Fault: their number is not known.
+    """
+    with built.guarded("size"):
+        size = check_size(source.size(split))
+    if size is None:
+        told = error.reason if isinstance(error, Fault) else f"{named(built.entry)} raised Reject ({error.reason})"
+        ended = Fault.of(f"{told}, which ended it; nobody knows how many rows follow", f"row {read}")
+        ended.remedy = "Yield Rejected for a row that cannot be used: a generator cannot go on after an exception."
+        raise ended from error
+    left = range(read + 1, size + 1)
+    return (Rejected(id=f"row {number}", reason="not read: the source ended with an exception") for number in left)
+
+
+def decided(
+    workspace: Workspace,
+    built: Built[Any],
+    method: str,
+    rows: Iterable[R],
+    id_of: Callable[[R], str],
+    decide: Callable[[Iterator[R]], Iterable[tuple[str, D]]],
+) -> Iterator[tuple[R, D | Drop | Rejected]]:
+    """Pair rows with the decisions of a filter that is given all of them.
+
+    One that fails while it has a single row decides row by row: that row is rejected, and a new call goes on with the
+    next. One that has taken more cannot be told which row it failed on. Rows it makes no decision on are rejected.
+
+    Args:
+        workspace: of the run.
+        built: the filter.
+        method: that is called.
+        rows: to decide on.
+        id_of: the id of a row.
+        decide: calls the filter; yields the id of a row and the decision, checked.
+
+    Raises:
+        Fault: it failed on several rows at once; or the recipe is strict.
+    """
+    waiting: dict[str, R] = {}
+    left, guard, has_more = iter(rows), built.guarded(method), True
+
+    def fed() -> Iterator[R]:
+        nonlocal has_more
+        for row in left:
+            guard.row = id_of(row)
+            waiting[guard.row] = row
+            yield row
+        has_more = False
+
+    while has_more:
         try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise Reject(f"{name} contains a lone surrogate") from None
+            with guard:
+                for id, decision in decide(fed()):
+                    if id not in waiting:
+                        raise WrongResult(f"it decided on row {id}, which it was not given, or twice")
+                    yield waiting.pop(id), decision
+                if waiting:
+                    guard.row = next(iter(waiting))
+                    raise WrongResult(f"it made no decision on {len(waiting)} rows")
+            return
+        except Reject as reject:
+            failed = reject
+        except Fault as fault:
+            if len(waiting) > 1 and not isinstance(fault.__cause__, WrongResult):
+                raise
+            failed = workspace.survived(fault)
+            failed.__cause__ = fault
+        if not waiting:
+            raise Fault.of(f"{named(built.entry)} failed in {method} between rows: {failed}")
+        for id in list(waiting):
+            yield waiting.pop(id), dropped(id, failed)
 
 
-def _is_precision(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_DECIMALS
+def check_lost(workspace: Workspace, step: Step, writer: StageWriter, lost: int, taken: int) -> None:
+    """Refuse the output of filters that failed on too many rows.
 
-
-def _check_metadata(metadata: Any) -> None:
-    if not isinstance(metadata, Mapping):
-        raise Reject(f"metadata is {type(metadata).__name__}, not a mapping")
-    nested = False
-    for name, value in metadata.items():
-        _check_text("a key of metadata", name)
-        if isinstance(value, str):
-            _check_text("a value of metadata", value)
-        nested = nested or not (value is None or isinstance(value, str | bool | float))
-    if nested:
-        try:
-            decode(dict[str, Any], encode(dict(metadata)))
-        except (ValueError, TypeError, RecursionError, AttributeError):
-            raise Reject("metadata is not JSON") from None
+    Raises:
+        DataError: more than the recipe allows.
+    """
+    if lost > workspace.reject_above * taken:
+        raise lost_too_many(workspace, writer, f"Stage {step.name}: its filters", lost, taken, "fix the filter")
 
 
 def _id(item: Any, number: int) -> str:

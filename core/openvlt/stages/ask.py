@@ -6,21 +6,37 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from openvlt.engines import Resolved
 from openvlt.engines.conversation import converse
-from openvlt.errors import Reject
+from openvlt.errors import Fault, Reject
 from openvlt.interfaces import Chat, CountingEngine, Engine, Request
-from openvlt.records import Completion, Image, Message, Rejected, Row, Sampling, Trace
+from openvlt.records import Completion, Message, Rejected, Row, Sampling, Trace
 from openvlt.registry import Built
-from openvlt.stages.accepting import printable
+from openvlt.results import check_made, check_messages, check_replies
+from openvlt.stages.accepting import rejected, rejecting
 from openvlt.stages.filling import Task, Value
 from openvlt.stages.workspace import Workspace
-from openvlt.store import decode, digest, encode, numbered
+from openvlt.store import digest, numbered
+
+MOST_FAILURES = 8
+"""Requests after which an engine that has answered none of them, one after another, is broken."""
+
+
+@dataclass
+class Answered:
+    """Whether an engine has answered at all, and how many requests it has failed on since it last did."""
+
+    ever: bool = False
+    failures: int = 0
+
+
+MODEL = "model"
+"""The option that names the model a component asks, where it does not say another."""
 
 
 @dataclass
@@ -38,6 +54,7 @@ class Ask:
         value_type: type of what `parse` returns.
         run: replaces `messages` and `parse` for a component that holds a conversation.
         given: what the key of a conversation is a digest of, as it has no single prompt.
+        others: further models that a conversation may ask, by the option that names each.
     """
 
     workspace: Workspace
@@ -50,15 +67,23 @@ class Ask:
     value_type: Any
     run: Callable[[Row, Chat], Any] | None = None
     given: Callable[[Row], Any] | None = None
-    _engine: Engine | None = None
+    others: Mapping[str, Resolved] = field(default_factory=dict)
+    _engines: dict[str, Engine] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _counts: Counter[str] = field(default_factory=Counter)
     _engine_counts: Mapping[str, float] = field(default_factory=dict)
+    _answered: dict[str, Answered] = field(default_factory=dict)
 
     @cached_property
     def identity(self) -> str:
-        return digest("ask", self.made_by, self.model.identity, replace(self.sampling, n=1))
+        others = {name: each.identity for name, each in self.others.items()}
+        asked = (self.model.identity, others) if others else (self.model.identity,)
+        return digest("ask", self.made_by, *asked, replace(self.sampling, n=1))
+
+    @property
+    def _models(self) -> dict[str, Resolved]:
+        return {MODEL: self.model, **self.others}
 
     @property
     def chunk(self) -> int:
@@ -77,27 +102,26 @@ class Ask:
         return [numbered(base, sample) for sample in range(self.sampling.n)]
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
-        engine = self._open()
-        values = self._converse(engine, tasks) if self.run else self._ask(engine, tasks)
-        values = [
-            [kept(self.component, task.row, each, self.value_type) for each in some]
-            for task, some in zip(tasks, values, strict=True)
-        ]
+        values = self._converse(tasks) if self.run else self._ask(self._open(), tasks)
         self._counts["rejected"] += sum(isinstance(value, Rejected) for of_task in values for value in of_task)
         return values
 
     def counts(self) -> dict[str, float]:
-        if isinstance(self._engine, CountingEngine):
-            with self.model.backend.guarded():
-                found = {str(name): float(value) for name, value in self._engine.counts().items()}
+        with self._lock:
+            engines = {name: each for name, each in self._engines.items() if isinstance(each, CountingEngine)}
+        found = Counter[str]()
+        for name, each in engines.items():
+            with suppress(Reject), rejecting(self.workspace, self._models[name].backend, "counts", ""):
+                found.update({str(count): float(value) for count, value in each.counts().items()})
+        if engines:
             self._engine_counts = {name: value for name, value in found.items() if math.isfinite(value)}
         return {**self._counts, **self._engine_counts}
 
     def close(self) -> None:
         self.counts()  # keeps the engine's final counts
-        with self.model.backend.guarded():
+        with suppress(Reject), rejecting(self.workspace, self.model.backend, "close", ""):  # its replies are here
             self._stack.close()
-        self._engine = None
+        self._engines.clear()
 
     def _key(self, row: Row) -> str:
         try:
@@ -106,27 +130,30 @@ class Ask:
             return digest(self.identity, "rejected", reject.reason)
 
     def _prompt(self, row: Row) -> tuple[Message, ...]:
-        return tuple(prompt(self.component, lambda: self.messages(row)))
+        with rejecting(self.workspace, self.component, "messages", row.example.id):
+            return tuple(check_messages(self.messages(row)))
 
-    def _open(self) -> Engine:
+    def _open(self, name: str = MODEL) -> _Checked:
         with self._lock:
-            if self._engine is None:
-                with self.model.backend.guarded():
-                    opened = self.workspace.executor.open(self.model, self.workspace.images)
-                    self._engine = self._stack.enter_context(opened)
-            return _Checked(self._engine, self.model)
+            model = self._models[name]
+            if name not in self._engines:
+                with model.backend.guarded("open"):
+                    opened = self.workspace.executor.open(model, self.workspace.images)
+                    self._engines[name] = self._stack.enter_context(opened)
+            answered = self._answered.setdefault(name, Answered())
+            return _Checked(self._engines[name], model, self.workspace, answered)
 
-    def _ask(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+    def _ask(self, engine: _Checked, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         values: list[list[Value | Rejected]] = [[] for _ in tasks]
         requests: list[tuple[int, Request]] = []
         for index, task in enumerate(tasks):
             try:
                 asked = self._prompt(task.row)
             except Reject as reject:
-                refused = Rejected(id=task.row.example.id, reason=reject.reason, transient=reject.transient)
-                values[index] = [refused] * len(task.wanted)
+                values[index] = [rejected(task.row.example.id, reject)] * len(task.wanted)
                 continue
             requests.append((index, Request(asked, self._key(task.row), task.wanted)))
+            engine.rows[requests[-1][1].key] = task.row.example.id
         responses = engine.generate([request for _, request in requests], self.sampling)
         for (index, request), response in zip(requests, responses, strict=True):
             row = tasks[index].row
@@ -140,10 +167,10 @@ class Ask:
     def _parse(self, row: Row, sample: int, completion: Completion) -> Value | Rejected:
         self._counts["tokens"] += completion.completion_tokens
         try:
-            with self.component.guarded():
-                value = self.parse(completion)
+            with rejecting(self.workspace, self.component, "parse", row.example.id):
+                value = check_made(self.parse(completion), self.value_type)
         except Reject as reject:
-            return Rejected(id=row.example.id, reason=reject.reason, transient=reject.transient)
+            return rejected(row.example.id, reject)
         if isinstance(value, Trace):
             return replace(
                 value,
@@ -154,12 +181,13 @@ class Ask:
             )
         return value
 
-    def _converse(self, engine: Engine, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
+    def _converse(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         run = self.run
         assert run is not None
         flat = [(task, sample) for task in tasks for sample in task.wanted]
         results = converse(
-            engine,
+            {name: partial(self._open, name) for name in self._models},
+            self.workspace.images.read,
             self.sampling,
             [self._key(task.row) for task, _ in flat],
             [sample for _, sample in flat],
@@ -175,59 +203,61 @@ class Ask:
         return values
 
     def _run(self, run: Callable[[Row, Chat], Any], row: Row, chat: Chat) -> Any:
-        with self.component.guarded():
-            return run(row, chat)
+        try:
+            with rejecting(self.workspace, self.component, "run", row.example.id):
+                return check_made(run(row, chat), self.value_type)
+        except Reject as reject:
+            return rejected(row.example.id, reject)
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """An engine whose replies are those that were asked for."""
+    """An engine whose replies are those that were asked for. A request that it fails on is rejected.
+
+    Attributes:
+        rows: ids of rows by the key of their request, as far as they are known.
+    """
 
     engine: Engine
     model: Resolved
+    workspace: Workspace
+    answered: Answered
+    rows: dict[str, str] = field(default_factory=dict)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
-        with self.model.backend.guarded():
-            replies = list(self.engine.generate(requests, sampling))
-            if len(replies) != len(requests):
-                raise ValueError(f"it returned {len(replies)} replies to {len(requests)} requests")
-            return [self._reply(request, reply) for request, reply in zip(requests, replies, strict=True)]
+        try:
+            return self._asked(requests, sampling)
+        except Fault as fault:
+            if self.workspace.strict:
+                raise
+            return self._one_by_one(requests, sampling, fault)
 
-    @staticmethod
-    def _reply(request: Request, reply: Any) -> Sequence[Completion] | Rejected:
-        if isinstance(reply, Rejected):
-            return reply
-        samples = list(reply)
-        if len(samples) != len(request.samples) or not all(isinstance(each, Completion) for each in samples):
-            raise ValueError(f"it did not return {len(request.samples)} completions for a request")
-        if not all(isinstance(each.text, str) and isinstance(each.completion_tokens, int) for each in samples):
-            raise ValueError("it returned a completion without a text and a number of tokens")
-        return samples
+    def _asked(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
+        row = self.rows.get(requests[0].key, "") if len(requests) == 1 else ""
+        with self.model.backend.guarded("generate", row, self.engine.generate):
+            replies = check_replies(self.engine.generate(requests, sampling), [len(each.samples) for each in requests])
+        self.answered.ever, self.answered.failures = True, 0
+        return replies
 
+    def _one_by_one(
+        self, requests: Sequence[Request], sampling: Sampling, fault: Fault
+    ) -> list[Sequence[Completion] | Rejected]:
+        """Ask each request by itself, so that the others have their replies.
 
-def prompt(component: Built[Any], messages: Callable[[], Sequence[Message]]) -> list[Message]:
-    """What a component words, if it is a prompt.
-
-    Raises:
-        PluginError: it is none, or the component failed.
-        Reject: the component rejects the row.
-    """
-    with component.guarded():
-        found = list(messages())
-        for each in found:
-            if not (isinstance(each, Message) and isinstance(each.role, str) and isinstance(each.content, tuple)):
-                raise TypeError(f"its prompt has {type(each).__name__}, which is no message")
-            if not all(isinstance(part, str | Image) for part in each.content):
-                raise TypeError("its prompt has a part that is neither text nor image")
-        return found
-
-
-def kept(component: Built[Any], row: Row, value: Any, value_type: Any) -> Value | Rejected:
-    """A value that can be read again once it is stored; any other would be an error of every later run."""
-    if isinstance(value, Rejected):
-        return Rejected(id=row.example.id, reason=printable(value.reason), transient=bool(value.transient))
-    try:
-        return decode(value_type, encode(value))
-    except (ValueError, TypeError, RecursionError):
-        entry = component.entry
-        return Rejected(id=row.example.id, reason=f"the {entry.kind} {entry.name} made nothing that can be stored")
+        Raises:
+            Fault: it answers none of them: it is the engine that is broken, and not a request.
+        """
+        replies: list[Sequence[Completion] | Rejected] = []
+        for request in requests:
+            try:
+                replies += self._asked([request], sampling)
+            except Fault as failed:
+                self.answered.failures += 1
+                if self.answered.failures >= MOST_FAILURES:
+                    raise
+                reject = self.workspace.survived(failed)
+                transient = reject.transient or not self.answered.ever  # it may be the engine
+                replies.append(Rejected(id="", reason=reject.reason, transient=transient))
+        if len(requests) > 1 and self.answered.failures >= len(requests):
+            raise fault
+        return replies

@@ -13,23 +13,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from openvlt import forks
 from openvlt.errors import Reject, RemoteError, UsageError, first_line
-from openvlt.interfaces import Asking, Drop
+from openvlt.interfaces import Asking, Drop, Program
 from openvlt.keys import KEYS, endpoint_key, mask_keys
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.ask import Ask
-from openvlt.stages.filling import Filling, Task, Value, unpack
+from openvlt.results import check_drop, check_messages
+from openvlt.stages.accepting import dropped, rejecting
+from openvlt.stages.ask import MODEL, Ask
+from openvlt.stages.filling import Filling, Task, Value
 from openvlt.stages.progress import Quiet
 from openvlt.stages.workspace import Workspace
 from openvlt.store import ValueStore
 
 S = TypeVar("S")
 T = TypeVar("T")
+U = TypeVar("U")
 AskingBuilt: TypeAlias = Built[Asking[Any, Any]]
 
 
@@ -43,7 +45,7 @@ class Asker:
     """
 
     def __init__(self, workspace: Workspace, *, in_step: bool = False) -> None:
-        self._workspace = replace(workspace, progress=Quiet())
+        self._workspace, self._told = replace(workspace, progress=Quiet()), workspace
         self._in_step = in_step
         self._works: dict[str, _Replies] = {}
         self._stores: dict[str, ValueStore] = {}
@@ -71,40 +73,67 @@ class Asker:
             work.prompts = prompts
             filling = Filling(self._workspace, work, self._store(work))
             with work.limited():
-                filling.run(rows)
-            keys = [work.keys(row)[0] for row in rows]
-            lines = filling.values([(row, [key]) for row, key in zip(rows, keys, strict=True)])
-            return [
-                unpack(Completion, lines[key]) if key in lines else filling.transient.get(key, _LOST) for key in keys
-            ]
+                return [reply for (reply,) in filling.of(rows)]
 
-    def drops(self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S]) -> list[Drop | None]:
-        """What a filter decides on each of its subjects, in order; what has no usable reply is dropped.
+    def drops(
+        self, built: Built[Asking[S, Drop | None]], subjects: Sequence[S], id_of: Callable[[S], str]
+    ) -> list[Drop | Rejected | None]:
+        """What a filter decides on each of its subjects; what has no usable reply is dropped. See `decisions`."""
+        is_decision = lambda said: said is None or isinstance(said, Drop)  # noqa: E731
+        return self.decisions(built, subjects, id_of, is_decision, check_drop, dropped)
+
+    def decisions(
+        self,
+        built: Built[Asking[S, T]],
+        subjects: Sequence[S],
+        id_of: Callable[[S], str],
+        is_decision: Callable[[Any], bool],
+        check: Callable[[Any], T],
+        refused: Callable[[str, Reject], U],
+    ) -> list[T | U]:
+        """What a component decides on each of its subjects, in order.
+
+        Args:
+            built: the component.
+            subjects: examples or claims.
+            id_of: the id of a subject's row.
+            is_decision: tells a decision from a prompt, where the model need not be asked.
+            check: the decision, checked.
+            refused: the decision where the component fails, rejects the row or has no usable reply.
 
         Raises:
-            OpenvltError: the filter failed, or its model cannot be asked.
+            OpenvltError: the component failed, or its model cannot be asked.
             RemoteError: some requests failed for now.
         """
-        filter, found, prompts = built.component, dict[int, Drop | None](), dict[int, Sequence[Message]]()
+        component, found, prompts = built.component, dict[int, T | U](), dict[int, Sequence[Message]]()
         for index, subject in enumerate(subjects):
-            asked = _decided(built, partial(filter.messages, subject))
-            if asked is None or isinstance(asked, Drop):
-                found[index] = asked
-            else:
-                prompts[index] = asked
+            try:
+                with rejecting(self._told, built, "messages", id_of(subject)):
+                    asked: Any = component.messages(subject)
+                    if is_decision(asked):
+                        found[index] = check(asked)
+                    else:
+                        prompts[index] = check_messages(asked)
+            except Reject as reject:
+                found[index] = refused(id_of(subject), reject)
         replies = self.ask(built, list(prompts.values())) if prompts else []
         lost = Counter(each.reason for each in replies if isinstance(each, Rejected) and each.transient)
         if lost:
             reasons = "; ".join(f"{count} x {reason}" for reason, count in lost.most_common(3))
             raise RemoteError(
-                f"The filter {built.entry.name} got no reply to {lost.total()} of {len(prompts)} requests ({reasons}).",
+                f"The {built.entry.kind} {built.entry.name} got no reply to {lost.total()} of {len(prompts)} requests "
+                f"({reasons}).",
                 "Run the same command again: it keeps what is done and retries only those.",
             )
         for index, reply in zip(prompts, replies, strict=True):
             if isinstance(reply, Rejected):
-                found[index] = Drop(f"no reply: {reply.reason}")
-            else:
-                found[index] = _decided(built, partial(filter.parse, reply, subjects[index]))
+                found[index] = refused(id_of(subjects[index]), Reject(f"no reply: {reply.reason}"))
+                continue
+            try:
+                with rejecting(self._told, built, "parse", id_of(subjects[index])):
+                    found[index] = check(component.parse(reply, subjects[index]))
+            except Reject as reject:
+                found[index] = refused(id_of(subjects[index]), reject)
         return [found[index] for index in range(len(subjects))]
 
     def open(self, built: AskingBuilt) -> None:
@@ -155,6 +184,19 @@ def models_asked(components: Iterable[Built[Any]]) -> list[Model]:
     return [built.component.model for built in components if isinstance(built.component, Asking)]
 
 
+def model_options(built: Built[Any]) -> dict[str, Model]:
+    """The options of a component that are models, such as the one a teacher asks, or one that a trainer learns from."""
+    values = {name: getattr(built.component, name) for name in built.options}
+    return {name: value for name, value in values.items() if isinstance(value, Model)}
+
+
+def models_of_run(built: Built[Any]) -> dict[str, Model]:
+    """The models that the `run` of a teacher or captioner may ask, by option; a program asks none."""
+    if isinstance(built.component, Program):
+        return {}
+    return {MODEL: built.component.model, **model_options(built)}
+
+
 def secrets_of(models: Iterable[Model]) -> list[str]:
     """Names of the environment variables with the keys for the endpoints of models."""
     return [name for model in models for url in model.url for name in (KEYS, endpoint_key(url).name)]
@@ -173,22 +215,10 @@ def check_served(model: Model, who: str, key: str = "model") -> None:
         )
 
 
-def _decided(built: AskingBuilt, decide: Callable[[], T]) -> T | Drop:
-    """What a filter says; what it rejects is dropped."""
-    try:
-        with built.guarded():
-            return decide()
-    except Reject as reject:
-        return Drop(reject.reason)
-
-
 def _close(stack: ExitStack, process: int) -> None:
     """Close what a process has opened; a fork of it must not."""
     if os.getpid() == process:
         stack.close()
-
-
-_LOST = Rejected(id="", reason="reply lost from the store", transient=True)
 
 
 @dataclass

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any
 
 from openvlt.engines import Resolved
-from openvlt.errors import Reject
 from openvlt.interfaces import Captioner, ProgramCaptioner
 from openvlt.records import Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.ask import Ask, kept
-from openvlt.stages.filling import Task, Value
+from openvlt.stages.ask import MODEL, Ask
+from openvlt.stages.filling import Value
+from openvlt.stages.make import Make
 from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
-from openvlt.store import digest, numbered
 
 
 class _Captions:
@@ -41,59 +37,8 @@ class _Asked(_Captions, Ask):
         return super().keys(row) if row.example.images else []
 
 
-@dataclass
-class _Made(_Captions):
-    """Captions of a program, for the rows that have a subject; one row after the other."""
-
-    workspace: Workspace
-    captioner: Built[ProgramCaptioner]
-    value_type: Any = str | None
-    chunk: int = 16
-    parallel: int = 1
-    replies: Sequence[str] = ()
-    _caption: Callable[[Any], str | None] | None = None
-    _stack: ExitStack = field(default_factory=ExitStack)
-    _counts: Counter[str] = field(default_factory=Counter)
-
-    @cached_property
-    def identity(self) -> str:
-        with self.captioner.guarded():
-            return digest("describe", self.captioner.identity, self.captioner.component.revision())
-
-    def keys(self, row: Row) -> list[str]:
-        try:
-            subject = self._subject(row)
-        except Reject as reject:
-            return [digest(self.identity, "rejected", reject.reason)]
-        return [numbered(digest(self.identity, subject), 0)] if subject else []
-
-    def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
-        values = [kept(self.captioner, task.row, self._made(task.row), self.value_type) for task in tasks]
-        self._counts["rejected"] += sum(isinstance(value, Rejected) for value in values)
-        return [[value] for value in values]
-
-    def counts(self) -> dict[str, float]:
-        return dict(self._counts)
-
-    def close(self) -> None:
-        self._caption = None
-        with self.captioner.guarded():
-            self._stack.close()
-
-    def _subject(self, row: Row) -> Any:
-        with self.captioner.guarded():
-            return self.captioner.component.subject(row.example)
-
-    def _made(self, row: Row) -> Any:
-        try:
-            subject = self._subject(row)
-            with self.captioner.guarded():
-                if self._caption is None:
-                    opened = self.captioner.component.open(self.workspace.images.read)
-                    self._caption = self._stack.enter_context(opened)
-                return self._caption(subject)
-        except Reject as reject:
-            return Rejected(id=row.example.id, reason=reject.reason, transient=reject.transient)
+class _Made(_Captions, Make):
+    """Captions of a program, for the rows that have a subject."""
 
 
 def caption(
@@ -102,7 +47,7 @@ def caption(
     iteration: int,
     inputs: Output,
     captioner: Built[Any],
-    model: Resolved | None,
+    models: Mapping[str, Resolved],
 ) -> Output:
     """Caption what is distinct once; a row without images, or of which there is nothing to say, has no caption.
 
@@ -112,10 +57,10 @@ def caption(
         iteration: of the stage.
         inputs: the examples.
         captioner: a `Captioner`, or a `ProgramCaptioner`.
-        model: that a `Captioner` asks; None for a program.
+        models: that a `Captioner` asks, by the option that names each; none for a program.
     """
-    work = _Made(workspace, captioner) if model is None else _asked(workspace, captioner, model)
-    samples = 1 if model is None else captioner.component.sampling.n
+    work = _asked(workspace, captioner, models) if models else _made(workspace, captioner)
+    samples = captioner.component.sampling.n if models else 1
     step = Step("caption", name, iteration, (work.identity, samples, inputs.digest))
     made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
     if made.record.counts.get("captioned") == 0:
@@ -123,18 +68,27 @@ def caption(
     return made
 
 
-def _asked(workspace: Workspace, captioner: Built[Captioner], model: Resolved) -> _Asked:
+def _made(workspace: Workspace, captioner: Built[ProgramCaptioner]) -> _Made:
+    subject = captioner.component.subject
+    return _Made(
+        workspace, captioner, "describe", str | None,
+        subject=lambda row: subject(row.example), make=lambda caption, row, sample: caption(subject(row.example)),
+    )  # fmt: skip
+
+
+def _asked(workspace: Workspace, captioner: Built[Captioner], models: Mapping[str, Resolved]) -> _Asked:
     component = captioner.component
     converses = type(component).run is not Captioner.run
     return _Asked(
         workspace,
         captioner,
         captioner.identity,
-        model,
+        models[MODEL],
         component.sampling,
         messages=lambda row: component.messages(row.example.images),
         parse=component.parse,
         value_type=str,
         run=(lambda row, chat: component.run(row.example.images, chat)) if converses else None,
         given=(lambda row: row.example.images) if converses else None,
+        others={name: model for name, model in models.items() if name != MODEL},
     )

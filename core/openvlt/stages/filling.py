@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -90,11 +90,15 @@ class Filling:
 
     Chunks hold the same rows however often the run is interrupted, since replies may depend on their batch. Where a
     chunk is one row (an endpoint), each of its values is a chunk of its own: no reply waits for a slower one.
+
+    Attributes:
+        keeps_open: True if whoever fills closes the work, as it fills more than once.
     """
 
     workspace: Workspace
     work: Work
     store: ValueStore
+    keeps_open: bool = False
     computed: int = 0
     transient: dict[str, Rejected] = field(default_factory=dict)
 
@@ -107,7 +111,8 @@ class Filling:
                 for chunk in self._chunks(rows):
                     self._commit([(chunk, self._compute(chunk))])
         finally:
-            self.work.close()
+            if not self.keeps_open:
+                self.work.close()
 
     def _run_in_parallel(self, rows: Iterable[Row]) -> None:
         """Store what is in flight even after an error, since it may be paid for; an interrupt ends it."""
@@ -129,6 +134,20 @@ class Filling:
         finally:
             pool.shutdown(cancel_futures=True)
             self._commit(_done(_landed(landed)))
+
+    def of(self, rows: Sequence[Row]) -> list[list[Value | Rejected]]:
+        """The values of a few rows, in order; those that are missing are computed."""
+        self.run(rows)
+        keyed = [(row, self.work.keys(row)) for row in rows]
+        lines = self.values(keyed)
+        return [self.unpacked(row, keys, lines) for row, keys in keyed]
+
+    def unpacked(self, row: Row, keys: Sequence[str], lines: Mapping[str, bytes]) -> list[Value | Rejected]:
+        """The values of a row from their stored lines."""
+        lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
+        return [
+            unpack(self.work.value_type, lines[key]) if key in lines else self.transient.get(key, lost) for key in keys
+        ]
 
     def values(self, rows: Sequence[tuple[Row, list[str]]]) -> dict[str, bytes]:
         """The stored values of rows, by key. One that turns out damaged, now that it is read, is computed again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,9 @@ from openvlt.errors import DataError, Reject, RemoteError, UsageError, closest
 from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
+from openvlt.results import check_size, check_type
 from openvlt.stages.accepting import accepted
+from openvlt.stages.filter import Choosing
 from openvlt.stages.picture_files import changed_file, stamps_of
 from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, lost_too_many, output
 from openvlt.store import StageFolder, StageWriter, digest, writing
@@ -38,18 +40,20 @@ def check_split(source: Built[Source], split: str) -> None:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(splits)))
 
 
-def check_rows(source: Source, who: str, split: str) -> None:
+def check_rows(workspace: Workspace, built: Built[Any], source: Source, who: str, split: str) -> None:
     """Look at the first rows of data on this machine; a source of other data is not read.
 
     Args:
-        source: the component.
+        workspace: of the run.
+        built: the source, or the benchmark that has it.
+        source: the source.
         who: has it, for messages: ``source rows``.
         split: which of its splits.
 
     Raises:
         DataError: the data cannot be read, or each of the first rows is rejected.
     """
-    rows = list(islice(source.examples(split), FIRST)) if source.is_local else []
+    rows = list(islice(accepted(workspace, built, source, split), FIRST)) if source.is_local else []
     reasons = Counter(row.reason for row in rows if isinstance(row, Rejected) and not row.transient)
     if rows and reasons.total() == len(rows):
         ((reason, count),) = reasons.most_common(1)
@@ -67,6 +71,7 @@ def load(
     split: str,
     limit: int | None = None,
     held_out_images: frozenset[str] = frozenset(),
+    choosing: Choosing | None = None,
 ) -> Output:
     """Read a split: bad rows are rejected with a reason, images checked and stored by digest.
 
@@ -78,6 +83,7 @@ def load(
         split: which of its splits.
         limit: maximum number of rows.
         held_out_images: digests of benchmark images; rows that contain one are rejected, so that nothing trains on it.
+        choosing: reading ends as soon as its filters have kept enough of the rows; all that were read are rows.
 
     Raises:
         UsageError: the source has no such split.
@@ -87,8 +93,10 @@ def load(
     check_split(source, split)
     started = time.monotonic()
     reader = source.component
-    made_of = (source.identity, reader.revision(), split, limit, sorted(held_out_images))
-    step = Step("load", name, iteration, (digest(*made_of),))
+    with source.guarded("revision"):
+        revision = check_type(reader.revision(), str, "text")
+    made_of = (source.identity, revision, split, limit, sorted(held_out_images))
+    step = Step("load", name, iteration, (digest(*made_of, *([choosing.identity] if choosing else [])),))
     with claimed(workspace, step) as (folder, known):
         if known is not None and (changed := changed_file(folder.path / PICTURES)) is None:
             return output(step, folder, known, cached=True, started=started)
@@ -96,8 +104,10 @@ def load(
             raise NotDone(step)
         if known is not None:
             workspace.progress.note(f"{step.name}: {changed} has changed, so the rows are loaded again.")
-        workspace.progress.begin(step.name, limit or reader.size(split), "rows")
-        summary = _load(workspace, step, folder, source, split, limit, held_out_images)
+        with source.guarded("size"):
+            size = check_size(reader.size(split))
+        workspace.progress.begin(step.name, limit or size, "rows")
+        summary = _load(workspace, step, folder, source, split, limit, held_out_images, choosing)
         return output(step, folder, summary, cached=False, started=started)
 
 
@@ -109,21 +119,28 @@ def _load(
     split: str,
     limit: int | None,
     held_out_images: frozenset[str],
+    choosing: Choosing | None,
 ) -> dict[str, Any]:
-    writer, pictures = StageWriter(folder), folder.path / PICTURES
+    writer, pictures, counts = StageWriter(folder), folder.path / PICTURES, Counter[str]()
     try:
         with writing(pictures):
             stamps = pictures.open("w", encoding="utf-8")
         with stamps:
-            examples = accepted(source.component.examples(split), source.entry.name)
-            taken, seen = _read(workspace, examples, source.entry.name, limit, held_out_images, writer, stamps)
+            examples = accepted(workspace, source, source.component, split)
+            read = _read(workspace, examples, source.entry.name, held_out_images, writer, stamps, counts)
+            enough = choosing.kept(read, lambda dropped: None) if choosing else read
+            for _ in islice(enough, choosing.choice.limit if choosing else limit):
+                pass
     finally:
         writer.close()
+        if choosing:
+            choosing.close()
+    taken = counts["in"]
     _check(workspace, step, source, taken, writer)
     workspace.images.sync()
-    if not seen:
+    if not counts["with_image"]:
         workspace.progress.note(f"{step.name}: none of the {writer.out} rows has an image.")
-    return writer.finish({"in": taken, "counts": {"with_image": seen}})
+    return writer.finish({"in": taken, "counts": {"with_image": counts["with_image"]}})
 
 
 def image_digests(rows: Iterable[Row]) -> frozenset[str]:
@@ -135,35 +152,32 @@ def _read(
     workspace: Workspace,
     examples: Iterable[Example | Rejected],
     source: str,
-    limit: int | None,
     held_out_images: frozenset[str],
     writer: StageWriter,
     stamps: TextIO,
-) -> tuple[int, int]:
-    """Write the rows, and before each is read, the stamps of its pictures.
+    counts: Counter[str],
+) -> Iterator[Example]:
+    """Write the rows, and before each is read, the stamps of its pictures; yields what is written.
 
-    Returns:
-        The number of rows that were read, and the number of those kept that have an image.
+    Counts the rows that were read (``in``), and those written that have an image (``with_image``).
     """
-    taken = with_image = 0
     ids = sqlite3.connect("")  # a temporary file: in memory the ids of a million rows take 100 MB
     ids.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
     for item in examples:
-        if limit is not None and writer.out >= limit:
-            break
-        taken += 1
+        counts["in"] += 1
         with writing(Path(stamps.name)):
             stamps.write(stamps_of(item))
         try:
             row = _accept(workspace, item, source, ids, held_out_images)
             writer.row(row)
-            with_image += bool(row.example.images)
-            workspace.progress.advance(1)
         except Reject as reject:
             files = item.image_files if isinstance(item, Example) else []
-            where = ", ".join([f"row {taken}", *map(str, files)])
+            where = ", ".join([f"row {counts['in']}", *map(str, files)])
             writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient, where=where))
-    return taken, with_image
+            continue
+        counts["with_image"] += bool(row.example.images)
+        workspace.progress.advance(1)
+        yield row.example
 
 
 def _accept(

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from openvlt.errors import RemoteError
 from openvlt.records import Rejected, Row
-from openvlt.stages.filling import READ_TOGETHER, Filling, Value, Work, unpack
+from openvlt.stages.filling import READ_TOGETHER, Filling, Value, Work
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, lost_too_many, output
 from openvlt.store import StageWriter, ValueStore
 
@@ -61,14 +61,13 @@ def map_stage(
 
 
 def _write(rows: Iterable[Row], filling: Filling, finish: Finish, writer: StageWriter) -> int:
-    taken, work, transient = 0, filling.work, filling.transient
+    taken, work = 0, filling.work
     left = iter(rows)
     while some := [(row, work.keys(row)) for row in islice(left, READ_TOGETHER)]:
         taken += len(some)
         lines = filling.values(some)
         for row, keys in some:
-            lost = Rejected(id=row.example.id, reason="row lost from the store", transient=True)
-            values = [unpack(work.value_type, lines[key]) if key in lines else transient.get(key, lost) for key in keys]
+            values = filling.unpacked(row, keys, lines)
             done = finish(row, values)
             for index, value in enumerate(values):
                 if isinstance(value, Rejected) and value is not done:

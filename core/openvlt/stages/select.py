@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from openvlt.errors import DataError, PluginError
-from openvlt.interfaces import AskingTraceFilter, Drop, TraceFilter
+from openvlt.errors import DataError, Reject
+from openvlt.interfaces import AskingTraceFilter, Drop, ImageReader, LookingTraceFilter, TraceFilter
 from openvlt.records import Claim, Example, Judged, Rejected, Row
 from openvlt.registry import Built
-from openvlt.stages.accepting import printable
+from openvlt.results import check_kept, check_pair, printable
+from openvlt.stages.accepting import check_lost, decided, dropped, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.filling import READ_TOGETHER
 from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
-from openvlt.store import StageWriter, decode, encode
+from openvlt.store import StageWriter
+
+_NONE = Drop("kept no trace")
 
 
 def select(
@@ -26,7 +28,7 @@ def select(
     """Apply the trace filters in order.
 
     Raises:
-        DataError: the filters keep no trace; the message counts the rows dropped by each filter.
+        DataError: the filters keep no trace, or failed on too many rows; the message counts the rows by reason.
     """
     started, asker = time.monotonic(), Asker(workspace)
     replies = asker.identities(filters)
@@ -36,12 +38,13 @@ def select(
             return output(step, folder, known, cached=True, started=started)
         workspace.progress.begin(step.name, inputs.record.out, "rows")
         writer = StageWriter(folder)
-        traces = unanswered = 0
+        traces, unanswered, lost = 0, 0, list[str]()
         try:
             rows: Iterator[Row] = inputs.rows()
             for built in filters:
                 is_asking = isinstance(built.component, AskingTraceFilter)
-                rows = _asked(built, rows, writer, asker) if is_asking else _filtered(built, rows, writer)
+                found = _asked(built, rows, asker) if is_asking else _chosen(workspace, built, rows)
+                rows = _kept(built, found, writer, lost)
             for row in rows:
                 writer.row(row)
                 traces += len(row.judged)
@@ -50,6 +53,7 @@ def select(
         finally:
             writer.close()
             asker.close()
+        check_lost(workspace, step, writer, len(lost), inputs.record.out)
         if not traces:
             reasons = "; ".join(f"{reason}: {count}" for reason, count in writer.rejected.most_common())
             raise DataError(
@@ -65,7 +69,9 @@ def select(
         return output(step, folder, summary, cached=False, started=started)
 
 
-def _asked(built: Built[Any], rows: Iterator[Row], writer: StageWriter, asker: Asker) -> Iterator[Row]:
+def _asked(
+    built: Built[Any], rows: Iterator[Row], asker: Asker
+) -> Iterator[tuple[Row, Sequence[Judged] | Drop | Rejected]]:
     """Ask about the traces of many rows at once."""
     while some := list(islice(rows, READ_TOGETHER)):
         claims = [
@@ -73,60 +79,63 @@ def _asked(built: Built[Any], rows: Iterator[Row], writer: StageWriter, asker: A
             for row in some
             for each in row.judged
         ]
-        drops = iter(asker.drops(built, claims))
+        drops = iter(asker.drops(built, claims, lambda claim: claim.example.id))
         for row in some:
             found = [next(drops) for _ in row.judged]
-            kept = tuple(each for each, drop in zip(row.judged, found, strict=True) if drop is None)
-            if kept:
-                yield replace(row, judged=kept)
-            else:
-                reason = found[0].reason if found and found[0] else "kept no trace"
-                writer.reject(Rejected(id=row.example.id, reason=printable(f"{built.entry.name}: {reason}")))
+            kept = [each for each, drop in zip(row.judged, found, strict=True) if drop is None]
+            yield row, kept or next((drop for drop in found if drop), _NONE)
 
 
-def _filtered(built: Built[TraceFilter], rows: Iterable[Row], writer: StageWriter) -> Iterator[Row]:
-    waiting: deque[Row] = deque()
-
-    def pairs() -> Iterator[tuple[Example, Sequence[Judged]]]:
+def _chosen(
+    workspace: Workspace, built: Built[TraceFilter], rows: Iterable[Row]
+) -> Iterator[tuple[Row, Sequence[Judged] | Drop | Rejected]]:
+    """Choose row by row, where the filter does not ask for all of them."""
+    component, by_id = built.component, dict[str, Row]()
+    looks = isinstance(component, LookingTraceFilter)
+    if looks or type(component).choose_all is TraceFilter.choose_all:
         for row in rows:
-            waiting.append(row)
+            try:
+                with rejecting(workspace, built, "look" if looks else "choose", row.example.id):
+                    found = check_kept(_choice(component, row, workspace.images.read), row.judged)
+            except Reject as reject:
+                yield row, dropped(row.example.id, reject)
+            else:
+                yield row, found
+        return
+
+    def pairs(rows: Iterator[Row]) -> Iterator[tuple[Example, Sequence[Judged]]]:
+        for row in rows:
+            by_id[row.example.id] = row
             yield row.example, row.judged
 
-    with built.guarded():
-        for _, kept in built.component.choose_all(pairs()):
-            row = waiting.popleft()
-            if isinstance(kept, Drop):
-                reason = printable(f"{built.entry.name}: {kept.reason}")
-                writer.reject(Rejected(id=row.example.id, reason=reason))
-                continue
-            if not kept:
-                writer.reject(Rejected(id=row.example.id, reason=f"{built.entry.name}: kept no trace"))
-                continue
-            _check_answers(built, row, kept)
-            yield _rewritten(row, tuple(kept))
-    if waiting:
-        raise PluginError(
-            f"The filter {built.entry.id} made no decision on {len(waiting)} rows.",
-            "Report this to its author: a filter must yield one decision per row, in order.",
-        )
+    def decide(rows: Iterator[Row]) -> Iterator[tuple[str, Sequence[Judged] | Drop]]:
+        for pair in component.choose_all(pairs(rows)):
+            example, found = check_pair(pair)
+            row = by_id.pop(example.id, None)
+            yield example.id, check_kept(found, row.judged if row else ())
+
+    yield from decided(workspace, built, "choose_all", rows, lambda row: row.example.id, decide)
 
 
-def _rewritten(row: Row, kept: tuple[Judged, ...]) -> Row:
-    """The row with what was kept, which can be read again once it is written.
-
-    Raises:
-        ValueError, TypeError: it cannot.
-    """
-    found = replace(row, judged=kept)
-    known = {id(judged) for judged in row.judged}
-    return found if all(id(judged) in known for judged in kept) else decode(Row, encode(found))
+def _choice(component: TraceFilter, row: Row, read: ImageReader) -> Sequence[Judged] | Drop:
+    if isinstance(component, LookingTraceFilter):
+        return component.look(row.example, row.judged, read)
+    return component.choose(row.example, row.judged)
 
 
-def _check_answers(built: Built[TraceFilter], row: Row, kept: Sequence[Judged]) -> None:
-    """A filter may rewrite reasoning, never an answer."""
-    answers = {judged.trace.answer for judged in row.judged}
-    if any(judged.trace.answer not in answers for judged in kept):
-        raise PluginError(
-            f"The filter {built.entry.id} changed the answer of example {row.example.id}.",
-            "Report this to its author: a filter may rewrite the reasoning, never the answer.",
-        )
+def _kept(
+    built: Built[TraceFilter],
+    decisions: Iterable[tuple[Row, Sequence[Judged] | Drop | Rejected]],
+    writer: StageWriter,
+    lost: list[str],
+) -> Iterator[Row]:
+    """The rows with the traces that are kept; the others are rejected, and those that the filter failed on are lost."""
+    for row, found in decisions:
+        if isinstance(found, Rejected):
+            lost.append(row.example.id)
+            writer.reject(found)
+        elif isinstance(found, Drop) or not found:
+            reason = found.reason if isinstance(found, Drop) else _NONE.reason
+            writer.reject(Rejected(id=row.example.id, reason=printable(f"{built.entry.name}: {reason}")))
+        else:
+            yield replace(row, judged=tuple(found))

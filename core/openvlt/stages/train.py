@@ -16,6 +16,7 @@ from openvlt.keys import KEYS, endpoint_key
 from openvlt.records import Format, Model
 from openvlt.registry import Built
 from openvlt.stages import launch
+from openvlt.stages.asker import model_options
 from openvlt.stages.checkpoints import ENGINE, checkpoints, cut_records, damage, last_complete, remove_checkpoints
 from openvlt.stages.train_process import run_child
 from openvlt.stages.training_rows import training_rows
@@ -47,12 +48,6 @@ class Rewards:
     def identity(self) -> str:
         identities = [(name, built.identity) for name, built in self.verifiers.items()]
         return digest(identities, self.weights, self.routes)
-
-
-def model_options(trainer: Built[Trainer]) -> dict[str, Model]:
-    """The options of a trainer that are models, such as a teacher for on-policy distillation."""
-    values = {name: getattr(trainer.component, name) for name in trainer.options}
-    return {name: value for name, value in values.items() if isinstance(value, Model)}
 
 
 def train(
@@ -243,6 +238,7 @@ def _write_job(
         "model": json.loads(encode(start)),
         "format": json.loads(encode(workspace.format)),
         "seed": workspace.seed,
+        "strict": workspace.strict,
         "folder": str(folder),
         "checkpoint": checkpoint and str(checkpoint),
         "rows": str(inputs.folder.rows_file),

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 from openvlt import system
 from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.interfaces import Checkpoint, Trainer, Verifier
-from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
-from openvlt.registry import Registry
+from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
+from openvlt.registry import Built, Registry
+from openvlt.registry.guard import reason, told
+from openvlt.results import check_type
 from openvlt.stages.asker import Asker
 from openvlt.stages.checkpoints import ENGINE, complete, contents
 from openvlt.stages.commands import run_command
@@ -30,6 +32,7 @@ from openvlt.stages.training_rows import RowsOnDisk
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, ImageStore, StageFolder, decode, write_atomically, write_checked, writing
 from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner, asking_among
+from openvlt.verification.checking import FAULT
 from openvlt.verification.runner import Tally
 
 if TYPE_CHECKING:
@@ -76,7 +79,10 @@ class Job:
         asker = Asker(Workspace(self._home, self._registry, self.format), in_step=True)
         for each in asking_among(built).values():
             asker.open(each)
-        runner = VerifierRunner(built, format=self.format, budget=STEP_SECONDS, ask=asker.ask)
+        strict = self._content.get("strict", False)
+        runner = VerifierRunner(
+            built, format=self.format, budget=STEP_SECONDS, ask=asker.ask, strict=strict, images=self._home.images
+        )
         return Reward(runner, self._content["weights"], self._content["routes"])
 
     def examples(self) -> Sequence[Example]:
@@ -99,6 +105,7 @@ class Job:
         lines = [_record(claim, row) for claim, row in zip(claims, rows, strict=True)]
         with (self.folder / f"completions-{self._rank}.jsonl").open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        _check_any(claims, rows)
         return rows
 
     def log(self, metrics: Mapping[str, float]) -> None:
@@ -123,10 +130,28 @@ class Job:
         complete(checkpoint, self.folder)
 
 
+def _check_any(claims: Sequence[Claim], rows: Sequence[RewardRow]) -> None:
+    """Refuse to go on where verifiers failed and so no claim has a reward: the training would learn from nothing.
+
+    Raises:
+        PluginError: the first failure of a verifier, in its own words.
+    """
+    if any(row.reward is not None for row in rows):
+        return
+    for claim, row in zip(claims, rows, strict=True):
+        for verdict in row.verdicts.values():
+            if verdict.tier == FAULT:
+                raise PluginError(
+                    f"No response of this generation got a reward: the {verdict.reason}, on row {claim.example.id}.",
+                    "Fix it there, or report it to the plugin's author; the run resumes from the last checkpoint.",
+                )
+
+
 @dataclass(frozen=True, slots=True)
-class _Verdicts:
+class _Line:
     """What is read back of a line of completions."""
 
+    id: str
     verdicts: Mapping[str, Verdict]
 
 
@@ -137,11 +162,11 @@ def _tallies(folder: Path) -> dict[str, Tally]:
         with path.open("rb") as lines:
             for line in lines:
                 try:
-                    found = decode(_Verdicts, line).verdicts
+                    found = decode(_Line, line)
                 except ValueError:  # damaged
                     continue
-                for name, verdict in found.items():
-                    tallies.setdefault(name, Tally()).add(verdict)
+                for name, verdict in found.verdicts.items():
+                    tallies.setdefault(name, Tally()).add(verdict, found.id)
     return tallies
 
 
@@ -164,19 +189,20 @@ def run(path: Path) -> None:
     """Carry out a job; the result, or an error the user can act on, is written to its folder."""
     content = json.loads(path.read_bytes())
     folder = Path(content["folder"])
+    trainer: Built[Trainer] | None = None
     try:
         registry = Registry.discover([Path(file) for file in content["files"]])
-        trainer = registry.build(Trainer, content["trainer"]).component
+        trainer = registry.build(Trainer, content["trainer"])
         job = Job(content, registry)
         with job.servers:
-            trained = trainer.train(job)
+            trained = check_type(trainer.component.train(job), Checkpoint, "a Checkpoint")
         if int(os.environ.get("RANK", "0")) == 0:
             _write_result(folder, trained)
     except OpenvltError as error:
         _write_error(folder, error)
         sys.exit(error.exit_code)
     except Exception as error:
-        _write_error(folder, unwritable(error, folder) or error)
+        _write_error(folder, unwritable(error, folder) or error, trainer)
         raise
 
 
@@ -206,12 +232,12 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
     write_checked(folder / "result.json", result)
 
 
-def _write_error(folder: Path, error: Exception) -> None:
+def _write_error(folder: Path, error: Exception, trainer: Built[Trainer] | None = None) -> None:
     """Tell the parent, which of several processes believes the first: the others fail because of it."""
     if isinstance(error, OpenvltError):
         content = {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
     else:
-        content = {"crash": f"{type(error).__name__}: {error}".splitlines()[0]}
+        content = {"crash": reason(trainer, "train", error) if trainer else told(error)}
     path = folder / f"error-{os.environ.get('RANK', '0')}.json"
     write_atomically(path, json.dumps({**content, "time": time.time()}).encode())
 

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import ceil
 from typing import Any
 
+from openvlt.errors import DataError, Fault
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Judged, Rejected, Row, Verdict
 from openvlt.registry import Built
@@ -17,14 +19,19 @@ from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace
 from openvlt.store import digest
 from openvlt.verification import UNWEIGHTED, VerifierRunner, Weights
+from openvlt.verification.checking import FAULT
 
 FEW = 0.02
 """Share of correct traces below which a teacher teaches next to nothing."""
 
 
 @dataclass
-class _Verifying:
-    """The work of verifying traces; the value of a trace is its verdicts by verifier name."""
+class Verifying:
+    """The work of verifying traces; the value of a trace is its verdicts by verifier name.
+
+    Attributes:
+        failures: traces on which a verifier failed, by what failed, how and where.
+    """
 
     workspace: Workspace
     verifiers: Mapping[str, Built[Verifier]]
@@ -33,6 +40,7 @@ class _Verifying:
     chunk: int = 256
     parallel: int = 1
     _runner: VerifierRunner | None = None
+    failures: Counter[str] = field(default_factory=Counter)
     _counts: Counter[str] = field(default_factory=Counter)
 
     @cached_property
@@ -56,13 +64,20 @@ class _Verifying:
 
     def compute(self, tasks: Sequence[Task]) -> list[list[Value | Rejected]]:
         if self._runner is None:
-            self._runner = VerifierRunner(self.verifiers, format=self.workspace.format, ask=self._asker.ask)
+            space = self.workspace
+            self._runner = VerifierRunner(
+                self.verifiers, format=space.format, ask=self._asker.ask, strict=space.strict, images=space.home.images
+            )
         claims = [
             Claim(trace=task.row.traces[index], example=task.row.example, group=task.row.example.id)
             for task in tasks
             for index in task.wanted
         ]
         verdicts = self._runner.verdicts(claims, self.weights)
+        for claim, found in zip(claims, verdicts, strict=True):
+            for verdict in found.values():
+                if verdict.tier == FAULT:
+                    self.workspace.survived(Fault.of(verdict.reason, claim.example.id))
         values: list[list[Value | Rejected]] = []
         for task in tasks:
             values.append([_kept(found) for found in verdicts[: len(task.wanted)]])
@@ -88,6 +103,8 @@ class _Verifying:
         self._counts["claims"] += len(judged)
         self._counts["correct"] += sum(each.is_correct for each in judged)
         self._counts["unparsed"] += sum(each.is_unparsed for each in judged)
+        for each in judged:
+            self.failures.update({v.reason for v in each.verdicts.values() if v.tier == FAULT})
         return Row(example=row.example, caption=row.caption, judged=judged)
 
 
@@ -107,11 +124,22 @@ def verify(
     verifiers: Mapping[str, Built[Verifier]],
     weights: Weights = UNWEIGHTED,
 ) -> Output:
-    """Verify all traces of all rows; `weights` may say that a verifier runs on some of them only."""
-    work = _Verifying(workspace, verifiers, weights)
+    """Verify all traces of all rows; `weights` may say that a verifier runs on some of them only.
+
+    Raises:
+        DataError: a verifier failed on more traces than the recipe allows; they have no score.
+    """
+    work = Verifying(workspace, verifiers, weights)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
     made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
     claims, correct = made.record.counts.get("claims", 0), made.record.counts.get("correct", 0)
+    if (failed := work.failures.total()) > workspace.reject_above * claims:
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in work.failures.most_common(3))
+        raise DataError(
+            f"Stage {name}: verifiers failed on {failed} of {claims:.0f} traces, over the limit of "
+            f"{workspace.reject_above:.0%} ({reasons}).",
+            f"Fix them, or accept traces without a score (--set reject_above={ceil(100 * failed / claims) / 100:g}).",
+        )
     if verifiers and correct < FEW * claims:
         workspace.progress.note(f"Warning: {name}: {correct:.0f} of {claims:.0f} traces are correct, almost none.")
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from openvlt.engines import Executor, Local, Resolved, file_digests, locate, resolve
-from openvlt.errors import DataError, UsageError
+from openvlt.errors import DataError, Fault, Reject, UsageError
 from openvlt.interfaces import Gpus
 from openvlt.records import Format, Model, Rejected, Row, StageRecord
 from openvlt.registry import Registry
@@ -27,6 +28,9 @@ from openvlt.store import (
     writing,
 )
 
+MOST_TOLD = 10
+"""Faults of components that the user is told of; all are counted."""
+
 
 @dataclass
 class Workspace:
@@ -42,7 +46,9 @@ class Workspace:
         reject_above: share of rejected rows at which a stage stops.
         seed: of everything random.
         gpus: to plan for; None for those of this machine.
+        strict: end with the first component that fails, instead of rejecting the row it fails on.
         dry_run: compute nothing; the first stage that is not complete raises `NotDone`.
+        faults: how often components failed on rows, by what failed, how and where.
         uses: told the fingerprint of every stage before it is touched, so that nothing it needs is pruned.
     """
 
@@ -55,12 +61,29 @@ class Workspace:
     reject_above: float = 0.1
     seed: int = 0
     gpus: Gpus | None = None
+    strict: bool = False
     dry_run: bool = False
+    faults: Counter[str] = field(default_factory=Counter)
     uses: Callable[[str], None] = lambda fingerprint: None
     images: ImageStore = field(init=False)
 
     def __post_init__(self) -> None:
         self.images = ImageStore(self.home.images)
+
+    def survived(self, fault: Fault) -> Reject:
+        """What rejects the row that a component failed on. The user is told of the first of a kind.
+
+        Raises:
+            Fault: the recipe is strict.
+        """
+        if self.strict:
+            raise fault
+        self.faults[fault.reason] += 1
+        if self.faults[fault.reason] == 1 and len(self.faults) <= MOST_TOLD:
+            self.progress.note(
+                f"Warning: {fault.problem} It is counted, and the run goes on; strict: true would end it."
+            )
+        return Reject(fault.reason, transient=fault.transient)
 
     def locate(self, model: Model) -> Model:
         """The model, its id replaced by a folder, hub id or served id."""

@@ -63,6 +63,7 @@ def extended(earlier: Run | None, run: Run) -> Run:
         scores=(*run.scores, *(each for each in earlier.scores if (each.benchmark, each.stage) not in scored)),
         model=earlier.model if any(stage.stage_kind == "train" for stage in left) else run.model or earlier.model,
         notes=tuple(dict.fromkeys((*run.notes, *earlier.notes))),
+        releases={**earlier.releases, **run.releases},
     )
 
 

@@ -17,6 +17,9 @@ from openvlt.store.writing import read_checked, sync_tree, write_checked, writin
 
 T = TypeVar("T")
 
+MOST_REASONS = 1000
+"""Reasons that are counted one by one; a component may give another for each row."""
+
 _CONTENT = (".safetensors", ".gguf", ".json", ".jinja", ".txt", ".model")
 
 
@@ -196,7 +199,8 @@ class StageWriter:
         line = encode(rejected) + b"\n"
         self._rejected_hash.update(line)
         self._write(self._rejected_file, line)
-        self.rejected[rejected.reason] += 1
+        known = rejected.reason in self.rejected or len(self.rejected) < MOST_REASONS
+        self.rejected[rejected.reason if known else "other reasons"] += 1
         self.transient += rejected.transient
 
     def close(self) -> None:

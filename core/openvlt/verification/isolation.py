@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -12,26 +13,28 @@ from openvlt import forks
 from openvlt.interfaces import Verifier
 from openvlt.records import Claim, Format, Trace, Verdict
 from openvlt.registry import Built
+from openvlt.results import check_verdicts, encodable
 from openvlt.verification.batch import Batch, Failed
-from openvlt.verification.checking import accepted, encodable, failed
+from openvlt.verification.checking import failed, unusable
 from openvlt.verification.messages import Mode, Reply, Setup, Task
 from openvlt.verification.pool import Pool
 
 Group = tuple[Claim, ...]
 
 
-def run_inline(verifier: Verifier, verify: Callable[[], Any], count: int = 1) -> list[Verdict]:
+def run_inline(built: Built[Any], method: str, verify: Callable[[], Any], count: int = 1) -> list[Verdict]:
     """The verdicts of one call in this process; an exception becomes the verdict that the verifier failed.
 
     Args:
-        verifier: is called.
+        built: the verifier that is called.
+        method: of it, for the message.
         verify: returns a sequence of verdicts.
         count: claims it is given.
     """
     try:
-        return accepted(verifier, verify(), count)
+        return check_verdicts(verify(), count, built.component.range)
     except Exception as error:  # noqa: BLE001 (the boundary to a component)
-        return [failed(verifier, error)] * count
+        return [failed(built, method, error)] * count
 
 
 class Isolation:
@@ -42,15 +45,22 @@ class Isolation:
         format: names the tags.
         workers: how many run at once.
         budget: seconds for one call; None for no limit.
+        images: folder of the image store; None if it is not here.
     """
 
     def __init__(
-        self, verifiers: Iterable[Built[Verifier]], format: Format, workers: int | None, budget: float | None
+        self,
+        verifiers: Iterable[Built[Verifier]],
+        format: Format,
+        workers: int | None,
+        budget: float | None,
+        images: Path | None,
     ) -> None:
         self._verifiers = {built.identity: built for built in verifiers}
         self._format = format
         self._workers = workers
         self._budget = budget
+        self._images = str(images or "")
         self._pool: Pool | None = None
         self._release: Callable[[], object] = lambda: None
         self._gold_checks: dict[tuple[str, str], Failed | None] = {}
@@ -88,7 +98,8 @@ class Isolation:
                 memory = max(built.component.memory for built in self._verifiers.values())
                 files = tuple(sorted(module for module in modules if module.endswith(".py")))
                 self._pool = Pool.shared(
-                    Setup(verifiers=specs, memory=memory, files=files, format=self._format), self._workers
+                    Setup(verifiers=specs, memory=memory, files=files, format=self._format, images=self._images),
+                    self._workers,
                 )
                 # for the runners that nobody closes, such as those of a reward function
                 self._release = weakref.finalize(self, self._pool.release)
@@ -100,18 +111,18 @@ class Isolation:
         A loop or a crash may be the fault of the response or of the verifier. The response is to blame, and scores
         lowest, only if the same verifier copes with the gold as the response; else the claim has no score.
         """
-        name, lowest = type(built.component).__name__, built.component.range[0]
+        lowest = built.component.range[0]
         if failed.category == "budget":
             return Verdict.skipped(failed.reason)
         if failed.category == "machine":
             return Verdict.lost(failed.reason)
         if failed.category == "verifier":
-            return Verdict.error(f"{name} {failed.reason}")
+            return unusable(built, failed.reason)
         control = self._on_gold(built, group[0])
         if isinstance(control, Failed) and (control.category in {"machine", "killed"} or failed.category == "killed"):
             return Verdict.lost(failed.reason)
         if isinstance(control, Failed):
-            return Verdict.error(f"{name} fails on the gold too: {failed.reason}")
+            return unusable(built, f"fails on the gold too: {failed.reason}")
         if failed.category == "timeout":
             return Verdict.timeout("response", failed.reason, lowest)
         return Verdict(status="error", score=lowest, reason=failed.reason, cause="response")

@@ -26,12 +26,14 @@ class Setup:
         memory: bytes that the worker may use beyond what it uses when it is ready.
         files: one-file plugins.
         format: names the tags.
+        images: folder of the image store, for verifiers that look.
     """
 
     verifiers: Mapping[str, dict[str, Any]]
     memory: int
     files: tuple[str, ...] = ()
     format: Format = field(default_factory=Format)
+    images: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,16 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self, TypeGuard, cast
+from pathlib import Path
+from typing import Any, Protocol, Self, cast
 
-from openvlt.errors import Reject, UsageError
+from openvlt.errors import Fault, Reject, UsageError
 from openvlt.extraction import gold_in
-from openvlt.interfaces import AnswerVerifier, Asking, AskingVerifier, Verifier
+from openvlt.interfaces import AnswerVerifier, Asking, AskingVerifier, LookingVerifier, Verifier
 from openvlt.records import Claim, Completion, Format, Message, Rejected, Verdict
 from openvlt.registry import Built
-from openvlt.verification.checking import failed
+from openvlt.results import check_messages
+from openvlt.verification.checking import FAULT, failed
 from openvlt.verification.isolation import Isolation, run_inline
 from openvlt.verification.memo import Memo, memo_key
 from openvlt.verification.weights import UNWEIGHTED, Weights
@@ -41,17 +43,21 @@ class Tally:
         claims: verdicts reached.
         statuses: verdicts by status.
         causes: verdicts by who caused them, where they are not plain scores.
+        fault: the first failure of the verifier, with the id of its row; empty if there is none.
     """
 
     claims: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
+    fault: str = ""
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: Verdict, row: str = "") -> None:
         self.claims += 1
         self.statuses[verdict.status] += 1
         if verdict.cause:
             self.causes[verdict.cause] += 1
+            if verdict.cause == "system" and verdict.status == "error":
+                self.fault = self.fault or f"{verdict.reason}, on row {row}"
 
     @property
     def concerns(self) -> list[str]:
@@ -63,7 +69,9 @@ class Tally:
         if bad > BAD_GOLD_SHARE * claims:
             found.append(f"{bad} of {claims} gold answers cannot be read; their claims are not scored")
         if failed > SYSTEM_SHARE * claims:
-            found.append(f"{failed} of {claims} claims are not scored because of internal errors")
+            found.append(
+                f"{failed} of {claims} claims are not scored because of internal errors, the first: {self.fault}"
+            )
         if lost > SYSTEM_SHARE * claims:
             found.append(f"{lost} of {claims} claims are not scored because the machine or an endpoint failed")
         if skipped > SYSTEM_SHARE * claims:
@@ -81,12 +89,14 @@ class VerifierRunner:
         budget: seconds for what one verifier does in workers in one call, for a training step that cannot wait; what is
             not reached has no score. None for no limit.
         ask: for verifiers that ask a model; None if none can be asked here.
+        strict: True to end with the first verifier that fails, instead of giving its claim no score.
+        images: folder of the image store, for verifiers that look; None if it is not here.
 
     Attributes:
         tallies: what each verifier has found, by name.
 
     Raises:
-        UsageError: a verifier asks a model, and none can be asked here.
+        UsageError: a verifier asks a model, or looks at images, and there are none here.
     """
 
     def __init__(
@@ -97,7 +107,10 @@ class VerifierRunner:
         workers: int | None = None,
         budget: float | None = None,
         ask: Ask | None = None,
+        strict: bool = False,
+        images: Path | None = None,
     ) -> None:
+        self._strict = strict
         self._verifiers = dict(verifiers)
         self._format = format
         self._memo = Memo()
@@ -108,9 +121,14 @@ class VerifierRunner:
                 f"The verifier '{next(iter(asking))}' asks a model, which nothing here can do.",
                 "Use it in a recipe, or in openvlt.reward.",
             )
-        self._isolation = Isolation(
-            [built for name, built in self._verifiers.items() if name not in asking], format, workers, budget
-        )
+        looking = [name for name, built in self._verifiers.items() if isinstance(built.component, LookingVerifier)]
+        if looking and images is None:
+            raise UsageError(
+                f"The verifier '{looking[0]}' looks at the images, which are not in a store here.",
+                "Use it in a recipe or a benchmark.",
+            )
+        isolated = [built for name, built in self._verifiers.items() if name not in asking]
+        self._isolation = Isolation(isolated, format, workers, budget, images if looking else None)
         self._warned: set[str] = set()
         self.tallies: dict[str, Tally] = {name: Tally() for name in self._verifiers}
 
@@ -130,6 +148,9 @@ class VerifierRunner:
         Args:
             claims: to verify.
             weights: may say that a verifier runs on some claims only; it does not apply to the others.
+
+        Raises:
+            Fault: a verifier failed, and the runner is strict.
         """
         claims = [_with_bare_gold(claim, self._format) for claim in claims]
         rows: list[dict[str, Verdict]] = [{} for _ in claims]
@@ -144,9 +165,11 @@ class VerifierRunner:
                 if chosen
             ]
             found = iter(self._run_asking(self._asking[name], seen) if asks else self._run(built, seen))
-            for row, chosen in zip(rows, run, strict=True):
+            for claim, row, chosen in zip(claims, rows, run, strict=True):
                 row[name] = next(found) if chosen else Verdict.not_applicable("the rewards do not ask for it")
-                self.tallies[name].add(row[name])
+                self.tallies[name].add(row[name], claim.example.id)
+                if self._strict and row[name].tier == FAULT:
+                    raise Fault.of(row[name].reason, claim.example.id)
             self._warn(name)
         return rows
 
@@ -156,8 +179,8 @@ class VerifierRunner:
             return self._run_groups(built, claims)
         if isinstance(verifier, AnswerVerifier):
             return self._run_answers(built, verifier, claims)
-        if verifier.inline:
-            return [run_inline(verifier, lambda: [verifier.verify(claim)])[0] for claim in claims]  # noqa: B023
+        if _is_inline(verifier):
+            return [run_inline(built, "verify", lambda: [verifier.verify(claim)])[0] for claim in claims]  # noqa: B023
         return [verdict for (verdict,) in self._isolation.run(built, [(claim,) for claim in claims], "verify")]
 
     def _run_groups(self, built: Built[Verifier], claims: Sequence[Claim]) -> list[Verdict]:
@@ -165,9 +188,12 @@ class VerifierRunner:
         for index, claim in enumerate(claims):
             groups[claim.group or index].append(index)
         members = [tuple(claims[index] for index in group) for group in groups.values()]
-        if built.component.inline:
+        if _is_inline(built.component):
             verifier = built.component
-            found = [run_inline(verifier, lambda: verifier.verify_group(group), len(group)) for group in members]  # noqa: B023
+            found = [
+                run_inline(built, "verify_group", lambda: verifier.verify_group(group), len(group))  # noqa: B023
+                for group in members
+            ]
         else:
             found = self._isolation.run(built, members, "group")
         verdicts = {
@@ -187,7 +213,7 @@ class VerifierRunner:
             key = memo_key(built.identity, claim, context_free=verifier.context_free)
             verdict = self._memo.get(key)
             if verdict is None and verifier.inline and key not in waiting:
-                verdict = _quick(verifier, answer, claim)
+                verdict = _quick(built, verifier, answer, claim)
                 if verdict is not None:
                     self._memo.put(key, verdict)
             if verdict is None:
@@ -210,18 +236,16 @@ class VerifierRunner:
         for index, claim in enumerate(claims):
             try:
                 found = verifier.messages(claim)
-            except Reject as reject:
-                verdicts[index] = Verdict.not_applicable(reject.reason)
+                if not isinstance(found, Verdict):
+                    prompts[index] = check_messages(found)
             except Exception as error:  # noqa: BLE001 (the boundary to a component)
-                verdicts[index] = failed(verifier, error)
+                verdicts[index] = failed(built, "messages", error)
             else:
-                if _is_prompt(found):
-                    prompts[index] = found
-                else:
-                    [verdicts[index]] = run_inline(verifier, lambda: [found])  # noqa: B023 - called at once
+                if isinstance(found, Verdict):
+                    [verdicts[index]] = run_inline(built, "messages", lambda: [found])  # noqa: B023 - called at once
         replies = self._ask(built, list(prompts.values())) if prompts else []
         for index, reply in zip(prompts, replies, strict=True):
-            verdicts[index] = _judged(verifier, reply, claims[index])
+            verdicts[index] = _judged(built, reply, claims[index])
         return [verdicts[index] for index in range(len(claims))]
 
     def _warn(self, name: str) -> None:
@@ -238,30 +262,30 @@ def asking_among(verifiers: Mapping[str, Built[Verifier]]) -> dict[str, Built[As
     return cast(dict[str, Built[AskingVerifier]], asks)
 
 
-def _is_prompt(found: object) -> TypeGuard[Sequence[Message]]:
-    return isinstance(found, Sequence) and bool(found) and all(isinstance(each, Message) for each in found)
+def _is_inline(verifier: Verifier) -> bool:
+    return verifier.inline and not isinstance(verifier, LookingVerifier)
 
 
-def _judged(verifier: AskingVerifier, reply: Completion | Rejected, claim: Claim) -> Verdict:
+def _judged(built: Built[AskingVerifier], reply: Completion | Rejected, claim: Claim) -> Verdict:
     """The verdict that a reply contains; without a usable one the claim has no score."""
     if isinstance(reply, Rejected):
         return (Verdict.lost if reply.transient else Verdict.error)(f"no reply: {reply.reason}")
     try:
-        found = verifier.parse(reply, claim)
+        found = built.component.parse(reply, claim)
     except Reject as reject:
         return Verdict.error(f"the reply is no verdict: {reject.reason}")
     except Exception as error:  # noqa: BLE001 (the boundary to a component)
-        return failed(verifier, error)
-    return run_inline(verifier, lambda: [found])[0]
+        return failed(built, "parse", error)
+    return run_inline(built, "parse", lambda: [found])[0]
 
 
-def _quick(verifier: AnswerVerifier, answer: str, claim: Claim) -> Verdict | None:
+def _quick(built: Built[Any], verifier: AnswerVerifier, answer: str, claim: Claim) -> Verdict | None:
     """What `quick` decides; None if it leaves the answer to `check`."""
     try:
         found = verifier.quick(answer, claim)
     except Exception as error:  # noqa: BLE001 (the boundary to a component)
-        return failed(verifier, error)
-    return None if found is None else run_inline(verifier, lambda: [found])[0]
+        return failed(built, "quick", error)
+    return None if found is None else run_inline(built, "quick", lambda: [found])[0]
 
 
 def _with_bare_gold(claim: Claim, format: Format) -> Claim:

@@ -15,10 +15,12 @@ from importlib import import_module
 from pathlib import Path
 
 from openvlt import system
-from openvlt.interfaces import AnswerVerifier, Verifier
+from openvlt.interfaces import AnswerVerifier, ImageReader, LookingVerifier, Verifier
 from openvlt.records import Verdict
-from openvlt.registry import Registry
-from openvlt.verification.checking import accepted, failed
+from openvlt.registry import Built, Registry
+from openvlt.results import check_verdicts
+from openvlt.store import ImageStore
+from openvlt.verification.checking import failed
 from openvlt.verification.messages import Reply, Setup, Task, frame, read_frame
 
 
@@ -36,10 +38,11 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 (the boundary: a plugin may raise anything)
         _write(outputs, Reply(error=f"{type(error).__name__}: {error}", machine=_is_of_machine(error)))
         return
+    read = ImageStore(Path(setup.images)).read
     cramped = system.limit_memory(setup.memory)
     _write(outputs, Reply())
     while (task := read_frame(inputs, Task)) is not None:
-        _write(outputs, _reply(verifiers[task.verifier], task, cramped))
+        _write(outputs, _reply(verifiers[task.verifier], task, read, cramped))
 
 
 def _is_of_machine(error: BaseException | None) -> bool:
@@ -69,29 +72,35 @@ def _write(descriptor: int, reply: Reply) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _build(setup: Setup) -> dict[str, Verifier]:
+def _build(setup: Setup) -> dict[str, Built[Verifier]]:
     registry = Registry.discover([Path(file) for file in setup.files])
     verifiers = {}
     for identity, spec in setup.verifiers.items():
-        verifiers[identity] = registry.build(Verifier, spec, format=setup.format).component
-        for module in getattr(verifiers[identity], "imports", ()):
+        verifiers[identity] = registry.build(Verifier, spec, format=setup.format)
+        looks = ("PIL.Image",) if isinstance(verifiers[identity].component, LookingVerifier) else ()
+        for module in (*looks, *getattr(verifiers[identity].component, "imports", ())):
             import_module(module)
     return verifiers
 
 
-def _reply(verifier: Verifier, task: Task, cramped: Callable[[], bool]) -> Reply:
+def _reply(built: Built[Verifier], task: Task, read: ImageReader, cramped: Callable[[], bool]) -> Reply:
+    verifier = built.component
+    looks = isinstance(verifier, LookingVerifier)
+    method = "look" if looks else "verify_group" if task.mode == "group" else task.mode
     with system.cpu_limit(task.seconds):
         try:
-            return Reply(verdicts=tuple(accepted(verifier, _run(verifier, task), len(task.claims))))
+            return Reply(verdicts=tuple(check_verdicts(_run(verifier, task, read), len(task.claims), verifier.range)))
         except MemoryError as error:
             return Reply(error=type(error).__name__, machine=cramped())
         except RecursionError as error:
             return Reply(error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
-            return Reply(verdicts=(failed(verifier, error),) * len(task.claims))
+            return Reply(verdicts=(failed(built, method, error),) * len(task.claims))
 
 
-def _run(verifier: Verifier, task: Task) -> list[Verdict]:
+def _run(verifier: Verifier, task: Task, read: ImageReader) -> list[Verdict]:
+    if isinstance(verifier, LookingVerifier):
+        return [verifier.look(claim, read) for claim in task.claims]
     if task.mode == "group":
         return verifier.verify_group(task.claims)
     (claim,) = task.claims

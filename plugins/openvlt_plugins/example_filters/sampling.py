@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
@@ -16,6 +16,8 @@ from openvlt import Drop, Example, ExampleFilter, Keep, Option, Seed, allocate
 @dataclass(frozen=True)
 class Dedup(ExampleFilter):
     """Keeps the first of the examples with the same question, choices and images, ignoring spacing and case."""
+
+    row_by_row: ClassVar[bool] = True
 
     def decide(
         self, examples: Iterable[Example], facts: Mapping[str, Mapping[str, float]]
