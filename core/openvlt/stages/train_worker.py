@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from openvlt import system
 from openvlt.errors import DataError, OpenvltError, PluginError
 from openvlt.interfaces import Checkpoint, Trainer, Verifier
-from openvlt.records import Claim, Example, Format, Image, Model, Row, Trace, Verdict
+from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
 from openvlt.registry import Built, Registry
 from openvlt.registry.guard import reason, told
 from openvlt.results import check_type
