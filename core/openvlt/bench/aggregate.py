@@ -280,6 +280,9 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
         reasons = "; ".join(f"{count} x {reason}" for reason, count in Counter(failed.values()).most_common(3))
         yield f"{len(failed)} of {n:,} questions failed and leave the score open ({reasons})"
     yield from responses.notes
+    if responses.draws:
+        seeds = ", ".join(f"{count} with seed {seed}" for seed, count in responses.draws.items())
+        yield f"each question has {responses.samples} samples, those of earlier runs included: {seeds}"
     by_rules = responses.judge is None and not responses.extracted
     if by_rules and items and definition.asks_judge(items[0].example):
         yield "answers were found by rules; no judge was asked"

@@ -20,6 +20,7 @@ from openvlt.engines import Resolved
 from openvlt.errors import DataError, Reject, RemoteError, UsageError
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, StageRecord, Trace
 from openvlt.records.bench import UsedModel, UsedPrompt
+from openvlt.registry.options import options_of
 from openvlt.stages.ask import Ask, prompt
 from openvlt.stages.filling import Task, Value
 from openvlt.stages.map import map_stage
@@ -261,6 +262,7 @@ def _attached(row: Row, reply: Completion) -> Row:
 
 
 def _used(model: Model, resolved: Resolved) -> UsedModel:
+    chosen = resolved.backend.options
     return UsedModel(
         id=model.id,
         revision=model.revision,
@@ -270,4 +272,9 @@ def _used(model: Model, resolved: Resolved) -> UsedModel:
         dtype=resolved.model.dtype,
         pixels=resolved.model.pixels,
         context=resolved.model.context,
+        backend_options={
+            option.name: chosen[option.name]
+            for option in options_of(type(resolved.component))
+            if option.affects_output and chosen.get(option.name, option.default) != option.default
+        },
     )

@@ -10,7 +10,7 @@ from typing import Literal
 from openvlt.bench.aggregate import is_excluded, labels, outcome
 from openvlt.bench.protocols import expected_differences, protocol_differences
 from openvlt.bench.result import Result
-from openvlt.bench.stats import holm, paired_difference, paired_p
+from openvlt.bench.stats import are_whole, holm, paired_difference, paired_p
 from openvlt.errors import UsageError
 from openvlt.records import BenchResult, Example, Paired, Row
 
@@ -43,7 +43,7 @@ class Comparison:
         accuracy: of A and of B (or their mean scores); of several samples of a question their mean counts.
         difference: of these, B minus A.
         ci95: paired bootstrap interval of the difference.
-        p: of McNemar's exact test; of flipped signs where outcomes are fractions.
+        p: of the test, McNemar's exact one, or where outcomes are fractions that of flipped signs.
         won: questions that B did better.
         lost: questions that A did better.
         breakdown: metadata key to value to the difference there.
@@ -64,7 +64,8 @@ class Comparison:
     difference: float
     ci95: tuple[float, float]
     p: float
-    of: Literal["accuracy", "mean"] = "accuracy"
+    test: Literal["McNemar's", "sign-flip"]
+    of: Literal["accuracy", "mean"]
     won: tuple[Flip, ...]
     lost: tuple[Flip, ...]
     breakdown: Mapping[str, Mapping[str, CategoryDifference]]
@@ -143,6 +144,7 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         difference=difference,
         ci95=(low, high),
         p=paired_p(before, after),
+        test="McNemar's" if are_whole(before, after) else "sign-flip",
         of="mean" if of_means else "accuracy",
         won=tuple(pair.flip for pair in pairs if pair.after > pair.before),
         lost=tuple(pair.flip for pair in pairs if pair.after < pair.before),

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from openvlt.bench.definition import Definition, define
 from openvlt.bench.questions import Questions, Responses, traces_of
-from openvlt.errors import DataError, UsageError, closest
+from openvlt.errors import DataError, UsageError
 from openvlt.records import BenchResult, Protocol, Row, Run, RunStatus, StageRecord
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import (
@@ -144,7 +145,7 @@ def read_result(home: Home, name: str) -> Result:
         DataError: it cannot be read.
     """
     if not is_result(home, name):
-        raise UsageError(f"There is no benchmark result '{name}'.", closest(name, result_names(home)))
+        raise UsageError(f"There is no benchmark result '{name}'.", nearest(name, result_names(home)))
     folder = _folder(home, name)
     try:
         return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder), name)
@@ -160,6 +161,12 @@ def is_result(home: Home, name: str) -> bool:
 def result_names(home: Home) -> list[str]:
     """The names of all results."""
     return [found.parent.name for found in home.runs.glob("*/result.json")]
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What to do about an unknown name of a result or run: the closest ones, for there may be hundreds."""
+    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    return f"Did you mean {' or '.join(near)}?" if near else "'openvlt runs' lists results and runs; name RUN/MODEL."
 
 
 def _folder(home: Home, name: str) -> Path:

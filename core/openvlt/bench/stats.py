@@ -143,7 +143,7 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
     """
     import numpy as np
 
-    if all(outcome in (0.0, 1.0) for outcome in (*a, *b)):
+    if are_whole(a, b):
         return mcnemar(a, b)
     deltas = np.asarray(b) - np.asarray(a)
     deltas = deltas[deltas != 0]
@@ -154,6 +154,11 @@ def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
         signs = random.integers(0, 2, size=(min(block, DRAWS - start), len(deltas))) * 2 - 1
         extreme += int((np.abs(signs @ deltas) >= abs(deltas.sum()) - 1e-9).sum())
     return (1 + extreme) / (1 + DRAWS)
+
+
+def are_whole(*outcomes: Sequence[float]) -> bool:
+    """True if all outcomes are right or wrong, and none is a fraction."""
+    return all(outcome in (0.0, 1.0) for some in outcomes for outcome in some)
 
 
 def mcnemar(a: Sequence[float], b: Sequence[float]) -> float:

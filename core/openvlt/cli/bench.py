@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,9 +75,18 @@ def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **opt
         for name in benchmarks or ("",)
         for model in options["model"] or (None,)
     ]
+    if not as_json and len(options["model"]) > 1:
+        _show_together(results)
     if as_json:
         shown = [result.as_json() for result in results]
         click.echo(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2, ensure_ascii=False))
+
+
+def _show_together(results: Sequence[BenchResult]) -> None:
+    """Print the headline of several models, each benchmark in one table."""
+    from openvlt.cli.results import show_results
+
+    show_results([replace(result, scores={result.headline: replace(result.score, breakdown={})}) for result in results])
 
 
 def _check_options(way: str, options: dict[str, Any]) -> None:

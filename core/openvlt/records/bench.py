@@ -103,7 +103,11 @@ class UsedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedModel:
-    """The source of the responses: a model, a baseline (only an id), or a file of responses (only its name)."""
+    """The source of the responses: a model, a baseline (only an id), or a file of responses (only its name).
+
+    Attributes:
+        backend_options: those that can change a response and are not the default.
+    """
 
     id: str = ""
     responses: str = ""
@@ -114,6 +118,7 @@ class UsedModel:
     dtype: str = ""
     pixels: tuple[int, int] | None = None
     context: int | None = None
+    backend_options: Mapping[str, Any] = field(default_factory=dict, metadata={"added": True})
 
     @property
     def name(self) -> str:
