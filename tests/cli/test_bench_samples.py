@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,6 +202,26 @@ def test_a_budget_is_scored_as_a_run_with_that_limit(bench: Bench, tmp_path: Pat
     assert [each["truncated"] for each in told["budgets"]] == [4, 4, 0] and told["accuracy"] == 0.75
 
 
+@pytest.mark.slow
+def test_every_item_of_a_budget_is_that_of_a_run_with_that_limit(
+    bench: Bench, tmp_path: Path, vision_model: Path
+) -> None:
+    def items(folder: str) -> dict[str, Any]:
+        rows = map(json.loads, (tmp_path / "home" / "runs" / folder / "rows.jsonl").read_text().splitlines())
+        return {row["example"]["id"]: row["judged"] for row in rows}
+
+    options = ("--model", str(vision_model), "--backend", "{use: hf, batch: 3}")
+    told = bench(*options, "--budgets", "5,11,24", model=False)
+    runs = tmp_path / "home" / "runs"
+    cut = {each.name: items(each.name) for each in runs.glob("sums-*")}
+    assert len(cut) == 3 and sum(each["truncated"] for each in told["budgets"]) > 0
+    for name in cut:
+        shutil.rmtree(runs / name)
+    alone = [bench(*options, "--max-tokens", limit, model=False) for limit in ("5", "11", "24")]
+    assert {each.name: items(each.name) for each in runs.glob("sums-*")} == cut
+    assert [each["accuracy"] for each in alone] == [each["accuracy"] for each in told["budgets"]]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -215,8 +237,6 @@ def test_a_budget_is_scored_as_a_run_with_that_limit(bench: Bench, tmp_path: Pat
     ],
 )
 def test_what_has_no_effect_or_cannot_be_read_is_refused(bench: Bench, more: list[str], said: str) -> None:
-    import re
-
     code, error = bench(*more)
     assert code == 2 and re.search(said, error), error
 
