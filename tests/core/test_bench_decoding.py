@@ -40,6 +40,8 @@ def test_an_option_replaces_a_value_of_a_preset(tmp_path: Path) -> None:
         (None, {"temperature": -1.0}, "has temperature: -1.0"),
         (None, {"temperature": 1.0, "top_p": 0.0}, "has top_p: 0.0"),
         (None, {"temperature": 1.0, "n": 0}, "has samples: 0"),
+        (None, {"presence_penalty": float("nan")}, "has presence_penalty: nan"),
+        ("n: 8", {}, "--samples has no effect"),
         (None, {"n": 8}, "--samples has no effect on greedy decoding.*or a preset"),
         (None, {"top_k": 5}, "--top-k has no effect"),
         (None, {"extra_body": {"top_p": 1}}, "has the field 'top_p'.*its own option"),

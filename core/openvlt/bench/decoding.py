@@ -20,7 +20,7 @@ MAX_TOKENS = 16_384
 OWN = frozenset({"model", "messages", "n", "stream", "seed", *(field.name for field in fields(Sampling))})
 """Fields of a request that have an option of their own, or that the backend sets."""
 
-_SAMPLED = ("n", "top_p", "top_k", "seed")
+_SAMPLED = ("top_p", "top_k", "seed")
 """What has no effect on greedy decoding."""
 
 
@@ -36,14 +36,13 @@ def sampling_of(preset: str | None, given: Mapping[str, Any], max_tokens: int = 
         UsageError: there is no such preset, a value is out of range, or one has no effect.
     """
     sampling = _checked({"max_tokens": max_tokens, **(_read(preset) if preset else {}), **given}, "The command line")
-    if sampling.temperature == 0:
-        for name in _SAMPLED:
-            if name in given and given[name] != getattr(Sampling(), name):
-                option = "samples" if name == "n" else name.replace("_", "-")
-                raise UsageError(
-                    f"--{option} has no effect on greedy decoding, which gives the same reply every time.",
-                    f"Remove it, or give a --temperature above 0{' or a preset (--decoding)' * (preset is None)}.",
-                )
+    idle = [name for name in _SAMPLED if name in given and given[name] != getattr(Sampling(), name)]
+    if sampling.temperature == 0 and (idle or sampling.n > 1):
+        option = "samples" if sampling.n > 1 else idle[0].replace("_", "-")
+        raise UsageError(
+            f"--{option} has no effect on greedy decoding, which gives the same reply every time.",
+            f"Remove it, or give a --temperature above 0{' or a preset (--decoding)' * (preset is None)}.",
+        )
     if clash := OWN & sampling.extra_body.keys():
         raise UsageError(f"--extra-body has the field '{min(clash)}'.", "Set it by its own option.")
     if sampling.cuts and not max(sampling.cuts) < sampling.max_tokens:

@@ -51,7 +51,7 @@ class Sampling:
         repetition_penalty: divides the positive logits of tokens in prompt and reply; 1.0 is off.
         stop: strings that end a reply and are not part of it.
         seed: base of the seeds; each sample's own seed also depends on its prompt and index.
-        presence_penalty: subtracted from the logits of tokens in the reply; 0 is off.
+        presence_penalty: subtracted from the logits of tokens in the reply; 0 is off, the range that of OpenAI's API.
         cuts: numbers of tokens at which the text of a longer reply is wanted, too.
         extra_body: further fields of a request to an endpoint.
     """
@@ -64,7 +64,7 @@ class Sampling:
     repetition_penalty: Annotated[float, Gt(0)] = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
-    presence_penalty: float = field(default=0.0, metadata={"added": True})
+    presence_penalty: Annotated[float, Ge(-2), Le(2)] = field(default=0.0, metadata={"added": True})
     cuts: tuple[int, ...] = field(default=(), metadata={"added": True})
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False, metadata={"added": True})
 
