@@ -170,6 +170,13 @@ def test_a_file_of_samples_scores_as_the_model_did(bench: Bench, tmp_path: Path,
     assert again["scores"]["strict"] == model["scores"]["strict"]
 
 
+def test_an_error_among_the_samples_of_a_file_leaves_only_itself_open(bench: Bench, tmp_path: Path) -> None:
+    rows = [{"id": "one", "response": text} for text in ("\\boxed{1}", "\\boxed{1}", {"error": "429"}, "\\boxed{2}")]
+    (tmp_path / "said.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    score = bench("--responses", str(tmp_path / "said.jsonl"), model=False)["scores"]["strict"]
+    assert score["bounds"] == [pytest.approx(0.5 / 4), pytest.approx(0.75 / 4)] and score["undecided"] == 1
+
+
 def test_results_of_samples_are_compared_by_their_means(bench: Bench, tmp_path: Path) -> None:
     bench(*SAMPLED)
     better = {**REPLIES, "two": ["\\boxed{2}"] * 4}
@@ -192,6 +199,20 @@ def test_fractional_scores_have_a_mean(bench: Bench) -> None:
 def test_both_models_are_benched(bench: Bench) -> None:
     told = bench("--model", "org/other")
     assert [each["stage"] for each in told] == ["org/model", "org/other"]
+
+
+def test_tables_and_page_show_samples_budgets_and_means(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies = {id: [f"let us see: {text} it is" for text in texts] for id, texts in REPLIES.items()}
+    bench(*SAMPLED, "--budgets", "3,4,32", "--model", "org/other", name="shares", replies=replies)
+    monkeypatch.chdir(tmp_path)
+    for name in [each.name for each in (tmp_path / "home" / "runs").glob("shares-*")]:
+        assert run(["runs", "show", name]) == 0 and run(["report", name, "--out", f"{name}.html"]) == 0
+    shown, pages = capsys.readouterr().out, [each.read_text() for each in tmp_path.glob("shares-*.html")]
+    for heading in ("samples  same questions  majority", "pass@4", "shares, org/model by budget", "mean"):
+        assert heading in shown
+    assert sum("<svg" in page and "mean tokens of a response" in page for page in pages) == 2 and len(pages) == 6
 
 
 def test_a_budget_is_scored_as_a_run_with_that_limit(bench: Bench, tmp_path: Path) -> None:
@@ -230,6 +251,7 @@ def test_every_item_of_a_budget_is_that_of_a_run_with_that_limit(
         (["--budgets", "8,16", "--max-tokens", "9"], "Both --max-tokens and --budgets"),
         (["--pixels", "9-3"], "Give the least and the most"),
         (["--extra-body", "{}", "--url", "http://127.0.0.1:1/v1", "--dtype", "float32"], "no effect on an endpoint"),
+        (["--budgets", "8,16", "--url", "http://127.0.0.1:1/v1"], "which endpoints do not send"),
         (["--extra-body", '{"a": 1}'], "no effect without an endpoint"),
         (["--extra-body", "[1]"], "--extra-body is '\\[1\\]'"),
         (["--backend", "{use: drawn, sped: 2}"], "Did you mean 'speed'"),

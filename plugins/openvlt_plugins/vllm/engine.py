@@ -134,7 +134,9 @@ class VllmEngine:
                 prompt_tokens=len(output.prompt_token_ids or ()),
                 completion_tokens=len(sample.token_ids),
                 cuts={
-                    cut: decode(sample.token_ids[:cut], skip_special_tokens=True).rstrip("\ufffd")
+                    cut: decode(
+                        sample.token_ids[:cut], skip_special_tokens=True, clean_up_tokenization_spaces=False
+                    ).rstrip("\ufffd")
                     for cut in cuts
                     if cut < len(sample.token_ids)
                 },
