@@ -118,7 +118,7 @@ def _judged(
             for row, (example, judged) in zip(chunk, decided, strict=True):
                 for each in judged:
                     lost.update(verdict.reason for verdict in each.verdicts.values() if verdict.cause == "machine")
-                    yield from _failures(row, each.verdicts)
+                    yield from _failures(row, {name: each.verdicts[name] for name in definition.verifiers})
                 yield Row(example=example, judged=(*judged, *_without(row, len(judged), definition, responses)))
     if lost:
         raise RemoteError(

@@ -119,4 +119,4 @@ class Completion:
     finish_reason: FinishReason = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    cuts: Mapping[int, str] = field(default_factory=dict)
+    cuts: Mapping[int, str] = field(default_factory=dict, hash=False)

@@ -91,7 +91,7 @@ def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Ta
         values = sorted({value for of_score in rates for value in of_score})
         lines = [
             (value, str(max(of[value].n for of in rates if value in of)),
-             *(accuracy(of[value]) if value in of else "" for of in rates))
+             *(_of_category(of[value]) if value in of else "" for of in rates))
             for value in values
         ]  # fmt: skip
         yield Table((key, "n", *names), lines, labels=2)
@@ -99,6 +99,10 @@ def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Ta
     if extra:
         lines = [(each, *(_figure(score, each) for _, _, score in scores)) for each in extra]
         yield Table(("figure", *names), lines, labels=1)
+
+
+def _of_category(rate: Rate) -> str:
+    return accuracy(rate) if rate.mean is None else f"{accuracy(rate)} (mean {percent(rate.mean)})"
 
 
 def _curve(result: BenchResult) -> Table:
