@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     )
     from openvlt.sampling import (
         choose_tokens as choose_tokens,
+        penalise_presence as penalise_presence,
         penalise_repetition as penalise_repetition,
         uniform_draws as uniform_draws,
     )
@@ -142,7 +143,7 @@ _HOMES = {
         "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "ModelShape",
         "PLACEHOLDER", "Rejected", "Sampling", "Trace", "Verdict", "with_images",
     ),
-    "openvlt.sampling": ("choose_tokens", "penalise_repetition", "uniform_draws"),
+    "openvlt.sampling": ("choose_tokens", "penalise_presence", "penalise_repetition", "uniform_draws"),
     "openvlt.system": ("visible_gpus",),
     "openvlt.vision": ("limit_pixels", "visual_tokens", "within_pixels"),
 }  # fmt: skip

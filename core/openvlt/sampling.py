@@ -76,6 +76,11 @@ def _draw(probabilities: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     return indices.clamp(max=cumulative.shape[1] - 1).squeeze(1)
 
 
+def penalise_presence(logits: torch.Tensor, written: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Subtract `penalty` from the tokens marked in `written`, (rows, vocabulary), as OpenAI's API does."""
+    return logits - penalty * written
+
+
 def penalise_repetition(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
     """Make the tokens marked in `seen`, (rows, vocabulary), less likely (Keskar et al., arXiv 1909.05858, 4.1)."""
     return (logits / penalty).where(logits > 0, logits * penalty).where(seen, logits)

@@ -70,7 +70,8 @@ def test_an_official_result_file_needs_no_data(bench: Bench, official: Path) -> 
     assert (told["benchmark"], told["n"], set(scores)) == ("mathvista", 4, {"official", "strict"})
     assert (scores["official"]["correct"], scores["official"]["accuracy"]) == (3, 0.75)
     assert scores["official"]["breakdown"]["answer_type"]["integer"] | {"ci95": 0} == {
-        "accuracy": 1.0, "correct": 1, "n": 1, "ci95": 0, "bounds": [1.0, 1.0], "undecided": 0,
+        "accuracy": 1.0, "correct": 1, "n": 1, "ci95": 0, "bounds": [1.0, 1.0], "undecided": 0, "mean": None,
+        "mean95": None,
     }  # fmt: skip
     assert scores["strict"]["breakdown"]["answer_type"]["integer"]["correct"] == 0
     assert told["protocol"]["extraction"] == "stored"
@@ -101,15 +102,15 @@ def test_unknown_ids_are_counted_and_shown(bench: Bench, tmp_path: Path) -> None
 
 def test_bad_files_are_refused(bench: Bench, tmp_path: Path) -> None:
     data = write(tmp_path / "data.jsonl", VISTA)
-    twice = write(tmp_path / "twice.jsonl", [{"id": "1", "response": "A"}, {"id": "1", "response": "B"}])
-    code, error = bench("mathvista", "--responses", twice, "--data", data)
-    assert code == 4 and "the id '1' of row 2 is a duplicate of row 1" in error
+    parts = write(tmp_path / "parts.jsonl", [{"id": "1", "response": [{"type": "text", "text": "A"}]}])
+    code, error = bench("mathvista", "--responses", parts, "--data", data)
+    assert code == 4 and "row 1: its response is a list with a dict" in error
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"id": "1", "response": "A"}\n{"id"')
     code, error = bench("mathvista", "--responses", broken, "--data", data)
     assert code == 4 and "broken.jsonl:2" in error
     columns = write(tmp_path / "columns.jsonl", [{"pid": "1", "question": "?"}])
-    code, error = bench("mathvista", "--responses", twice, "--data", columns)
+    code, error = bench("mathvista", "--responses", parts, "--data", columns)
     assert code == 4
     code, error = bench(
         "mathvista", "--responses", write(tmp_path / "ok.jsonl", [{"id": "1", "response": "A"}]), "--data", columns

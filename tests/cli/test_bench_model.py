@@ -99,8 +99,8 @@ def test_a_model_is_asked_and_scored(bench: Bench) -> None:
     assert any("1 of 4 responses were cut at the token limit" in note for note in told["notes"])
     protocol = told["protocol"]
     assert protocol["decoding"] == {
-        "n": 1, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "max_tokens": 2048, "repetition_penalty": 1.0,
-        "stop": [], "seed": 0,
+        "n": 1, "temperature": 0.0, "top_p": 1.0, "top_k": 0, "max_tokens": 16384, "repetition_penalty": 1.0,
+        "stop": [], "seed": 0, "presence_penalty": 0.0, "cuts": [], "extra_body": {},
     }  # fmt: skip
     assert protocol["model"]["id"] == "org/model" and protocol["model"]["backend"] == "file:scripted/scripted"
 

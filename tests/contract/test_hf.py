@@ -66,6 +66,32 @@ def test_a_repetition_penalty_counts_the_prompt(text_model: Path) -> None:
     )
 
 
+def test_a_presence_penalty_counts_the_reply_alone(text_model: Path) -> None:
+    """So large a penalty lets no token be written twice, the prompt's included."""
+    requests = [request(question, samples=(0, 1)) for question in QUESTIONS]
+    sampling = Sampling(max_tokens=24, temperature=1.0, presence_penalty=1e6)
+    with HfBackend(batch=4).open(Model(id=str(text_model)), picture) as engine:
+        decoded: list[list[int]] = []
+        keep = engine._completion  # type: ignore[attr-defined]
+        engine._completion = lambda sample, cuts: decoded.append(sample.tokens) or keep(sample, cuts)  # type: ignore[attr-defined]
+        engine.generate(requests, sampling)
+    assert len(decoded) == 6 and all(len(set(tokens)) == len(tokens) for tokens in decoded)
+    assert greedy(text_model, requests, presence_penalty=1e-9) == greedy(text_model, requests)
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.3])
+def test_a_cut_is_what_a_lower_limit_leaves(text_model: Path, vision_model: Path, penalty: float) -> None:
+    requests = [request(question + " really" * place) for place, question in enumerate(QUESTIONS * 3)]
+    for folder in (text_model, vision_model):
+        with HfBackend(batch=4).open(Model(id=str(folder)), picture) as engine:
+            fields = {"repetition_penalty": penalty}
+            whole = engine.generate(requests, Sampling(max_tokens=24, cuts=(1, 7, 16, 23), **fields))
+            for cut in (1, 7, 16, 23):
+                short = engine.generate(requests, Sampling(max_tokens=cut, **fields))
+                found = [reply[0].cuts.get(cut, reply[0].text) for reply in whole if isinstance(reply, list)]
+                assert found == [reply[0].text for reply in short if isinstance(reply, list)]
+
+
 def test_images_are_read_as_generate_reads_them(vision_model: Path) -> None:
     requests = [
         request(Image("red", 64, 64), "What colour?"),

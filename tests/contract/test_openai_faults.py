@@ -187,6 +187,17 @@ def test_only_servers_that_know_them_get_further_fields(serve: Serve, owner: str
     assert {"temperature", "top_p", "max_tokens", "seed"} <= served.log[0]["body"].keys()
 
 
+def test_further_fields_of_a_body_are_sent_and_replace_none(serve: Serve) -> None:
+    served = serve()
+    sampling = Sampling(max_tokens=8, presence_penalty=0.5, extra_body={"min_p": 0.1, "max_tokens": 9})
+    with OpenAIBackend().open(Model(id="tiny", url=(served.url,)), picture) as engine:
+        engine.generate([request("hello")], sampling)
+        engine.generate([request("hello")], SAMPLING)
+    first, plain = (entry["body"] for entry in served.log[:2])
+    assert (first["min_p"], first["presence_penalty"], first["max_tokens"]) == (0.1, 0.5, 8)
+    assert not {"min_p", "presence_penalty"} & plain.keys()
+
+
 def test_images_travel_as_data_urls_within_the_pixel_limits(serve: Serve) -> None:
     served = serve()
     with OpenAIBackend().open(Model(id="tiny", url=(served.url,), pixels=(1, 32 * 32)), picture) as engine:

@@ -106,21 +106,21 @@ def result(tmp_path: Path) -> Make:
 
 
 def test_every_question_is_in_the_denominator() -> None:
-    found = rate([RIGHT, WRONG, Verdict.unparsed("nothing"), Verdict.timeout("response", "hung")])
+    found = rate([[each] for each in (RIGHT, WRONG, Verdict.unparsed("nothing"), Verdict.timeout("response", "hung"))])
     assert (found.accuracy, found.correct, found.n, found.bounds) == (0.25, 1, 4, (0.25, 0.25))
 
 
 def test_partial_credit_is_not_correct() -> None:
-    assert rate([Verdict.partial(0.9), RIGHT]).correct == 1
+    assert rate([[Verdict.partial(0.9)], [RIGHT]]).correct == 1
 
 
 def test_few_undecided_questions_widen_the_score() -> None:
-    found = rate([RIGHT] * 50 + [WRONG] * 49 + [OURS])
+    found = rate([[RIGHT]] * 50 + [[WRONG]] * 49 + [[OURS]])
     assert (found.accuracy, found.bounds, found.undecided) == (0.5, (0.5, 0.51), 1)
 
 
 def test_many_undecided_questions_leave_no_headline() -> None:
-    found = rate([RIGHT] * 50 + [WRONG] * 48 + [OURS] * 2)
+    found = rate([[RIGHT]] * 50 + [[WRONG]] * 48 + [[OURS]] * 2)
     assert (found.accuracy, found.bounds) == (None, (0.5, 0.52))
 
 

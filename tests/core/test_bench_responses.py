@@ -26,8 +26,8 @@ def test_our_own_lines(tmp_path: Path) -> None:
     told = {"id": "1", "response": "so 3", "finish_reason": "length", "prompt_tokens": 10, "completion_tokens": 5}
     path = lines(tmp_path / "a.jsonl", told, {"id": 2, "response": ""})
     assert read_responses(path) == {
-        "1": raw("so 3", finish_reason="length", prompt_tokens=10, completion_tokens=5),
-        "2": raw(""),
+        "1": [raw("so 3", finish_reason="length", prompt_tokens=10, completion_tokens=5)],
+        "2": [raw("")],
     }
 
 
@@ -44,20 +44,20 @@ def test_mathvista_results_carry_extractions(tmp_path: Path) -> None:
     path.write_text(json.dumps(rows))
     found = read_responses(path)
     assert found == {
-        "1": raw("It is (C).", "C"), "2": raw("", ""), "3": raw("A list", "[2014, 2016]"), "4": raw("?", "None"),
-        "5": raw("not extracted yet"),
+        "1": [raw("It is (C).", "C")], "2": [raw("", "")], "3": [raw("A list", "[2014, 2016]")], "4": [raw("?", "None")],
+        "5": [raw("not extracted yet")],
     }  # fmt: skip
 
 
 def test_mathvista_submissions_are_bare_answers(tmp_path: Path) -> None:
     path = tmp_path / "submission.json"
     path.write_text(json.dumps({"1": "1.2", "2": "145°"}))
-    assert read_responses(path) == {"1": raw("1.2"), "2": raw("145°")}
+    assert read_responses(path) == {"1": [raw("1.2")], "2": [raw("145°")]}
 
 
 def test_mathvision_results_are_read_again_from_the_response(tmp_path: Path) -> None:
     rows = ({"id": "1", "response": "(C)", "model_answer": "x"}, {"id": "2", "model_answer": "c"})
-    assert read_responses(lines(tmp_path / "a.jsonl", *rows)) == {"1": raw("(C)"), "2": raw("", "c")}
+    assert read_responses(lines(tmp_path / "a.jsonl", *rows)) == {"1": [raw("(C)")], "2": [raw("", "c")]}
 
 
 def test_vlmevalkit_tables(tmp_path: Path) -> None:
@@ -67,9 +67,22 @@ def test_vlmevalkit_tables(tmp_path: Path) -> None:
     for line in (("index", "question", "prediction"), (1, "?", "B"), (2, "?", None)):
         book.active.append(line)
     book.save(tmp_path / "model_MathVista_MINI.xlsx")
-    assert read_responses(tmp_path / "model_MathVista_MINI.xlsx") == {"1": raw("B")}
+    assert read_responses(tmp_path / "model_MathVista_MINI.xlsx") == {"1": [raw("B")]}
     (tmp_path / "model.tsv").write_text('index\tprediction\n1\t"two\nlines"\n')
-    assert read_responses(tmp_path / "model.tsv") == {"1": raw("two\nlines")}
+    assert read_responses(tmp_path / "model.tsv") == {"1": [raw("two\nlines")]}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"id": 1, "response": "x"}, {"id": "2", "response": "z"}, {"id": "1", "response": "y"}],
+        [{"id": 1, "response": ["x", "y"]}, {"id": 2, "response": ["z"]}],
+        [{"example": {"id": "1"}, "judged": [{"trace": {"raw": "x"}}, {"trace": {"raw": "y"}}]}, {"id": 2, "response": "z"}],
+    ],
+    ids=["an id twice", "lists", "our own rows"],
+)  # fmt: skip
+def test_several_responses_to_a_question_are_its_samples(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    assert read_responses(lines(tmp_path / "a.jsonl", *rows)) == {"1": [raw("x"), raw("y")], "2": [raw("z")]}
 
 
 def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) -> None:
@@ -79,7 +92,7 @@ def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) 
         {"index": 3, "prediction": "I failed to obtain it"},
     )
     found = read_responses(lines(tmp_path / "a.jsonl", *rows))
-    assert [isinstance(each, Rejected) for each in found.values()] == [True, True, False]
+    assert [isinstance(each, Rejected) for (each,) in found.values()] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -88,11 +101,7 @@ def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) 
         pytest.param('{"id": 1, "response": "x"}\n{"id": 2, "resp', r"a\.jsonl:2: this line is not JSON", id="broken"),
         pytest.param('{"id": 1, "response": "x"}\n[1]', r"a\.jsonl:2: this line is not a JSON object", id="no object"),
         pytest.param('{"response": "x"}', "row 1 has no id", id="no id"),
-        pytest.param(
-            '{"id": 1, "response": "x"}\n{"id": "1", "response": "y"}',
-            "the id '1' of row 2 is a duplicate of row 1",
-            id="twice",
-        ),
+        pytest.param('{"id": 1, "response": [{"text": "x"}]}', "row 1: its response is a list with a dict", id="parts"),
         pytest.param('{"id": 1, "text": "x"}', "has no responses; the keys of its last row are id, text", id="keys"),
         pytest.param("", "has no responses", id="empty"),
     ],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from itertools import product
+from itertools import combinations, product
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
@@ -14,7 +15,11 @@ from openvlt.bench.stats import (
     items_needed,
     mcnemar,
     paired_difference,
+    paired_p,
+    pass_at,
+    resampled,
     wilson,
+    wilson_of_means,
 )
 
 bits = st.lists(st.integers(0, 1), min_size=1, max_size=60)
@@ -125,3 +130,44 @@ def test_a_smaller_difference_needs_more_items() -> None:
 def test_a_difference_above_the_discordant_share_cannot_be() -> None:
     with pytest.raises(ValueError, match="discordant"):
         items_needed(0.3, discordant=0.2)
+
+
+@pytest.mark.parametrize("outcome", [0.0, 1.0])
+def test_clusters_that_are_all_alike_have_an_interval(outcome: float) -> None:
+    low, high = cluster_bootstrap([outcome] * 40, [image for image in range(20) for _ in range(2)])
+    assert (low, high) == pytest.approx(wilson(20 * outcome, 20))
+
+
+@given(st.integers(1, 9), st.data())
+def test_pass_at_k_is_the_share_of_draws_with_a_right_one(n: int, data: st.DataObject) -> None:
+    correct, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    draws = list(combinations([1] * correct + [0] * (n - correct), k))
+    assert pass_at(k, n, correct) == pytest.approx(sum(map(any, draws)) / len(draws))
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=12))
+def test_flipped_signs_agree_with_mcnemar_where_outcomes_are_whole(pairs: list[tuple[int, int]]) -> None:
+    a, b = [float(x) for x, _ in pairs], [float(y) for _, y in pairs]
+    halves = paired_p([0.5 * x for x in a], [0.5 * y for y in b])
+    assert halves == pytest.approx(mcnemar(a, b), abs=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("skew", [(1.0, 1.0), (0.3, 0.3), (2.0, 8.0), (0.5, 9.5), (20.0, 20.0), (200.0, 200.0)])
+def test_intervals_of_avg_at_k_cover(skew: tuple[float, float]) -> None:
+    """300 questions of known rates, 8 samples: the interval covers the mean of all such questions, and the one of
+    sampling alone that of these 300."""
+    random, rate = np.random.default_rng(1), skew[0] / sum(skew)
+    covered = np.zeros(2)
+    for _ in range(1000):
+        rates = random.beta(*skew, size=300)
+        samples = random.random((300, 8)) < rates[:, None]
+        low, high = wilson_of_means(samples.mean(axis=1).tolist(), 8)
+        again = resampled(samples.astype(float).tolist())
+        covered += (low <= rate <= high, again[0] <= rates.mean() <= again[1])
+    assert (covered >= 930).all() and (covered <= 970).all(), covered
+
+
+def test_one_sample_a_question_has_the_wilson_interval() -> None:
+    assert wilson_of_means([1.0] * 30 + [0.0] * 70, 1) == pytest.approx(wilson(30, 100))
+    assert wilson_of_means([0.0] * 50, 8) == wilson(0, 50)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
-from openvlt.bench.stats import cluster_bootstrap, wilson
+from openvlt.bench.stats import cluster_bootstrap, estimate, pass_at, resampled, wilson, wilson_of_means
+from openvlt.bench.voting import majority
 from openvlt.errors import Fault
 from openvlt.extraction import extract
 from openvlt.interfaces import Benchmark
-from openvlt.records import BenchResult, Example, Format, Protocol, Rate, Row, Score, Trace, Verdict
+from openvlt.records import BenchResult, Budget, Example, Format, Protocol, Rate, Row, Sampled, Score, Trace, Verdict
 from openvlt.records.bench import UsedVerifier
 from openvlt.results import printable
 from openvlt.store import digest
@@ -31,10 +32,20 @@ SAMPLES, SAMPLE_LENGTH = 3, 100
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question as it is counted: without the response, so that memory does not grow with what models write."""
+    """A question as it is counted: without the responses, so that memory does not grow with what models write.
+
+    Attributes:
+        verdicts: on its response, by scoring.
+        more: the same for its further samples.
+    """
 
     example: Example
     verdicts: Mapping[str, Verdict]
+    more: tuple[Mapping[str, Verdict], ...] = ()
+
+    def of(self, scoring: str) -> list[Verdict]:
+        """The verdict on each of its samples."""
+        return [each[scoring] for each in (self.verdicts, *self.more)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +89,18 @@ def summarise(
         definition: the benchmark.
         responses: the responses, and how they were obtained.
         reading: how their answers were found, unless they came extracted.
-        judged: the same questions, each with its one judged trace.
+        judged: the same questions, each with its judged traces.
         format: names the tags of the responses.
         strict: raise where the benchmark's further figures fail, instead of going without them.
     """
     benchmark, items, tally = definition.benchmark.component, list[Item](), Tally()
     silent = {*responses.failed, *responses.unanswered}
     for row in judged:
-        (found,) = row.judged
-        items.append(Item(row.example, found.verdicts))
+        first, *more = row.judged
+        items.append(Item(row.example, first.verdicts, tuple(each.verdicts for each in more)))
         if row.example.id not in silent:
-            tally.add(found.trace, format)
+            for each in row.judged:
+                tally.add(each.trace, format)
     protocol, counts = protocol_of(definition, responses, reading), tally.counts
     scorings = dict.fromkeys([*definition.verifiers, *responses.judged])
     faults: list[str] = []
@@ -106,7 +118,7 @@ def summarise(
         headline=next(iter(scorings)),
         scores=scores,
         protocol=protocol,
-        protocol_hash=digest(asdict(protocol)),
+        protocol_hash=digest(protocol),
         unparsed=counts["unparsed"],
         truncated=counts["truncated"],
         unanswered=responses.unanswered,
@@ -119,6 +131,25 @@ def summarise(
         warnings=(*faults, *_warnings(definition, items, protocol, tally)),
         notes=tuple(_notes(definition, responses, items, counts["truncated"])),
         about=_about(benchmark),
+    )
+
+
+def with_budgets(result: BenchResult, smaller: Sequence[BenchResult]) -> BenchResult:
+    """The result at the largest limit of tokens, with the accuracy at those that its responses were cut to."""
+    if not smaller:
+        return result
+    return replace(result, budgets=tuple(_budget(each) for each in (*smaller, result)))
+
+
+def _budget(result: BenchResult) -> Budget:
+    used = result.protocol.decoding
+    return Budget(
+        max_tokens=used.max_tokens if used else 0,
+        accuracy=result.accuracy,
+        ci95=result.ci95,
+        mean_tokens=result.mean_tokens,
+        truncated=result.truncated,
+        unparsed=result.unparsed,
     )
 
 
@@ -136,49 +167,100 @@ def protocol_of(definition: Definition, responses: Responses, reading: str) -> P
             for name, built in definition.verifiers.items()
         },
         judge=responses.judge,
+        draws=responses.draws,
     )
 
 
 def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str, *, figures: bool = True) -> Score:
     """Count one scoring; without `figures` those of the benchmark's own are left out."""
     counted = in_score(items, benchmark)
-    verdicts = [item.verdicts[scoring] for item in counted]
+    verdicts = [item.of(scoring) for item in counted]
     key = benchmark.clusters
     clusters = [str(item.example.metadata.get(key)) for item in counted] if key else None
     breakdown: dict[str, dict[str, Rate]] = {}
     for name in benchmark.breakdown:
-        by_value: defaultdict[str, list[Verdict]] = defaultdict(list)
+        by_value: defaultdict[str, list[list[Verdict]]] = defaultdict(list)
         for item in items:
             for value in labels(item.example.metadata, name):
-                by_value[value].append(item.verdicts[scoring])
+                by_value[value].append(item.of(scoring))
         if by_value:
             breakdown[name] = {value: rate(of_value) for value, of_value in sorted(by_value.items())}
-    further = benchmark.aggregate([(item.example, item.verdicts[scoring]) for item in counted]) if figures else {}
+    k = min(map(len, verdicts), default=1)
+    tiers = Counter(verdict.tier for of_question in verdicts for verdict in of_question if verdict.tier)
     return Score(
         **asdict(rate(verdicts, clusters)),
         breakdown=breakdown,
-        figures={printable(name): float(value) for name, value in further.items() if math.isfinite(value)},
-        tiers=dict(sorted(Counter(verdict.tier for verdict in verdicts if verdict.tier).items())),
+        figures=_figures(benchmark, counted, scoring, k) if figures else {},
+        tiers=dict(sorted(tiers.items())),
+        sampled=_sampled(verdicts, clusters, k) if max(map(len, verdicts), default=1) > 1 else None,
     )
 
 
-def rate(verdicts: Sequence[Verdict], clusters: Sequence[Hashable] | None = None) -> Rate:
+def rate(verdicts: Sequence[Sequence[Verdict]], clusters: Sequence[Hashable] | None = None) -> Rate:
     """How many of how many are correct; the denominator is every question.
 
     Args:
-        verdicts: one a question.
+        verdicts: on the samples of each question, at least one.
         clusters: the image or problem each question belongs to; None if they are independent.
     """
-    outcomes = [outcome(verdict) for verdict in verdicts]
-    n, undecided, correct = len(outcomes), outcomes.count(None), outcomes.count(1.0)
-    known = [value or 0.0 for value in outcomes]
+    outcomes = [[outcome(verdict) for verdict in of_question] for of_question in verdicts]
+    n, correct = len(outcomes), sum(each.count(1.0) for each in outcomes)
+    known = [each.count(1.0) / len(each) for each in outcomes]
+    open_share = sum(each.count(None) / len(each) for each in outcomes) / max(n, 1)
+    accuracy, samples = sum(known) / max(n, 1), max(map(len, outcomes), default=1)
+    has_number = n > 0 and open_share <= OPEN_SHARE
+    if clusters is not None:
+        interval = cluster_bootstrap(known, clusters)
+    else:
+        interval = wilson(correct, n) if samples == 1 else wilson_of_means(known, samples)
+    mean = estimate(*_scores(verdicts, clusters)) if has_number and _are_fractional(verdicts) else None
     return Rate(
-        accuracy=correct / n if n and undecided <= OPEN_SHARE * n else None,
+        accuracy=accuracy if has_number else None,
         correct=correct,
         n=n,
-        ci95=wilson(correct, n) if clusters is None else cluster_bootstrap(known, clusters),
-        bounds=(correct / n, (correct + undecided) / n) if n else (0.0, 1.0),
-        undecided=undecided,
+        ci95=interval,
+        bounds=(accuracy, min(1.0, accuracy + open_share)) if n else (0.0, 1.0),
+        undecided=sum(None in each for each in outcomes),
+        mean=mean.value if mean else None,
+        mean95=mean[1:] if mean else None,
+    )
+
+
+def _are_fractional(verdicts: Sequence[Sequence[Verdict]]) -> bool:
+    return any(verdict.status in ("partial", "scored") for of_question in verdicts for verdict in of_question)
+
+
+def _scores(
+    verdicts: Sequence[Sequence[Verdict]], clusters: Sequence[Hashable] | None
+) -> tuple[list[float], list[Hashable]]:
+    """The mean score of each question that has one, and its cluster."""
+    decided = [[each.score for each in of_question if each.score is not None] for of_question in verdicts]
+    kept = [index for index, scores in enumerate(decided) if scores]
+    return [sum(decided[index]) / len(decided[index]) for index in kept], [
+        index if clusters is None else clusters[index] for index in kept
+    ]
+
+
+def _figures(benchmark: Benchmark, counted: Sequence[Item], scoring: str, k: int) -> dict[str, float]:
+    """The benchmark's own figures, of several samples their mean."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for sample in range(k):
+        rows = [(item.example, item.of(scoring)[sample]) for item in counted]
+        for name, value in benchmark.aggregate(rows).items():
+            found[printable(name)] += float(value) / k
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _sampled(verdicts: Sequence[Sequence[Verdict]], clusters: Sequence[Hashable] | None, k: int) -> Sampled:
+    right = [[float(outcome(verdict) == 1.0) for verdict in of_question] for of_question in verdicts]
+    counts = dict.fromkeys([*(1 << power for power in range(k.bit_length())), k])
+    return Sampled(
+        k=k,
+        samples95=resampled(right),
+        pass_at={
+            count: estimate([pass_at(count, len(each), int(sum(each))) for each in right], clusters) for count in counts
+        },
+        majority=estimate(list(map(majority, verdicts)), clusters),
     )
 
 
@@ -214,6 +296,9 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
         reasons = "; ".join(f"{count} x {reason}" for reason, count in Counter(failed.values()).most_common(3))
         yield f"{len(failed)} of {n:,} questions failed and leave the score open ({reasons})"
     yield from responses.notes
+    if responses.draws:
+        seeds = ", ".join(f"{count} with seed {seed}" for seed, count in responses.draws.items())
+        yield f"each question has {responses.samples} samples, those of earlier runs included: {seeds}"
     by_rules = responses.judge is None and not responses.extracted
     if by_rules and items and definition.asks_judge(items[0].example):
         yield "answers were found by rules; no judge was asked"
@@ -222,9 +307,9 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
         yield f"the data has {n:,} of the split's {size:,} questions; the score is over these"
     if n and not any(item.example.answer for item in items):
         yield "the answers to these questions are not public: submission.json has the model's answers"
-    if truncated > TRUNCATED_SHARE * n:
+    if truncated > TRUNCATED_SHARE * n * responses.samples:
         raised = "raise it (--max-tokens, in a recipe bench_tokens) to trust this score"
-        yield f"{truncated} of {n} responses were cut at the token limit; {raised}"
+        yield f"{truncated} of {n * responses.samples} responses were cut at the token limit; {raised}"
 
 
 def _warnings(definition: Definition, items: Sequence[Item], protocol: Protocol, tally: Tally) -> Iterator[str]:

@@ -18,9 +18,10 @@ from typing import TypeAlias
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Questions, Responses
 from openvlt.engines import Resolved
-from openvlt.errors import DataError, Reject, RemoteError
-from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, Trace
+from openvlt.errors import DataError, Reject, RemoteError, UsageError
+from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, StageRecord, Trace
 from openvlt.records.bench import UsedModel, UsedPrompt
+from openvlt.registry.options import options_of
 from openvlt.results import check_guess, check_messages
 from openvlt.stages.accepting import rejected, rejecting
 from openvlt.stages.ask import Ask
@@ -45,6 +46,10 @@ def ask(
     sampling: Sampling,
     *,
     trained: bool,
+    system: str | None = None,
+    suffix: str = "",
+    draws: Mapping[int, int] | None = None,
+    budget: int | None = None,
 ) -> Responses:
     """Ask a model the questions of a benchmark (stage ``bench-BENCHMARK-MODEL``).
 
@@ -55,19 +60,27 @@ def ask(
         questions: what to ask.
         definition: the benchmark, which words the prompts.
         model: the model to ask.
-        sampling: how replies are decoded; ``n`` is 1.
+        sampling: how replies are decoded, and how many there are to each question.
         trained: False for a model that was not trained to answer in the format: it gets the benchmark's prompt for
             such models.
+        system: replaces the system text of the prompts; None keeps it.
+        suffix: added to the prompts.
+        draws: number of replies by seed, if they are drawn with several.
+        budget: one of the sampling's `cuts`, to take the replies as a limit of so many tokens would have left them.
 
     Raises:
         RemoteError, DataError: no request succeeded, or the model cannot be asked any more.
+        UsageError: the backend cannot cut replies.
     """
     benchmark, resolved = definition.benchmark.component, workspace.resolve(model)
     worded = benchmark.messages if trained else benchmark.base_messages
 
     def messages(row: Row) -> list[Message]:
         with rejecting(workspace, definition.benchmark, worded.__name__, row.example.id):
-            return check_messages(worded(row.example, workspace.format))
+            return _changed(check_messages(worded(row.example, workspace.format)), system, suffix)
+
+    def attach(row: Row, reply: Completion | Rejected) -> Row:
+        return row if isinstance(reply, Rejected) else _attached(row, _cut(reply, budget, resolved))
 
     readable = (row for row in questions.output.rows() if row.example.id not in questions.unreadable)
     prompts, refused = digest_prompts(readable, lambda row: [messages(row)])
@@ -77,31 +90,42 @@ def ask(
         raise DataError(
             f"Stage {name}: none of {len(failed)} questions can be asked ({count} x {reason}).", "Fix the benchmark."
         )
-    work = RawReplies(
-        workspace,
-        definition.benchmark,
-        "reply",
-        resolved,
-        sampling,
-        messages=messages,
-        parse=lambda completion: completion,
-        value_type=Completion,
-        is_asked=lambda row: row.example.id not in failed,
-        attach=_attach,
-    )
-    step = Step("bench", name, iteration, (work.identity, prompts, questions.output.digest))
-    made, missing = collect(workspace, step, questions.output, work)
+    made, stages, missing = questions.output, list[StageRecord](), dict[str, Rejected]()
+    draws = draws or {sampling.seed: sampling.n}
+    for seed, count in draws.items():
+        work = RawReplies(
+            workspace,
+            definition.benchmark,
+            "reply",
+            resolved,
+            replace(sampling, seed=seed, n=count),
+            messages=messages,
+            parse=lambda completion: completion,
+            value_type=Completion,
+            is_asked=lambda row: row.example.id not in failed,
+            attach=attach,
+        )
+        several = (count, budget) if count > 1 or budget else ()
+        step = Step("bench", name, iteration, (work.identity, prompts, made.digest, *several))
+        made, lost = collect(workspace, step, made, work)
+        stages.append(made.record)
+        missing |= lost
     return Responses(
         questions=questions,
         output=made,
         failed={**failed, **{id: each.reason for id, each in missing.items()}},
+        samples=sum(draws.values()),
         model=_used(model, resolved),
-        prompt=UsedPrompt(asked="trained" if trained else "base", digest=prompts[:16], format=workspace.format),
-        sampling=sampling,
-        seconds=float(made.record.counts.get("seconds", 0.0)),
+        prompt=UsedPrompt(
+            asked="trained" if trained else "base", digest=prompts[:16], format=workspace.format, system=system,
+            suffix=suffix,
+        ),
+        sampling=replace(sampling, n=sum(draws.values()), cuts=(), max_tokens=budget or sampling.max_tokens),
+        draws=draws if len(draws) > 1 else {},
+        seconds=sum(float(stage.counts.get("seconds", 0.0)) for stage in stages),
         notes=retry_notes(missing),
-        stages=(made.record,),
-    )
+        stages=tuple(stages),
+    )  # fmt: skip
 
 
 def guess(
@@ -181,7 +205,9 @@ def collect(workspace: Workspace, step: Step, inputs: Output, work: RawReplies) 
         DataError: no request succeeded, and none will.
     """
     made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out, gaps=True)
-    missing = {each.id: each for each in made.folder.rejected()}
+    lost = made.folder.rejected()
+    # The id of one of several replies ends with its number.
+    missing = {each.id.rpartition("#")[0] if work.sampling.n > 1 else each.id: each for each in lost}
     if missing and not made.record.counts.get("replies"):
         reasons = Counter(each.reason for each in missing.values()).most_common(3)
         causes = "; ".join(f"{count} x {reason}" for reason, count in reasons)
@@ -210,21 +236,47 @@ def digest_prompts(
     return hashed.hexdigest(), refused
 
 
-def _attach(row: Row, reply: Completion | Rejected) -> Row:
-    if isinstance(reply, Rejected):
-        return row
+def _changed(messages: list[Message], system: str | None, suffix: str) -> list[Message]:
+    """The messages with another system text, and more text at the end."""
+    if system is not None:
+        others = [each for each in messages if each.role != "system"]
+        messages = [*([Message.system(system)] if system else []), *others]
+    if suffix:
+        messages[-1] = replace(messages[-1], content=(*messages[-1].content, suffix))
+    return messages
+
+
+def _cut(reply: Completion, budget: int | None, model: Resolved) -> Completion:
+    """A reply as a limit of `budget` tokens would have left it.
+
+    Raises:
+        UsageError: the backend does not tell.
+    """
+    if budget is None or reply.completion_tokens <= budget:
+        return reply
+    if budget not in reply.cuts:
+        raise UsageError(
+            f"The backend {model.backend.entry.name} does not cut replies, which budgets need.",
+            "Run the model on hf or vllm, or once with each --max-tokens.",
+        )
+    return replace(reply, text=reply.cuts[budget], finish_reason="length", completion_tokens=budget)
+
+
+def _attached(row: Row, reply: Completion) -> Row:
     trace = Trace(
         think="",
         answer=None,
         raw=reply.text,
+        sample=len(row.traces),
         finish_reason=reply.finish_reason,
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,
     )
-    return replace(row, traces=(trace,))
+    return replace(row, traces=(*row.traces, trace))
 
 
 def _used(model: Model, resolved: Resolved) -> UsedModel:
+    chosen = resolved.backend.options
     return UsedModel(
         id=model.id,
         revision=model.revision,
@@ -234,4 +286,9 @@ def _used(model: Model, resolved: Resolved) -> UsedModel:
         dtype=resolved.model.dtype,
         pixels=resolved.model.pixels,
         context=resolved.model.context,
+        backend_options={
+            option.name: chosen[option.name]
+            for option in options_of(type(resolved.component))
+            if option.affects_output and chosen.get(option.name, option.default) != option.default
+        },
     )

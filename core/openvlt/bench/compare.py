@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from openvlt.bench.aggregate import is_excluded, labels, outcome
 from openvlt.bench.protocols import expected_differences, protocol_differences
 from openvlt.bench.result import Result
-from openvlt.bench.stats import holm, mcnemar, paired_difference
+from openvlt.bench.stats import are_whole, holm, paired_difference, paired_p
 from openvlt.errors import UsageError
 from openvlt.records import BenchResult, Example, Paired, Row
 
@@ -19,7 +20,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A question that only one of two models got right, with both answers."""
+    """A question that one of two models did better, with the answer of the first sample of both."""
 
     id: str
     gold: str
@@ -38,12 +39,13 @@ class Comparison:
         only_a: questions that only A has.
         only_b: questions that only B has.
         undecided: questions of both, skipped because one of them has no verdict.
-        accuracy: of A and of B.
-        difference: of the accuracies, B minus A.
+        of: what is compared, ``accuracy``, or ``mean`` where the scoring gives fractions.
+        accuracy: of A and of B (or their mean scores); of several samples of a question their mean counts.
+        difference: of these, B minus A.
         ci95: paired bootstrap interval of the difference.
-        p: of McNemar's exact test.
-        won: questions that only B got right.
-        lost: questions that only A got right.
+        p: of the test, McNemar's exact one, or where outcomes are fractions that of flipped signs.
+        won: questions that B did better.
+        lost: questions that A did better.
         breakdown: metadata key to value to the difference there.
         protocol_differences: fields in which the protocols differ although they should not, and questions.
         expected_differences: fields in which they differ because a base, a trained model and a file of responses are
@@ -62,6 +64,8 @@ class Comparison:
     difference: float
     ci95: tuple[float, float]
     p: float
+    test: Literal["McNemar's", "sign-flip"]
+    of: Literal["accuracy", "mean"]
     won: tuple[Flip, ...]
     lost: tuple[Flip, ...]
     breakdown: Mapping[str, Mapping[str, CategoryDifference]]
@@ -121,7 +125,8 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
     first, second = a.record, b.record
     scoring = scoring or first.headline
     _check_scored(first, second, scoring)
-    found = _paired(a.rows(), b.rows(), scoring, first.excluded_from_score)
+    of_means = any(result.scores[scoring].mean is not None for result in (first, second))
+    found = _paired(a.rows(), b.rows(), scoring, first.excluded_from_score, mean=of_means)
     unlike = _unlike(first, second, found, force)
     pairs = found.pairs
     difference, low, high = _difference(pairs, first.clusters)
@@ -138,7 +143,9 @@ def compare(a: Result, b: Result, scoring: str | None = None, *, force: bool = F
         accuracy=(sum(before) / len(pairs), sum(after) / len(pairs)),
         difference=difference,
         ci95=(low, high),
-        p=mcnemar(before, after),
+        p=paired_p(before, after),
+        test="McNemar's" if are_whole(before, after) else "sign-flip",
+        of="mean" if of_means else "accuracy",
         won=tuple(pair.flip for pair in pairs if pair.after > pair.before),
         lost=tuple(pair.flip for pair in pairs if pair.after < pair.before),
         breakdown=_breakdown(list(first.scores[scoring].breakdown), pairs),
@@ -187,7 +194,8 @@ def _unlike(a: BenchResult, b: BenchResult, found: _Pairing, force: bool) -> tup
 
 def versus(a: Iterable[Row], b: Iterable[Row], result: BenchResult) -> Paired:
     """The paired difference of B, from which `result` was counted, from A by the headline scoring."""
-    return _difference(_paired(a, b, result.headline, result.excluded_from_score).pairs, result.clusters)
+    mean = result.score.mean is not None
+    return _difference(_paired(a, b, result.headline, result.excluded_from_score, mean=mean).pairs, result.clusters)
 
 
 def _question_differences(found: _Pairing) -> Iterator[str]:
@@ -199,10 +207,10 @@ def _question_differences(found: _Pairing) -> Iterator[str]:
             yield f"{text.format(f'{len(ids):,}')}, such as {', '.join(ids[:SHOWN])}"
 
 
-def _paired(a: Iterable[Row], b: Iterable[Row], scoring: str, excluded: Mapping[str, str]) -> _Pairing:
-    """Pair the scored questions that both have a verdict on."""
+def _paired(a: Iterable[Row], b: Iterable[Row], scoring: str, excluded: Mapping[str, str], *, mean: bool) -> _Pairing:
+    """Pair the scored questions that both have a verdict on; with `mean` by their scores."""
     rows_b = (row for row in b if not is_excluded(row.example, excluded))
-    others = {row.example.id: (_content(row.example), *_outcome(row, scoring)) for row in rows_b}
+    others = {row.example.id: (_content(row.example), *_outcome(row, scoring, mean)) for row in rows_b}
     found = _Pairing()
     for row in a:
         example = row.example
@@ -211,7 +219,7 @@ def _paired(a: Iterable[Row], b: Iterable[Row], scoring: str, excluded: Mapping[
         if example.id not in others:
             found.only_a.append(example.id)
             continue
-        (before, answer_a), (content, after, answer_b) = _outcome(row, scoring), others.pop(example.id)
+        (before, answer_a), (content, after, answer_b) = _outcome(row, scoring, mean), others.pop(example.id)
         if content != _content(example):
             found.changed.append(example.id)
         if before is None or after is None:
@@ -227,9 +235,11 @@ def _content(example: Example) -> int:
     return hash((example.question, example.answer, example.choices, example.precision))
 
 
-def _outcome(row: Row, scoring: str) -> tuple[float | None, str | None]:
-    (judged,) = row.judged
-    return outcome(judged.verdicts[scoring]), judged.trace.answer
+def _outcome(row: Row, scoring: str, mean: bool) -> tuple[float | None, str | None]:
+    verdicts = [judged.verdicts[scoring] for judged in row.judged]
+    found = [verdict.score if mean else outcome(verdict) for verdict in verdicts]
+    known = [each for each in found if each is not None]
+    return sum(known) / len(known) if len(known) == len(found) else None, row.judged[0].trace.answer
 
 
 def _difference(pairs: Sequence[_Pair], key: str) -> Paired:
@@ -243,7 +253,7 @@ def _breakdown(keys: Sequence[str], pairs: Sequence[_Pair]) -> dict[str, dict[st
         for pair in pairs:
             for value in labels(pair.example.metadata, key):
                 groups[key, value].append(pair)
-    ps = [mcnemar([pair.before for pair in group], [pair.after for pair in group]) for group in groups.values()]
+    ps = [paired_p([pair.before for pair in group], [pair.after for pair in group]) for group in groups.values()]
     found: dict[str, dict[str, CategoryDifference]] = {}
     for ((key, value), group), p, adjusted in zip(groups.items(), ps, holm(ps), strict=True):
         difference = sum(pair.after - pair.before for pair in group) / len(group)

@@ -48,9 +48,11 @@ def ask_judge(workspace: Workspace, definition: Definition, responses: Responses
         The responses with the answers and verdicts of the judge.
 
     Raises:
-        UsageError: the benchmark asks no judge.
+        UsageError: the benchmark asks no judge, or there are several responses to a question.
         RemoteError: no request to the judge succeeded, or it cannot be asked any more.
     """
+    if responses.samples > 1:
+        raise UsageError("A judge reads one response to each question, and there are several.", "Omit --judge.")
     benchmark, judge = definition.benchmark.component, _Judge(workspace, definition, workspace.resolve(model))
     usable = (row for row in responses.output.rows() if trace_of(row) and row.example.id not in responses.failed)
     first = next(usable, None)

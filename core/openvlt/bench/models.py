@@ -9,7 +9,8 @@ from pathlib import Path
 from openvlt.engines import packaged_models
 from openvlt.errors import UsageError
 from openvlt.records import Format, Model
-from openvlt.store import Home, model_of_run, read_format
+from openvlt.registry import Spec
+from openvlt.store import Home, model_of_run, read_format, read_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +21,16 @@ class NamedModel:
         model: with a folder, a hub id or a served id for id.
         format: the format it answers in.
         trained: False if it was not trained in that format; it gets the benchmark's prompt for such models.
+        max_tokens: the limit at which its run was scored, so that it gets the same score again; None if it has none.
     """
 
     model: Model
     format: Format
     trained: bool
+    max_tokens: int | None = None
 
 
-def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...], trained: bool | None) -> NamedModel:
+def find_model(home: Home, name: str, backend: Spec | None, urls: tuple[str, ...], trained: bool | None) -> NamedModel:
     """Find the model a user names.
 
     Args:
@@ -62,8 +65,10 @@ def find_model(home: Home, name: str, backend: str | None, urls: tuple[str, ...]
     return NamedModel(Model(id=id, backend=backend, url=urls), Format(), bool(trained))
 
 
-def _of_run(home: Home, name: str, backend: str | None, trained: bool | None) -> NamedModel:
+def _of_run(home: Home, name: str, backend: Spec | None, trained: bool | None) -> NamedModel:
     model = model_of_run(home, name)
     run, _, stage = name.removeprefix("run:").partition("/")
     model = replace(model, backend=backend or model.backend)
-    return NamedModel(model, read_format(home, run), bool(trained) if stage == "base" else trained is not False)
+    is_trained = bool(trained) if stage == "base" else trained is not False
+    limits = [used.max_tokens for score in read_run(home, run).scores if (used := score.protocol.decoding)]
+    return NamedModel(model, read_format(home, run), is_trained, limits[-1] if limits else None)

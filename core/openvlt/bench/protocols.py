@@ -8,10 +8,10 @@ from typing import Any
 
 from openvlt.records import Protocol
 
-NOT_COMPARED = frozenset({"model", "data", "prompt.asked"})
+NOT_COMPARED = frozenset({"model", "data", "prompt.asked", "decoding.n", "decoding.seed", "draws"})
 """Fields in which comparable protocols may differ: the model is what is compared; questions with the same content and
-golds are the same data, whatever file they came from; and the same messages are the same prompt, whoever they are for
-(``prompt.digest``)."""
+golds are the same data, whatever file they came from; the same messages are the same prompt, whoever they are for
+(``prompt.digest``); and more samples, or those of other seeds, estimate the same accuracy."""
 
 
 def protocol_differences(a: Protocol, b: Protocol) -> tuple[str, ...]:

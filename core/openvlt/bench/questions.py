@@ -8,7 +8,7 @@ from itertools import islice
 
 from openvlt.bench.definition import Definition
 from openvlt.errors import DataError, Fault, Reject
-from openvlt.records import Example, Image, Rejected, Row, Sampling, StageRecord
+from openvlt.records import Example, Image, Rejected, Row, Sampling, StageRecord, Trace
 from openvlt.records.bench import UsedData, UsedJudge, UsedModel, UsedPrompt
 from openvlt.results import check_example, check_type
 from openvlt.stages.accepting import accepted, rejected
@@ -39,14 +39,16 @@ class Responses:
 
     Attributes:
         questions: what was asked.
-        output: one row a question, with a trace that holds the raw response, or with none. A trace has an answer only
+        output: one row a question, with a trace for each raw response, or with none. A trace has an answer only
             if it was extracted already, and a judge's verdicts are kept with it.
-        failed: id to reason, for questions without a usable response because of an error; they are undecided.
+        failed: id to reason, for questions that lack a usable response because of an error; they are undecided.
         unanswered: ids of questions without a response although nothing failed; they are wrong.
+        samples: number of responses that were wanted for each question.
         extracted: True if the responses came with answers that were extracted already.
         model: name of the model that responded.
         prompt: how it was asked.
         sampling: how responses were decoded; None if they were made elsewhere.
+        draws: number of responses to each question by seed, if there are several seeds.
         seconds: wall time of the responses.
         judge: the judge that was asked; None if rules decide.
         judge_tokens: of all prompts and replies of the judge.
@@ -59,16 +61,23 @@ class Responses:
     output: Output
     failed: Mapping[str, str]
     unanswered: tuple[str, ...] = ()
+    samples: int = 1
     extracted: bool = False
     model: UsedModel
     prompt: UsedPrompt = field(default_factory=UsedPrompt)
     sampling: Sampling | None = None
+    draws: Mapping[int, int] = field(default_factory=dict)
     seconds: float = 0.0
     judge: UsedJudge | None = None
     judge_tokens: int = 0
     judged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     stages: tuple[StageRecord, ...] = ()
+
+
+def traces_of(row: Row) -> tuple[Trace, ...]:
+    """The responses in a row."""
+    return row.traces or tuple(judged.trace for judged in row.judged)
 
 
 def questions(workspace: Workspace, definition: Definition, *, images: bool = True) -> Questions:

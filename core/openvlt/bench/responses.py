@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from openvlt.bench.definition import Definition, define, define_on_file
 from openvlt.bench.questions import Questions, Responses, questions
@@ -23,6 +23,8 @@ from openvlt.tables import read_rows
 
 IDS = ("id", "pid", "sample_index", "index")
 TEXTS = ("response", "prediction", "value")
+Found: TypeAlias = Mapping[str, Sequence[Trace | Rejected]]
+"""The responses to each question, by id."""
 FAILED = "Failed to obtain answer via API"
 """What VLMEvalKit writes where an endpoint failed."""
 
@@ -49,9 +51,7 @@ def read_file(workspace: Workspace, spec: Mapping[str, Any], file: Path) -> tupl
     return definition, replace(responses, notes=(*notes, *responses.notes))
 
 
-def responses_to(
-    workspace: Workspace, definition: Definition, asked: Questions, file: Path, found: Mapping[str, Trace | Rejected]
-) -> Responses:
+def responses_to(workspace: Workspace, definition: Definition, asked: Questions, file: Path, found: Found) -> Responses:
     """What `read_responses` found in a file, as responses to questions.
 
     Raises:
@@ -61,11 +61,16 @@ def responses_to(
     step = Step("bench", f"bench-{definition.name}-{file.stem}", 0, made_of)
     made = write_stage(workspace, step, lambda: _with_responses(asked, found), len(asked.ids))
     readable = [id for id in asked.ids if id not in asked.unreadable]
-    known = [found[id] for id in readable if id in found]
+    known = [each for id in readable for each in found.get(id, ())]
     unanswered = tuple(id for id in readable if id not in found)
     failed = {each.id: each.reason for each in known if isinstance(each, Rejected)}
+    unknown = _unknown(asked.ids, found, partial=asked.data.limit is not None)
+    counts = {len(found[id]) for id in readable if id in found} or {1}
     notes = []
-    if unknown := _unknown(asked.ids, found, partial=asked.data.limit is not None):
+    if counts != {1}:
+        span = " to ".join(f"{count}" for count in sorted({min(counts), max(counts)}))
+        notes.append(f"there are {span} responses to a question, which are its samples")
+    if unknown:
         notes.append(f"{len(unknown)} responses are for ids the data does not have: {_first_few(unknown)}")
     if unanswered:
         notes.append(f"{len(unanswered)} questions have no response and count as wrong: {_first_few(unanswered)}")
@@ -74,6 +79,7 @@ def responses_to(
         output=made,
         failed={**failed, **asked.unreadable},
         unanswered=unanswered,
+        samples=max(counts),
         extracted=any(isinstance(each, Trace) and each.answer is not None for each in known),
         model=UsedModel(responses=file.name),
         notes=tuple(notes),
@@ -81,33 +87,30 @@ def responses_to(
     )
 
 
-def read_responses(path: Path) -> dict[str, Trace | Rejected]:
+def read_responses(path: Path) -> dict[str, list[Trace | Rejected]]:
     """Read a file of responses.
 
     Returns:
-        By id, the raw response, with the answer if that was extracted already; or why there is none, where an error or
-        an endpoint caused it. Rows without a response are skipped, so their questions are unanswered.
+        By id, the raw responses, with the answer if that was extracted already; or why there is none, where an error
+        or an endpoint caused it. They are several samples where an id is repeated, or a row has a list of them. Rows
+        without a response are skipped, so their questions are unanswered.
 
     Raises:
-        DataError: a line is broken (its number is named), an id is missing or a duplicate, or no row is a response.
+        DataError: a line is broken (its number is named), an id is missing, a list is not one of texts, or no row is a
+            response.
     """
     if not path.is_file():
         problem = "is no file" if path.exists() else "does not exist"
         raise DataError(f"The response file '{path}' {problem}.", "Name a .jsonl, .json, .tsv, .csv or .xlsx file.")
-    found: dict[str, Trace | Rejected] = {}
-    numbers: dict[str, int] = {}
+    found: dict[str, list[Trace | Rejected]] = {}
     row: Mapping[str, Any] = {}
-    for number, row in enumerate(map(_flat, read_rows(path)), start=1):
-        id = _text(_first(row, IDS))
-        if not id:
-            raise DataError(f"{path}: row {number} has no id.", f"Give it one of the keys {', '.join(IDS)}.")
-        if id in numbers:
-            raise DataError(
-                f"{path}: the id '{id}' of row {number} is a duplicate of row {numbers[id]}.", "Remove one of the two."
-            )
-        numbers[id] = number
-        if response := _response(id, row):
-            found[id] = response
+    for number, row in enumerate(read_rows(path), start=1):
+        for each in _flat(row, f"{path}: row {number}"):
+            id = _text(_first(each, IDS))
+            if not id:
+                raise DataError(f"{path}: row {number} has no id.", f"Give it one of the keys {', '.join(IDS)}.")
+            if response := _response(id, each):
+                found.setdefault(id, []).append(response)
     if not found:
         raise DataError(
             f"{path} has no responses; the keys of its last row are {', '.join(row) or 'none'}.",
@@ -116,13 +119,21 @@ def read_responses(path: Path) -> dict[str, Trace | Rejected]:
     return found
 
 
-def _flat(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row of our own (``rows.jsonl`` of a run or of a stage with responses) as a plain one; others as they are."""
+def _flat(row: Mapping[str, Any], where: str) -> Iterator[Mapping[str, Any]]:
+    """Yield a row once for each of its responses: those of a list, and those of a row of our own (``rows.jsonl`` of a
+    run or of a stage with responses)."""
     example = row.get("example")
     traces = [*(row.get("traces") or ())] or [judged["trace"] for judged in row.get("judged") or ()]
-    if not isinstance(example, dict) or len(traces) != 1:
-        return row
-    return {**traces[0], "id": example.get("id"), "response": traces[0].get("raw") or None}
+    key = next((key for key in TEXTS if isinstance(row.get(key), list)), None)
+    if isinstance(example, dict) and traces:
+        yield from ({**each, "id": example.get("id"), "response": each.get("raw") or None} for each in traces)
+    elif key is None:
+        yield row
+    elif all(isinstance(each, str | None) for each in row[key]):
+        yield from ({**row, key: each} for each in row[key])
+    else:
+        other = next(type(each).__name__ for each in row[key] if not isinstance(each, str | None))
+        raise DataError(f"{where}: its {key} is a list with a {other}.", "Give a text, or a list of texts (samples).")
 
 
 def _response(id: str, row: Mapping[str, Any]) -> Trace | Rejected | None:
@@ -166,14 +177,14 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _with_responses(asked: Questions, found: Mapping[str, Trace | Rejected]) -> Iterator[Row]:
+def _with_responses(asked: Questions, found: Found) -> Iterator[Row]:
     for row in asked.output.rows():
-        response = found.get(row.example.id)
-        readable = row.example.id not in asked.unreadable
-        yield replace(row, traces=(response,)) if isinstance(response, Trace) and readable else row
+        responses = found.get(row.example.id, ()) if row.example.id not in asked.unreadable else ()
+        traces = [each for each in responses if isinstance(each, Trace)]
+        yield replace(row, traces=tuple(replace(trace, sample=sample) for sample, trace in enumerate(traces)))
 
 
-def _unknown(ids: Sequence[str], found: Mapping[str, Trace | Rejected], *, partial: bool) -> list[str]:
+def _unknown(ids: Sequence[str], found: Found, *, partial: bool) -> list[str]:
     """Ids of responses to questions the data does not have; none if it was read only in part.
 
     Raises:

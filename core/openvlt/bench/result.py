@@ -8,12 +8,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from openvlt.bench.definition import Definition, define
-from openvlt.bench.questions import Questions, Responses
-from openvlt.errors import DataError, UsageError, closest
-from openvlt.records import BenchResult, Row, Run, RunStatus, StageRecord
+from openvlt.bench.questions import Questions, Responses, traces_of
+from openvlt.errors import DataError, UsageError
+from openvlt.records import BenchResult, Protocol, Row, Run, RunStatus, StageRecord
 from openvlt.registry import Registry
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import (
@@ -21,6 +22,7 @@ from openvlt.store import (
     StageFolder,
     claimed_run,
     decode,
+    digest,
     encode,
     file_digest,
     log_stage,
@@ -72,8 +74,8 @@ class Result:
 def write_result(home: Home, result: BenchResult, judged: Output, stages: Sequence[StageRecord]) -> Path:
     """Write a result and the record of its run; returns the run's folder.
 
-    The same model under the same protocol always writes to the same folder. Where the gold answers are not public,
-    ``submission.json`` has the answer to each question.
+    The same model under the same protocol always writes to the same folder, whatever the seeds of its samples. Where
+    the gold answers are not public, ``submission.json`` has the answer to each question.
 
     Args:
         home: the store.
@@ -81,7 +83,7 @@ def write_result(home: Home, result: BenchResult, judged: Output, stages: Sequen
         judged: the stage it was counted from.
         stages: all stages it took.
     """
-    name = run_name(result.benchmark, result.stage, result.protocol_hash)
+    name = run_name(result.benchmark, result.stage, _pooled(result.protocol))
     run = Run(
         name=name, recipe="bench", status="done", stages=tuple(stages), scores=(result,), releases=result.releases
     )
@@ -165,7 +167,7 @@ def read_result(home: Home, name: str) -> Result:
         DataError: it cannot be read.
     """
     if not is_result(home, name):
-        raise UsageError(f"There is no benchmark result '{name}'.", closest(name, result_names(home)))
+        raise UsageError(f"There is no benchmark result '{name}'.", nearest(name, result_names(home)))
     folder = _folder(home, name)
     try:
         return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder), name)
@@ -181,6 +183,16 @@ def is_result(home: Home, name: str) -> bool:
 def result_names(home: Home) -> list[str]:
     """The names of all results."""
     return [found.parent.name for found in home.runs.glob("*/result.json")]
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What to do about an unknown name of a result or run: the closest ones, for there may be hundreds."""
+    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    return (
+        f"Did you mean {' or '.join(map(repr, near))}?"
+        if near
+        else "'openvlt runs' lists results and runs; name RUN/MODEL."
+    )
 
 
 def _folder(home: Home, name: str) -> Path:
@@ -214,18 +226,20 @@ def reuse_responses(
     extracted = protocol.extraction == "stored" or (protocol.extraction == "judge" and not new_judge)
     step = Step("bench", f"bench-{definition.name}-again", 0, ("again", result.digest, judged, extracted))
     made = write_stage(workspace, step, lambda: _unjudged(result, judged, extracted), None)
-    rows = [(row.example.id, bool(row.traces)) for row in made.rows()]
+    rows = [(row.example.id, len(traces_of(row))) for row in made.rows()]
     # A question that only a judge failed on has a response, which another judge may read.
-    retried = {id for id, has_trace in rows if has_trace} if new_judge else set()
+    retried = {id for id, count in rows if count} if new_judge else set()
     return definition, Responses(
         questions=Questions(made, tuple(id for id, _ in rows), {}, protocol.data),
         output=made,
         failed={id: reason for id, reason in record.failed.items() if id not in retried},
         unanswered=record.unanswered,
+        samples=max(len(row.judged) for row in result.rows()),
         extracted=extracted,
         model=protocol.model,
         prompt=protocol.prompt,
         sampling=protocol.decoding,
+        draws=protocol.draws,
         seconds=record.seconds,
         judge=None if new_judge else protocol.judge,
         judge_tokens=0 if new_judge else record.judge_tokens,
@@ -234,19 +248,57 @@ def reuse_responses(
     )
 
 
+def draws_before(home: Home, benchmark: str, model: str, responses: Responses) -> dict[int, int]:
+    """The number of samples by seed: of what was drawn from a model in the same way before, and of the responses.
+
+    Args:
+        home: the store.
+        benchmark: what was asked.
+        model: as the user names it.
+        responses: of the model, drawn with one seed.
+    """
+    wanted = responses.sampling
+    assert wanted is not None
+    found = {wanted.seed: wanted.n}
+    for file in home.runs.glob(f"{run_name(benchmark, model, '')}*/result.json"):
+        try:
+            protocol = decode(BenchResult, file.read_bytes()).protocol
+        except ValueError:  # of another release, or damaged; `read_result` tells
+            continue
+        used = protocol.decoding
+        same_way = (protocol.data, protocol.model, protocol.prompt) == (
+            responses.questions.data, responses.model, responses.prompt
+        )  # fmt: skip
+        if used and same_way and replace(used, n=wanted.n, seed=wanted.seed) == wanted:
+            for seed, count in (protocol.draws or {used.seed: used.n}).items():
+                found[seed] = max(count, found.get(seed, 0))
+    return dict(sorted(found.items()))
+
+
+def _pooled(protocol: Protocol) -> str:
+    """Digest of a protocol without its seeds and its number of samples."""
+    used = protocol.decoding
+    return digest(replace(protocol, draws={}, decoding=used and replace(used, n=1, seed=0)))
+
+
 def _unjudged(result: Result, judged: tuple[str, ...], extracted: bool) -> Iterator[Row]:
     """The rows of a result without their verdicts, except those of a judge that still count."""
     record = result.record
     for row in result.rows():
-        (found,) = row.judged
-        trace = replace(found.trace, answer=found.trace.answer if extracted else None)
-        kept = {name: found.verdicts[name] for name in judged}
-        if not trace.raw and (row.example.id in record.failed or row.example.id in record.unanswered):
-            yield Row(example=row.example)
-        elif kept:
-            yield Row(example=row.example, judged=(replace(found, trace=trace, verdicts=kept),))
+        is_silent = row.example.id in record.failed or row.example.id in record.unanswered
+        found = [
+            replace(
+                each,
+                trace=replace(each.trace, answer=each.trace.answer if extracted else None),
+                verdicts={name: each.verdicts[name] for name in judged},
+            )
+            for each in row.judged
+            if each.trace.raw or not is_silent
+        ]
+        if judged:
+            yield Row(example=row.example, judged=tuple(found))
         else:
-            yield Row(example=row.example, traces=(trace,))
+            yield Row(example=row.example, traces=tuple(each.trace for each in found))
 
 
 def run_name(benchmark: str, responder: str, digest: str) -> str:
@@ -258,7 +310,7 @@ def run_name(benchmark: str, responder: str, digest: str) -> str:
 
 def _prediction(row: Row) -> str:
     """The answer as a verifier put it into the benchmark's shape, else as it was extracted."""
-    (judged,) = row.judged
+    judged = row.judged[0]
     for verdict in judged.verdicts.values():
         if verdict.detail.get("prediction") is not None:
             return str(verdict.detail["prediction"])

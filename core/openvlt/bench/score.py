@@ -13,7 +13,8 @@ from itertools import islice
 from openvlt.bench.aggregate import summarise
 from openvlt.bench.compare import versus
 from openvlt.bench.definition import Definition
-from openvlt.bench.questions import Responses
+from openvlt.bench.questions import Responses, traces_of
+from openvlt.bench.voting import mark_equal
 from openvlt.errors import RemoteError
 from openvlt.extraction import Reading, extract, parse
 from openvlt.records import BenchResult, Claim, Completion, Example, Format, Judged, Rejected, Row, Trace, Verdict
@@ -48,12 +49,13 @@ def score(
         earlier: other models' stages of this kind, by name, to compare with question by question.
 
     Returns:
-        The stage, with one row a question and its one trace judged by every scoring; and the result.
+        The stage, with one row a question and each of its traces judged by every scoring; and the result.
     """
     reading = reading_of(definition, responses.prompt.asked)
     made_of = (
         [(scoring, built.identity) for scoring, built in definition.verifiers.items()],
         workspace.format, reading, responses.judged, responses.failed, responses.output.digest,
+        *([responses.samples] if responses.samples > 1 else []),
     )  # fmt: skip
     made = write_stage(
         workspace,
@@ -77,9 +79,8 @@ def reading_of(definition: Definition, asked: AskedAs) -> Reading:
 
 
 def trace_of(row: Row) -> Trace | None:
-    """The response in a row; None if there is none."""
-    traces = row.traces or tuple(judged.trace for judged in row.judged)
-    return traces[0] if traces else None
+    """The first response in a row; None if there is none."""
+    return next(iter(traces_of(row)), None)
 
 
 def read(trace: Trace, format: Format, reading: Reading, example: Example | None = None) -> Trace:
@@ -110,22 +111,18 @@ def _judged(
             traces = [_scorable(row, responses, workspace.format, reading) for row in chunk]
             claims = [
                 Claim(trace=trace, example=row.example, group=row.example.id)
-                for row, trace in zip(chunk, traces, strict=True)
-                if trace is not None
+                for row, some in zip(chunk, traces, strict=True)
+                for trace in some
             ]
             verdicts = iter(runner.verdicts(claims))
-            for row, trace in zip(chunk, traces, strict=True):
-                if trace is None:
-                    kept = trace_of(row) or Trace(think="", answer=None, raw="")
-                    yield Row(
-                        example=row.example, judged=(Judged(trace=kept, verdicts=_missing(row, definition, responses)),)
-                    )
-                    continue
-                found = next(verdicts)
-                lost.update(verdict.reason for verdict in found.values() if verdict.cause == "machine")
-                yield from _failures(row, found)
-                by_judge = row.judged[0].verdicts if row.judged else {}
-                yield Row(example=row.example, judged=(Judged(trace=trace, verdicts={**found, **by_judge}),))
+            decided = [(row.example, [_with(next(verdicts), trace, row) for trace in some])
+                       for row, some in zip(chunk, traces, strict=True)]  # fmt: skip
+            mark_equal(runner, decided)
+            for row, (example, judged) in zip(chunk, decided, strict=True):
+                for each in judged:
+                    lost.update(verdict.reason for verdict in each.verdicts.values() if verdict.cause == "machine")
+                    yield from _failures(row, {name: each.verdicts[name] for name in definition.verifiers})
+                yield Row(example=example, judged=(*judged, *_without(row, len(judged), definition, responses)))
     if lost:
         raise RemoteError(
             f"{lost.total()} verdicts on {definition.name} are missing: {'; '.join(lost)}.",
@@ -133,16 +130,29 @@ def _judged(
         )
 
 
-def _scorable(row: Row, responses: Responses, format: Format, reading: Reading) -> Trace | None:
-    trace = trace_of(row)
-    return None if trace is None or row.example.id in responses.failed else read(trace, format, reading, row.example)
+def _scorable(row: Row, responses: Responses, format: Format, reading: Reading) -> list[Trace]:
+    """The responses that can be scored; none of those that only a judge failed on, which are all there."""
+    traces = traces_of(row)
+    if row.example.id in responses.failed and len(traces) == responses.samples:
+        return []
+    return [read(trace, format, reading, row.example) for trace in traces]
 
 
-def _missing(row: Row, definition: Definition, responses: Responses) -> dict[str, Verdict]:
-    """The verdicts on a question without a usable response."""
+def _with(verdicts: Mapping[str, Verdict], trace: Trace, row: Row) -> Judged:
+    by_judge = row.judged[0].verdicts if row.judged else {}
+    return Judged(trace=trace, verdicts={**verdicts, **by_judge})
+
+
+def _without(row: Row, scored: int, definition: Definition, responses: Responses) -> Iterator[Judged]:
+    """Yield the responses to a question that cannot be scored, or are missing."""
     reason = responses.failed.get(row.example.id)
     verdict = Verdict.unparsed(UNANSWERED) if reason is None else Verdict.error(reason)
-    return dict.fromkeys([*definition.verifiers, *responses.judged], verdict)
+    verdicts = dict.fromkeys([*definition.verifiers, *responses.judged], verdict)
+    wanted = responses.samples if reason is not None else 1
+    left = list(traces_of(row)) if not scored else []
+    for sample in range(scored, wanted):
+        trace = left[sample] if sample < len(left) else Trace(think="", answer=None, raw="", sample=sample)
+        yield Judged(trace=trace, verdicts=verdicts)
 
 
 def _failures(row: Row, verdicts: Mapping[str, Verdict]) -> Iterator[Rejected]:

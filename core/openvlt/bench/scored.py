@@ -10,7 +10,7 @@ from typing import get_args
 from openvlt.bench.definition import Definition, define
 from openvlt.bench.questions import Questions
 from openvlt.bench.responses import read_responses, responses_to
-from openvlt.bench.result import Result, is_result, read_result, result_names
+from openvlt.bench.result import Result, is_result, nearest, read_result, result_names
 from openvlt.bench.score import score
 from openvlt.errors import UsageError, closest
 from openvlt.extraction import Reading
@@ -71,10 +71,7 @@ def find_results(home: Home, name: str) -> list[Result]:
     of_run, slash, model = name.removeprefix("run:").partition("/")
     runs = list(run_names(home))
     if of_run not in runs and not (slash and is_name(of_run)):
-        raise UsageError(
-            f"There is no benchmark result '{name}'.",
-            _near(name, [*result_names(home), *runs]) or "'openvlt runs' lists results and runs; name RUN/MODEL.",
-        )
+        raise UsageError(f"There is no benchmark result '{name}'.", nearest(name, [*result_names(home), *runs]))
     run = read_run(home, of_run)
     scored = [score for score in run.scores if score.stage == (model or run.scores[-1].stage)]
     if not scored:

@@ -10,7 +10,7 @@ from math import ceil, comb, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from openvlt.records import Paired
+from openvlt.records import Estimate, Paired
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,19 +29,69 @@ def wilson(correct: float, n: int, z: float = Z95) -> tuple[float, float]:
         n: number of outcomes; for 0 the interval is (0, 1).
         z: normal quantile; the default makes the interval 95 %.
     """
-    if n == 0:
-        return 0.0, 1.0
-    rate = correct / n
+    return _wilson(correct / n, n, z) if n else (0.0, 1.0)
+
+
+def _wilson(rate: float, n: float, z: float = Z95) -> tuple[float, float]:
     centre = rate + z * z / (2 * n)
     spread = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
+def wilson_of_means(means: Sequence[float], samples: int) -> tuple[float, float]:
+    """The 95 % interval of avg@k, over questions and their samples: Wilson's, at the number of answers they are worth.
+
+    That number is p (1 - p) over the variance of the mean, which the variance between questions alone gives, since the
+    mean of a question's samples varies with both (Miller 2024, arXiv 2411.00640, 3.1). It is between the number of
+    questions and that of all answers.
+
+    Args:
+        means: the mean of each question's samples.
+        samples: of each question.
+    """
+    n = len(means)
+    if n == 0:
+        return 0.0, 1.0
+    rate = sum(means) / n
+    variance = sum((mean - rate) ** 2 for mean in means) / max(n - 1, 1) / n
+    worth = rate * (1 - rate) / variance if variance else float(n)
+    worth = min(max(worth, n), n * samples)
+    return _wilson(rate, worth)
+
+
+def resampled(outcomes: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The 95 % interval of avg@k if the same questions are sampled again: that of sampling alone.
+
+    Args:
+        outcomes: of the samples of each question.
+    """
+    n = len(outcomes)
+    rate = sum(sum(each) / len(each) for each in outcomes) / n if n else 0.0
+    variance = sum((p := sum(each) / len(each)) * (1 - p) / (len(each) - 1) for each in outcomes if len(each) > 1)
+    half = Z95 * sqrt(variance) / n if n else 1.0
+    return max(0.0, rate - half), min(1.0, rate + half)
+
+
+def pass_at(k: int, n: int, correct: int) -> float:
+    """The chance that one of `k` samples is right, unbiased, from `n` of which `correct` are (Chen et al. 2021, arXiv
+    2107.03374, eq. 1)."""
+    return 1.0 - comb(n - correct, k) / comb(n, k)
+
+
+def estimate(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> Estimate:
+    """The mean of one value a question, with its cluster bootstrap."""
+    low, high = cluster_bootstrap(values, range(len(values)) if clusters is None else clusters)
+    return Estimate(sum(values) / len(values) if values else 0.0, low, high)
+
+
 def cluster_bootstrap(
     outcomes: Sequence[float], clusters: Sequence[Hashable], draws: int = DRAWS
 ) -> tuple[float, float]:
     """The 95 % percentile interval of the mean when whole clusters are drawn (Cameron, Gelbach and Miller 2008, 2.2).
+
+    Clusters that are all alike, such as all right, show no spread to draw from; the interval is then Wilson's, of as
+    many answers as clusters.
 
     Args:
         outcomes: one for each question.
@@ -51,7 +101,11 @@ def cluster_bootstrap(
     if not outcomes:
         return 0.0, 1.0
     sums, sizes = _totals(outcomes, clusters)
-    return _interval(sums, sizes, draws)
+    low, high = _interval(sums, sizes, draws)
+    if low == high:
+        margin = wilson(0, len(sums))[1]
+        low, high = max(low - margin, min(0.0, low)), min(high + margin, max(1.0, high))
+    return low, high
 
 
 def paired_difference(
@@ -76,6 +130,35 @@ def paired_difference(
     sums, sizes = _totals(deltas, clusters if clusters is not None else range(len(deltas)))
     low, high = _interval(sums, sizes, draws)
     return Paired(sum(deltas) / len(deltas), low, high)
+
+
+def paired_p(a: Sequence[float], b: Sequence[float]) -> float:
+    """The two-sided p of no difference: McNemar's, or where outcomes are fractions that of flipped signs.
+
+    The signs of the differences are flipped at random `DRAWS` times, which for whole outcomes is McNemar's test.
+
+    Args:
+        a: outcomes of the first model.
+        b: outcomes of the second model, on the same questions.
+    """
+    import numpy as np
+
+    if are_whole(a, b):
+        return mcnemar(a, b)
+    deltas = np.asarray(b) - np.asarray(a)
+    deltas = deltas[deltas != 0]
+    if not len(deltas):
+        return 1.0
+    random, extreme, block = np.random.default_rng(SEED), 0, max(1, 2_000_000 // len(deltas))
+    for start in range(0, DRAWS, block):
+        signs = random.integers(0, 2, size=(min(block, DRAWS - start), len(deltas))) * 2 - 1
+        extreme += int((np.abs(signs @ deltas) >= abs(deltas.sum()) - 1e-9).sum())
+    return (1 + extreme) / (1 + DRAWS)
+
+
+def are_whole(*outcomes: Sequence[float]) -> bool:
+    """True if all outcomes are right or wrong, and none is a fraction."""
+    return all(outcome in (0.0, 1.0) for some in outcomes for outcome in some)
 
 
 def mcnemar(a: Sequence[float], b: Sequence[float]) -> float:

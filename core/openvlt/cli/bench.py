@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from openvlt.cli import registry
+from openvlt.cli.decoding import NAMES, backend_of, decoding_options, named_model, sampling_of_options
 from openvlt.cli.preparation import endpoint_options
 from openvlt.cli.verify import READINGS
 from openvlt.errors import UsageError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from openvlt.stages.workspace import Output, Workspace
 
 USED_WITH = {
-    ("model",): ("backend", "url", "trained", "max_tokens"),
+    ("model",): ("backend", "url", "trained", *NAMES),
     ("model", "responses"): ("data", "split", "limit"),
 }
 """Options that only apply to some sources of responses."""
@@ -31,8 +33,10 @@ USED_WITH = {
 
 @click.command("bench")
 @click.argument("benchmarks", nargs=-1, metavar="BENCHMARK...")
-@click.option("--model", help="A local folder, a hub id, run:NAME/STAGE, or the id an endpoint serves.")
-@click.option("--backend", help="Backend of the model; by default chosen automatically.")
+@click.option(
+    "--model", multiple=True, help="A local folder, a hub id, run:NAME/STAGE, or the id an endpoint serves; repeatable."
+)
+@click.option("--backend", help="Backend of the model, a name or YAML with options; by default chosen automatically.")
 @click.option("--url", multiple=True, help="URL of an OpenAI-compatible endpoint; repeatable.")
 @click.option("--trained/--untrained", default=None, help="Whether the model was trained on openvlt's format.")
 @click.option("--responses", type=click.Path(path_type=Path), help="Score this file of responses; no model is asked.")
@@ -40,7 +44,7 @@ USED_WITH = {
 @click.option("--data", type=click.Path(), help="Local file or folder with the columns of the data set.")
 @click.option("--split", help="Use another split than the benchmark's.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of questions.")
-@click.option("--max-tokens", type=click.IntRange(min=1), default=2048, show_default=True, help="Longest response.")
+@decoding_options
 @click.option("--reading", type=click.Choice(READINGS), help="Find answers by this reading, not by the benchmark's.")
 @click.option("--judge", metavar="MODEL", help="Judge model, where the official scoring asks one.")
 @click.option("--judge-url", multiple=True, help="URL of an endpoint that serves the judge; repeatable.")
@@ -66,10 +70,23 @@ def bench(benchmarks: tuple[str, ...], power: float | None, as_json: bool, **opt
     if len(benchmarks) > 1 and ways != ["model"]:
         raise UsageError("Responses are of one benchmark, and several are named.", "Name that one.")
     _check_options(ways[0], options)
-    results = [_one(name, options, show=not as_json) for name in benchmarks or ("",)]
+    results = [
+        _one(name, {**options, "model": model}, show=not as_json)
+        for name in benchmarks or ("",)
+        for model in options["model"] or (None,)
+    ]
+    if not as_json and len(options["model"]) > 1:
+        _show_together(results)
     if as_json:
         shown = [result.as_json() for result in results]
         click.echo(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2, ensure_ascii=False))
+
+
+def _show_together(results: Sequence[BenchResult]) -> None:
+    """Print the headline of several models, each benchmark in one table."""
+    from openvlt.cli.results import show_results
+
+    show_results([replace(result, scores={result.headline: replace(result.score, breakdown={})}) for result in results])
 
 
 def _check_options(way: str, options: dict[str, Any]) -> None:
@@ -93,7 +110,7 @@ def _check_options(way: str, options: dict[str, Any]) -> None:
 
 
 def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
-    """Score one benchmark, write the result, and show it."""
+    """Score one model on one benchmark, write the result at each budget, and show that of the largest."""
     from openvlt.bench.result import recorded, run_name, write_result
     from openvlt.cli.results import show_notes, show_results
     from openvlt.report.live import make_progress
@@ -105,12 +122,12 @@ def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
     # An endpoint may have moved since the command was interrupted; it resumes all the same.
     asked = {key: str(value) for key, value in options.items() if not key.endswith("url")}
     with recorded(workspace, run_name(Path(name).stem or "rescore", responder, digest(name, asked))) as recording:
-        judged, result, stages = _score(workspace, name, options)
-        for stage in stages:
-            workspace.progress.end(stage)
-            recording.ended(stage)
-        folder = write_result(workspace.home, result, judged, stages)
-        recording.run = replace(recording.run, name=folder.name, scores=(result,))
+        for judged, result, stages in _score(workspace, name, options):
+            for stage in stages:
+                workspace.progress.end(stage)
+                recording.ended(stage)
+            folder = write_result(workspace.home, result, judged, stages)
+            recording.run = replace(recording.run, name=folder.name, scores=(result,))
     if show:
         show_results([result])
         for key, text in result.about.items():
@@ -122,8 +139,9 @@ def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
 
 def _score(
     workspace: Workspace, name: str, options: dict[str, Any]
-) -> tuple[Output, BenchResult, tuple[StageRecord, ...]]:
-    """Ask the model or read its responses, ask the judge if there is one, and score."""
+) -> list[tuple[Output, BenchResult, tuple[StageRecord, ...]]]:
+    """Ask the model or read its responses, ask the judge if there is one, and score; once for each budget."""
+    from openvlt.bench.aggregate import with_budgets
     from openvlt.bench.judging import ask_judge
     from openvlt.bench.responses import read_file
     from openvlt.bench.result import read_result, reuse_responses
@@ -131,48 +149,64 @@ def _score(
     from openvlt.records import Model
 
     if options["model"]:
-        definition, responses = _ask(workspace, name, options)
+        definition, answered = _ask(workspace, name, options)
     elif options["rescore"]:
         earlier = read_result(workspace.home, options["rescore"])
         workspace.format = earlier.record.protocol.prompt.format
-        definition, responses = reuse_responses(workspace, earlier, name or None, new_judge=bool(options["judge"]))
+        definition, again = reuse_responses(workspace, earlier, name or None, new_judge=bool(options["judge"]))
+        answered = [again]
     else:
-        definition, responses = read_file(workspace, _spec(name, options), options["responses"])
+        definition, read = read_file(workspace, _spec(name, options), options["responses"])
+        answered = [read]
     if options["reading"]:
-        if options["judge"] or responses.extracted:
+        if options["judge"] or answered[0].extracted:
             raise UsageError(
                 "--reading has no effect: the answers are extracted by a judge or came with the responses.",
                 "Omit --reading.",
             )
         definition = replace(definition, reading=options["reading"])
-    if options["judge"]:
-        judge = Model(id=options["judge"], url=options["judge_url"])
-        responses = ask_judge(workspace, definition, responses, judge)
-    called = options["model"] or responses.model.id or Path(responses.model.responses).stem
-    judged, result = score(workspace, f"score-{definition.name}", 0, called, definition, responses)
-    return judged, result, (*responses.stages, judged.record)
+    scored = []
+    judge = Model(id=options["judge"], url=options["judge_url"]) if options["judge"] else None
+    for raw in answered:
+        responses = ask_judge(workspace, definition, raw, judge) if judge else raw
+        called = options["model"] or responses.model.id or Path(responses.model.responses).stem
+        judged, result = score(workspace, f"score-{definition.name}", 0, called, definition, responses)
+        scored.append((judged, result, (*responses.stages, judged.record)))
+    *smaller, (judged, result, stages) = scored
+    return [*smaller, (judged, with_budgets(result, [each for _, each, _ in smaller]), stages)]
 
 
-def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Definition, Responses]:
+def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Definition, list[Responses]]:
+    """Ask the model; returns its replies as they are at each budget, the largest last."""
     from openvlt.bench.asking import ask
     from openvlt.bench.definition import define
     from openvlt.bench.models import find_model
     from openvlt.bench.questions import questions
-    from openvlt.records import Sampling
+    from openvlt.bench.result import draws_before
 
-    asked = find_model(workspace.home, options["model"], options["backend"], options["url"], options["trained"])
-    if options["backend"]:
-        workspace.registry.find("backend", options["backend"])
+    backend = backend_of(workspace.registry, options["backend"])
+    found = find_model(workspace.home, options["model"], backend, options["url"], options["trained"])
+    sampling = sampling_of_options(options, found.max_tokens)
+    asked = named_model(found, options, sampling)
     workspace.format = asked.format
     definition = define(workspace.registry, _spec(name, options), asked.format)
-    found = questions(workspace, definition)
+    loaded = questions(workspace, definition)
     resolved = workspace.resolve(asked.model)
     workspace.progress.note(f"{resolved.model.id} runs on {resolved.backend.entry.name}: {resolved.reason}")
-    sampling = Sampling(max_tokens=options["max_tokens"])
-    responses = ask(
-        workspace, f"bench-{definition.name}", 0, found, definition, asked.model, sampling, trained=asked.trained
-    )
-    return definition, replace(responses, stages=(found.output.record, *responses.stages))
+
+    def drawn(draws: Mapping[int, int], budget: int | None) -> Responses:
+        return ask(
+            workspace, f"bench-{definition.name}", 0, loaded, definition, asked.model, sampling, trained=asked.trained,
+            system=options["system"], suffix=options["suffix"] or "", draws=draws, budget=budget,
+        )  # fmt: skip
+
+    draws = {sampling.seed: sampling.n}
+    whole = drawn(draws, None)
+    if sampling.temperature:
+        draws = draws_before(workspace.home, definition.name, options["model"], whole)
+        whole = drawn(draws, None)
+    answered = [*(drawn(draws, budget) for budget in sampling.cuts), whole]
+    return definition, [replace(each, stages=(loaded.output.record, *each.stages)) for each in answered]
 
 
 def _spec(name: str, options: dict[str, Any]) -> dict[str, Any]:

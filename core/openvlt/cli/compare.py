@@ -72,11 +72,12 @@ def _show_notes(pair: tuple[Result, Result], found: Comparison) -> None:
 
 def _show(found: Comparison) -> None:
     (before, after), (low, high) = found.accuracy, found.ci95
-    click.echo(f"{found.benchmark} ({found.scoring}), {found.n:,} questions in both")
+    of = "" if found.of == "accuracy" else ", mean scores"
+    click.echo(f"{found.benchmark} ({found.scoring}), {found.n:,} questions in both{of}")
     click.echo(f"A {before:6.1%}  {found.a}")
     click.echo(f"B {after:6.1%}  {found.b}")
     click.echo(f"B - A: {_points(found.difference)} points, 95 % {_points(low)} to {_points(high)}, paired")
-    click.echo(f"won {len(found.won)}, lost {len(found.lost)}, McNemar's p {found.p:.3g}")
+    click.echo(f"won {len(found.won)}, lost {len(found.lost)}, {found.test} p {found.p:.3g}")
     for count, text in (
         (found.only_a, "only A has"), (found.only_b, "only B has"), (found.undecided, "are undecided in A or B")
     ):  # fmt: skip

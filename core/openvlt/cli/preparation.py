@@ -70,18 +70,28 @@ def spec_of(text: str) -> Any:
     Raises:
         UsageError: it is not YAML.
     """
-    import yaml
-
     from openvlt.cli import registry
-    from openvlt.recipe import parse, problem_of
     from openvlt.recipe.own_data import is_data, source_of
 
+    is_source = any(entry.id == text for entry in registry().entries("source"))
+    if not is_source and not text.lstrip().startswith("{") and is_data(text):
+        return source_of([text])
+    value = value_of(text)
+    return {"use": value} if isinstance(value, str) else value
+
+
+def value_of(text: str | None) -> Any:
+    """A value as a recipe writes it; None for none.
+
+    Raises:
+        UsageError: it is not YAML.
+    """
+    import yaml
+
+    from openvlt.recipe import parse, problem_of
+
     try:
-        is_source = any(entry.id == text for entry in registry().entries("source"))
-        if not is_source and not text.lstrip().startswith("{") and is_data(text):
-            return source_of([text])
-        value = parse(text, f"'{text[:80]}'")[0]
-        return {"use": value} if isinstance(value, str) else value
+        return None if text is None else parse(text, f"'{text[:80]}'")[0]
     except yaml.YAMLError as error:
         raise UsageError(f"'{text}' is not YAML: {problem_of(error)}.", "Quote it.") from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.cli import registry
-from openvlt.cli.preparation import endpoint_options, spec_of
+from openvlt.cli.preparation import endpoint_options, spec_of, value_of
 from openvlt.errors import UsageError
 from openvlt.registry.registration import KIND_OF_HOOK
 
@@ -56,13 +56,13 @@ def try_component(
         )
     spec: dict[str, Any] = {"use": name, **dict(map(_setting, settings))}
     if model and kind in ("captioner", "teacher"):
-        spec["model"] = _yaml(model)
+        spec["model"] = value_of(model)
     with tempfile.TemporaryDirectory(prefix="openvlt-try-") as folder:
         trial = Trial.open(registry(), Path(folder), click.echo)
         if kind == "benchmark":
             spec |= {"limit": limit} | ({"split": split} if split else {})
             defined = define(registry(), spec, trial.workspace.format)
-            trial.bench(defined, trial.questions(defined), _yaml(model))
+            trial.bench(defined, trial.questions(defined), value_of(model))
             return
         built = trial.build(kind, spec)
         examples = trial.examples(built, spec_of(source) if source else None, split, limit)
@@ -72,32 +72,16 @@ def try_component(
             case "captioner":
                 trial.caption(built, examples)
             case "teacher":
-                writer = trial.build("captioner", _yaml(captioner)) if captioner else None
+                writer = trial.build("captioner", value_of(captioner)) if captioner else None
                 trial.teach(built, examples, caption, writer)
             case "verifier":
                 trial.verify(built, examples, response)
             case "backend":
-                trial.ask(name, examples, _yaml(model))
+                trial.ask(name, examples, value_of(model))
 
 
 def _setting(text: str) -> tuple[str, Any]:
     option, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"'--set {text}' has no '='.", "Write --set option=value.")
-    return option, _yaml(value)
-
-
-def _yaml(text: str | None) -> Any:
-    """Parse a value as in a recipe.
-
-    Raises:
-        UsageError: it is not YAML.
-    """
-    import yaml
-
-    from openvlt.recipe import parse, problem_of
-
-    try:
-        return None if text is None else parse(text, f"'{text[:80]}'")[0]
-    except yaml.YAMLError as error:
-        raise UsageError(f"'{text}' is not YAML: {problem_of(error)}.", "Quote it.") from error
+    return option, value_of(value)

@@ -1,6 +1,6 @@
 """The records that travel between stages: frozen, typed, and each one line of JSON."""
 
-from openvlt.records.bench import BenchResult, Paired, Protocol, Rate, Score
+from openvlt.records.bench import BenchResult, Budget, Estimate, Paired, Protocol, Rate, Sampled, Score
 from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling, with_images
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
 from openvlt.records.example import MOST_DECIMALS, PLACEHOLDER, AnswerType, Example, Image, NewImage, Rejected
@@ -15,9 +15,11 @@ __all__ = [
     "PLACEHOLDER",
     "AnswerType",
     "BenchResult",
+    "Budget",
     "Cause",
     "Claim",
     "Completion",
+    "Estimate",
     "Example",
     "FinishReason",
     "Format",
@@ -35,6 +37,7 @@ __all__ = [
     "Row",
     "Run",
     "RunStatus",
+    "Sampled",
     "Sampling",
     "Score",
     "StageRecord",

@@ -18,12 +18,17 @@ class Rate:
     """How many questions are correct.
 
     Attributes:
-        accuracy: correct answers over n; None if too many questions are undecided for one number.
-        correct: number of correct answers.
+        accuracy: correct answers over n, of several samples their mean (avg@k); None if too many questions are
+            undecided for one number.
+        correct: number of correct answers, of all samples.
         n: all questions, those without a reply or a verdict included.
-        ci95: 95 % interval: Wilson, or a cluster bootstrap where questions share an image or a problem.
+        ci95: 95 % interval over questions and their samples: Wilson, or a cluster bootstrap where questions share an
+            image or a problem.
         bounds: lowest and highest accuracy, if all undecided questions were wrong or right.
         undecided: questions without a verdict: no reply, a failed verifier, or an unreadable gold answer.
+        mean: of the scores of all that is decided, where the verifier gives fractional ones; None where it gives none,
+            or where too many are undecided.
+        mean95: the 95 % interval of `mean`.
     """
 
     accuracy: float | None
@@ -32,6 +37,33 @@ class Rate:
     ci95: tuple[float, float]
     bounds: tuple[float, float]
     undecided: int = 0
+    mean: float | None = None
+    mean95: tuple[float, float] | None = None
+
+
+class Estimate(NamedTuple):
+    """A mean over questions with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """What several responses to each question tell.
+
+    Attributes:
+        k: samples of the question that has fewest.
+        samples95: 95 % interval of the accuracy if these same questions are sampled again.
+        pass_at: number of samples, 1, 2, 4 ... k, to the chance that one of so many is right (unbiased).
+        majority: accuracy of the answer that most samples give, equal by the verifier; of a tie, its share.
+    """
+
+    k: int
+    samples95: tuple[float, float]
+    pass_at: Mapping[int, Estimate]
+    majority: Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +74,13 @@ class Score(Rate):
         breakdown: metadata key to value to its rate; a question counts once for each of its values.
         figures: further figures of the benchmark; lower bounds where questions are undecided.
         tiers: number of verdicts by the step of the verifier that decided.
+        sampled: None if each question has one response.
     """
 
     breakdown: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
     tiers: Mapping[str, int] = field(default_factory=dict)
+    sampled: Sampled | None = None
 
 
 class Paired(NamedTuple):
@@ -69,7 +103,11 @@ class UsedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedModel:
-    """The source of the responses: a model, a baseline (only an id), or a file of responses (only its name)."""
+    """The source of the responses: a model, a baseline (only an id), or a file of responses (only its name).
+
+    Attributes:
+        backend_options: those that can change a response and are not the default.
+    """
 
     id: str = ""
     responses: str = ""
@@ -80,6 +118,7 @@ class UsedModel:
     dtype: str = ""
     pixels: tuple[int, int] | None = None
     context: int | None = None
+    backend_options: Mapping[str, Any] = field(default_factory=dict, metadata={"added": True})
 
     @property
     def name(self) -> str:
@@ -88,11 +127,18 @@ class UsedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedPrompt:
-    """The prompt; `digest` is that of the messages sent, ``unknown`` for responses made elsewhere."""
+    """The prompt; `digest` is that of the messages sent, ``unknown`` for responses made elsewhere.
+
+    Attributes:
+        system: what the user put in place of the benchmark's system text; None if that was kept.
+        suffix: what the user added to the benchmark's words.
+    """
 
     asked: AskedAs = "unknown"
     digest: str = "unknown"
     format: Format = field(default_factory=Format)
+    system: str | None = field(default=None, metadata={"added": True})
+    suffix: str = field(default="", metadata={"added": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +168,7 @@ class Protocol:
         extraction: how answers were extracted: by the reading ``tag``, ``phrase``, ``anywhere`` or ``whole``, by a
             ``judge``, or ``stored`` with the responses.
         decoding: None for responses made elsewhere.
+        draws: samples of each question by seed, if they were drawn with several.
         scoring: verifier by scoring, except scorings of a judge.
         judge: None if rules decided.
     """
@@ -134,6 +181,19 @@ class Protocol:
     extraction: str
     scoring: Mapping[str, UsedVerifier]
     judge: UsedJudge | None = None
+    draws: Mapping[int, int] = field(default_factory=dict, metadata={"added": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The headline accuracy at a limit of tokens, from the same responses as at the largest."""
+
+    max_tokens: int
+    accuracy: float | None
+    ci95: tuple[float, float]
+    mean_tokens: float
+    truncated: int
+    unparsed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +219,7 @@ class BenchResult:
         notes: what a reader of the score should know.
         about: facts about the data: licence, note, contamination.
         releases: of openvlt and of each plugin that was used, by distribution.
+        budgets: the accuracy at each limit of tokens, this one included, in order; empty if there was one limit.
     """
 
     benchmark: str
@@ -181,6 +242,7 @@ class BenchResult:
     notes: tuple[str, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
+    budgets: tuple[Budget, ...] = ()
 
     @property
     def score(self) -> Score:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Le
 
 from openvlt.records.example import PLACEHOLDER, Image
 
@@ -48,19 +48,25 @@ class Sampling:
         top_p: nucleus mass.
         top_k: 0 is off.
         max_tokens: new tokens at most.
-        repetition_penalty: 1.0 is off.
+        repetition_penalty: divides the positive logits of tokens in prompt and reply; 1.0 is off.
         stop: strings that end a reply and are not part of it.
         seed: base of the seeds; each sample's own seed also depends on its prompt and index.
+        presence_penalty: subtracted from the logits of tokens in the reply; 0 is off, the range that of OpenAI's API.
+        cuts: numbers of tokens at which the text of a longer reply is wanted, too.
+        extra_body: further fields of a request to an endpoint.
     """
 
-    n: int = 1
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    max_tokens: int = 2048
-    repetition_penalty: float = 1.0
+    n: Annotated[int, Ge(1)] = 1
+    temperature: Annotated[float, Ge(0)] = 0.0
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0
+    top_k: Annotated[int, Ge(0)] = 0
+    max_tokens: Annotated[int, Ge(1)] = 2048
+    repetition_penalty: Annotated[float, Gt(0)] = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
+    presence_penalty: Annotated[float, Ge(-2), Le(2)] = field(default=0.0, metadata={"added": True})
+    cuts: tuple[int, ...] = field(default=(), metadata={"added": True})
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False, metadata={"added": True})
 
 
 Part: TypeAlias = str | Image
@@ -106,9 +112,11 @@ class Completion:
         finish_reason: ``length`` if the token limit cut it.
         prompt_tokens: tokens of the prompt, images included, 0 where unknown.
         completion_tokens: tokens of the reply.
+        cuts: its text after so many tokens, for those of the sampling's `cuts` that it is longer than.
     """
 
     text: str
     finish_reason: FinishReason = "stop"
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cuts: Mapping[int, str] = field(default_factory=dict, hash=False)

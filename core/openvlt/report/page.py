@@ -11,6 +11,7 @@ from itertools import islice
 from openvlt import terminal
 from openvlt.errors import DataError
 from openvlt.records import BenchResult, Image, Judged, Row, Run, StageRecord
+from openvlt.report.curve import curve
 from openvlt.report.results import gains, notes, tables, warnings
 from openvlt.store import Home, ImageStore, StageFolder
 
@@ -64,7 +65,7 @@ def _scores(results: Sequence[BenchResult]) -> str:
         for table in tables(results)
     )
     lines = "".join(f"<p>{escape(line)}</p>" for line in [*gains(results), *warnings(results), *notes(results)])
-    return f"<h2>Scores</h2>{shown}{lines}"
+    return f"<h2>Scores</h2>{shown}{''.join(map(curve, results))}{lines}"
 
 
 def _stages(stages: Sequence[StageRecord]) -> str:

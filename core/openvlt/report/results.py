@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from openvlt.records import BenchResult, Rate, Score
+from openvlt.records import BenchResult, Rate, Sampled, Score
 from openvlt.report.table import Table
 
 
@@ -67,19 +67,31 @@ def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Ta
     scores = [(result, name, score) for result in results for name, score in result.scores.items()]
     several = any(len(result.scores) > 1 for result in results)
     columns = ("model", "scoring") if several else ("model",)
-    figures = ("accuracy", "95 %", "unparsed", "tokens", "seconds")
+    means = ("mean", "95 %") if any(score.mean95 for _, _, score in scores) else ()
+    figures = ("accuracy", "95 %", *means, "unparsed", "tokens", "seconds")
+    labels = [(result.stage, name) if several else (result.stage,) for result, name, _ in scores]
     rows = [
-        (result.stage, *([name] if several else []), *_figures(result, score, first=name == result.headline))
-        for result, name, score in scores
+        (*label, *_figures(result, score, first=name == result.headline, means=bool(means)))
+        for label, (result, name, score) in zip(labels, scores, strict=True)
     ]
     yield Table((*columns, *figures), rows, f"{benchmark}, {results[0].n:,} questions", len(columns))
+    sampled = [(label, score.sampled) for label, (_, _, score) in zip(labels, scores, strict=True) if score.sampled]
+    if sampled:
+        counts = sorted({count for _, each in sampled for count in each.pass_at})
+        heads = ("samples", "same questions", "majority", "95 %", *(f"pass@{count}" for count in counts if count > 1))
+        yield Table(
+            (*columns, *heads), [(*label, *_samples(each, counts)) for label, each in sampled], "", len(columns)
+        )
+    for result in results:
+        if result.budgets:
+            yield _curve(result)
     names = [_column(result, name, several, alone=len(results) == 1) for result, name, _ in scores]
     for key in dict.fromkeys(key for _, _, score in scores for key in score.breakdown):
         rates = [score.breakdown.get(key, {}) for _, _, score in scores]
         values = sorted({value for of_score in rates for value in of_score})
         lines = [
             (value, str(max(of[value].n for of in rates if value in of)),
-             *(accuracy(of[value]) if value in of else "" for of in rates))
+             *(_of_category(of[value]) if value in of else "" for of in rates))
             for value in values
         ]  # fmt: skip
         yield Table((key, "n", *names), lines, labels=2)
@@ -89,12 +101,46 @@ def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Ta
         yield Table(("figure", *names), lines, labels=1)
 
 
-def _figures(result: BenchResult, score: Score, *, first: bool) -> tuple[str, ...]:
-    low, high = score.ci95
-    found = (accuracy(score), f"{percent(low)} - {percent(high)}")
+def _of_category(rate: Rate) -> str:
+    return accuracy(rate) if rate.mean is None else f"{accuracy(rate)} (mean {percent(rate.mean)})"
+
+
+def _curve(result: BenchResult) -> Table:
+    """The accuracy at each limit of tokens."""
+    rows = [
+        (f"{each.max_tokens:,}", "" if each.accuracy is None else percent(each.accuracy), span(*each.ci95),
+         f"{each.mean_tokens:,.1f}", percent(each.truncated / _responses(result)),
+         percent(each.unparsed / _responses(result)))
+        for each in result.budgets
+    ]  # fmt: skip
+    names = ("budget", "accuracy", "95 %", "tokens", "cut", "unparsed")
+    return Table(names, rows, f"{result.benchmark}, {result.stage} by budget", 1)
+
+
+def _responses(result: BenchResult) -> int:
+    """How many responses a result is about."""
+    return max(result.n, 1) * (result.score.sampled.k if result.score.sampled else 1)
+
+
+def _samples(sampled: Sampled, counts: Sequence[int]) -> tuple[str, ...]:
+    pass_at = [sampled.pass_at.get(count) for count in counts if count > 1]
+    return (
+        str(sampled.k), span(*sampled.samples95), percent(sampled.majority.value),
+        span(sampled.majority.low, sampled.majority.high), *(percent(each.value) if each else "" for each in pass_at),
+    )  # fmt: skip
+
+
+def span(low: float, high: float) -> str:
+    return f"{percent(low)} - {percent(high)}"
+
+
+def _figures(result: BenchResult, score: Score, *, first: bool, means: bool) -> tuple[str, ...]:
+    found: tuple[str, ...] = (accuracy(score), span(*score.ci95))
+    if means:
+        found += (percent(score.mean), span(*score.mean95)) if score.mean is not None and score.mean95 else ("", "")
     if not first:
         return (*found, "", "", "")
-    unparsed = percent(result.unparsed / max(result.n, 1))
+    unparsed = percent(result.unparsed / _responses(result))
     return (*found, unparsed, f"{result.mean_tokens:.1f}", f"{result.seconds:.1f}")
 
 

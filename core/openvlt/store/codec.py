@@ -49,7 +49,10 @@ def decode(record_type: type[T], line: bytes | str) -> T:
 
 
 def digest(*values: Any) -> str:
-    """The sha256 (hex) of JSON values or records; equal values have equal digests in every process."""
+    """The sha256 (hex) of JSON values or records; equal values have equal digests in every process.
+
+    A field with ``added`` in its metadata is younger than stored digests of its record, and counts only if it is set.
+    """
     return hashlib.sha256(_CANONICAL.encode(values).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -62,7 +65,11 @@ def _plain(value: Any) -> Any:
     # One level is enough: the encoder calls this again for what is nested.
     fields = getattr(value, "__dataclass_fields__", None)
     if fields is not None:
-        return {name: getattr(value, name) for name in fields}
+        return {
+            name: found
+            for name, each in fields.items()
+            if (found := getattr(value, name)) or "added" not in each.metadata
+        }
     return _adapter(type(value)).dump_python(value, mode="json")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch.nn.functional import pad
 
-from openvlt import Sampling, choose_tokens, penalise_repetition
+from openvlt import Sampling, choose_tokens, penalise_presence, penalise_repetition
 from openvlt_plugins.hf.attention import KeyValues
 from openvlt_plugins.hf.prompts import Prompt
 
@@ -49,6 +49,7 @@ class Batch:
         positions: rotary position of each row's last token, (..., rows, 1).
         logits: for each row's next token, (rows, vocabulary) in float32.
         seen: marks the tokens of each prompt and reply, (rows, vocabulary); None without a repetition penalty.
+        written: marks those of each reply; None without a presence penalty.
     """
 
     samples: list[Sample]
@@ -57,16 +58,20 @@ class Batch:
     positions: torch.Tensor
     logits: torch.Tensor
     seen: torch.Tensor | None
+    written: torch.Tensor | None
 
     def choose(self, sampling: Sampling) -> torch.Tensor:
         """The next token of each row, (rows,); meaningless for a finished row."""
         logits = self.logits
         if self.seen is not None:
             logits = penalise_repetition(logits, self.seen, sampling.repetition_penalty)
+        if self.written is not None:
+            logits = penalise_presence(logits, self.written, sampling.presence_penalty)
         draws = [each.draws[-1 if each.finished else len(each.tokens)] for each in self.samples]
         tokens = choose_tokens(logits, sampling, torch.stack(draws).to(logits.device))
-        if self.seen is not None:
-            self.seen.scatter_(1, tokens.unsqueeze(1), True)
+        for marks in (self.seen, self.written):
+            if marks is not None:
+                marks.scatter_(1, tokens.unsqueeze(1), True)
         return tokens
 
     def keep(self, rows: torch.Tensor) -> None:
@@ -75,6 +80,7 @@ class Batch:
         self.cache.select(rows)
         self.mask, self.positions, self.logits = self.mask[rows], self.positions[..., rows, :], self.logits[rows]
         self.seen = self.seen[rows] if self.seen is not None else None
+        self.written = self.written[rows] if self.written is not None else None
 
     def replace(self, rows: torch.Tensor, other: Batch) -> None:
         """Replace `rows` by the rows of `other`, then drop leading positions that no row uses any more."""
@@ -86,8 +92,9 @@ class Batch:
         self.mask[rows] = pad(other.mask, (max(-missing, 0), 0))
         self.positions[..., rows, :] = other.positions
         self.logits[rows] = other.logits
-        if self.seen is not None and other.seen is not None:
-            self.seen[rows] = other.seen
+        for marks, new in ((self.seen, other.seen), (self.written, other.written)):
+            if marks is not None and new is not None:
+                marks[rows] = new
         unused = int(self.mask.any(0).int().argmax())
         self.cache.drop(unused)
         self.mask = self.mask[:, unused:]

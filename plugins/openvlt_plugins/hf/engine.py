@@ -53,7 +53,7 @@ class HfEngine:
         with torch.inference_mode():
             shared = self._share(list(prompts.values()))
             self._decode(deque(samples), sampling, shared)
-        completions = {(sample.request, sample.index): self._completion(sample) for sample in samples}
+        completions = {(sample.request, sample.index): self._completion(sample, sampling.cuts) for sample in samples}
         for number in prompts:
             responses[number] = [completions[number, index] for index in requests[number].samples]
         return responses
@@ -140,6 +140,7 @@ class HfEngine:
             positions=positions[..., rows, -1:],
             logits=logits,
             seen=_seen(samples, logits) if sampling.repetition_penalty != 1 else None,
+            written=torch.zeros_like(logits, dtype=torch.bool) if sampling.presence_penalty else None,
         )
 
     def _advance(self, batch: Batch, tokens: torch.Tensor) -> None:
@@ -185,15 +186,19 @@ class HfEngine:
         text: str = self.loaded.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
-    def _completion(self, sample: Sample) -> Completion:
+    def _completion(self, sample: Sample, cuts: Sequence[int]) -> Completion:
         tokens = sample.tokens[:-1] if sample.tokens[-1] in self.loaded.eos else sample.tokens
         return Completion(
-            # An incomplete character at the end is dropped, as in vLLM.
-            text=self._text(tokens).rstrip("\ufffd") if sample.text is None else sample.text,
+            text=self._whole(tokens) if sample.text is None else sample.text,
             finish_reason="length" if sample.finished == "length" else "stop",
             prompt_tokens=len(sample.prompt.ids),
             completion_tokens=len(sample.tokens),
+            cuts={cut: self._whole(sample.tokens[:cut]) for cut in cuts if cut < len(sample.tokens)},
         )
+
+    def _whole(self, tokens: Sequence[int]) -> str:
+        """The text without an incomplete character at its end, which vLLM drops, too."""
+        return self._text(tokens).rstrip("\ufffd")
 
 
 def _take(waiting: deque[Sample], count: int) -> list[Sample]:

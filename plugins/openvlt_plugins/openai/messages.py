@@ -42,8 +42,11 @@ def make_body(messages: Sequence[Message], model: Model, sampling: Sampling, enc
         "top_k": sampling.top_k or -1,
         "repetition_penalty": sampling.repetition_penalty,
     }
+    if sampling.presence_penalty:  # some endpoints refuse the field
+        fields["presence_penalty"] = sampling.presence_penalty
     if sampling.stop:
         fields["stop"] = list(sampling.stop)
+    fields |= {name: value for name, value in sampling.extra_body.items() if name not in fields}
     return Body(json.dumps(turns), fields)
 
 

@@ -15,13 +15,13 @@ from vllm import SamplingParams
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
-from openvlt import Sampling, choose_tokens, penalise_repetition, uniform_draws
+from openvlt import Sampling, choose_tokens, penalise_presence, penalise_repetition, uniform_draws
 
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
 
 _ROWS = 64  # rows sampled at a time, few enough to stay in the CPU's cache
-_FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "seed")
+_FIELDS = ("temperature", "top_p", "top_k", "repetition_penalty", "presence_penalty", "seed")
 
 
 def drawn(parameters: SamplingParams, key: str, sample: int, sampling: Sampling) -> SamplingParams:
@@ -75,7 +75,9 @@ class Draws(LogitsProcessor):  # type: ignore[misc]
     def _choose(self, logits: torch.Tensor, sampling: Sampling, indices: list[int]) -> None:
         rows, scores = [self._rows[index] for index in indices], logits[indices]
         if sampling.repetition_penalty != 1:
-            scores = penalise_repetition(scores, _seen(rows, scores), sampling.repetition_penalty)
+            scores = penalise_repetition(scores, _marked(rows, scores, prompts=True), sampling.repetition_penalty)
+        if sampling.presence_penalty:
+            scores = penalise_presence(scores, _marked(rows, scores, prompts=False), sampling.presence_penalty)
         tokens = choose_tokens(scores, sampling, torch.stack([row.draws[len(row.written)] for row in rows]))
         logits[indices, tokens] = float("inf")
 
@@ -89,9 +91,9 @@ def _row(parameters: SamplingParams, prompt: Sequence[int] | None, written: Sequ
     return _Row(sampling, draws, prompt or (), written)
 
 
-def _seen(rows: Sequence[_Row], logits: torch.Tensor) -> torch.Tensor:
-    """Marks the tokens of each prompt and reply, (rows, vocabulary)."""
-    seen = torch.zeros_like(logits, dtype=torch.bool)
+def _marked(rows: Sequence[_Row], logits: torch.Tensor, *, prompts: bool) -> torch.Tensor:
+    """Marks the tokens of each reply, and with `prompts` those of its prompt, (rows, vocabulary)."""
+    marks = torch.zeros_like(logits, dtype=torch.bool)
     for index, row in enumerate(rows):
-        seen[index, [*row.prompt, *row.written]] = True
-    return seen
+        marks[index, [*(row.prompt if prompts else ()), *row.written]] = True
+    return marks

@@ -70,7 +70,7 @@ class VllmEngine:
         outputs = self.llm.wait_for_completion(use_tqdm=False) if waiting else []
         completions: list[dict[int, Completion]] = [{} for _ in requests]
         for (number, run), output in zip(waiting, outputs, strict=True):
-            completions[number].update(zip(run, _completions(output), strict=True))
+            completions[number].update(zip(run, self._completions(output, sampling.cuts), strict=True))
         return [
             Rejected(id=request.key, reason=refused[number])
             if number in refused
@@ -119,10 +119,30 @@ class VllmEngine:
             top_k=sampling.top_k,
             max_tokens=sampling.max_tokens,
             repetition_penalty=sampling.repetition_penalty,
+            presence_penalty=sampling.presence_penalty,
             stop=list(sampling.stop),
             seed=(int.from_bytes(digest[:6]) + run[0]) if sampling.temperature else None,
             logit_bias=self._suppressed or None,
         )
+
+    def _completions(self, output: RequestOutput, cuts: Sequence[int]) -> list[Completion]:
+        decode = self.llm.get_tokenizer().decode
+        return [
+            Completion(
+                text=sample.text,
+                finish_reason="length" if sample.finish_reason == "length" else "stop",
+                prompt_tokens=len(output.prompt_token_ids or ()),
+                completion_tokens=len(sample.token_ids),
+                cuts={
+                    cut: decode(
+                        sample.token_ids[:cut], skip_special_tokens=True, clean_up_tokenization_spaces=False
+                    ).rstrip("\ufffd")
+                    for cut in cuts
+                    if cut < len(sample.token_ids)
+                },
+            )
+            for sample in sorted(output.outputs, key=lambda sample: sample.index)
+        ]
 
     def _drawn(self, sampling: Sampling) -> bool:
         return self._draws and sampling.temperature > 0
@@ -151,15 +171,3 @@ def _consecutive(samples: Sequence[int]) -> Iterator[tuple[int, ...]]:
         if end == len(samples) or samples[end] != samples[end - 1] + 1:
             yield tuple(samples[start:end])
             start = end
-
-
-def _completions(output: RequestOutput) -> list[Completion]:
-    return [
-        Completion(
-            text=sample.text,
-            finish_reason="length" if sample.finish_reason == "length" else "stop",
-            prompt_tokens=len(output.prompt_token_ids or ()),
-            completion_tokens=len(sample.token_ids),
-        )
-        for sample in sorted(output.outputs, key=lambda sample: sample.index)
-    ]
