@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from openvlt.bench.responses import read_responses
-from openvlt.errors import DataError
+from openvlt.bench import replies
+from openvlt.errors import DataError, Reject
 from openvlt.records import Rejected, Trace
 
 
@@ -20,6 +20,15 @@ def lines(path: Path, *rows: dict[str, Any]) -> Path:
 
 def raw(text: str, answer: str | None = None, **rest: Any) -> Trace:
     return Trace(think="", answer=answer, raw=text, **rest)
+
+
+def read_responses(path: Path, columns: dict[str, str] | None = None) -> dict[str, list[Trace | Rejected]]:
+    """The responses to each question, by id."""
+    found: dict[str, list[Trace | Rejected]] = {}
+    for row in replies.read_responses(path, columns)[1]:
+        for reply in row.replies:
+            found.setdefault(row.id, []).append(reply)
+    return found
 
 
 def test_our_own_lines(tmp_path: Path) -> None:
@@ -77,7 +86,8 @@ def test_vlmevalkit_tables(tmp_path: Path) -> None:
     [
         [{"id": 1, "response": "x"}, {"id": "2", "response": "z"}, {"id": "1", "response": "y"}],
         [{"id": 1, "response": ["x", "y"]}, {"id": 2, "response": ["z"]}],
-        [{"example": {"id": "1"}, "judged": [{"trace": {"raw": "x"}}, {"trace": {"raw": "y"}}]}, {"id": 2, "response": "z"}],
+        [{"example": {"id": "1"}, "judged": [{"trace": {"raw": "x"}}, {"trace": {"raw": "y"}}]},
+         {"example": {"id": "2"}, "traces": [{"raw": "z"}]}],
     ],
     ids=["an id twice", "lists", "our own rows"],
 )  # fmt: skip
@@ -100,10 +110,6 @@ def test_what_other_tools_could_not_get_is_failed_and_not_wrong(tmp_path: Path) 
     [
         pytest.param('{"id": 1, "response": "x"}\n{"id": 2, "resp', r"a\.jsonl:2: this line is not JSON", id="broken"),
         pytest.param('{"id": 1, "response": "x"}\n[1]', r"a\.jsonl:2: this line is not a JSON object", id="no object"),
-        pytest.param('{"response": "x"}', "row 1 has no id", id="no id"),
-        pytest.param('{"id": 1, "response": [{"text": "x"}]}', "row 1: its response is a list with a dict", id="parts"),
-        pytest.param('{"id": 1, "text": "x"}', "has no responses; the keys of its last row are id, text", id="keys"),
-        pytest.param("", "has no responses", id="empty"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, content: str, said: str) -> None:
@@ -123,3 +129,35 @@ def test_a_duplicate_key_of_one_object_is_an_error(tmp_path: Path) -> None:
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         read_responses(tmp_path / "none.jsonl")
+
+
+PARTS = [{"type": "text", "text": "so "}, {"type": "reasoning", "reasoning": "1?"}, {"type": "text", "text": "3"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (None, []),
+        ([], []),
+        ("x", ["x"]),
+        (12, ["12"]),
+        (12.0, ["12"]),
+        (["x", None, "y"], ["x", "y"]),
+        ([["x"], ["y"]], ["x", "y"]),
+        (PARTS, ["so 3"]),
+        ([PARTS], ["so 3"]),
+        ({"text": "x"}, ["x"]),
+        ({"error": {"message": "429"}}, "the file has an error for a response: 429"),
+        ({"role": "assistant", "content": "x"}, "the response is an object with the keys content, role, not a text"),
+        ([{"type": "image", "image": "x"}], "the response is an object with the keys image, type, not a text"),
+        ([1.5, False], "the response is a list with a float, not a text"),
+        (["x", {"text": "y"}], "the response is a list with a dict, not a text"),
+    ],
+)
+def test_only_texts_are_responses(value: Any, texts: list[str] | str) -> None:
+    """Samples and parts are told apart, and nothing else becomes a text."""
+    if isinstance(texts, list):
+        assert replies.texts_of(value) == texts
+    else:
+        with pytest.raises(Reject, match=texts):
+            replies.texts_of(value)

@@ -79,13 +79,16 @@ def traces_of(row: Row) -> tuple[Trace, ...]:
     return row.traces or tuple(judged.trace for judged in row.judged)
 
 
-def questions(workspace: Workspace, definition: Definition, *, images: bool = True) -> Questions:
+def questions(
+    workspace: Workspace, definition: Definition, *, images: bool = True, repeated: bool = False
+) -> Questions:
     """Load the questions of a benchmark (stage ``load-NAME``).
 
     Args:
         workspace: stores the images.
         definition: the benchmark, which chooses the questions.
         images: False to read no images, where no model is asked.
+        repeated: True if the data is a file of responses, in which a question stands once for each sample.
 
     Raises:
         DataError: there is no data, its columns are not the benchmark's, an id is a duplicate, or no question can be
@@ -94,9 +97,9 @@ def questions(workspace: Workspace, definition: Definition, *, images: bool = Tr
     benchmark, limit = definition.benchmark.component, definition.limit
     with definition.reading_data():
         revision = benchmark.source.revision()
-    made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images)
+    made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images, *(("repeated",) * repeated))
     step = Step("load", f"load-{definition.name}", 0, made_of)
-    made = write_stage(workspace, step, lambda: _rows(workspace, definition, images), definition.size)
+    made = write_stage(workspace, step, lambda: _rows(workspace, definition, images, repeated), definition.size)
     unreadable = {each.id: each.reason for each in made.folder.rejected()}
     if len(unreadable) == made.record.out:
         reason = next(iter(unreadable.values()), "the data has no rows")
@@ -108,11 +111,11 @@ def questions(workspace: Workspace, definition: Definition, *, images: bool = Tr
     return Questions(made, tuple(id for id, *_ in content), unreadable, data)
 
 
-def _rows(workspace: Workspace, definition: Definition, images: bool) -> Iterator[Row | Rejected]:
+def _rows(workspace: Workspace, definition: Definition, images: bool, repeated: bool) -> Iterator[Row | Rejected]:
     """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
     broken: list[Rejected] = []
     name = definition.benchmark.entry.name
-    for example in islice(_chosen(definition, broken), definition.limit):
+    for example in islice(_chosen(definition, broken, repeated), definition.limit):
         try:
             stored = _checked_images(workspace, example, images)
         except Reject as reject:
@@ -125,21 +128,23 @@ def _rows(workspace: Workspace, definition: Definition, images: bool) -> Iterato
     workspace.images.sync()
 
 
-def _chosen(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
+def _chosen(definition: Definition, broken: list[Rejected], repeated: bool) -> Iterator[Example]:
     """Yield the rows that the benchmark chooses."""
     with definition.benchmark.guarded():
-        for example in definition.benchmark.component.choose(_read(definition, broken)):
+        for example in definition.benchmark.component.choose(_read(definition, broken, repeated)):
             if not isinstance(example, Example):
                 raise TypeError(f"it chose {type(example).__name__}, which is no question")
             yield example
 
 
-def _read(definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
+def _read(definition: Definition, broken: list[Rejected], repeated: bool) -> Iterator[Example]:
     """Yield the readable rows of the data, and add the others to `broken`."""
     benchmark = definition.benchmark.component
     seen: set[str] = set()
     with definition.reading_data():
         for item in accepted(benchmark.source.examples(benchmark.split), definition.benchmark.entry.name):
+            if item.id in seen and repeated:
+                continue
             if item.id in seen:
                 raise DataError(f"The id '{item.id}' is a duplicate in the data.", "Remove one of the two rows.")
             seen.add(item.id)

@@ -1,4 +1,4 @@
-"""Rows of local files as mappings from column to value: JSON Lines, JSON, Parquet, TSV, CSV or Excel.
+"""Rows of local files as mappings from column to value: JSON Lines, JSON, Parquet, TSV, CSV, Excel and logs.
 
 Rows are read one at a time, so that a file may be larger than the memory.
 """
@@ -22,6 +22,7 @@ from openvlt.records import Rejected
 from openvlt.tables.excel import excel_rows
 from openvlt.tables.json_stream import json_elements, vqa_subtype
 from openvlt.tables.limits import MAX_EXPANSION, MAX_ROW
+from openvlt.tables.logs import eval_rows, generation_rows
 from openvlt.tables.pictures import class_rows, is_class_folder, tar_rows
 from openvlt.tables.reading import belongs, open_table
 
@@ -188,7 +189,8 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 def _json(path: Path) -> _Numbered:
     """A list of rows, or an object of rows (or of single values) by id, which becomes the column ``id``.
 
-    The rows of VQAv2's files get their header's ``data_subtype``, which names the images.
+    Of a log of inspect_ai or lmms-eval, an object with much else, they are the list of samples. The rows of VQAv2's
+    files get their header's ``data_subtype``, which names the images.
     """
     with _text(path) as file:
         subtype = vqa_subtype(file)
@@ -286,6 +288,8 @@ _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".xlsx": excel_rows,
     ".arrow": _arrow,
     ".tar": tar_rows,
+    ".eval": eval_rows,
+    ".log": generation_rows,
 }
 
 TABLE_SUFFIXES = tuple(_READERS)
