@@ -288,7 +288,11 @@ def test_empty_cells_and_values_that_are_no_text(on_data: Bench, tmp_path: Path)
 
 @pytest.mark.parametrize("golds", ["of the data", "of the file"])
 def test_repeated_ids_are_samples(bench: Bench, on_data: Bench, tmp_path: Path, golds: str) -> None:
-    rows = [{**row, "options": str(row["options"]), "response": each} for row, said in zip(DATA, SAID, strict=True) for each in (said, "?")]
+    rows = [
+        {**row, "options": str(row["options"]), "response": each}
+        for row, said in zip(DATA, SAID, strict=True)
+        for each in (said, "?")
+    ]
     path = as_lines("a.jsonl", rows)(tmp_path)
     told = on_data(path) if golds == "of the data" else bench("mathvision", "--responses", path)
     assert told["n"] == 3 and told["scores"]["strict"]["sampled"]["k"] == 2
@@ -297,7 +301,9 @@ def test_repeated_ids_are_samples(bench: Bench, on_data: Bench, tmp_path: Path, 
 
 
 def test_epochs_are_samples_in_order(on_data: Bench, tmp_path: Path) -> None:
-    second = [{**sample, "epoch": 2, "error": {"message": "it broke", "traceback": "..."}} for sample in inspect_samples()]
+    second = [
+        {**sample, "epoch": 2, "error": {"message": "it broke", "traceback": "..."}} for sample in inspect_samples()
+    ]
     told = on_data(as_json("log.json", {"version": 2, "samples": second[:1] + inspect_samples()})(tmp_path))
     assert told["failed"] == {"4": "the file has an error for a response: it broke"}
     assert told["scores"]["strict"]["undecided"] == 1

@@ -39,6 +39,7 @@ class Layout:
         refusal: what an endpoint put in the place of a text that it refused to give.
         spelled: answer by code.
         blank: True if an empty text is no response.
+        shown: what the rows of a file are and where things stand in them, in messages.
     """
 
     name: str
@@ -59,12 +60,7 @@ class Layout:
     refusal: str = ""
     spelled: Mapping[str, str] = field(default_factory=dict)
     blank: bool = False
-
-    def __str__(self) -> str:
-        used = {"id": self.id or self.position, "response": self.response, "question": self.question}
-        if self.each:
-            used["response"] = f"{self.each}.*.{self.response}"
-        return f"{self.name} ({', '.join(f'{name}: {path}' for name, path in used.items() if path)})"
+    shown: str = ""
 
 
 PLAIN = Layout(
@@ -221,10 +217,20 @@ def recognise(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | No
     """
 
     def found(path: str) -> bool:
-        return any(reach(row, path) is not None for row in rows)
+        return path != "" and any(reach(row, path) is not None for row in rows)
 
     layout = next(each for each in LAYOUTS if all(map(found, each.marks)))
-    return replace(layout, **columns, name=f"{layout.name}, with --columns") if columns else layout  # type: ignore[arg-type]
+    if columns:
+        layout = replace(layout, name=f"{layout.name} with --columns", **columns)  # type: ignore[arg-type]
+    paths = {
+        "id": layout.id or layout.position, "samples": layout.each, "response": layout.response,
+        "question": layout.question,
+    }  # fmt: skip
+    used = {
+        name: next(filter(found, path.split("|")), path if name == "response" else "") for name, path in paths.items()
+    }
+    shown = ", ".join(f"{name}: {path}" for name, path in used.items() if path)
+    return replace(layout, shown=f"{layout.name} ({shown})")
 
 
 def parse_columns(text: str) -> dict[str, str]:

@@ -63,15 +63,15 @@ def responses_to(
         DataError: it has none, none is for one of the questions, or it asks others.
     """
     found = _collect(definition, asked, file, columns)
-    made_of = ("responses", file_digest(file), asked.output.digest, str(found.layout))
+    made_of = ("responses", file_digest(file), asked.output.digest, found.layout)
     step = Step("bench", f"bench-{definition.name}-{file.stem}", 0, made_of)
     made = write_stage(workspace, step, lambda: _with_responses(asked, found), len(asked.ids))
     readable = dict.fromkeys(id for id in asked.ids if id not in asked.unreadable)
-    known = found.at.keys() | found.failed.keys()
+    known = dict.fromkeys([*found.at, *found.failed])
     unknown = _unknown(asked.ids, list(known), partial=asked.data.limit is not None)
     unanswered = tuple(id for id in readable if id not in known)
     counts = {found.counts[id] for id in readable if id in known} or {1}
-    notes = [f"{file.name} is read as {found.layout}"]
+    notes = [f"{file.name} is read as {found.layout.shown}"]
     if counts != {1}:
         span = " to ".join(f"{count}" for count in sorted({min(counts), max(counts)}))
         notes.append(f"there are {span} responses to a question, which are its samples")
