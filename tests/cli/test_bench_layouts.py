@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from openvlt.__main__ import run
+from openvlt.bench.matching import same_question, words_of
 
 Bench = Callable[..., Any]
 Write = Callable[[Path], Path]
@@ -265,6 +267,8 @@ def test_named_columns_replace_those_of_the_layout(on_data: Bench, tmp_path: Pat
     assert code == 4 and "row 1 has no id" not in said  # matched by its questions, which the data does not have
     code, said = on_data(path, "--columns", "ident=key")
     assert code == 2 and "ident" in said
+    code, said = on_data(path, "--columns", "id=kye")
+    assert code == 2 and "Did you mean 'key'?" in said
 
 
 def test_shifted_ids_are_refused_with_the_first_questions(on_data: Bench, tmp_path: Path) -> None:
@@ -307,3 +311,49 @@ def test_epochs_are_samples_in_order(on_data: Bench, tmp_path: Path) -> None:
     told = on_data(as_json("log.json", {"version": 2, "samples": second[:1] + inspect_samples()})(tmp_path))
     assert told["failed"] == {"4": "the file has an error for a response: it broke"}
     assert told["scores"]["strict"]["undecided"] == 1
+
+
+def test_refusals_and_errors_of_a_batch_are_not_wrong_answers(on_data: Bench, tmp_path: Path) -> None:
+    first, second, third = batch(chat)
+    first["response"]["body"]["choices"][0]["message"] = {"content": None, "refusal": "I cannot."}
+    second["response"] = {"status_code": 400, "body": {"error": {"message": "too long", "code": 400}}}
+    told = on_data(as_lines("b.jsonl", [first, second, third])(tmp_path))
+    assert told["failed"] == {
+        "4": "refused: the model declined to answer",
+        "5": "the file has an error for a response: too long",
+    }
+
+
+def test_prompts_of_several_questions_leave_them_undecided(bench: Bench, tmp_path: Path) -> None:
+    twins = [{**DATA[0], "id": str(number), "answer": answer} for number, answer in enumerate(["1", "1", "2"])]
+    data = as_lines("data.jsonl", [*twins, DATA[1]])(tmp_path)
+    rows = [{**row, "input": PROMPTS[0]} for row in VERL[:1]] + [VERL[1], {**VERL[2], "input": "another one"}]
+    rows[0]["gts"] = "1"
+    told = bench("mathvision", "--data", data, "--responses", as_lines("1.jsonl", rows)(tmp_path))
+    assert sorted(told["failed"]) == ["0", "1"] and told["unanswered"] == ["2"]
+    assert "1 responses have no id, and their question was not found in the data" in told["notes"]
+
+
+WORDS = st.text(min_size=1, max_size=40).filter(words_of)
+
+
+@given(question=WORDS, before=st.text(max_size=20), after=st.text(max_size=20))
+def test_a_prompt_around_a_question_asks_it(question: str, before: str, after: str) -> None:
+    assert same_question(question, f"{before} {question} {after}")
+    assert same_question(question, "<image 1>\n" + "\t".join(question.split()))
+
+
+@pytest.mark.parametrize(
+    ("own", "said", "same"),
+    [
+        ("How many red balls are there?", "Hint: ...\nQuestion: How many red balls are there?\nChoices: (A) 1", True),
+        ("Find $x$ in <image 1>.", "<|vision_start|><|image_pad|><|vision_end|>find x in [image_1]", True),
+        ("How many balls are there in this box of wood?", "How many balls are there in the box of wood?", True),
+        ("What is it?\nChoices:\nA:1\nB:2", "What is it?", True),
+        ("", "Answer with a letter.", True),
+        ("How many red balls are there?", "Which side is longest?", False),
+        ("Which side is longest?", "Please answer with the letter.", False),
+    ],
+)
+def test_wordings_of_a_question(own: str, said: str, same: bool) -> None:
+    assert same_question(own, said) == same

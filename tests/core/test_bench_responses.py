@@ -77,6 +77,8 @@ def test_vlmevalkit_tables(tmp_path: Path) -> None:
         book.active.append(line)
     book.save(tmp_path / "model_MathVista_MINI.xlsx")
     assert read_responses(tmp_path / "model_MathVista_MINI.xlsx") == {"1": [raw("B")]}
+    (tmp_path / "model.csv").write_text(",index,prediction\n0,1,x\n")
+    assert read_responses(tmp_path / "model.csv") == {"1": [raw("x")]}
     (tmp_path / "model.tsv").write_text('index\tprediction\n1\t"two\nlines"\n')
     assert read_responses(tmp_path / "model.tsv") == {"1": [raw("two\nlines")]}
 

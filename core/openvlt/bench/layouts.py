@@ -214,14 +214,21 @@ def recognise(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | No
         rows: its first rows.
         columns: paths by field (`FIELDS`), which replace those of the layout; an empty one means that the file does not
             have it.
+
+    Raises:
+        UsageError: a column is not in the rows.
     """
 
     def found(path: str) -> bool:
-        return path != "" and any(reach(row, path) is not None for row in rows)
+        return any(reach(row, path) is not None for row in rows)
 
     layout = next(each for each in LAYOUTS if all(map(found, each.marks)))
     if columns:
-        layout = replace(layout, name=f"{layout.name} with --columns", **columns)  # type: ignore[arg-type]
+        if missing := next((path for path in columns.values() if path and not found(path)), ""):
+            known = list(dict.fromkeys(name for row in rows for name in row))
+            raise UsageError(f"--columns names '{missing}', which the first rows do not have.", closest(missing, known))
+        each = "" if "response" in columns else layout.each
+        layout = replace(layout, name=f"{layout.name} with --columns", each=each, **columns)  # type: ignore[arg-type]
     paths = {
         "id": layout.id or layout.position, "samples": layout.each, "response": layout.response,
         "question": layout.question,
@@ -252,8 +259,8 @@ def parse_columns(text: str) -> dict[str, str]:
 
 def reach(value: Any, path: str) -> Any:
     """What stands at a path; None if that is nothing, a null, an empty list, or NaN (an empty cell of pandas)."""
-    if not path:
-        return value
+    if not path:  # not the unnamed column, where pandas writes its index
+        return None
     for alternative in path.split("|"):
         found = _walk(value, alternative.split("."))
         if not (found is None or found == [] or found != found):  # noqa: PLR0124 - only NaN is unequal to itself

@@ -46,16 +46,16 @@ class Matching:
         """
         if answered.id:
             return (answered.id,)
-        own = reach(answered.row, self._layout.row)
+        own = reach(answered.row, self._layout.row) if self._layout.row else answered.row
         if isinstance(own, Mapping):
             with self._definition.benchmark.guarded():
                 if id := self._definition.benchmark.component.source.id_of(own):
                     return (id,)
-        position = scalar(reach(answered.row, self._layout.position)) if self._layout.position else ""
+        position = scalar(reach(answered.row, self._layout.position))
         if position.isdigit():
             return self._ids[int(position) : int(position) + 1]
         if answered.question:
-            return self._asked_in(answered.question, scalar(reach(answered.row, self._layout.gold or "\0")))
+            return self._asked_in(answered.question, scalar(reach(answered.row, self._layout.gold)))
         raise DataError(
             f"{self._file}: row {answered.number} has no id; its columns are {', '.join(answered.row)}.",
             "Name the columns of the id and the response: --columns id=...,response=...",

@@ -70,9 +70,8 @@ def read_responses(path: Path, columns: Mapping[str, str] | None = None) -> tupl
 
 
 def _answered(layout: Layout, number: int, row: Mapping[str, Any]) -> Answered:
-    id = scalar(reach(row, layout.id)) if layout.id else ""
-    order = reach(row, layout.sample) if layout.sample else 0
-    question = " ".join(_words(reach(row, layout.question))) if layout.question else ""
+    id, order = scalar(reach(row, layout.id)), reach(row, layout.sample)
+    question = " ".join(_words(reach(row, layout.question)))
     replies = tuple(_replies(layout, row, id or f"row {number}"))
     return Answered(number, row, id, question, order if isinstance(order, int | float) else 0, replies)
 
@@ -84,8 +83,7 @@ def scalar(value: Any) -> str:
 
 def _replies(layout: Layout, row: Mapping[str, Any], id: str) -> Iterator[Trace | Rejected]:
     samples = reach(row, layout.each) if layout.each else [row]
-    error = reach(row, layout.error) if layout.error else None
-    if error is not None:
+    if (error := reach(row, layout.error)) is not None:
         yield Rejected(id=id, reason=f"the file has an error for a response: {_said(error)}")
         return
     samples = samples if isinstance(samples, list) else []
@@ -105,15 +103,16 @@ def _of_sample(layout: Layout, sample: Any, counted: Any) -> Iterator[Trace]:
     """
     if not isinstance(sample, Mapping):
         raise Reject(f"the response is a {type(sample).__name__}, not a text")
-    if layout.refusal and reach(sample, layout.refusal) is not None:
-        raise Reject("the endpoint refused to answer")
-    said = reach(sample, layout.response)
+    if reach(sample, layout.refusal) is not None:
+        raise Reject("refused: the model declined to answer")
+    said, finish = reach(sample, layout.response), reach(sample, layout.finish)
+    if said in (None, "") and finish == "content_filter":
+        raise Reject("refused: content filter")
     texts = [layout.spelled.get(text, text) for text in texts_of(said)]
     answer = _extraction(layout, sample, has_text=said is not None)
     if not texts and answer is not None:
         texts = [""]
     whole = len(texts) == 1
-    cut = reach(sample, layout.finish) in _CUT if layout.finish else False
     for text in texts:
         if text.startswith(FAILED):
             raise Reject("VLMEvalKit got no response")
@@ -122,7 +121,7 @@ def _of_sample(layout: Layout, sample: Any, counted: Any) -> Iterator[Trace]:
                 think="",
                 answer=answer if whole else None,
                 raw=text,
-                finish_reason="length" if cut else "stop",
+                finish_reason="length" if finish in _CUT else "stop",
                 prompt_tokens=_count(counted, "prompt_tokens|input_tokens") if whole else 0,
                 completion_tokens=_count(counted, "completion_tokens|output_tokens") if whole else 0,
             )
@@ -133,8 +132,7 @@ def _extraction(layout: Layout, sample: Mapping[str, Any], *, has_text: bool) ->
     if layout.extraction in sample and sample[layout.extraction] is None:
         return "None"  # as in MathVista's script, which converts with str() whatever the file has
     for path in (layout.extraction, "" if has_text else layout.answer):
-        found = reach(sample, path) if path else None
-        if found is not None:
+        if (found := reach(sample, path)) is not None:
             return str(found)
     return None
 

@@ -75,8 +75,8 @@ def responses_to(
     if counts != {1}:
         span = " to ".join(f"{count}" for count in sorted({min(counts), max(counts)}))
         notes.append(f"there are {span} responses to a question, which are its samples")
-    if found.lost:
-        notes.append(f"{found.lost} responses are to prompts that contain no question of the data")
+    if found.lost and asked.data.limit is None:
+        notes.append(f"{found.lost} responses have no id, and their question was not found in the data")
     if unknown:
         notes.append(f"{len(unknown)} responses are for ids the data does not have: {_first_few(unknown)}")
     if unanswered:

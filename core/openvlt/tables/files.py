@@ -48,7 +48,7 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
         return [path]
     found = path.rglob("*") if names else path.glob("*")
     files = sorted(file for file in found if is_table(file) and belongs(file, path))
-    files = [file for file in files if file.name not in _RECORDS]
+    files = [file for file in files if file.name not in _RECORDS and _suffix(file) not in _LOGS]
     files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
         if shards := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
@@ -277,6 +277,8 @@ def _separated(path: Path) -> _Numbered:
 
 _RECORDS = ("dataset_info.json", "dataset_dict.json", "state.json")
 """Files that `datasets` writes beside the rows it saves to disk."""
+_LOGS = (".eval", ".log")
+"""Formats of files that are read where they are named, but are no data of the folder that they lie in."""
 _TEXTS = (".jsonl", ".ndjson", ".json", ".tsv", ".csv")
 _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".jsonl": _json_lines,
