@@ -129,7 +129,7 @@ def _of_sample(layout: Layout, sample: Any, counted: Any) -> Iterator[Trace]:
 
 def _extraction(layout: Layout, sample: Mapping[str, Any], *, has_text: bool) -> str | None:
     """The answer that was extracted already; None if there is none."""
-    if layout.extraction in sample and sample[layout.extraction] is None:
+    if layout.extraction and layout.extraction in sample and sample[layout.extraction] is None:
         return "None"  # as in MathVista's script, which converts with str() whatever the file has
     for path in (layout.extraction, "" if has_text else layout.answer):
         if (found := reach(sample, path)) is not None:

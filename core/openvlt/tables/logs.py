@@ -64,24 +64,30 @@ def generation_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     Raises:
         DataError: it does not begin with a block.
     """
-    row: dict[str, str] = {}
+    row: dict[str, list[str]] = {}
+    number = size = 0
     with open_table(path) as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(lambda: file.readline(MAX_ROW), b""), start=1):
             text = line.decode("utf-8")
             mark = _FIELD.match(text)
             wanted = _FIELDS[len(row) % len(_FIELDS)]
             if mark is not None and mark[1] == wanted:
                 if wanted == _FIELDS[0] and row:
-                    yield number - 1, _ended(row)
-                    row = {}
-                row[wanted] = text[mark.end() :]
-            elif row:
-                row[list(row)[-1]] += text
-            elif text.strip():
+                    yield number - 1, _ended(row, size)
+                    row, size = {}, 0
+                row[wanted] = [text[mark.end() :]]
+            elif row and size <= MAX_ROW:
+                row[list(row)[-1]].append(text)
+            elif text.strip() and not row:
                 raise DataError(f"{path}:{number} is no log of generations.", "Name another file.")
+            size += len(line)
     if row:
-        yield number, _ended(row) if len(row) == len(_FIELDS) else "not a whole generation"
+        yield number, _ended(row, size)
 
 
-def _ended(row: dict[str, str]) -> dict[str, Any]:
-    return {name: text.rstrip("\n") for name, text in row.items()}
+def _ended(row: dict[str, list[str]], size: int) -> dict[str, Any] | str:
+    if size > MAX_ROW:
+        return _TOO_LONG
+    if len(row) < len(_FIELDS):
+        return "not a whole generation"
+    return {name: "".join(lines).rstrip("\n") for name, lines in row.items()}
