@@ -133,6 +133,11 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
         read_responses(tmp_path / "none.jsonl")
 
 
+def test_half_of_an_emoji_is_written_out(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "1\\ud83d", "response": "x \\ud83d"}')
+    assert read_responses(tmp_path / "a.jsonl") == {"1\\ud83d": [raw("x \\ud83d")]}
+
+
 PARTS = [{"type": "text", "text": "so "}, {"type": "reasoning", "reasoning": "1?"}, {"type": "text", "text": "3"}]
 
 

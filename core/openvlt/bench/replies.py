@@ -11,6 +11,7 @@ from typing import Any
 from openvlt.bench.layouts import Layout, reach, recognise
 from openvlt.errors import DataError, Reject
 from openvlt.records import Rejected, Trace
+from openvlt.stages.accepting import printable
 from openvlt.tables import read_rows, text_of
 
 HEAD = 32
@@ -78,7 +79,7 @@ def _answered(layout: Layout, number: int, row: Mapping[str, Any]) -> Answered:
 
 def scalar(value: Any) -> str:
     """A number or a text as text; empty for everything else, such as a list."""
-    return text_of(value) if isinstance(value, str | int | float) else ""
+    return printable(text_of(value)) if isinstance(value, str | int | float) else ""
 
 
 def _replies(layout: Layout, row: Mapping[str, Any], id: str) -> Iterator[Trace | Rejected]:
@@ -120,7 +121,7 @@ def _of_sample(layout: Layout, sample: Any, counted: Any) -> Iterator[Trace]:
             yield Trace(
                 think="",
                 answer=answer if whole else None,
-                raw=text,
+                raw=printable(text),
                 finish_reason="length" if finish in _CUT else "stop",
                 prompt_tokens=_count(counted, "prompt_tokens|input_tokens") if whole else 0,
                 completion_tokens=_count(counted, "completion_tokens|output_tokens") if whole else 0,
@@ -133,7 +134,7 @@ def _extraction(layout: Layout, sample: Mapping[str, Any], *, has_text: bool) ->
         return "None"  # as in MathVista's script, which converts with str() whatever the file has
     for path in (layout.extraction, "" if has_text else layout.answer):
         if (found := reach(sample, path)) is not None:
-            return str(found)
+            return printable(str(found))
     return None
 
 

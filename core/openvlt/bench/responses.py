@@ -40,7 +40,7 @@ def read_file(
         DataError: the file or the data cannot be read, the file asks other questions than the data, or no response is
             for a question of the data.
     """
-    read_responses(file)  # says what is wrong with the file before the data is loaded
+    read_responses(file, columns)  # says what is wrong with the file before the data is loaded
     registry, format = workspace.registry, workspace.format
     on_file = None if {"data", "split"} & spec.keys() else define_on_file(registry, spec, format, file)
     definition = on_file or define(registry, spec, format)
