@@ -317,10 +317,12 @@ def test_refusals_and_errors_of_a_batch_are_not_wrong_answers(on_data: Bench, tm
     first, second, third = batch(chat)
     first["response"]["body"]["choices"][0]["message"] = {"content": None, "refusal": "I cannot."}
     second["response"] = {"status_code": 400, "body": {"error": {"message": "too long", "code": 400}}}
+    third.update(response=None, error={"code": "batch_expired", "message": "late"})
     told = on_data(as_lines("b.jsonl", [first, second, third])(tmp_path))
     assert told["failed"] == {
         "4": "refused: the model declined to answer",
         "5": "the file has an error for a response: too long",
+        "6": "the file has an error for a response: late",
     }
 
 

@@ -84,16 +84,6 @@ LAYOUTS = (
         blank=True,
     ),
     Layout(
-        name="output of the OpenAI or vLLM batch API",
-        marks=("custom_id", "response.body.choices"),
-        id="custom_id",
-        each="response.body.choices",
-        response="message.content|text",
-        usage="response.body.usage",
-        error="error|response.body.error",
-        refusal="message.refusal",
-    ),
-    Layout(
         name="output of the OpenAI batch API (responses)",
         marks=("custom_id", "response.body.output"),
         id="custom_id",
@@ -101,6 +91,16 @@ LAYOUTS = (
         finish="response.body.incomplete_details.reason",
         usage="response.body.usage",
         error="error|response.body.error",
+    ),
+    Layout(
+        name="output of the OpenAI or vLLM batch API",
+        marks=("custom_id", "response|error"),
+        id="custom_id",
+        each="response.body.choices",
+        response="message.content|text",
+        usage="response.body.usage",
+        error="error|response.body.error",
+        refusal="message.refusal",
     ),
     Layout(
         name="samples of inspect_ai",
