@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from openvlt.bench import replies
+from openvlt.bench.layouts import LAYOUTS, Layout
 from openvlt.errors import DataError, Reject
 from openvlt.records import Rejected, Trace
+from openvlt.store import encode
 
 
 def lines(path: Path, *rows: dict[str, Any]) -> Path:
@@ -168,3 +171,46 @@ def test_only_texts_are_responses(value: Any, texts: list[str] | str) -> None:
     else:
         with pytest.raises(Reject, match=texts):
             replies.texts_of(value)
+
+
+def places(layout: Layout) -> list[str]:
+    """Every path of a layout."""
+    fields = (
+        getattr(layout, name)
+        for name in layout.__dataclass_fields__
+        if name not in ("name", "spelled", "blank", "shown")
+    )
+    return [
+        path
+        for value in fields
+        for paths in (value if isinstance(value, tuple) else (value,))
+        for path in paths.split("|")
+        if path
+    ]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["text", "type", "content", "message", "error"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@given(data=st.data(), layout=st.sampled_from(LAYOUTS))
+def test_any_value_at_any_place_is_a_response_or_a_reason(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, layout: Layout
+) -> None:
+    row: dict[str, Any] = {}
+    for path in places(layout):
+        name, _, rest = path.partition(".")
+        value = data.draw(VALUES)
+        for step in reversed(rest.split(".") if rest else []):
+            value = [value] if step == "*" else {step: value}
+        row[name] = {**row[name], **value} if isinstance(value, dict) and isinstance(row.get(name), dict) else value
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    path.write_text(json.dumps(row))
+    for answered in replies.read_responses(path)[1]:
+        assert all(isinstance(each, Trace | Rejected) and encode(each) for each in answered.replies)

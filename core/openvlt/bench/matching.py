@@ -52,7 +52,7 @@ class Matching:
                 if id := self._definition.benchmark.component.source.id_of(own):
                     return (id,)
         position = scalar(reach(answered.row, self._layout.position))
-        if position.isdigit():
+        if position.isdecimal():
             return self._ids[int(position) : int(position) + 1]
         if answered.question:
             return self._asked_in(answered.question, scalar(reach(answered.row, self._layout.gold)))
