@@ -6,6 +6,7 @@ import json
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pyarrow
 from entrance import attempt, fuzzed
@@ -40,6 +41,14 @@ def as_excel() -> bytes:
     return buffer.getvalue()
 
 
+def as_log(method: int) -> bytes:
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", method) as archive:
+        for row in ROWS:
+            archive.writestr(f"samples/{row['id']}_epoch_1.json", json.dumps(row))
+    return buffer.getvalue()
+
+
 VALID = {
     ".jsonl": ["\n".join(map(json.dumps, ROWS)).encode()],
     ".json": [json.dumps(ROWS).encode(), json.dumps({row["id"]: row for row in ROWS}, indent=1).encode()],
@@ -47,6 +56,8 @@ VALID = {
     ".csv": [TEXT.replace("\t", ",").encode(), TEXT.encode("utf-16")],
     ".parquet": [as_parquet(compression=each) for each in ("none", "snappy", "zstd", "gzip")],
     ".xlsx": [as_excel()],
+    ".eval": [as_log(method) for method in (ZIP_STORED, ZIP_DEFLATED)],
+    ".log": [b"[prompt] a\nb\n[output] c\n[ground_truth] d\n[score] 1.0\n\n" * 2],
 }
 
 

@@ -80,13 +80,16 @@ def traces_of(row: Row) -> tuple[Trace, ...]:
     return row.traces or tuple(judged.trace for judged in row.judged)
 
 
-def questions(workspace: Workspace, definition: Definition, *, images: bool = True) -> Questions:
+def questions(
+    workspace: Workspace, definition: Definition, *, images: bool = True, repeated: bool = False
+) -> Questions:
     """Load the questions of a benchmark (stage ``load-NAME``).
 
     Args:
         workspace: stores the images.
         definition: the benchmark, which chooses the questions.
         images: False to read no images, where no model is asked.
+        repeated: True if the data is a file of responses, in which a question stands once for each sample.
 
     Raises:
         DataError: there is no data, its columns are not the benchmark's, an id is a duplicate, or no question can be
@@ -95,9 +98,9 @@ def questions(workspace: Workspace, definition: Definition, *, images: bool = Tr
     benchmark, limit = definition.benchmark.component, definition.limit
     with definition.reading_data(), definition.benchmark.guarded("revision"):
         revision = check_type(benchmark.source.revision(), str, "text")
-    made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images)
+    made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images, *(("repeated",) * repeated))
     step = Step("load", f"load-{definition.name}", 0, made_of)
-    made = write_stage(workspace, step, lambda: _rows(workspace, definition, images), definition.size)
+    made = write_stage(workspace, step, lambda: _rows(workspace, definition, images, repeated), definition.size)
     unreadable = {each.id: each.reason for each in made.folder.rejected()}
     if len(unreadable) == made.record.out:
         reason = next(iter(unreadable.values()), "the data has no rows")
@@ -109,11 +112,11 @@ def questions(workspace: Workspace, definition: Definition, *, images: bool = Tr
     return Questions(made, tuple(id for id, *_ in content), unreadable, data)
 
 
-def _rows(workspace: Workspace, definition: Definition, images: bool) -> Iterator[Row | Rejected]:
+def _rows(workspace: Workspace, definition: Definition, images: bool, repeated: bool) -> Iterator[Row | Rejected]:
     """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
     broken: list[Rejected] = []
     name = definition.benchmark.entry.name
-    for example in islice(_chosen(workspace, definition, broken), definition.limit):
+    for example in islice(_chosen(workspace, definition, broken, repeated), definition.limit):
         try:
             stored = _checked_images(workspace, example, images)
         except Reject as reject:
@@ -126,9 +129,10 @@ def _rows(workspace: Workspace, definition: Definition, images: bool) -> Iterato
     workspace.images.sync()
 
 
-def _chosen(workspace: Workspace, definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
+def _chosen(workspace: Workspace, definition: Definition, broken: list[Rejected], repeated: bool) -> Iterator[Example]:
     """Yield the rows that the benchmark chooses; a question on which a choice row by row fails cannot be asked."""
-    guard, left, has_more = definition.benchmark.guarded("choose"), _read(workspace, definition, broken), True
+    guard, has_more = definition.benchmark.guarded("choose"), True
+    left = _read(workspace, definition, broken, repeated)
 
     def read() -> Iterator[Example]:
         nonlocal has_more
@@ -153,12 +157,14 @@ def _chosen(workspace: Workspace, definition: Definition, broken: list[Rejected]
         broken.append(rejected(guard.row, failed))
 
 
-def _read(workspace: Workspace, definition: Definition, broken: list[Rejected]) -> Iterator[Example]:
+def _read(workspace: Workspace, definition: Definition, broken: list[Rejected], repeated: bool) -> Iterator[Example]:
     """Yield the readable rows of the data, and add the others to `broken`."""
     benchmark = definition.benchmark.component
     seen: set[str] = set()
     with definition.reading_data():
         for item in accepted(workspace, definition.benchmark, benchmark.source, benchmark.split):
+            if item.id in seen and repeated:
+                continue
             if item.id in seen:
                 raise DataError(f"The id '{item.id}' is a duplicate in the data.", "Remove one of the two rows.")
             seen.add(item.id)

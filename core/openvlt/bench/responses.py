@@ -1,35 +1,32 @@
-"""Responses made elsewhere: our own files, those of the benchmarks' official repositories, and VLMEvalKit's tables.
-
-A row is a response if it has an id (``id``, ``pid``, ``sample_index`` or ``index``) and a text (``response`` or
-``prediction``; a bare value in an object by id), or if it is a row of one of our own runs. MathVista's result files may
-have the extracted answer (``extraction``), MathVision's the processed one (``model_answer``), our own the token counts.
-"""
+"""Responses made elsewhere: files of our own and of other tools, recognised by their columns (`layouts`)."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from tempfile import SpooledTemporaryFile
+from typing import Any
 
 from openvlt.bench.definition import Definition, define, define_on_file
+from openvlt.bench.layouts import Layout
+from openvlt.bench.matching import Matching
 from openvlt.bench.questions import Questions, Responses, questions
+from openvlt.bench.replies import read_responses
 from openvlt.errors import DataError
 from openvlt.records import Rejected, Row, Trace
 from openvlt.records.bench import UsedModel
 from openvlt.stages.workspace import Step, Workspace, write_stage
-from openvlt.store import file_digest
-from openvlt.tables import read_rows
+from openvlt.store import decode, encode, file_digest
 
-IDS = ("id", "pid", "sample_index", "index")
-TEXTS = ("response", "prediction", "value")
-Found: TypeAlias = Mapping[str, Sequence[Trace | Rejected]]
-"""The responses to each question, by id."""
-FAILED = "Failed to obtain answer via API"
-"""What VLMEvalKit writes where an endpoint failed."""
+IN_MEMORY = 64 * 2**20
+"""Bytes of responses that are kept in memory; more are in a temporary file until they are written in order."""
 
 
-def read_file(workspace: Workspace, spec: Mapping[str, Any], file: Path) -> tuple[Definition, Responses]:
+def read_file(
+    workspace: Workspace, spec: Mapping[str, Any], file: Path, columns: Mapping[str, str] | None = None
+) -> tuple[Definition, Responses]:
     """Read a file of responses, and the questions they are for.
 
     Args:
@@ -37,39 +34,49 @@ def read_file(workspace: Workspace, spec: Mapping[str, Any], file: Path) -> tupl
         spec: the benchmark. Without the keys ``data`` and ``split`` the gold answers are those of the file where it has
             any.
         file: the responses.
+        columns: paths by field, which replace those of the file's layout.
 
     Raises:
-        DataError: the file or the data cannot be read, or no response is for a question of the data.
+        DataError: the file or the data cannot be read, the file asks other questions than the data, or no response is
+            for a question of the data.
     """
-    found = read_responses(file)
+    read_responses(file, columns)  # says what is wrong with the file before the data is loaded
     registry, format = workspace.registry, workspace.format
     on_file = None if {"data", "split"} & spec.keys() else define_on_file(registry, spec, format, file)
     definition = on_file or define(registry, spec, format)
-    asked = questions(workspace, definition, images=False)
-    responses = responses_to(workspace, definition, asked, file, found)
+    asked = questions(workspace, definition, images=False, repeated=on_file is not None)
+    responses = responses_to(workspace, definition, asked, file, columns)
     notes = [f"the gold answers are those of {file.name}"] if on_file else []
     return definition, replace(responses, notes=(*notes, *responses.notes))
 
 
-def responses_to(workspace: Workspace, definition: Definition, asked: Questions, file: Path, found: Found) -> Responses:
-    """What `read_responses` found in a file, as responses to questions.
+def responses_to(
+    workspace: Workspace,
+    definition: Definition,
+    asked: Questions,
+    file: Path,
+    columns: Mapping[str, str] | None = None,
+) -> Responses:
+    """The responses in a file, to questions.
 
     Raises:
-        DataError: no response is for one of the questions.
+        DataError: it has none, none is for one of the questions, or it asks others.
     """
-    made_of = ("responses", file_digest(file), asked.output.digest)
+    found = _collect(definition, asked, file, columns)
+    made_of = ("responses", file_digest(file), asked.output.digest, found.layout)
     step = Step("bench", f"bench-{definition.name}-{file.stem}", 0, made_of)
     made = write_stage(workspace, step, lambda: _with_responses(asked, found), len(asked.ids))
-    readable = [id for id in asked.ids if id not in asked.unreadable]
-    known = [each for id in readable for each in found.get(id, ())]
-    unanswered = tuple(id for id in readable if id not in found)
-    failed = {each.id: each.reason for each in known if isinstance(each, Rejected)}
-    unknown = _unknown(asked.ids, found, partial=asked.data.limit is not None)
-    counts = {len(found[id]) for id in readable if id in found} or {1}
-    notes = []
+    readable = dict.fromkeys(id for id in asked.ids if id not in asked.unreadable)
+    known = dict.fromkeys([*found.at, *found.failed])
+    unknown = _unknown(asked.ids, list(known), partial=asked.data.limit is not None)
+    unanswered = tuple(id for id in readable if id not in known)
+    counts = {found.counts[id] for id in readable if id in known} or {1}
+    notes = [f"{file.name} is read as {found.layout.shown}"]
     if counts != {1}:
         span = " to ".join(f"{count}" for count in sorted({min(counts), max(counts)}))
         notes.append(f"there are {span} responses to a question, which are its samples")
+    if found.lost and asked.data.limit is None:
+        notes.append(f"{found.lost} responses have no id, and their question was not found in the data")
     if unknown:
         notes.append(f"{len(unknown)} responses are for ids the data does not have: {_first_few(unknown)}")
     if unanswered:
@@ -77,114 +84,88 @@ def responses_to(workspace: Workspace, definition: Definition, asked: Questions,
     return Responses(
         questions=asked,
         output=made,
-        failed={**failed, **asked.unreadable},
+        failed={**{id: reason for id, reason in found.failed.items() if id in readable}, **asked.unreadable},
         unanswered=unanswered,
         samples=max(counts),
-        extracted=any(isinstance(each, Trace) and each.answer is not None for each in known),
+        extracted=found.extracted,
         model=UsedModel(responses=file.name),
         notes=tuple(notes),
         stages=(asked.output.record, made.record),
     )
 
 
-def read_responses(path: Path) -> dict[str, list[Trace | Rejected]]:
-    """Read a file of responses.
+@dataclass(slots=True)
+class _Found:
+    """The responses of a file. Their texts are in a temporary file, for they come in any order and may be many.
 
-    Returns:
-        By id, the raw responses, with the answer if that was extracted already; or why there is none, where an error
-        or an endpoint caused it. They are several samples where an id is repeated, or a row has a list of them. Rows
-        without a response are skipped, so their questions are unanswered.
-
-    Raises:
-        DataError: a line is broken (its number is named), an id is missing, a list is not one of texts, or no row is a
-            response.
+    Attributes:
+        at: for each id, what its samples are ordered by, and where they are.
+        failed: for each id, why a response is none.
+        counts: number of responses by id, with those that are none.
+        lost: number of responses whose question was not found.
     """
-    if not path.is_file():
-        problem = "is no file" if path.exists() else "does not exist"
-        raise DataError(f"The response file '{path}' {problem}.", "Name a .jsonl, .json, .tsv, .csv or .xlsx file.")
-    found: dict[str, list[Trace | Rejected]] = {}
+
+    layout: Layout
+    at: dict[str, list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
+    failed: dict[str, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+    extracted: bool = False
+    _texts: Any = field(default_factory=lambda: SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - closed when unused
+
+    def add(self, id: str, order: float, trace: Trace) -> None:
+        self._texts.seek(0, 2)
+        self.at[id].append((order, self._texts.tell()))
+        self._texts.write(encode(trace) + b"\n")
+        self.extracted |= trace.answer is not None
+
+    def traces(self, id: str) -> tuple[Trace, ...]:
+        """The samples of a question, in order."""
+        return tuple(
+            replace(self._trace(start), sample=sample) for sample, (_, start) in enumerate(sorted(self.at.get(id, ())))
+        )
+
+    def _trace(self, start: int) -> Trace:
+        self._texts.seek(start)
+        return decode(Trace, self._texts.readline())
+
+
+def _collect(definition: Definition, asked: Questions, file: Path, columns: Mapping[str, str] | None) -> _Found:
+    layout, rows = read_responses(file, columns)
+    found, matching = _Found(layout), Matching(definition, asked, layout, file)
     row: Mapping[str, Any] = {}
-    for number, row in enumerate(read_rows(path), start=1):
-        for each in _flat(row, f"{path}: row {number}"):
-            id = _text(_first(each, IDS))
-            if not id:
-                raise DataError(f"{path}: row {number} has no id.", f"Give it one of the keys {', '.join(IDS)}.")
-            if response := _response(id, each):
-                found.setdefault(id, []).append(response)
-    if not found:
+    for answered in rows:
+        row = answered.row
+        ids = matching.id_of(answered)
+        found.lost += not ids
+        for id in ids:
+            matching.check(id, answered)
+            if len(ids) > 1:
+                found.failed[id] = "its prompt is that of other questions, too, and the file has no ids"
+                found.counts[id] = 1
+                continue
+            found.counts[id] += len(answered.replies)
+            for reply in answered.replies:
+                if isinstance(reply, Rejected):
+                    found.failed[id] = reply.reason
+                else:
+                    found.add(id, answered.order, reply)
+    matching.finish()
+    if not found.at and not found.failed:
         raise DataError(
-            f"{path} has no responses; the keys of its last row are {', '.join(row) or 'none'}.",
-            "A row needs an id (id, pid, sample_index, index) and a text (response, prediction).",
+            f"{file} has no responses; the columns of its last row are {', '.join(row) or 'none'}.",
+            "Name those of the id and the response: --columns id=...,response=...",
         )
     return found
 
 
-def _flat(row: Mapping[str, Any], where: str) -> Iterator[Mapping[str, Any]]:
-    """Yield a row once for each of its responses: those of a list, and those of a row of our own (``rows.jsonl`` of a
-    run or of a stage with responses)."""
-    example = row.get("example")
-    traces = [*(row.get("traces") or ())] or [judged["trace"] for judged in row.get("judged") or ()]
-    key = next((key for key in TEXTS if isinstance(row.get(key), list)), None)
-    if isinstance(example, dict) and traces:
-        yield from ({**each, "id": example.get("id"), "response": each.get("raw") or None} for each in traces)
-    elif key is None:
-        yield row
-    elif all(isinstance(each, str | None) for each in row[key]):
-        yield from ({**row, key: each} for each in row[key])
-    else:
-        other = next(type(each).__name__ for each in row[key] if not isinstance(each, str | None))
-        raise DataError(f"{where}: its {key} is a list with a {other}.", "Give a text, or a list of texts (samples).")
-
-
-def _response(id: str, row: Mapping[str, Any]) -> Trace | Rejected | None:
-    text = _first(row, TEXTS)
-    extraction = row["extraction"] if "extraction" in row else None if text else row.get("model_answer")
-    if text is None and extraction is None:
-        return None
-    if failure := _failure(text):
-        return Rejected(id=id, reason=failure)
-    return Trace(
-        think="",
-        # None becomes "None", as in the official script, which converts with str() whatever the file has.
-        answer=str(extraction) if "extraction" in row or extraction is not None else None,
-        raw=_text(text),
-        finish_reason="length" if row.get("finish_reason") == "length" else "stop",
-        prompt_tokens=_count(row.get("prompt_tokens")),
-        completion_tokens=_count(row.get("completion_tokens")),
-    )
-
-
-def _failure(text: Any) -> str:
-    """Why there is no response, where the tool that wrote the file could not get one."""
-    if isinstance(text, Mapping) and "error" in text:
-        return "the file has an error for a response"
-    return "VLMEvalKit got no response" if isinstance(text, str) and text.startswith(FAILED) else ""
-
-
-def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    return next((row[key] for key in keys if row.get(key) is not None), None)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _with_responses(asked: Questions, found: Found) -> Iterator[Row]:
+def _with_responses(asked: Questions, found: _Found) -> Iterator[Row]:
     for row in asked.output.rows():
-        responses = found.get(row.example.id, ()) if row.example.id not in asked.unreadable else ()
-        traces = [each for each in responses if isinstance(each, Trace)]
-        yield replace(row, traces=tuple(replace(trace, sample=sample) for sample, trace in enumerate(traces)))
+        readable = row.example.id not in asked.unreadable
+        yield replace(row, traces=found.traces(row.example.id)) if readable else row
 
 
-def _unknown(ids: Sequence[str], found: Found, *, partial: bool) -> list[str]:
+def _unknown(ids: Sequence[str], found: Sequence[str], *, partial: bool) -> list[str]:
     """Ids of responses to questions the data does not have; none if it was read only in part.
 
     Raises:
@@ -196,7 +177,7 @@ def _unknown(ids: Sequence[str], found: Found, *, partial: bool) -> list[str]:
         raise DataError(
             f"None of the {len(unknown)} responses is for a question of the data: its ids are like "
             f"{', '.join(sorted(known)[:3])}, those of the responses like {', '.join(unknown[:3])}.",
-            "Name the benchmark, split and data the responses were made for.",
+            "Name the benchmark, split and data the responses were made for, or the ids: --columns id=...",
         )
     return [] if partial else unknown
 

@@ -9,7 +9,8 @@ from typing import get_args
 
 from openvlt.bench.definition import Definition, define
 from openvlt.bench.questions import Questions
-from openvlt.bench.responses import read_responses, responses_to
+from openvlt.bench.replies import read_responses
+from openvlt.bench.responses import responses_to
 from openvlt.bench.result import Result, is_result, nearest, read_result, result_names
 from openvlt.bench.score import score
 from openvlt.errors import UsageError, closest
@@ -117,7 +118,7 @@ def _of(results: list[Result], benchmark: str | None, file: str) -> Result:
 
 def _score_file(workspace: Workspace, file: Path, like: Result) -> Result:
     """Score a file of responses as a result was scored, with the questions and gold answers of its rows."""
-    found = read_responses(file)
+    read_responses(file)  # says what is wrong with the file before the questions are read
     workspace.format = like.record.protocol.prompt.format
     # "tag" holds for trained models alone: of others, all of a response without a tag is the answer.
     readings = {each: each for each in get_args(Reading) if each != "tag"}
@@ -126,7 +127,7 @@ def _score_file(workspace: Workspace, file: Path, like: Result) -> Result:
     step = Step("load", f"load-{definition.name}", 0, ("questions of", like.digest))
     made = write_stage(workspace, step, lambda: (Row(example=row.example) for row in like.rows()), like.record.n)
     ids = tuple(row.example.id for row in made.rows())
-    responses = responses_to(workspace, definition, Questions(made, ids, {}, like.record.protocol.data), file, found)
+    responses = responses_to(workspace, definition, Questions(made, ids, {}, like.record.protocol.data), file)
     judged, record = score(workspace, f"score-{definition.name}", 0, file.stem, definition, responses)
     return Result(record, judged.folder, str(file))
 

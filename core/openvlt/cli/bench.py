@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 USED_WITH = {
     ("model",): ("backend", "url", "trained", *NAMES),
+    ("responses",): ("columns",),
     ("model", "responses"): ("data", "split", "limit"),
 }
 """Options that only apply to some sources of responses."""
@@ -40,6 +41,7 @@ USED_WITH = {
 @click.option("--url", multiple=True, help="URL of an OpenAI-compatible endpoint; repeatable.")
 @click.option("--trained/--untrained", default=None, help="Whether the model was trained on openvlt's format.")
 @click.option("--responses", type=click.Path(path_type=Path), help="Score this file of responses; no model is asked.")
+@click.option("--columns", metavar="FIELD=COLUMN,...", help="Columns of that file: id=question_id,response=text.")
 @click.option("--rescore", metavar="RUN", help="Score a finished run by another protocol; no model is asked.")
 @click.option("--data", type=click.Path(), help="Local file or folder with the columns of the data set.")
 @click.option("--split", help="Use another split than the benchmark's.")
@@ -143,6 +145,7 @@ def _score(
     """Ask the model or read its responses, ask the judge if there is one, and score; once for each budget."""
     from openvlt.bench.aggregate import with_budgets
     from openvlt.bench.judging import ask_judge
+    from openvlt.bench.layouts import parse_columns
     from openvlt.bench.responses import read_file
     from openvlt.bench.result import read_result, reuse_responses
     from openvlt.bench.score import score
@@ -156,7 +159,8 @@ def _score(
         definition, again = reuse_responses(workspace, earlier, name or None, new_judge=bool(options["judge"]))
         answered = [again]
     else:
-        definition, read = read_file(workspace, _spec(name, options), options["responses"])
+        columns = parse_columns(options["columns"]) if options["columns"] else None
+        definition, read = read_file(workspace, _spec(name, options), options["responses"], columns)
         answered = [read]
     if options["reading"]:
         if options["judge"] or answered[0].extracted:

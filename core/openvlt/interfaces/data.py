@@ -44,6 +44,10 @@ class Source(Component, ABC):
         """Number of examples in the split as published, of which local data may have fewer; None if unknown."""
         return self.size(split)
 
+    def id_of(self, row: Mapping[str, Any]) -> str:
+        """The id of the example that a row with the data's columns is; empty if they do not tell."""
+        return ""
+
     def understood(self, split: str, rows: int) -> Mapping[str, str]:
         """Where the fields of the first rows' examples come from, by field, the ``unused`` columns, and remarks."""
         return {}

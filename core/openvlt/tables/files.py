@@ -1,4 +1,4 @@
-"""Rows of local files as mappings from column to value: JSON Lines, JSON, Parquet, TSV, CSV or Excel.
+"""Rows of local files as mappings from column to value: JSON Lines, JSON, Parquet, TSV, CSV, Excel and logs.
 
 Rows are read one at a time, so that a file may be larger than the memory.
 """
@@ -22,6 +22,7 @@ from openvlt.records import Rejected
 from openvlt.tables.excel import excel_rows
 from openvlt.tables.json_stream import json_elements, vqa_subtype
 from openvlt.tables.limits import MAX_EXPANSION, MAX_ROW
+from openvlt.tables.logs import eval_rows, generation_rows
 from openvlt.tables.pictures import class_rows, is_class_folder, tar_rows
 from openvlt.tables.reading import belongs, open_table
 
@@ -47,7 +48,7 @@ def find_files(path: Path, names: Sequence[str] = (), folders: Sequence[str] = (
         return [path]
     found = path.rglob("*") if names else path.glob("*")
     files = sorted(file for file in found if is_table(file) and belongs(file, path))
-    files = [file for file in files if file.name not in _RECORDS]
+    files = [file for file in files if file.name not in _RECORDS and _suffix(file) not in _LOGS]
     files = [file for folder in folders for file in files if file.parent.name == folder] or files
     for name in names:
         if shards := [file for file in files if file.stem == name or file.stem.startswith(f"{name}-0")]:
@@ -188,7 +189,8 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 def _json(path: Path) -> _Numbered:
     """A list of rows, or an object of rows (or of single values) by id, which becomes the column ``id``.
 
-    The rows of VQAv2's files get their header's ``data_subtype``, which names the images.
+    Of a log of inspect_ai or lmms-eval, an object with much else, they are the list of samples. The rows of VQAv2's
+    files get their header's ``data_subtype``, which names the images.
     """
     with _text(path) as file:
         subtype = vqa_subtype(file)
@@ -275,6 +277,8 @@ def _separated(path: Path) -> _Numbered:
 
 _RECORDS = ("dataset_info.json", "dataset_dict.json", "state.json")
 """Files that `datasets` writes beside the rows it saves to disk."""
+_LOGS = (".eval", ".log")
+"""Formats of files that are read where they are named, but are no data of the folder that they lie in."""
 _TEXTS = (".jsonl", ".ndjson", ".json", ".tsv", ".csv")
 _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".jsonl": _json_lines,
@@ -286,6 +290,8 @@ _READERS: dict[str, Callable[[Path], _Numbered]] = {
     ".xlsx": excel_rows,
     ".arrow": _arrow,
     ".tar": tar_rows,
+    ".eval": eval_rows,
+    ".log": generation_rows,
 }
 
 TABLE_SUFFIXES = tuple(_READERS)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, TextIO
 
 from openvlt.errors import DataError
 from openvlt.tables.limits import MAX_ROW
 
+_LISTS = ("samples", "logs")
+"""Keys of a list of rows in a log: of inspect_ai, and of lmms-eval before it had files of samples."""
+_DESCRIPTION = 16  # keys of a log before its rows, at most
 _BLOCK = 1 << 20  # characters
 _SPACE = " \t\r\n"
 _VQA = re.compile(r'\s*\{\s*(?:"\w+"\s*:\s*(?:"[^"]*"|\{[^{}]*\})\s*,\s*)*+"(?:questions|annotations)"\s*:\s*(?=\[)')
@@ -20,17 +24,42 @@ _SUBTYPE = re.compile(r'"data_subtype"\s*:\s*"(\w+)"')
 def json_elements(file: TextIO, path: Path) -> Iterator[tuple[int, str | None, Any]]:
     """Yield the line (from 1), the key and the value of each element of a list, whose keys are None, or of an object.
 
+    Of an object that has a list of rows beside what describes them (`_LISTS`), the elements are those of the list.
+
     Raises:
         DataError: the file is neither, is not JSON, or an object has a duplicate key.
     """
     text = _Json(file, path)
+    if text.peek() == "[":
+        yield from _elements(text)
+        return
+    description: list[tuple[int, str | None, Any]] = []
+    for number, (line, key, value) in enumerate(_elements(text, listed=True)):
+        if key is None:
+            description.clear()
+            yield line, None, value
+        elif number < _DESCRIPTION:
+            description.append((line, key, value))
+        else:
+            yield from description
+            description.clear()
+            yield line, key, value
+    yield from description
+
+
+def _elements(text: _Json, *, listed: bool = False) -> Iterator[tuple[int, str | None, Any]]:
+    """The elements of the list or object that begins here; if `listed`, of the first list of rows in it alone."""
     opening = text.take("[{")
     closing = "]" if opening == "[" else "}"
     keys: set[str] = set()
     if text.peek() == closing:
+        text.take(closing)
         return
-    while True:
+    for number in count():
         key = text.key(keys) if opening == "{" else None
+        if listed and number < _DESCRIPTION and key in _LISTS and text.peek() == "[":
+            yield from _elements(text)
+            return
         text.peek()
         line = text.line()
         yield line, key, text.value()

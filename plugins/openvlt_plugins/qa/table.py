@@ -82,6 +82,10 @@ class Table(Source):
                 self._check(row)
             yield self._example(row, folders, number, split)
 
+    def id_of(self, row: tables.TableRow) -> str:
+        row, column = self._with_parts(row), self.columns.get("id", "")
+        return tables.text_of(cell(row, column)) if all(has(row, name) for name in columns_of(column)) else ""
+
     def _rows(self, split: str) -> Iterator[tuple[tables.TableRow, Sequence[Path]]]:
         """Rows, and the folders of `tables.images_of`."""
         if self.path:
