@@ -101,7 +101,7 @@ def _judged(
     Raises:
         RemoteError: the machine failed verifiers, whose verdicts the next run must find.
     """
-    rows, lost = responses.output.rows(), Counter[str]()
+    rows, lost, headline = responses.output.rows(), Counter[str](), next(iter(definition.verifiers))
     with VerifierRunner(definition.verifiers, format=workspace.format) as runner:
         while chunk := list(islice(rows, CHUNK)):
             traces = [_scorable(row, responses, workspace.format, reading) for row in chunk]
@@ -121,7 +121,8 @@ def _judged(
                 found = next(verdicts)
                 lost.update(verdict.reason for verdict in found.values() if verdict.cause == "machine")
                 yield from _failures(row, found)
-                by_judge = row.judged[0].verdicts if row.judged else {}
+                # Of a response that the judge was not asked about, the headline says what it would.
+                by_judge = row.judged[0].verdicts if row.judged else dict.fromkeys(responses.judged, found[headline])
                 yield Row(example=row.example, judged=(Judged(trace=trace, verdicts={**found, **by_judge}),))
     if lost:
         raise RemoteError(

@@ -45,6 +45,7 @@ class Qa(Benchmark):
     ] = "phrase"
     extract_prompt: Annotated[str, Option("prompt that asks a judge for the answer: {prompt}, {response}")] = ""
     score_prompt: Annotated[str, Option("prompt that asks a judge for 1 or 0: {question}, {gold}, {answer}")] = ""
+    judged_question: Annotated[str, Option("metadata key of {question} in it; empty for the text of the prompt")] = ""
     contamination: Annotated[str, Option("known overlap with training sets", affects_output=False)] = ""
 
     version: ClassVar[str] = "2"
@@ -68,7 +69,8 @@ class Qa(Benchmark):
     def judge_score(self, example: Example, answer: str) -> list[Message] | None:
         if not self.score_prompt:
             return None
-        values = {"question": self._text(example), "gold": example.answer, "answer": answer}
+        question = str(example.metadata.get(self.judged_question) or self._text(example))
+        values = {"question": question, "gold": example.answer, "answer": answer}
         return [Message.user(_render(self.score_prompt, values))]
 
     def aggregate(self, rows: Sequence[tuple[Example, Verdict]]) -> Mapping[str, float]:
