@@ -59,6 +59,12 @@ def accuracy(rate: Rate) -> str:
     return f"{percent(rate.accuracy)} {span}" if rate.undecided else percent(rate.accuracy)
 
 
+def interval(rate: Rate) -> str:
+    """The 95 % interval in percent."""
+    low, high = rate.ci95
+    return f"{percent(low)} - {percent(high)}"
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
@@ -90,8 +96,7 @@ def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Ta
 
 
 def _figures(result: BenchResult, score: Score, *, first: bool) -> tuple[str, ...]:
-    low, high = score.ci95
-    found = (accuracy(score), f"{percent(low)} - {percent(high)}")
+    found = (accuracy(score), interval(score))
     if not first:
         return (*found, "", "", "")
     unparsed = percent(result.unparsed / max(result.n, 1))
