@@ -11,7 +11,8 @@ from typing import Any
 
 
 class Endpoint:
-    """Answers chat requests with `reply(prompt)`; None is a refusal, DOWN an error of the server, CUT is cut short."""
+    """Answers chat requests with `reply(prompt)`; None is a refusal, POLICY one for its content, DOWN an error of the
+    server, CUT is cut short."""
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
@@ -37,6 +38,9 @@ class Endpoint:
                 said = endpoint.reply(prompt)
                 if said is None:
                     self.answer(400, {"error": {"message": "the judge is out to lunch"}})
+                    return
+                if said == "POLICY":
+                    self.answer(400, {"error": {"code": "content_policy_violation", "message": "no"}})
                     return
                 if said == "DOWN":
                     self.answer(500, {"error": {"message": "the server is in trouble"}})

@@ -119,7 +119,8 @@ def test_hallusionbench_counts_questions_figures_and_pairs(bench: Bench, tmp_pat
     strict = bench("hallusionbench", "--responses", table(tmp_path / "model.tsv", rows))["scores"]["strict"]
     assert strict["accuracy"] == 0.5  # aAcc
     # figures: one with a wrong question, one wrong, one right; questions on all figures: two wrong, one right
-    assert strict["figures"] == {"fAcc": pytest.approx(1 / 3), "qAcc": pytest.approx(1 / 3)}
+    mean = (1 / 2 + 1 / 3 + 1 / 3) / 3
+    assert strict["figures"] == pytest.approx({"fAcc": 1 / 3, "qAcc": 1 / 3, "mean": mean})
 
 
 def test_text_only_questions_of_mathverse_are_shown_and_not_counted(bench: Bench, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 
 from openvlt.cli import cli
 from openvlt.errors import DataError, OpenvltError, UsageError
+from openvlt.report.formats import TableFormat, formatted
+from openvlt.report.table import Table
 
 OWN = """\
 use: qa
@@ -182,3 +185,34 @@ def test_what_was_trained_is_compared_with_the_base_and_an_interrupted_run_says_
     home.run("runs", "prune", "--yes")
     shutil.rmtree(Path(record["model"]))
     assert home.compare("three/base", "three/grpo-1", "--benchmark", "own") == found
+
+
+def test_a_table_has_models_by_benchmarks(home: Home) -> None:
+    lines = home.run("table", "one", "two/base", "--format", "csv", "--mean", "both=made,own").splitlines()
+    assert lines[0] == "model,made,own,few,both"
+    rows = {line.split(",")[0]: line.split(",")[1:] for line in lines[1:]}
+    assert list(rows) == ["one/blind", "one/base", "two/base"] and rows["one/blind"][1:] == ["", "", ""]
+    made, own, _, both = map(float, rows["two/base"])
+    assert both == pytest.approx((made + own) / 2, abs=0.06)
+
+
+def test_a_table_is_written_for_papers(home: Home) -> None:
+    text = home.run("table", "one", "--interval")
+    assert text.split()[:4] == ["model", "made", "own", "few"] and re.search(r"one/base +\d+\.\d \(\d+\.\d - ", text)
+    assert home.run("table", "one", "--format", "markdown").startswith("| model | made | own | few |\n| --- |")
+    latex = home.run("table", "one", "--format", "latex")
+    assert latex.startswith("\\begin{tabular}{lrrr}\n\\toprule\nmodel & made & own & few \\\\\n\\midrule")
+    with pytest.raises(UsageError, match=r"No model was scored on 'mad' .*--mean both"):
+        home.run("table", "one", "--mean", "both=mad,own")
+    with pytest.raises(UsageError, match="'ones'"):
+        home.run("table", "ones")
+
+
+@pytest.mark.parametrize(
+    ("format", "cell"),
+    [("csv", '"a,""b"""'), ("latex", r"50\% \& x\_1 \textbackslash{}$\{\}"), ("markdown", "a \\| b")],
+)
+def test_foreign_text_is_escaped_for_each_format(format: TableFormat, cell: str) -> None:
+    given = {"csv": 'a,"b"', "latex": "50% & x_1 \\${}", "markdown": "a | b"}[format]
+    cell = cell.replace("}$", "}\\$") if format == "latex" else cell
+    assert cell in formatted(Table(("model",), [(given,)], labels=1), format)

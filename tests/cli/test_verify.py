@@ -42,6 +42,16 @@ def test_a_reading_finds_more() -> None:
         assert "verdict    correct" in run("7", response, "--reading", reading).stdout
 
 
+@pytest.mark.parametrize("gold", ["-2", "-2.5", "-x", "-\\frac{1}{2}"])
+def test_answers_may_begin_with_a_minus(gold: str) -> None:
+    assert "verdict    correct" in run(gold, f"\\boxed{{{gold}}}").stdout
+    assert "verdict    correct" in run(gold, gold, "--bare").stdout
+
+
+def test_an_unknown_option_is_no_answer() -> None:
+    assert "No such option '--chioces'" in run("--chioces", "A", "B").stderr
+
+
 @pytest.mark.parametrize(
     "choices", [["--choices", "red", "--choices", "blue"], ["--choices", '["red", "blue"]'], ["--choices", "red,blue"]]
 )

@@ -139,10 +139,22 @@ class Handler(BaseHTTPRequestHandler):
                     },
                 )
             self.send(200, self.reply(body, "cut", "length"))
+        elif kind == "reasoner":
+            self.reason(body)
         elif kind == "endless":
             self.send(400, {"error": {"code": "context_length_exceeded"}})
         else:
             self.send(int(kind), {"error": f"failing with {kind}, key {self.told_key()}"})
+
+    def reason(self, body: dict[str, Any]) -> None:
+        """As a model that reasons: it takes no decoding field but one."""
+        named = next((name for name in ("max_tokens", "temperature", "top_p", "seed") if name in body), None)
+        if named is None:
+            return self.send(200, self.reply(body, f"cut at {body['max_completion_tokens']}"))
+        message = f"Unsupported parameter: '{named}' is not supported with this model."
+        if named == "temperature":
+            message = "Unsupported value: 'temperature' does not support 0 with this model."
+        self.send(400, {"error": {"message": message, "param": named, "code": "unsupported_parameter"}})
 
     def told_key(self) -> str:
         """What a careless gateway tells: the key as it came, and encoded."""

@@ -198,6 +198,14 @@ def test_further_fields_of_a_body_are_sent_and_replace_none(serve: Serve) -> Non
     assert not {"min_p", "presence_penalty"} & plain.keys()
 
 
+def test_fields_that_a_model_does_not_take_are_learnt(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    served = serve()
+    replies = answers(served, [request(f"reasoner x99 {number}") for number in range(8)], retries=0)
+    assert [reply[0].text for reply in replies if isinstance(reply, list)] == ["cut at 8"] * 8
+    told = [record.getMessage() for record in caplog.records if "the model takes no" in record.getMessage()]
+    assert len(told) == 4 and any("takes no temperature, which has the model's default" in line for line in told)
+
+
 def test_images_travel_as_data_urls_within_the_pixel_limits(serve: Serve) -> None:
     served = serve()
     with OpenAIBackend().open(Model(id="tiny", url=(served.url,), pixels=(1, 32 * 32)), picture) as engine:

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from openvlt.bench.asking import REFUSED
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
 from openvlt.bench.stats import cluster_bootstrap, estimate, pass_at, resampled, wilson, wilson_of_means
@@ -125,6 +126,7 @@ def summarise(
         failed=responses.failed,
         mean_tokens=counts["tokens"] / max(counts["responses"], 1),
         judge_tokens=responses.judge_tokens,
+        judge_reply_tokens=responses.judge_reply_tokens,
         seconds=round(responses.seconds, 3),
         clusters=benchmark.clusters,
         excluded_from_score=dict(benchmark.excluded_from_score) if len(in_score(items, benchmark)) < len(items) else {},
@@ -161,14 +163,21 @@ def protocol_of(definition: Definition, responses: Responses, reading: str) -> P
         model=responses.model,
         prompt=responses.prompt,
         decoding=responses.sampling,
-        extraction="judge" if responses.judge else "stored" if responses.extracted else reading,
+        extraction=_extraction(responses, reading),
         scoring={
             name: UsedVerifier(verifier=built.entry.id, identity=built.identity)
             for name, built in definition.verifiers.items()
         },
         judge=responses.judge,
+        refused=responses.refused,
         draws=responses.draws,
     )
+
+
+def _extraction(responses: Responses, reading: str) -> str:
+    if responses.judge and responses.judge.about == "official":
+        return "judge"
+    return "stored" if responses.extracted else reading
 
 
 def score_of(benchmark: Benchmark, items: Sequence[Item], scoring: str, *, figures: bool = True) -> Score:
@@ -295,10 +304,15 @@ def _notes(definition: Definition, responses: Responses, items: Sequence[Item], 
     if failed := responses.failed:
         reasons = "; ".join(f"{count} x {reason}" for reason, count in Counter(failed.values()).most_common(3))
         yield f"{len(failed)} of {n:,} questions failed and leave the score open ({reasons})"
+        if refused := sum(reason.startswith(REFUSED) for reason in failed.values()):
+            yield f"{refused} of them were refused for good; --refused wrong counts these as wrong"
     yield from responses.notes
     if responses.draws:
         seeds = ", ".join(f"{count} with seed {seed}" for seed, count in responses.draws.items())
         yield f"each question has {responses.samples} samples, those of earlier runs included: {seeds}"
+    if responses.judge:
+        written = responses.judge_reply_tokens
+        yield f"the judge read {responses.judge_tokens - written:,} tokens and wrote {written:,}"
     by_rules = responses.judge is None and not responses.extracted
     if by_rules and items and definition.asks_judge(items[0].example):
         yield "answers were found by rules; no judge was asked"
@@ -321,7 +335,7 @@ def _warnings(definition: Definition, items: Sequence[Item], protocol: Protocol,
     helps = []
     if counts["cut_off"] > unparsed / 2:
         helps.append("a higher token limit, for most of them were cut at it (--max-tokens, in a recipe bench_tokens)")
-    if protocol.judge is None and definition.asks_judge(items[0].example):
+    if protocol.judge is None:
         helps.append("a judge (--judge)")
     unclosed = counts["unclosed"] > unparsed / 2
     if protocol.extraction in ("tag", "phrase") and not unclosed:

@@ -30,6 +30,8 @@ from openvlt.stages.map import map_stage
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
 
+REFUSED = "refused: "
+"""Begins the reason of a request that an endpoint refuses for good."""
 RETRY_NOTE = "the same command asks again for the missing replies, and for nothing else"
 
 Attach: TypeAlias = Callable[[Row, Completion | Rejected], Row]
@@ -181,8 +183,7 @@ class RawReplies(Ask):
         if not self.model.model.url:
             return values
         return [
-            [replace(value, transient=True) if isinstance(value, Rejected) else value for value in of_task]
-            for of_task in values
+            [_asked_again(value) if isinstance(value, Rejected) else value for value in of_task] for of_task in values
         ]
 
     def finish(self, row: Row, values: list[Value | Rejected]) -> Row:
@@ -190,8 +191,26 @@ class RawReplies(Ask):
             if isinstance(value, Completion):
                 self._counts["replies"] += 1
                 self._counts["total_tokens"] += value.prompt_tokens + value.completion_tokens
+                self._counts["reply_tokens"] += value.completion_tokens
             row = self.attach(row, value)
         return row
+
+
+def _asked_again(rejected: Rejected) -> Rejected:
+    reason = rejected.reason if rejected.transient else f"{REFUSED}{rejected.reason}"
+    return replace(rejected, reason=reason, transient=True)
+
+
+def refusals_as_wrong(responses: Responses) -> Responses:
+    """Count as wrong what an endpoint refuses for good, such as by a content policy, instead of leaving it open."""
+    refused = {id for id, reason in responses.failed.items() if reason.startswith(REFUSED)}
+    return replace(
+        responses,
+        refused="wrong",
+        failed={id: reason for id, reason in responses.failed.items() if id not in refused},
+        unanswered=(*responses.unanswered, *refused),
+        notes=(*responses.notes, f"{len(refused)} questions were refused and count as wrong"),
+    )
 
 
 def collect(workspace: Workspace, step: Step, inputs: Output, work: RawReplies) -> tuple[Output, dict[str, Rejected]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Literal
 
 from openvlt.bench.definition import Definition
 from openvlt.errors import DataError, Fault, Reject
@@ -52,7 +53,9 @@ class Responses:
         seconds: wall time of the responses.
         judge: the judge that was asked; None if rules decide.
         judge_tokens: of all prompts and replies of the judge.
+        judge_reply_tokens: of all its replies.
         judged: scorings decided by the judge.
+        refused: what a request counts for that an endpoint refuses for good.
         notes: what a reader of the score should know.
         stages: the stages it took, in order.
     """
@@ -70,7 +73,9 @@ class Responses:
     seconds: float = 0.0
     judge: UsedJudge | None = None
     judge_tokens: int = 0
+    judge_reply_tokens: int = 0
     judged: tuple[str, ...] = ()
+    refused: Literal["open", "wrong"] = "open"
     notes: tuple[str, ...] = ()
     stages: tuple[StageRecord, ...] = ()
 

@@ -243,7 +243,9 @@ def reuse_responses(
         seconds=record.seconds,
         judge=None if new_judge else protocol.judge,
         judge_tokens=0 if new_judge else record.judge_tokens,
+        judge_reply_tokens=0 if new_judge else record.judge_reply_tokens,
         judged=judged,
+        refused=protocol.refused,
         stages=(made.record,),
     )
 

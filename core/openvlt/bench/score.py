@@ -102,10 +102,16 @@ def _judged(
     Raises:
         RemoteError: the machine failed verifiers, whose verdicts the next run must find.
     """
-    rows, lost = responses.output.rows(), Counter[str]()
+    rows, lost, headline = responses.output.rows(), Counter[str](), next(iter(definition.verifiers))
     runner = VerifierRunner(
         definition.verifiers, format=workspace.format, strict=workspace.strict, images=workspace.home.images
     )
+
+    def decide(verdicts: Mapping[str, Verdict], trace: Trace, row: Row) -> Judged:
+        # Of a response that the judge was not asked about, the headline says what it would.
+        by_judge = row.judged[0].verdicts if row.judged else dict.fromkeys(responses.judged, verdicts[headline])
+        return Judged(trace=trace, verdicts={**verdicts, **by_judge})
+
     with runner:
         while chunk := list(islice(rows, CHUNK)):
             traces = [_scorable(row, responses, workspace.format, reading) for row in chunk]
@@ -115,7 +121,7 @@ def _judged(
                 for trace in some
             ]
             verdicts = iter(runner.verdicts(claims))
-            decided = [(row.example, [_with(next(verdicts), trace, row) for trace in some])
+            decided = [(row.example, [decide(next(verdicts), trace, row) for trace in some])
                        for row, some in zip(chunk, traces, strict=True)]  # fmt: skip
             mark_equal(runner, decided)
             for row, (example, judged) in zip(chunk, decided, strict=True):
@@ -136,11 +142,6 @@ def _scorable(row: Row, responses: Responses, format: Format, reading: Reading) 
     if row.example.id in responses.failed and len(traces) == responses.samples:
         return []
     return [read(trace, format, reading, row.example) for trace in traces]
-
-
-def _with(verdicts: Mapping[str, Verdict], trace: Trace, row: Row) -> Judged:
-    by_judge = row.judged[0].verdicts if row.judged else {}
-    return Judged(trace=trace, verdicts={**verdicts, **by_judge})
 
 
 def _without(row: Row, scored: int, definition: Definition, responses: Responses) -> Iterator[Judged]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "distill": ("openvlt.cli.distill:distill", "Make the verified traces of a recipe; train nothing."),
     "bench": ("openvlt.cli.bench:bench", "Score models or files of responses on benchmarks."),
     "compare": ("openvlt.cli.compare:compare", "Compare what two models have scored, question by question."),
+    "table": ("openvlt.cli.table:table", "Show what models have scored: models by benchmarks."),
     "verify": ("openvlt.cli.verify:verify", "Verify a response against a gold answer, and explain."),
     "try": ("openvlt.cli.try_component:try_component", "Run one component on a few examples."),
     "list-plugins": ("openvlt.cli.plugins:list_plugins", "List plugins with their components and status."),

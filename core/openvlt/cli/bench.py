@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +49,14 @@ USED_WITH = {
 @click.option("--split", help="Use another split than the benchmark's.")
 @click.option("--limit", type=click.IntRange(min=1), help="Maximum number of questions.")
 @decoding_options
+@click.option(
+    "--refused", type=click.Choice(["open", "wrong"]), default="open", show_default=True,
+    help="What a question counts for that an endpoint refuses for good.",
+)  # fmt: skip
 @click.option("--reading", type=click.Choice(READINGS), help="Find answers by this reading, not by the benchmark's.")
-@click.option("--judge", metavar="MODEL", help="Judge model, where the official scoring asks one.")
+@click.option("--judge", metavar="MODEL", help="Judge, asked where the rules find no answer or the benchmark says so.")
+@click.option("--judge-all", is_flag=True, help="Ask the judge about every response.")
+@click.option("--judge-price", metavar="IN/OUT", help="Prices of a million tokens that it reads and writes: 2.5/10.")
 @click.option("--judge-url", multiple=True, help="URL of an endpoint that serves the judge; repeatable.")
 @endpoint_options
 @click.option("--power", type=float, metavar="DIFFERENCE", help="Show how many questions such a difference takes.")
@@ -105,8 +113,11 @@ def _check_options(way: str, options: dict[str, Any]) -> None:
                     f"--{option.replace('_', '-')} has no effect with --{way}.",
                     f"Remove it; it goes with {' and '.join(f'--{each}' for each in needs)}.",
                 )
-    if options["judge_url"] and not options["judge"]:
-        raise UsageError("--judge-url is given without --judge.", "Name the model that the endpoint serves (--judge).")
+    for option in ("judge_url", "judge_all", "judge_price"):
+        if options[option] and not options["judge"]:
+            raise UsageError(f"--{option.replace('_', '-')} is given without --judge.", "Name the judge (--judge).")
+    if options["judge_price"]:
+        _prices(options["judge_price"])
     for url in (*options["url"], *options["judge_url"]):
         endpoint_key(url)  # A key that is missing is an error before the work, not after hours of it.
 
@@ -134,6 +145,8 @@ def _one(name: str, options: dict[str, Any], *, show: bool) -> BenchResult:
         show_results([result])
         for key, text in result.about.items():
             click.echo(f"{key}: {' '.join(text.split())}")
+        if options["judge_price"]:
+            click.echo(f"the judge's tokens cost {_cost(result, options['judge_price']):.4f}")
         click.echo(f"protocol {result.protocol_hash[:12]}, result {folder}")
     show_notes([result])
     return result
@@ -144,6 +157,7 @@ def _score(
 ) -> list[tuple[Output, BenchResult, tuple[StageRecord, ...]]]:
     """Ask the model or read its responses, ask the judge if there is one, and score; once for each budget."""
     from openvlt.bench.aggregate import with_budgets
+    from openvlt.bench.asking import refusals_as_wrong
     from openvlt.bench.judging import ask_judge
     from openvlt.bench.layouts import parse_columns
     from openvlt.bench.responses import read_file
@@ -163,7 +177,7 @@ def _score(
         definition, read = read_file(workspace, _spec(name, options), options["responses"], columns)
         answered = [read]
     if options["reading"]:
-        if options["judge"] or answered[0].extracted:
+        if answered[0].judged or answered[0].extracted:
             raise UsageError(
                 "--reading has no effect: the answers are extracted by a judge or came with the responses.",
                 "Omit --reading.",
@@ -172,7 +186,8 @@ def _score(
     scored = []
     judge = Model(id=options["judge"], url=options["judge_url"]) if options["judge"] else None
     for raw in answered:
-        responses = ask_judge(workspace, definition, raw, judge) if judge else raw
+        counted = refusals_as_wrong(raw) if options["refused"] == "wrong" else raw
+        responses = ask_judge(workspace, definition, counted, judge, every=options["judge_all"]) if judge else counted
         called = options["model"] or responses.model.id or Path(responses.model.responses).stem
         judged, result = score(workspace, f"score-{definition.name}", 0, called, definition, responses)
         scored.append((judged, result, (*responses.stages, judged.record)))
@@ -211,6 +226,25 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
         whole = drawn(draws, None)
     answered = [*(drawn(draws, budget) for budget in sampling.cuts), whole]
     return definition, [replace(each, stages=(loaded.output.record, *each.stages)) for each in answered]
+
+
+def _prices(given: str) -> tuple[float, float]:
+    """What a million tokens cost that a model reads, and that it writes.
+
+    Raises:
+        UsageError: the text is none such.
+    """
+    with suppress(ValueError):
+        read, written = map(float, given.split("/"))
+        if 0 <= read < math.inf and 0 <= written < math.inf:
+            return read, written
+    raise UsageError(f"--judge-price is '{given}'.", "Give two prices of a million tokens, read and written: 2.5/10.")
+
+
+def _cost(result: BenchResult, given: str) -> float:
+    read, written = _prices(given)
+    replies = result.judge_reply_tokens
+    return ((result.judge_tokens - replies) * read + replies * written) / 1e6
 
 
 def _spec(name: str, options: dict[str, Any]) -> dict[str, Any]:

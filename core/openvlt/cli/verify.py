@@ -29,9 +29,16 @@ _CHUNK = 256
 _MOST_DECIMALS = 300
 
 
-@click.command()
-@click.argument("gold", required=False)
-@click.argument("response", required=False)
+def _no_option(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A text, which may begin with a minus; what begins with two is an option that does not exist."""
+    if value is not None and value.startswith("--"):
+        raise click.NoSuchOption(value)
+    return value
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("gold", required=False, callback=_no_option)
+@click.argument("response", required=False, callback=_no_option)
 @click.option("--choices", multiple=True, metavar="TEXT", help="The choices, A first; repeatable, or one JSON list.")
 @click.option("--type", "answer_type", type=click.Choice(TYPES), help="Answer type; by default inferred from GOLD.")
 @click.option("--precision", type=click.IntRange(0, _MOST_DECIMALS), help="Decimals a numeric answer is rounded to.")

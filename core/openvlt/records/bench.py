@@ -12,6 +12,9 @@ from openvlt.records.format import Format
 AskedAs: TypeAlias = Literal["trained", "base", "none", "unknown"]
 """The prompt: the benchmark's own, its prompt for base models, none (a baseline guesses), or unknown."""
 
+AskedAbout: TypeAlias = Literal["official", "unparsed responses", "every response"]
+"""What a judge is asked about: what the benchmark's own scoring says, or one of the others if it says nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
@@ -151,13 +154,19 @@ class UsedVerifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedJudge:
-    """The LLM that extracted answers or scored them; `prompts` is a digest of its prompts for one fixed response."""
+    """The LLM that extracted answers or scored them.
+
+    Attributes:
+        prompts: digest of its prompts for one fixed response.
+        about: ``official`` if the benchmark says what it is asked, else which responses it was asked about.
+    """
 
     id: str
     digest: str
     backend: str
     decoding: Sampling
     prompts: str
+    about: AskedAbout = field(default="official", metadata={"added": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +180,7 @@ class Protocol:
         draws: samples of each question by seed, if they were drawn with several.
         scoring: verifier by scoring, except scorings of a judge.
         judge: None if rules decided.
+        refused: what a request counts for that an endpoint refuses for good.
     """
 
     benchmark: str
@@ -182,6 +192,7 @@ class Protocol:
     scoring: Mapping[str, UsedVerifier]
     judge: UsedJudge | None = None
     draws: Mapping[int, int] = field(default_factory=dict, metadata={"added": True})
+    refused: Literal["open", "wrong"] = field(default="open", metadata={"added": True})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +223,7 @@ class BenchResult:
         failed: reason by id of the questions without a usable response; these are undecided.
         mean_tokens: mean length of a response.
         judge_tokens: tokens of all prompts and replies of a judge.
+        judge_reply_tokens: of these, tokens of the replies.
         seconds: wall time of generation.
         clusters: metadata key of what questions share, empty if they are independent.
         excluded_from_score: value by metadata key; matching questions are in the breakdown only.
@@ -235,6 +247,7 @@ class BenchResult:
     failed: Mapping[str, str] = field(default_factory=dict)
     mean_tokens: float = 0.0
     judge_tokens: int = 0
+    judge_reply_tokens: int = 0
     seconds: float = 0.0
     clusters: str = ""
     excluded_from_score: Mapping[str, str] = field(default_factory=dict)

@@ -83,25 +83,25 @@ class Card:
             f"# {_cell(self.name)}\n",
             f"{sum(self.lengths.values())} verified reasoning traces, distilled by openvlt; one row per trace.\n",
             "## Sources\n",
-            _table(("source", "licence", "revision"), ((n, *facts) for n, facts in self.sources.items())),
+            markdown_table(("source", "licence", "revision"), ((n, *facts) for n, facts in self.sources.items())),
             "The licence of the teacher's model may also apply to models trained on its traces.\n",
             "## Models\n",
-            _table(("role", "model"), self.models.items()),
+            markdown_table(("role", "model"), self.models.items()),
             "## Components\n",
-            _table(("role", "component", "options"), ((r, c, _options(o)) for r, c, o in self.components)),
+            markdown_table(("role", "component", "options"), ((r, c, _options(o)) for r, c, o in self.components)),
             "## Prompts\n",
             *(f"Of the {role}, for the first example:\n\n{_fenced(text)}\n" for role, text in self.prompts.items()),
             "## Counts\n",
-            _table(("stage", "in", "out", "rejected"), map(_counts, self.stages)),
+            markdown_table(("stage", "in", "out", "rejected"), map(_counts, self.stages)),
             "## How often the teacher is right\n",
             f"Of {self.k} samples per question; a sample that is not a trace counts as wrong, and one whose verifiers "
             "failed does not count.\n",
-            _table(
+            markdown_table(
                 ("source", "questions", "pass@1", f"pass@{self.k}", "undecided samples"),
                 map(self._passed, self.passed.items()),
             ),
             "## Length of the reasoning\n",
-            _table(("words", "traces", ""), self._histogram()),
+            markdown_table(("words", "traces", ""), self._histogram()),
         ]  # fmt: skip
         return "\n".join(parts)
 
@@ -143,7 +143,7 @@ def _is_model(value: Any) -> bool:
     return isinstance(value, Mapping) and "id" in value and "dtype" in value
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines) + "\n"
 

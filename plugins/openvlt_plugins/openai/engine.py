@@ -198,6 +198,8 @@ class OpenAIEngine:
                 # Prompt and token limit together may exceed the context; without the limit the server cuts the reply.
                 limited = False
                 continue
+            if failure.category == "field":
+                continue
             rule = RULES[failure.category]
             failed[failure.category] += failure.category != "busy"
             again = self._limits.retries if rule.again is None else rule.again
@@ -218,11 +220,11 @@ class OpenAIEngine:
             RemoteError: no request to this endpoint can succeed.
         """
         clock = self._loop.time
-        started = clock()
+        started, refused = clock(), endpoint.refused_fields
         try:
             if endpoint.extended is None and not await self._probe(endpoint):
                 raise Failure("the connection to the endpoint failed", "down")
-            content = body.encoded(extended=bool(endpoint.extended), seed=seed, limited=limited)
+            content = body.encoded(extended=bool(endpoint.extended), seed=seed, limited=limited, refused=refused)
             async with asyncio.timeout(min(self._limits.timeout, max(0.0, deadline - started))):
                 response = await self._connections.send(f"{endpoint.url}/chat/completions", endpoint.key.value, content)
             sample = completion(response, time.time())
@@ -231,6 +233,8 @@ class OpenAIEngine:
             endpoint.slow_down(started=started, now=clock())
             raise Failure("the endpoint took too long") from error
         except Failure as failure:
+            if failure.category == "field":
+                raise self._without(endpoint, failure, refused) from None
             enough = RULES[failure.category].enough
             endpoint.unanswered(started=started, now=clock(), refused=enough > 0)
             if enough and endpoint.refuses_all(enough):
@@ -245,6 +249,17 @@ class OpenAIEngine:
         endpoint.succeeded(started=started)
         self._answered = body, seed, limited
         return sample
+
+    def _without(self, endpoint: Endpoint, failure: Failure, sent_without: frozenset[str]) -> Failure:
+        """Leave out the field that a model does not take; a refusal if it was left out already."""
+        field = failure.reason
+        if field in sent_without:
+            return Failure("the endpoint refuses the request (400)", "refused", detail=failure.detail)
+        if field not in endpoint.refused_fields:
+            endpoint.refused_fields |= {field}
+            instead = "is sent as max_completion_tokens" if field == "max_tokens" else "has the model's default"
+            log.warning("%s: the model takes no %s, which %s", endpoint.url, field, instead)
+        return failure
 
     async def _rejected(self, endpoint: Endpoint, failure: Failure) -> Rejected:
         """The request is at fault only if the endpoint still answers others; else the key or the server may be."""

@@ -30,6 +30,7 @@ class Endpoint:
         most: most requests in flight.
         key: sent with every request.
         extended: True if it accepts vLLM's additional decoding fields; None until it has been probed.
+        refused_fields: decoding fields that its model does not take, as it said.
         answered: when the request was sent that is the last one, by that time, of those it has answered.
         refusals: requests refused in a row.
         before: requests in flight that started before the first of them.
@@ -39,6 +40,7 @@ class Endpoint:
     most: int
     key: EndpointKey
     extended: bool | None = None
+    refused_fields: frozenset[str] = frozenset()
     in_flight: int = 0
     limit: float = 0.0
     threshold: float = 0.0

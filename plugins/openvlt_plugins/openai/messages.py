@@ -20,14 +20,20 @@ class Body:
     messages: str
     fields: dict[str, Any]
 
-    def encoded(self, *, extended: bool, seed: int, limited: bool) -> bytes:
-        """The body for one sample; without `limited` the server sets the token limit."""
+    def encoded(self, *, extended: bool, seed: int, limited: bool, refused: frozenset[str] = frozenset()) -> bytes:
+        """The body for one sample; without `limited` the server sets the token limit.
+
+        Fields in `refused` are left out; a refused ``max_tokens`` is called ``max_completion_tokens``.
+        """
         fields = {**self.fields, "seed": seed}
         if not limited:
             del fields["max_tokens"]
         if not extended:
             neutral = {"top_k": -1, "repetition_penalty": 1.0}
             fields = {name: value for name, value in fields.items() if neutral.get(name) != value}
+        if "max_tokens" in refused and limited:
+            fields["max_completion_tokens"] = fields["max_tokens"]
+        fields = {name: value for name, value in fields.items() if name not in refused}
         return f'{json.dumps(fields)[:-1]}, "messages": {self.messages}}}'.encode()
 
 

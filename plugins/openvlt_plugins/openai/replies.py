@@ -11,7 +11,19 @@ from typing import Any, Literal, TypeAlias
 from openvlt import Completion, mask_keys
 
 Category: TypeAlias = Literal[
-    "retry", "busy", "slow", "down", "context", "filtered", "refused", "forbidden", "malformed", "key", "model", "quota"
+    "retry",
+    "busy",
+    "slow",
+    "down",
+    "context",
+    "field",
+    "filtered",
+    "refused",
+    "forbidden",
+    "malformed",
+    "key",
+    "model",
+    "quota",
 ]
 
 
@@ -36,6 +48,7 @@ RULES: dict[Category, Rule] = {
     "slow": Rule(),
     "down": Rule(),
     "context": Rule(again=0, permanent=True),
+    "field": Rule(),
     "filtered": Rule(again=0, permanent=True),
     "refused": Rule(again=0, permanent=True, enough=16),
     "forbidden": Rule(again=1, permanent=True, enough=16),
@@ -51,6 +64,15 @@ LONGEST_PAUSE = 86_400.0
 _OVER_CONTEXT = re.compile(
     r"context[ _]?(?:length|window|size)|prompt is too long|too many tokens|fewer output tokens", re.IGNORECASE
 )
+_POLICY = re.compile(
+    r"content[ _](?:policy|filter|management)|ResponsibleAI|safety[ _](?:policy|system)", re.IGNORECASE
+)
+_FIELDS = re.compile(
+    r"(?:unsupported|unknown|unrecognized)[ _](?:parameter|value)\W+(max_tokens|temperature|top_p|seed)\b|"
+    r"'(max_tokens|temperature|top_p|seed)' (?:is not supported|does not support)",
+    re.IGNORECASE,
+)
+"""What endpoints say of a decoding field that a model does not take, such as OpenAI's reasoning models."""
 _NO_QUOTA = re.compile(
     r"insufficient[ _](?:quota|balance|credits?|funds)|billing[ _](?:hard[ _]limit|not[ _]active)|"
     r"exceeded your current quota|credit balance is too low",
@@ -64,9 +86,10 @@ class Failure(Exception):
     Args:
         reason: a short phrase that can be counted.
         category: ``retry``: it may succeed; ``busy``: the server asks to slow down; ``slow``: it failed under load;
-            ``down``: there is no server; ``context``: the prompt exceeds the context; ``filtered``: the reply was
-            withheld; ``refused``: the request is; ``forbidden``: the same, or the key may not ask; ``malformed``: it
-            is not a completion; ``key``, ``model``, ``quota``: no request can succeed.
+            ``down``: there is no server; ``context``: the prompt exceeds the context; ``field``: the model takes no
+            decoding field of that name, the reason; ``filtered``: the reply was withheld; ``refused``: the request is;
+            ``forbidden``: the same, or the key may not ask; ``malformed``: it is not a completion; ``key``, ``model``,
+            ``quota``: no request can succeed.
         pause: seconds the server asks to wait.
         detail: the server's message, which may contain anything but a key.
     """
@@ -184,6 +207,10 @@ def _failure(response: Response, now: float) -> Failure:
         return Failure(reason, detail=detail)
     if status in {400, 413, 422} and _OVER_CONTEXT.search(content):
         return Failure("the prompt is over the context of the endpoint", "context", detail=detail)
+    if status in {400, 403, 422} and _POLICY.search(content):
+        return Failure("the endpoint's policy refuses the request", "filtered", detail=detail)
+    if status in {400, 422} and (found := _FIELDS.search(content)):
+        return Failure((found[1] or found[2]).lower(), "field", detail=detail)
     kinds: dict[int, Category] = {403: "forbidden", 404: "model", 410: "model"}
     return Failure(f"the endpoint refuses the request ({status})", kinds.get(status, "refused"), detail=detail)
 

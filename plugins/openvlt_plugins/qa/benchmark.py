@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal
 
-from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, Verdict
+from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, UsageError, Verdict
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,27 @@ class Qa(Benchmark):
     groups: Annotated[
         Mapping[str, tuple[str, ...]], Option("additional figure to the keys of its groups", affects_output=False)
     ] = field(default_factory=dict)
+    means: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Option("additional figure to the mean of which ones, `accuracy` among them", affects_output=False),
+    ] = field(default_factory=dict)
     reading: Annotated[
         Literal["tag", "phrase", "anywhere", "whole"],
         Option("where an answer may be if there is neither tag nor box", affects_output=False),
     ] = "phrase"
     extract_prompt: Annotated[str, Option("prompt that asks a judge for the answer: {prompt}, {response}")] = ""
     score_prompt: Annotated[str, Option("prompt that asks a judge for 1 or 0: {question}, {gold}, {answer}")] = ""
+    judged_question: Annotated[str, Option("metadata key of {question} in it; empty for the text of the prompt")] = ""
     contamination: Annotated[str, Option("known overlap with training sets", affects_output=False)] = ""
 
     version: ClassVar[str] = "2"
+
+    def __post_init__(self) -> None:
+        known = ("accuracy", *self.groups)
+        for name, parts in self.means.items():
+            for part in parts or ("",):
+                if part not in known:
+                    raise UsageError(f"The mean '{name}' is of '{part}'.", f"Choose from: {', '.join(known)}.", "means")
 
     def messages(self, example: Example, format: Format) -> list[Message]:
         if not self.prompts:
@@ -68,7 +80,8 @@ class Qa(Benchmark):
     def judge_score(self, example: Example, answer: str) -> list[Message] | None:
         if not self.score_prompt:
             return None
-        values = {"question": self._text(example), "gold": example.answer, "answer": answer}
+        question = str(example.metadata.get(self.judged_question) or self._text(example))
+        values = {"question": question, "gold": example.answer, "answer": answer}
         return [Message.user(_render(self.score_prompt, values))]
 
     def aggregate(self, rows: Sequence[tuple[Example, Verdict]]) -> Mapping[str, float]:
@@ -78,7 +91,10 @@ class Qa(Benchmark):
             for example, verdict in rows:
                 correct[tuple(str(example.metadata.get(key)) for key in keys)] &= verdict.status == "correct"
             figures[name] = sum(correct.values()) / len(correct) if correct else 0.0
-        return figures
+        right = [verdict.status == "correct" for _, verdict in rows]
+        known = {"accuracy": sum(right) / max(len(right), 1), **figures}
+        means = {name: sum(map(known.__getitem__, parts)) / len(parts) for name, parts in self.means.items()}
+        return {**figures, **means}
 
     def _text(self, example: Example) -> str:
         if self.prompt_key and (ready := example.metadata.get(self.prompt_key)):

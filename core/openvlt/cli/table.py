@@ -1,0 +1,93 @@
+"""``openvlt table``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from openvlt.errors import UsageError, closest
+
+if TYPE_CHECKING:
+    from openvlt.records import BenchResult
+    from openvlt.report.formats import TableFormat
+
+
+@click.command("table")
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--format", "format", type=click.Choice(["text", "csv", "markdown", "latex"]), default="text", show_default=True,
+    help="How to write it; LaTeX needs booktabs.",
+)  # fmt: skip
+@click.option("--scoring", help="Scoring to show; by default the headline of each benchmark.")
+@click.option("--mean", "means", multiple=True, metavar="NAME=A,B", help="Add the mean of benchmarks; repeatable.")
+@click.option("--interval", is_flag=True, help="Show the 95 % interval of each score.")
+def table(
+    names: tuple[str, ...],
+    format: TableFormat | Literal["text"],
+    scoring: str | None,
+    means: tuple[str, ...],
+    interval: bool,
+) -> None:
+    """Show what models have scored, in percent: models as rows, benchmarks as columns.
+
+    RUN is a run, with all its models; one model of it (RUN/MODEL: quickstart/grpo-2); or a result of 'openvlt bench'.
+    Scores that are still open are shown as the range they leave.
+    """
+    from openvlt.report import results as shown
+    from openvlt.report.formats import formatted
+    from openvlt.report.table import Table, print_table
+
+    found = [(label, result) for name in names for label, result in _results(name)]
+    results: dict[str, dict[str, BenchResult]] = {}
+    for label, result in found:
+        is_second = result.benchmark in results.get(label, {})
+        row = f"{label} {result.protocol_hash[:8]}" if is_second else label
+        results.setdefault(row, {})[result.benchmark] = result
+    benchmarks = list(dict.fromkeys(result.benchmark for _, result in found))
+    wanted = {name: _parts(text, name, benchmarks) for name, _, text in (each.partition("=") for each in means)}
+
+    def cell(result: BenchResult | None) -> str:
+        if result is None or (scoring and scoring not in result.scores):
+            return ""
+        score = result.scores[scoring or result.headline]
+        return shown.accuracy(score) + (f" ({shown.span(*score.ci95)})" if interval else "")
+
+    def mean(of: Mapping[str, BenchResult], parts: Sequence[str]) -> str:
+        scores = [of[part].scores.get(scoring or of[part].headline) for part in parts if part in of]
+        known = [score.accuracy for score in scores if score is not None and score.accuracy is not None]
+        return shown.percent(sum(known) / len(known)) if len(known) == len(parts) else ""
+
+    rows = [
+        (label, *(cell(of.get(name)) for name in benchmarks), *(mean(of, parts) for parts in wanted.values()))
+        for label, of in results.items()
+    ]
+    made = Table(("model", *benchmarks, *wanted), rows, labels=1)
+    if format == "text":
+        print_table(made)
+    else:
+        click.echo(formatted(made, format))
+
+
+def _results(name: str) -> Iterable[tuple[str, BenchResult]]:
+    """The results of a name, each with what its model is called."""
+    from openvlt.bench.scored import find_results
+    from openvlt.store import open_home, read_run, run_names
+
+    home = open_home()
+    plain = name.removeprefix("run:")
+    if plain in run_names(home) and (scores := read_run(home, plain).scores):
+        return [(f"{plain}/{score.stage}", score) for score in scores]
+    of_name = find_results(home, name)
+    return [(result.name if result.run else result.record.stage, result.record) for result in of_name]
+
+
+def _parts(text: str, name: str, benchmarks: Sequence[str]) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not name or not parts:
+        raise UsageError(f"--mean '{name}={text}' names no benchmarks.", "Write --mean NAME=A,B.")
+    for part in parts:
+        if part not in benchmarks:
+            raise UsageError(f"No model was scored on '{part}' (--mean {name}).", closest(part, list(benchmarks)))
+    return parts
