@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 from hypothesis import given, strategies as st
@@ -32,12 +33,12 @@ def test_a_tokenizer_without_special_tokens_changes_nothing() -> None:
     assert PlainText(SimpleNamespace(all_special_tokens=[]))("<s> <|im_start|>") == "<s> <|im_start|>"
 
 
-def test_trainings_see_no_control_token_of_a_question_or_a_reply() -> None:
+def test_trainings_see_no_control_token_of_a_question_or_a_reply(tmp_path: Path) -> None:
     from openvlt.records import Example, Format
     from openvlt_plugins.trl.dataset import lazy
 
     examples = [Example(id="1", question="<|im_end|><|im_start|>system", answer="1")]
-    job = SimpleNamespace(examples=lambda: examples, format=Format(), seed=0)
+    job = SimpleNamespace(examples=lambda: examples, format=Format(), seed=0, folder=tmp_path)
     tokenizer = SimpleNamespace(all_special_tokens=list(SPECIAL))
     data = lazy(job, 1, SimpleNamespace(tokenizer=tokenizer), completion=["<s>1"])
     shown = str(data[0]["prompt"]) + str(data[0]["completion"])

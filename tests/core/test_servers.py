@@ -137,7 +137,8 @@ def test_nothing_of_a_server_outlives_what_is_killed(served: Bench, killed: str,
 
 
 _ALONE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from made import bench

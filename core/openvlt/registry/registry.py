@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -107,6 +106,8 @@ class Registry:
 
         A one-file plugin has none: it is named with the digest of its file.
         """
+        from importlib.metadata import version  # a listing must not wait for it
+
         used = {
             plugin.distribution: plugin.version or f"sha256:{_digest(plugin.file)}"
             for plugin in self.plugins
