@@ -54,15 +54,15 @@ def try_component(
             f"A {kind} cannot be tried: it needs the output of a run.",
             "Add it to a recipe and run 'openvlt train RECIPE --plan'.",
         )
-    spec: dict[str, Any] = {"use": name, **dict(map(_setting, settings))}
+    spec: dict[str, Any] = {"use": name, **dict(map(setting, settings))}
     if model and kind in ("captioner", "teacher"):
-        spec["model"] = _yaml(model)
+        spec["model"] = parse_yaml(model)
     with tempfile.TemporaryDirectory(prefix="openvlt-try-") as folder:
         trial = Trial.open(registry(), Path(folder), click.echo)
         if kind == "benchmark":
             spec |= {"limit": limit} | ({"split": split} if split else {})
             defined = define(registry(), spec, trial.workspace.format)
-            trial.bench(defined, trial.questions(defined), _yaml(model))
+            trial.bench(defined, trial.questions(defined), parse_yaml(model))
             return
         built = trial.build(kind, spec)
         examples = trial.examples(built, spec_of(source) if source else None, split, limit)
@@ -72,22 +72,22 @@ def try_component(
             case "captioner":
                 trial.caption(built, examples)
             case "teacher":
-                writer = trial.build("captioner", _yaml(captioner)) if captioner else None
+                writer = trial.build("captioner", parse_yaml(captioner)) if captioner else None
                 trial.teach(built.component, examples, caption, writer)
             case "verifier":
                 trial.verify(built, examples, response)
             case "backend":
-                trial.ask(name, examples, _yaml(model))
+                trial.ask(name, examples, parse_yaml(model))
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
     option, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"'--set {text}' has no '='.", "Write --set option=value.")
-    return option, _yaml(value)
+    return option, parse_yaml(value)
 
 
-def _yaml(text: str | None) -> Any:
+def parse_yaml(text: str | None) -> Any:
     """Parse a value as in a recipe.
 
     Raises:

@@ -71,6 +71,21 @@ def named(files: Sequence[Path]) -> Iterator[Candidate]:
         )
 
 
+def loaded(modules: Sequence[ModuleType]) -> list[Candidate]:
+    """The plugins that are modules of this process, for tests of a package that need not be installed."""
+    return [
+        Candidate(
+            name=module.__name__,
+            origin="file",
+            distribution=f"file:{module.__name__}",
+            version="",
+            load=lambda module=module: module,  # type: ignore[misc]
+            editable=True,
+        )
+        for module in modules
+    ]
+
+
 def why_disabled(plugin: Candidate) -> str:
     """The switch that turns the plugin off; empty if none does.
 

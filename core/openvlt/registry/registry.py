@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import pluggy
@@ -40,11 +41,12 @@ class Registry:
         self._entries = {(e.kind, e.id): e for plugin in self.plugins for e in plugin.components}
 
     @classmethod
-    def discover(cls, files: Sequence[Path] = ()) -> Registry:
+    def discover(cls, files: Sequence[Path] = (), modules: Sequence[ModuleType] = ()) -> Registry:
         """Find and load all plugins; a plugin that fails is listed with the reason.
 
         Args:
             files: one-file plugins the user named.
+            modules: plugins that are imported already.
 
         Raises:
             UsageError: a file does not exist or is not Python.
@@ -53,7 +55,7 @@ class Registry:
         manager.add_hookspecs(hookspecs)
         plugins: list[Plugin] = []
         owners: dict[tuple[Kind, str], str] = {}
-        candidates = [*discovery.installed(), *discovery.named(files)]
+        candidates = [*discovery.installed(), *discovery.named(files), *discovery.loaded(modules)]
         for candidate in candidates:
             plugin = registration.load(candidate, manager, lambda kind, id: owners.get((kind, id)))
             owners.update({(entry.kind, entry.id): plugin.name for entry in plugin.components})
