@@ -24,9 +24,10 @@ _REASONS = 20
 def source(probe: Probe[Source], material: Material) -> None:
     """Rows of each split: examples that can be stored, with ids of their own, in the same order every time."""
     splits = probe.component.splits
-    if not (isinstance(splits, tuple) and splits and all(isinstance(split, str) and split for split in splits)):
+    if not (isinstance(splits, tuple) and all(isinstance(split, str) and split for split in splits)):
         probe.wrong("claims", f"Its splits are {splits!r}.", "Let `splits` be a tuple of names.")
         return
+    splits = splits or ("train",)  # none: whatever the data is called
     read_rows = {f"examples of the split '{split}'": _rows(split, material.rows) for split in splits}
     others = {
         "revision": of("revision", check=typed(str, "text")),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
+from openvlt.errors import OpenvltError
 from openvlt.interfaces import (
     Backend,
     Benchmark,
@@ -68,8 +69,10 @@ def _check_options(probe: Probe[Component]) -> bool:
     if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:
         probe.wrong("options", f"{kind.__name__} is no frozen dataclass.", "Put @dataclass(frozen=True) above it.")
         return False
-    options = probe.call("the types of its fields", lambda: options_of(kind))
-    if not isinstance(options, tuple):
+    try:
+        options = options_of(kind)
+    except OpenvltError as error:
+        probe.wrong("options", error.problem, error.remedy)
         return False
     if silent := [option.name for option in options if not option.text and "Format" not in option.type.split(" | ")]:
         named = ", ".join(silent)
