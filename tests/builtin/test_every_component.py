@@ -41,7 +41,7 @@ def test_every_builtin_plugin_is_ok() -> None:
 
 @pytest.mark.parametrize(("plugin", "entry"), COMPONENTS)
 def test_it_keeps_what_it_promises(plugin: Any, entry: Entry, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("rows", "train", "dev", "test"):
+    for name in ("rows", "train", "dev", "validation", "test"):
         (tmp_path / f"{name}.jsonl").write_text(ROWS)
     monkeypatch.chdir(tmp_path)
     (found,) = examine_plugin(REGISTRY, replace(plugin, components=(entry,)), SETTINGS, Material(rows=20))

@@ -42,7 +42,8 @@ def benchmark(probe: Probe[Benchmark], material: Material) -> None:
             calls[f"baseline {name} on '{example.id}'"] = of("baselines", check=_guesser(name, example))
         calls[f"judge_extraction for '{example.id}'"] = of("judge_extraction", example, "It is red.", check=_judged)
         calls[f"judge_score for '{example.id}'"] = of("judge_score", example, "red", check=_judged)
-    scored = [(example, Verdict.correct()) for example in asked] + [(asked[0], Verdict.incorrect())]
+    unread = Example(id="unread", question="", answer="")  # as a row is that the source rejects
+    scored = [*((example, Verdict.correct()) for example in asked), (unread, Verdict.incorrect())]
     calls["aggregate"] = of("aggregate", scored, check=results.check_figures)
     found = probe.laws(calls)
     for example in asked:
