@@ -55,7 +55,8 @@ class Registry:
         manager.add_hookspecs(hookspecs)
         plugins: list[Plugin] = []
         owners: dict[tuple[Kind, str], str] = {}
-        candidates = [*discovery.installed(), *discovery.named(files), *discovery.loaded(modules)]
+        given = [module.__name__ for module in modules]  # also where their packages are installed
+        candidates = [*discovery.installed(given), *discovery.named(files), *discovery.loaded(modules)]
         for candidate in candidates:
             plugin = registration.load(candidate, manager, lambda kind, id: owners.get((kind, id)))
             owners.update({(entry.kind, entry.id): plugin.name for entry in plugin.components})
