@@ -302,7 +302,7 @@ BROKEN: list[Any] = [
     (Contextual(), "claims: Its verdict depends on more than the answer"),
     (Draws(), "purity: It changes the pictures it reads"),
     (Blind(), "results: Its prompt for 'colour' lacks images"),
-    (Odd(), "it returned NoneType, not a Trace"),
+    (Odd(), "it returned NoneType, which is no Trace"),
     (frozen(Odd, parsed=staticmethod(lambda c: Trace(think="", answer=3, raw=""))), "that cannot be stored"),  # type: ignore[arg-type]
     (Rewrites(), "it changed an answer"),
     (Lists(), "purity: It changes what it is given"),
@@ -311,7 +311,7 @@ BROKEN: list[Any] = [
     (Leaks(), "claims: No question has the metadata 'colour'"),
     (Swaps(), "order: A request gets another reply among others than alone"),
     (Scripted(faults={".": "short"}), "results: generate: it did not return 1 completions for a request"),
-    (Scripted(faults={".": "raises"}), "exceptions: generate raises RuntimeError: the engine fell over (scripted.py:"),
+    (Scripted(faults={".": "raises"}), "exceptions: generate raises RuntimeError: the engine fell over (openvlt/testing/scripted.py:"),
     (Scripted(faults={".": "down"}), "results: generate: it rejects a plain request: scripted: down"),
     (Elsewhere(), "results: train: it left its model in"),
     (Thawed(), "options: Thawed is no frozen dataclass"),

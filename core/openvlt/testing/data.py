@@ -184,5 +184,5 @@ def teacher(probe: Probe[Teacher], material: Material) -> None:
 
 def trace(found: Any) -> Trace:
     """A trace that can be stored."""
-    made: Trace = results.check_stored(results.check_type(found, Trace, "a Trace"), Trace, "a Trace")
+    made: Trace = results.check_made(found, Trace)
     return made

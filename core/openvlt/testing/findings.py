@@ -5,19 +5,17 @@ from __future__ import annotations
 import random
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, is_dataclass
-from inspect import getsourcefile
-from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from openvlt import results
 from openvlt.errors import OpenvltError, Reject, WrongResult
 from openvlt.interfaces import Component
 from openvlt.records import Rejected
+from openvlt.registry.guard import place, told
 
 C = TypeVar("C", bound=Component)
 Rule: TypeAlias = Literal[
@@ -97,10 +95,10 @@ class Probe(Generic[C]):
         except OpenvltError:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary: a component may raise anything
-            said = f"{type(error).__name__}: {error}".strip(": ")
-            self.wrong(
-                "exceptions", f"{what} raises {said}{self._place(error)}.", "Raise Reject('reason') to reject a row."
-            )
+            function = getattr(type(self.component), what.split(maxsplit=1)[0], None)
+            where = place(type(self.component).__module__, error, function)
+            problem = f"{what} raises {told(error)}{where and f' ({where})'}."
+            self.wrong("exceptions", problem, "Raise Reject('reason') to reject a row.")
         return FAILED
 
     def laws(self, calls: Mapping[str, Callable[[C], Any]]) -> dict[str, Any]:
@@ -178,12 +176,6 @@ class Probe(Generic[C]):
             return deepcopy((vars(self.component), own))
         except Exception:  # noqa: BLE001 - what cannot be copied is compared as it prints
             return repr((vars(self.component), own))
-
-    def _place(self, error: BaseException) -> str:
-        """The innermost line of the component's own file, or else of any."""
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if frame.filename == getsourcefile(type(self.component))] or frames
-        return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 def of(method: str, *arguments: Any, check: Callable[[Any], Any]) -> Callable[[Any], Any]:
