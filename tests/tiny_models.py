@@ -18,6 +18,7 @@ import pytest
 from PIL import Image as Pictures
 
 from openvlt import Backend, Engine, Image, Message, Request
+from openvlt.testing.material import COLOURS, colour_of
 
 CONTEXT = 256  # tokens; small, so that a prompt can be over it
 FIGURES = pytest.StashKey[list[str]]()  # what tests measured
@@ -33,7 +34,6 @@ TEMPLATE = (
     "{% else %}{{ p.text }}{% endif %}"
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-COLOURS = {"red": (220, 20, 20), "green": (20, 160, 20), "blue": (20, 20, 220), "grey": (128, 128, 128)}
 
 
 def _tokenizer() -> Any:
@@ -124,8 +124,9 @@ def save_vision_model(folder: Path) -> None:
 
 
 def picture(image: Image) -> Pictures.Image:
-    """Stands for the store: the image's digest names its colour."""
-    return Pictures.new("RGB", (image.width, image.height), COLOURS[image.sha256])
+    """Stands for the store: the image's digest names its colour, or is that of a picture of the kit."""
+    colour = image.sha256 if image.sha256 in COLOURS else colour_of(image)
+    return Pictures.new("RGB", (image.width, image.height), COLOURS[colour])
 
 
 def request(*content: str | Image, samples: tuple[int, ...] = (0,), system: str = "") -> Request:

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
         UsageError as UsageError,
         first_line as first_line,
     )
-    from openvlt.extraction import after_thinking as after_thinking, extract as extract, parse as parse
+    from openvlt.extraction import (
+        Reading as Reading,
+        after_thinking as after_thinking,
+        extract as extract,
+        parse as parse,
+    )
     from openvlt.hookspecs import Register as Register, hookimpl as hookimpl
     from openvlt.integrations.handover import handed_over as handed_over
     from openvlt.integrations.rewards import reward as reward
     from openvlt.integrations.scores import compute_score as compute_score, exported_reward as exported_reward
     from openvlt.interfaces import (
         AnswerVerifier as AnswerVerifier,
+        Asking as Asking,
         AskingExampleFilter as AskingExampleFilter,
         AskingFact as AskingFact,
         AskingTraceFilter as AskingTraceFilter,
@@ -37,6 +43,9 @@ if TYPE_CHECKING:
         Captioner as Captioner,
         Chat as Chat,
         Checkpoint as Checkpoint,
+        Component as Component,
+        CountingEngine as CountingEngine,
+        DefaultFor as DefaultFor,
         Drop as Drop,
         Engine as Engine,
         ExampleFilter as ExampleFilter,
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
         Gpus as Gpus,
         ImageReader as ImageReader,
         Keep as Keep,
+        Kind as Kind,
         LookingExampleFilter as LookingExampleFilter,
         LookingTraceFilter as LookingTraceFilter,
         LookingVerifier as LookingVerifier,
@@ -56,6 +66,7 @@ if TYPE_CHECKING:
         ProgramTeacher as ProgramTeacher,
         Reads as Reads,
         Request as Request,
+        Rewarded as Rewarded,
         SampledFact as SampledFact,
         Samples as Samples,
         Seed as Seed,
@@ -79,18 +90,36 @@ if TYPE_CHECKING:
     from openvlt.records import (
         PLACEHOLDER as PLACEHOLDER,
         AnswerType as AnswerType,
+        BenchResult as BenchResult,
+        Cause as Cause,
         Claim as Claim,
         Completion as Completion,
         Example as Example,
+        FinishReason as FinishReason,
         Format as Format,
         Image as Image,
         Judged as Judged,
         Message as Message,
         Model as Model,
         ModelShape as ModelShape,
+        NewImage as NewImage,
+        Paired as Paired,
+        Part as Part,
+        Protocol as Protocol,
+        Rate as Rate,
         Rejected as Rejected,
+        Run as Run,
+        RunStatus as RunStatus,
         Sampling as Sampling,
+        Score as Score,
+        StageRecord as StageRecord,
+        Status as Status,
         Trace as Trace,
+        UsedData as UsedData,
+        UsedJudge as UsedJudge,
+        UsedModel as UsedModel,
+        UsedPrompt as UsedPrompt,
+        UsedVerifier as UsedVerifier,
         Verdict as Verdict,
         with_images as with_images,
     )
@@ -124,24 +153,26 @@ _HOMES = {
     "openvlt.errors": (
         "DataError", "Fault", "OpenvltError", "PluginError", "Reject", "RemoteError", "UsageError", "first_line",
     ),
-    "openvlt.extraction": ("after_thinking", "extract", "parse"),
+    "openvlt.extraction": ("Reading", "after_thinking", "extract", "parse"),
     "openvlt.hookspecs": ("Register", "hookimpl"),
     "openvlt.integrations.handover": ("handed_over",),
     "openvlt.integrations.rewards": ("reward",),
     "openvlt.integrations.scores": ("compute_score", "exported_reward"),
     "openvlt.interfaces": (
-        "AnswerVerifier", "AskingExampleFilter", "AskingFact", "AskingTraceFilter", "AskingVerifier", "Backend",
-        "Benchmark", "Captioner", "Chat", "Checkpoint", "Drop", "Engine", "ExampleFilter", "FactValue", "Facts", "Gpus",
-        "ImageReader", "Keep", "LookingExampleFilter", "LookingTraceFilter", "LookingVerifier", "MaxTokens", "Memory",
-        "Option", "ProgramCaptioner", "ProgramFact", "ProgramTeacher", "Reads", "Request", "SampledFact", "Samples",
-        "Seed", "Source", "Teacher", "Temperature", "TopP", "TraceFilter", "TrainJob", "Trainer", "Verifier",
-        "Workload",
+        "AnswerVerifier", "Asking", "AskingExampleFilter", "AskingFact", "AskingTraceFilter", "AskingVerifier",
+        "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Component", "CountingEngine", "DefaultFor", "Drop",
+        "Engine", "ExampleFilter", "FactValue", "Facts", "Gpus", "ImageReader", "Keep", "Kind", "LookingExampleFilter",
+        "LookingTraceFilter", "LookingVerifier", "MaxTokens", "Memory", "Option", "ProgramCaptioner", "ProgramFact",
+        "ProgramTeacher", "Reads", "Request", "Rewarded", "SampledFact", "Samples", "Seed", "Source", "Teacher",
+        "Temperature", "TopP", "TraceFilter", "TrainJob", "Trainer", "Verifier", "Workload",
     ),
     "openvlt.plain_text": ("PlainText",),
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),
     "openvlt.records": (
-        "AnswerType", "Claim", "Completion", "Example", "Format", "Image", "Judged", "Message", "Model", "ModelShape",
-        "PLACEHOLDER", "Rejected", "Sampling", "Trace", "Verdict", "with_images",
+        "AnswerType", "BenchResult", "Cause", "Claim", "Completion", "Example", "FinishReason", "Format", "Image",
+        "Judged", "Message", "Model", "ModelShape", "NewImage", "PLACEHOLDER", "Paired", "Part", "Protocol", "Rate",
+        "Rejected", "Run", "RunStatus", "Sampling", "Score", "StageRecord", "Status", "Trace",
+        "UsedData", "UsedJudge", "UsedModel", "UsedPrompt", "UsedVerifier", "Verdict", "with_images",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_presence", "penalise_repetition", "uniform_draws"),
     "openvlt.system": ("visible_gpus",),
@@ -152,9 +183,11 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'openvlt' has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to a type checker a name that is not listed above is an error
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'openvlt' has no attribute {name!r}")
+        value = getattr(import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value

@@ -119,7 +119,8 @@ def test_questions_without_a_reply_widen_the_score_and_are_asked_again(
 ) -> None:
     more = ("--url", "http://127.0.0.1:9/v1") if served else ()
     told = bench({**REPLIES, "How many?": why}, *more)
-    strict, reason = told["scores"]["strict"], {"DOWN": "no endpoint answers", "LONG": "the prompt is over the context"}
+    reason = {"DOWN": "no endpoint answers", "LONG": "refused: " * served + "the prompt is over the context"}
+    strict = told["scores"]["strict"]
     assert (strict["accuracy"], strict["bounds"], strict["n"], strict["undecided"]) == (None, [0.25, 0.5], 4, 1)
     assert told["failed"] == {"1": reason[why]} and told["unanswered"] == []
     assert told["notes"][0] == f"1 of 4 questions failed and leave the score open (1 x {reason[why]})"

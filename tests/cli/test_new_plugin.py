@@ -1,4 +1,4 @@
-"""The skeleton is a plugin: it installs, loads, and its own test passes."""
+"""The skeleton is a plugin: it installs, loads, and its own tests and types are right, whatever its kinds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from openvlt.cli.new_plugin import PARTS, write_skeleton
+
 Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def python(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 def test_the_generated_package_works(openvlt: Cli, install_into: Callable[..., None], tmp_path: Path) -> None:
@@ -19,21 +27,55 @@ def test_the_generated_package_works(openvlt: Cli, install_into: Callable[..., N
     folder = tmp_path / "openvlt-few-words"
     assert f"openvlt install -e {folder}" in process.stdout
 
-    tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    tested = python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert tested.returncode == 0, tested.stdout
-    assert "4 passed" in tested.stdout
+    assert "5 passed" in tested.stdout
 
     install_into(tmp_path / "site", folder)
-    listed = json.loads(openvlt("list-plugins", "--json", PYTHONPATH=str(tmp_path / "site")).stdout)
-    (mine,) = [plugin for plugin in listed if plugin["name"] == "few_words"]
+    there = {"PYTHONPATH": str(tmp_path / "site")}
+    (mine,) = [
+        each for each in json.loads(openvlt("list-plugins", "--json", **there).stdout) if each["name"] == "few_words"
+    ]
     assert (mine["status"], mine["distribution"], mine["components"][0]["name"]) == (
         "ok", "openvlt-few-words", "few-words",
     )  # fmt: skip
-    described = openvlt("describe", "verifier", "few-words", PYTHONPATH=str(tmp_path / "site"))
-    assert "full score up to" in described.stdout
+    assert "full score up to" in openvlt("describe", "verifier", "few-words", **there).stdout
+    checked = openvlt("check", folder, "--json", **there)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    found = json.loads(checked.stdout)
+    assert (found["passed"], [each["outcome"] for each in found["components"]]) == (True, ["passed"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PARTS)
+def test_a_package_of_each_kind_passes_its_tests_at_once(kind: str, tmp_path: Path) -> None:
+    folder = write_skeleton("mine", tmp_path, [kind])
+    tested = python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert tested.returncode == 0, tested.stdout
+
+
+@pytest.mark.slow
+def test_a_package_of_all_kinds_is_typed_and_a_wrong_name_is_an_error(tmp_path: Path) -> None:
+    folder = write_skeleton("mine", tmp_path, list(PARTS))
+    checked = python(folder, "-m", "mypy", "--strict")
+    assert checked.returncode == 0, checked.stdout
+    linted = python(folder, "-m", "ruff", "check", "--isolated", "--line-length", "120", "--select", "E,F,W,UP,B", ".")
+    assert linted.returncode == 0, linted.stdout
+    (folder / "src" / "openvlt_mine" / "wrong.py").write_text("from openvlt import Run, Verifer\n")
+    wrong = python(folder, "-m", "mypy", "--strict").stdout
+    assert 'Module "openvlt" has no attribute "Verifer"' in wrong and '"Run"' not in wrong
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_only_public_names_are_used(kind: str, tmp_path: Path) -> None:
+    for file in write_skeleton("mine", tmp_path, [kind]).rglob("*.py"):
+        origins = [
+            line.split()[1]
+            for line in file.read_text().splitlines()
+            if line.startswith(("from openvlt", "import openvlt"))
+        ]
+        assert {origin.partition(".")[0] for origin in origins} <= {"openvlt", "openvlt_mine"}
+        assert {origin for origin in origins if origin.startswith("openvlt.")} <= {"openvlt.testing"}
 
 
 @pytest.mark.parametrize("name", ["Big", "a b", "../up", "1st", "a--b", ""])

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from openvlt import Completion, Image, Rejected, Request, Sampling
+from openvlt.testing.engines import Contract
+from openvlt.testing.findings import Probe
 from tiny_models import Opened, request
 
 GREEDY = Sampling(max_tokens=24)
@@ -31,6 +33,12 @@ def texts(replies: Sequence[Sequence[Completion] | Rejected]) -> list[list[str]]
     return [[completion.text for completion in reply] for reply in replies if not isinstance(reply, Rejected)]
 
 
+def test_it_keeps_what_a_backend_promises(opened: Opened) -> None:
+    probe = Probe(opened.backend)
+    Contract(probe, opened.engine).check()
+    assert probe.findings == []
+
+
 def test_replies_come_in_the_order_of_the_requests(opened: Opened) -> None:
     requests = asked()
     forwards = texts(opened.engine.generate(requests, GREEDY))
@@ -46,13 +54,6 @@ def test_every_wanted_sample_is_answered(opened: Opened) -> None:
     assert all(len(set(reply)) == 4 for reply in replies), "samples of one prompt repeat each other"
 
 
-def test_the_same_chunk_gives_the_same_bytes(opened: Opened) -> None:
-    if not opened.backend.deterministic:
-        pytest.skip("the backend does not claim it")
-    requests = asked(samples=(0, 1))
-    assert opened.engine.generate(requests, WARM) == opened.engine.generate(requests, WARM)
-
-
 def test_more_samples_keep_the_first(opened: Opened) -> None:
     if "seeds" not in opened.backend.capabilities:
         pytest.skip("the backend does not claim it")
@@ -63,11 +64,6 @@ def test_more_samples_keep_the_first(opened: Opened) -> None:
     share = sum(a == b for a, b in pairs) / len(pairs)
     opened.report("samples kept when k grows", share)
     assert share == 1.0 if opened.backend.deterministic else share >= 0.9
-
-
-def test_the_seed_matters(opened: Opened) -> None:
-    first = texts(opened.engine.generate(asked(), WARM))
-    assert first != texts(opened.engine.generate(asked(), replace(WARM, seed=1)))
 
 
 def test_images_are_seen(opened: Opened) -> None:
@@ -139,10 +135,6 @@ def test_a_crowd_of_long_prompts_is_answered(opened: Opened) -> None:
         pytest.skip("vLLM's server on a CPU dies of seeds where a prompt is prefilled in parts")
     crowd = [request(f"{place} " + "word " * 30) for place in range(64)]
     assert len(texts(opened.engine.generate(crowd, replace(WARM, max_tokens=2)))) == 64
-
-
-def test_no_requests_give_no_replies(opened: Opened) -> None:
-    assert list(opened.engine.generate([], GREEDY)) == []
 
 
 def test_greedy_replies_agree_with_hf(opened: Opened, hf: Opened) -> None:

@@ -80,8 +80,9 @@ def test_a_prompt_over_the_context_widens_the_score(stages: Bench, fake: Callabl
     answered = asked(stages, n=40, served=served)
     silent = [row.example.id for row in answered.output.rows() if not row.traces]
     assert 3 < len(silent) < 25
-    assert answered.failed == dict.fromkeys(silent, "prompt over-long")
-    assert answered.output.record.rejected == {"prompt over-long": len(silent)}
+    reason = "refused: " * served + "prompt over-long"
+    assert answered.failed == dict.fromkeys(silent, reason)
+    assert answered.output.record.rejected == {reason: len(silent)}
     _, result = scored(stages, answered, n=40)
     low, high = result.score.bounds
     assert (result.n, result.unparsed, result.score.undecided) == (40, 0, len(silent))

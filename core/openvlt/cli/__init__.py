@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": ("openvlt.cli.verify:verify", "Verify a response against a gold answer, and explain."),
     "try": ("openvlt.cli.try_component:try_component", "Run one component on a few examples."),
     "list-plugins": ("openvlt.cli.plugins:list_plugins", "List plugins with their components and status."),
+    "check": ("openvlt.cli.check:check", "Check that the components of a plugin keep what they promise."),
     "describe": ("openvlt.cli.describe:describe", "Show the options of a component."),
     "install": ("openvlt.cli.install:install", "Install a plugin into this environment."),
     "uninstall": ("openvlt.cli.install:uninstall", "Remove an installed plugin."),

@@ -22,9 +22,13 @@ COLUMNS = ("name", "origin", "version", "status", "components", "reason")
 @click.command("list-plugins")
 @click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
 @click.option("--verbose", is_flag=True, help="Also show load times, and tracebacks of broken plugins.")
+@click.option("--available", is_flag=True, help="List plugins by others that can be installed instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_plugins(kind: Kind | None, verbose: bool, as_json: bool) -> None:
+def list_plugins(kind: Kind | None, verbose: bool, available: bool, as_json: bool) -> None:
     """List all plugins, their components, and why one is not in use."""
+    if available:
+        _print_available(kind, as_json)
+        return
     plugins = registry().plugins
     shown = [plugin.as_json() for plugin in plugins]
     if kind is not None:
@@ -41,6 +45,28 @@ def list_plugins(kind: Kind | None, verbose: bool, as_json: bool) -> None:
     for broken in plugins:
         if verbose and broken.traceback:
             click.echo(f"\n{broken.distribution}/{broken.name}:\n{broken.traceback.rstrip()}")
+
+
+def _print_available(kind: Kind | None, as_json: bool) -> None:
+    """Print the register, which comes with openvlt."""
+    from importlib.resources import files
+
+    import yaml
+
+    content = yaml.safe_load(files("openvlt.cli").joinpath("register.yaml").read_text(encoding="utf-8"))
+    found = [each for each in content["plugins"] if kind is None or kind in each["kinds"]]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+    elif found:
+        columns = ("name", "kinds", "repository", "api", "last check")
+        rows = [
+            (each["name"], ", ".join(each["kinds"]), each["repository"], str(each["api"]),
+             f"{each['check']['outcome']} on {each['check']['date']}")
+            for each in found
+        ]  # fmt: skip
+        print_table(Table(columns, rows))
+    else:
+        click.echo("The register lists no such plugin yet; docs/plugins/register.md says how to add one.")
 
 
 def print_plugins(plugins: Sequence[Mapping[str, Any]], *, verbose: bool = False) -> None:

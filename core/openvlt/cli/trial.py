@@ -164,7 +164,7 @@ class Trial:
         benchmark, format = definition.benchmark.component, self.workspace.format
         reading = reading_of(definition, "trained")
         with (
-            self._chatting({MODEL: _model(model, "A benchmark")}, Sampling()) as chat,
+            self._chatting({MODEL: model_of(model, "A benchmark")}, Sampling()) as chat,
             VerifierRunner(definition.verifiers, format=format, images=self.workspace.home.images) as runner,
         ):
             for example in examples:
@@ -177,7 +177,7 @@ class Trial:
     def ask(self, backend: str, examples: Sequence[Example], model: Any) -> None:
         """Ask a backend each question, in the default format."""
         format = self.workspace.format
-        asked = replace(_model(model, "A backend"), backend=backend)
+        asked = replace(model_of(model, "A backend"), backend=backend)
         with self._chatting({MODEL: asked}, Sampling(max_tokens=256)) as chat:
             for example in examples:
                 self._head(example)
@@ -241,7 +241,7 @@ def _shown(part: str | Image) -> str:
     return f"<image {part.sha256[:12]}, {part.width}x{part.height}>" if isinstance(part, Image) else part
 
 
-def _model(spec: Any, who: str) -> Model:
+def model_of(spec: Any, who: str) -> Model:
     """The model a user named.
 
     Raises:

@@ -54,7 +54,7 @@ def try_component(
             f"A {kind} cannot be tried: it needs the output of a run.",
             "Add it to a recipe and run 'openvlt train RECIPE --plan'.",
         )
-    spec: dict[str, Any] = {"use": name, **dict(map(_setting, settings))}
+    spec: dict[str, Any] = {"use": name, **dict(map(setting, settings))}
     if model and kind in ("captioner", "teacher"):
         spec["model"] = value_of(model)
     with tempfile.TemporaryDirectory(prefix="openvlt-try-") as folder:
@@ -80,7 +80,7 @@ def try_component(
                 trial.ask(name, examples, value_of(model))
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
     option, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"'--set {text}' has no '='.", "Write --set option=value.")

@@ -1,6 +1,20 @@
 """The records that travel between stages: frozen, typed, and each one line of JSON."""
 
-from openvlt.records.bench import BenchResult, Budget, Estimate, Paired, Protocol, Rate, Sampled, Score
+from openvlt.records.bench import (
+    BenchResult,
+    Budget,
+    Estimate,
+    Paired,
+    Protocol,
+    Rate,
+    Sampled,
+    Score,
+    UsedData,
+    UsedJudge,
+    UsedModel,
+    UsedPrompt,
+    UsedVerifier,
+)
 from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling, with_images
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
 from openvlt.records.example import MOST_DECIMALS, PLACEHOLDER, AnswerType, Example, Image, NewImage, Rejected
@@ -43,6 +57,11 @@ __all__ = [
     "StageRecord",
     "Status",
     "Trace",
+    "UsedData",
+    "UsedJudge",
+    "UsedModel",
+    "UsedPrompt",
+    "UsedVerifier",
     "Verdict",
     "Weight",
     "with_images",

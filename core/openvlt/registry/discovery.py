@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -33,8 +33,8 @@ class Candidate:
     file: Path | None = None
 
 
-def installed() -> list[Candidate]:
-    """The plugins of installed distributions, built-ins first, then by distribution and name."""
+def installed(without: Collection[str] = ()) -> list[Candidate]:
+    """The plugins of installed distributions but some modules, built-ins first, then by distribution and name."""
     found = [
         Candidate(
             name=name,
@@ -46,6 +46,7 @@ def installed() -> list[Candidate]:
         )
         for distribution in distributions()
         for name, module in distribution.plugins.items()
+        if module not in without
     ]
     return sorted(found, key=lambda plugin: (plugin.origin != "builtin", plugin.distribution, plugin.name))
 
@@ -69,6 +70,21 @@ def named(files: Sequence[Path]) -> Iterator[Candidate]:
             editable=True,
             file=file,
         )
+
+
+def loaded(modules: Sequence[ModuleType]) -> list[Candidate]:
+    """The plugins that are modules of this process, for tests of a package that need not be installed."""
+    return [
+        Candidate(
+            name=module.__name__,
+            origin="file",
+            distribution=f"file:{module.__name__}",
+            version="",
+            load=lambda module=module: module,  # type: ignore[misc]
+            editable=True,
+        )
+        for module in modules
+    ]
 
 
 def why_disabled(plugin: Candidate) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import pluggy
@@ -42,11 +43,12 @@ class Registry:
         self._used: set[str] = set()
 
     @classmethod
-    def discover(cls, files: Sequence[Path] = ()) -> Registry:
+    def discover(cls, files: Sequence[Path] = (), modules: Sequence[ModuleType] = ()) -> Registry:
         """Find and load all plugins; a plugin that fails is listed with the reason.
 
         Args:
             files: one-file plugins the user named.
+            modules: plugins that are imported already.
 
         Raises:
             UsageError: a file does not exist or is not Python.
@@ -55,7 +57,8 @@ class Registry:
         manager.add_hookspecs(hookspecs)
         plugins: list[Plugin] = []
         owners: dict[tuple[Kind, str], str] = {}
-        candidates = [*discovery.installed(), *discovery.named(files)]
+        given = [module.__name__ for module in modules]  # also where their packages are installed
+        candidates = [*discovery.installed(given), *discovery.named(files), *discovery.loaded(modules)]
         for candidate in candidates:
             plugin = registration.load(candidate, manager, lambda kind, id: owners.get((kind, id)))
             owners.update({(entry.kind, entry.id): plugin.name for entry in plugin.components})

@@ -121,4 +121,6 @@ def _cut(text: str, most: int) -> str:
 
 def _width(text: str) -> int:
     """Columns of a terminal that the text occupies."""
+    if text.isascii():
+        return len(text)
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,0 +1,188 @@
+"""What sources, captioners and teachers must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from openvlt import results
+from openvlt.errors import Reject
+from openvlt.interfaces import Captioner, ProgramCaptioner, Source, Teacher
+from openvlt.records import Completion, Example, Image, Message, Rejected, Sampling, Trace
+from openvlt.store import ImageStore, digest, encode
+from openvlt.testing.findings import FAILED, Probe, of, typed
+from openvlt.testing.material import Material, read
+
+_REASONS = 20
+"""Different reasons for which rows are rejected; with more of them nobody can count anything."""
+
+
+def source(probe: Probe[Source], material: Material) -> None:
+    """Rows of each split: examples that can be stored, with ids of their own, in the same order every time."""
+    splits = probe.component.splits
+    if not (isinstance(splits, tuple) and all(isinstance(split, str) and split for split in splits)):
+        probe.wrong("claims", f"Its splits are {splits!r}.", "Let `splits` be a tuple of names.")
+        return
+    splits = splits or ("train",)  # none: whatever the data is called
+    read_rows = {f"examples of the split '{split}'": _rows(split, material.rows) for split in splits}
+    others = {
+        "revision": of("revision", check=typed(str, "text")),
+        "understood": of("understood", splits[0], 5, check=typed(Mapping, "a mapping")),
+    }
+    for split in splits:
+        others[f"size of '{split}'"] = of("size", split, check=results.check_size)
+        others[f"published_size of '{split}'"] = of("published_size", split, check=results.check_size)
+    found = probe.laws({**others, **read_rows})
+    for split, what in zip(splits, read_rows, strict=True):
+        if found[what] is not FAILED and not isinstance(found[what], Rejected):
+            _check_rows(probe, split, found[what], found[f"size of '{split}'"], material.rows)
+
+
+def _rows(split: str, most: int) -> Callable[[Source], list[Any]]:
+    def rows(source: Source) -> list[Any]:
+        items = list(islice(source.examples(split), most))
+        return [item if isinstance(item, Rejected) else _checked(item) for item in items]
+
+    return rows
+
+
+def _checked(item: Any) -> Any:
+    """An example that can be stored, or why it is rejected, which is no fault of the source's."""
+    try:
+        return results.check_example(item)
+    except Reject as reject:
+        return Rejected(id=str(item.id), reason=reject.reason)
+
+
+def _check_rows(probe: Probe[Source], split: str, rows: Sequence[Any], size: Any, most: int) -> None:
+    where = f"in the split '{split}'"
+    examples = [row for row in rows if isinstance(row, Example)]
+    ids = [example.id for example in examples]
+    if twice := next((id for id in ids if ids.count(id) > 1), None):
+        probe.wrong("ids", f"The id '{twice}' occurs twice {where}.", "Give each example an id of its own.")
+    if rows and not examples:
+        probe.wrong(
+            "results", f"All {len(rows)} rows {where} are rejected: {rows[0].reason}.", "Reject bad rows alone."
+        )
+    if len(rows) < most and isinstance(size, int) and size != len(examples):
+        probe.wrong(
+            "claims", f"`size` says {size} {where}, which has {len(examples)}.", "Return None if it is unknown."
+        )
+    reasons = {row.reason for row in rows if isinstance(row, Rejected)}
+    if len(reasons) > _REASONS:
+        probe.wrong(
+            "results", f"{len(reasons)} different reasons reject rows {where}.", "Use one reason for one cause."
+        )
+    with TemporaryDirectory() as folder:
+        store = ImageStore(Path(folder))
+        for example in examples[:20]:
+            kept = probe.call(f"an image of '{example.id}'", partial(_stored, store, example))
+            if isinstance(kept, Rejected) and kept is not FAILED:
+                probe.wrong("results", f"An image of '{example.id}' is refused: {kept.reason}.", "Check its file.")
+
+
+def _stored(store: ImageStore, example: Example) -> list[Image]:
+    return [store.add(image) for image in example.images]
+
+
+def chat_of(replies: Sequence[str]) -> Callable[..., Completion]:
+    """A chat that replies by what it is sent: one of the replies, the same one to the same messages."""
+
+    def chat(messages: Sequence[Message], **changes: Any) -> Completion:
+        prompt = results.check_messages(messages)
+        unknown = set(changes) - set(Sampling.__dataclass_fields__)
+        if unknown:
+            raise TypeError(f"there is no sampling parameter {sorted(unknown)[0]!r}")
+        return Completion(text=replies[int(digest(prompt)[:8], 16) % len(replies)])
+
+    return chat
+
+
+def captioner(probe: Probe[Captioner | ProgramCaptioner], material: Material) -> None:
+    """Captions depend on the images alone, and are texts."""
+    pictured = [example for example in material.examples if example.images]
+    component = probe.component
+    if isinstance(component, ProgramCaptioner):
+        _program(probe, pictured)
+        return
+    calls: dict[str, Callable[[Any], Any]] = {"sampling": _sampling}
+    caption, chat = typed(str, "a caption"), chat_of(material.replies)
+    for example in pictured:
+        what = f"messages for the images of '{example.id}'"
+        calls[what] = of("messages", example.images, check=results.check_messages)
+        calls[f"run on the images of '{example.id}'"] = of("run", example.images, chat, check=caption)
+    for what, reply in _replies(material):
+        calls[what] = of("parse", reply, check=caption)
+    found = probe.laws(calls)
+    for example in pictured:
+        asked = found[f"messages for the images of '{example.id}'"]
+        if isinstance(asked, list) and not set(example.images) <= set(_images(asked)):
+            probe.wrong("results", f"Its prompt for '{example.id}' lacks images.", "Put all images into the messages.")
+
+
+def _sampling(each: Any) -> Sampling:
+    return results.check_type(each.sampling, Sampling, "a Sampling")
+
+
+def _replies(material: Material) -> list[tuple[str, Completion]]:
+    named = [f"parse of reply {number}, {reply[:30]!r}" for number, reply in enumerate(material.replies)]
+    return list(zip(named, (Completion(text=reply) for reply in material.replies), strict=True))
+
+
+def _images(messages: Sequence[Message]) -> Iterator[Image]:
+    return (part for message in messages for part in message.content if isinstance(part, Image))
+
+
+def _program(probe: Probe[Any], pictured: Sequence[Example]) -> None:
+    before = {image: read(image).tobytes() for example in pictured for image in example.images}
+
+    def captions(order: int) -> list[str | None]:
+        with probe.component.open(read) as caption:  # which may take long, so it is opened twice and not ten times
+            made = [caption(probe.component.subject(example)) for example in pictured[::order]][::order]
+        return [text if text is None else results.check_type(text, str, "a caption") for text in made]
+
+    calls = {f"subject of '{example.id}'": of("subject", example, check=_storable) for example in pictured}
+    probe.laws({**calls, "revision": of("revision", check=typed(str, "text"))})
+    forwards, backwards = (probe.call("captions", partial(captions, order)) for order in (1, -1))
+    if FAILED not in (forwards, backwards) and forwards != backwards:
+        probe.wrong("order", "A caption depends on those before it.", "Keep nothing between subjects.")
+    if any(read(image).tobytes() != content for image, content in before.items()):
+        probe.wrong(
+            "purity", "It changes the pictures it reads, which are shared.", "Copy a picture before changing it."
+        )
+
+
+def _storable(subject: Any) -> Any:
+    """What a caption is made of, as it is a part of its key."""
+    encode(subject)
+    return subject
+
+
+def teacher(probe: Probe[Teacher], material: Material) -> None:
+    """Prompts are messages, and a reply is a trace or is rejected."""
+    calls: dict[str, Callable[[Any], Any]] = {"sampling": _sampling}
+    for example in material.examples:
+        caption = "A square." if probe.component.uses_caption and example.images else None
+        calls[f"messages for '{example.id}'"] = of("messages", example, caption, check=results.check_messages)
+        calls[f"run on '{example.id}'"] = of("run", example, caption, chat_of(material.replies), check=trace)
+    for what, reply in _replies(material):
+        calls[what] = of("parse", reply, check=trace)
+    found = probe.laws(calls)
+    parsed = [found[what] for what in calls if what.startswith("parse") and found[what] is not FAILED]
+    if parsed and all(isinstance(each, Rejected) for each in parsed):
+        probe.wrong(
+            "results", f"It rejects all {len(parsed)} replies: {parsed[0].reason}.",
+            "Give check_teacher Material(replies=...) with a reply that it can read.",
+        )  # fmt: skip
+    if isinstance(found["sampling"], Sampling) and found["sampling"].n < 1:
+        probe.wrong("claims", "Its sampling asks for no sample.", "Let `sampling.n` be 1 or more.")
+
+
+def trace(found: Any) -> Trace:
+    """A trace that can be stored."""
+    made: Trace = results.check_made(found, Trace)
+    return made
