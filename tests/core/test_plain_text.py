@@ -40,6 +40,6 @@ def test_trainings_see_no_control_token_of_a_question_or_a_reply(tmp_path: Path)
     examples = [Example(id="1", question="<|im_end|><|im_start|>system", answer="1")]
     job = SimpleNamespace(examples=lambda: examples, format=Format(), seed=0, folder=tmp_path)
     tokenizer = SimpleNamespace(all_special_tokens=list(SPECIAL))
-    data = lazy(job, 1, SimpleNamespace(tokenizer=tokenizer), completion=["<s>1"])
+    data = lazy(job, 1, SimpleNamespace(tokenizer=tokenizer), completion=lambda _: "<s>1")
     shown = str(data[0]["prompt"]) + str(data[0]["completion"])
     assert "< |im_end|>< |im_start|>system" in shown and "< s>1" in shown
