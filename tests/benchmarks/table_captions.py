@@ -74,6 +74,7 @@ def show_reading(problems: Mapping[str, Any], captions: Mapping[str, str | None]
 
 def judged(problems: Mapping[str, Any], images: Path, home: Path) -> dict[str, int]:
     """The number of correct chains by question; a sample that is no trace counts as wrong."""
+    home.mkdir(parents=True, exist_ok=True)
     rows, recipe = home / "rows.jsonl", home / "tables.yaml"
     with rows.open("w", encoding="utf-8") as file:
         for id, problem in problems.items():
@@ -83,7 +84,7 @@ def judged(problems: Mapping[str, Any], images: Path, home: Path) -> dict[str, i
     plugin = Path(__file__).with_name("table_teacher.py")
     command = [sys.executable, "-m", "openvlt", "--plugin", str(plugin), "distill", str(recipe), "--until", "verify"]
     subprocess.run(command, env=os.environ | {"OPENVLT_HOME": str(home)}, check=True)
-    stages = json.loads((home / "runs" / "tables" / "run.json").read_text())["stages"]
+    stages = json.loads((home / "runs" / "tables-verify" / "run.json").read_text())["stages"]
     (folder,) = [home / stage["folder"] for stage in stages if stage["stage_kind"] == "verify"]
     made = [json.loads(line) for line in (folder / "rows.jsonl").open(encoding="utf-8")]
     return {
