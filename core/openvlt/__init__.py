@@ -115,12 +115,14 @@ if TYPE_CHECKING:
         StageRecord as StageRecord,
         Status as Status,
         Trace as Trace,
+        Turn as Turn,
         UsedData as UsedData,
         UsedJudge as UsedJudge,
         UsedModel as UsedModel,
         UsedPrompt as UsedPrompt,
         UsedVerifier as UsedVerifier,
         Verdict as Verdict,
+        conversation as conversation,
         with_images as with_images,
     )
     from openvlt.sampling import (
@@ -171,8 +173,8 @@ _HOMES = {
     "openvlt.records": (
         "AnswerType", "BenchResult", "Cause", "Claim", "Completion", "Example", "FinishReason", "Format", "Image",
         "Judged", "Message", "Model", "ModelShape", "NewImage", "PLACEHOLDER", "Paired", "Part", "Protocol", "Rate",
-        "Rejected", "Run", "RunStatus", "Sampling", "Score", "StageRecord", "Status", "Trace",
-        "UsedData", "UsedJudge", "UsedModel", "UsedPrompt", "UsedVerifier", "Verdict", "with_images",
+        "Rejected", "Run", "RunStatus", "Sampling", "Score", "StageRecord", "Status", "Trace", "Turn",
+        "UsedData", "UsedJudge", "UsedModel", "UsedPrompt", "UsedVerifier", "Verdict", "conversation", "with_images",
     ),
     "openvlt.sampling": ("choose_tokens", "penalise_presence", "penalise_repetition", "uniform_draws"),
     "openvlt.system": ("visible_gpus",),

@@ -232,7 +232,7 @@ def _paired(a: Iterable[Row], b: Iterable[Row], scoring: str, excluded: Mapping[
 
 def _content(example: Example) -> int:
     """What makes two questions with one id the same, as in ``data.content``."""
-    return hash((example.question, example.answer, example.choices, example.precision))
+    return hash((example.full_question, example.answer, example.choices, example.precision))
 
 
 def _outcome(row: Row, scoring: str, mean: bool) -> tuple[float | None, str | None]:

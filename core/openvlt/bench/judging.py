@@ -142,7 +142,7 @@ def equal_prompt(example: Example, response: str) -> list[Message]:
     """
     choices = "".join(f"\n({chr(65 + index)}) {choice}" for index, choice in enumerate(example.choices))
     parts = {
-        "question": example.question + choices,
+        "question": example.full_question + choices,
         "gold answer": f"{example.answer} {example.unit or ''}".strip(),
         "response": response.strip()[-LONGEST:],
     }

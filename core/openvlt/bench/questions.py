@@ -112,7 +112,7 @@ def questions(
         raise DataError(
             f"None of the {made.record.out} questions of {definition.name} can be asked ({reason}).", "Check its data."
         )
-    content = [(e.id, e.question, e.answer, e.choices, e.precision) for e in (row.example for row in made.rows())]
+    content = [(e.id, e.full_question, e.answer, e.choices, e.precision) for e in (row.example for row in made.rows())]
     data = UsedData(revision=revision, split=benchmark.split, limit=limit, content=digest(content)[:16])
     return Questions(made, tuple(id for id, *_ in content), unreadable, data)
 

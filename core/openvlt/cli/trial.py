@@ -212,7 +212,7 @@ class Trial:
             self._part(message.role, " ".join(map(_shown, message.content)))
 
     def _head(self, example: Example) -> None:
-        self.show(f"\n=== {example.source} {example.id}: {example.question} (gold: {example.answer})")
+        self.show(f"\n=== {example.source} {example.id}: {example.full_question} (gold: {example.answer})")
 
     def _part(self, name: str, text: str) -> None:
         self.show(f"--- {name}\n{text}")

@@ -75,7 +75,7 @@ def _record(row: Row, judged: Judged) -> dict[str, Any]:
     return {
         "id": example.id,
         "source": example.source,
-        "question": example.question,
+        "question": example.full_question,
         "choices": list(example.choices),
         "gold": example.answer,
         "caption": row.caption,

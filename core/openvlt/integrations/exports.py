@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from openvlt.errors import DataError
 from openvlt.integrations.claims import pack
 from openvlt.integrations.parquet import Column, Contents, pictures, write_shards
 from openvlt.records import PLACEHOLDER, Format, Image, Message, Row
@@ -78,6 +79,11 @@ def export_easyr1(rows: Iterable[Row], format: Format, images: Contents, folder:
     def records() -> Iterator[dict[str, Any]]:
         bare = Format(suffix="", think=format.think, answer=format.answer)
         for row in rows:
+            if row.example.history:
+                raise DataError(
+                    f"The example {row.example.id} has turns before its question, which EasyR1 cannot be given.",
+                    "Export for verl, or drop such examples.",
+                )
             (turn,) = bare.prompt(row.example)
             yield {
                 "problem": _marked(turn)["content"],

@@ -15,9 +15,9 @@ from openvlt.records.bench import (
     UsedPrompt,
     UsedVerifier,
 )
-from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling, with_images
+from openvlt.records.chat import Completion, FinishReason, Message, Model, Part, Sampling, conversation, with_images
 from openvlt.records.claim import Cause, Claim, Judged, Status, Trace, Verdict
-from openvlt.records.example import MOST_DECIMALS, PLACEHOLDER, AnswerType, Example, Image, NewImage, Rejected
+from openvlt.records.example import MOST_DECIMALS, PLACEHOLDER, AnswerType, Example, Image, NewImage, Rejected, Turn
 from openvlt.records.format import Format
 from openvlt.records.model_shape import ModelShape
 from openvlt.records.row import Row
@@ -57,6 +57,7 @@ __all__ = [
     "StageRecord",
     "Status",
     "Trace",
+    "Turn",
     "UsedData",
     "UsedJudge",
     "UsedModel",
@@ -64,5 +65,6 @@ __all__ = [
     "UsedVerifier",
     "Verdict",
     "Weight",
+    "conversation",
     "with_images",
 ]

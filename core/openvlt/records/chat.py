@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le
 
-from openvlt.records.example import PLACEHOLDER, Image
+from openvlt.records.example import PLACEHOLDER, Example, Image
 
 FinishReason: TypeAlias = Literal["stop", "length"]
 
@@ -101,6 +101,25 @@ class Message:
     @staticmethod
     def assistant(*content: Part) -> Message:
         return Message("assistant", content)
+
+
+def conversation(example: Example, text: str, images: Sequence[Image]) -> list[Message]:
+    """The turns before a question, and the user's turn that asks it, with images in the places of placeholders.
+
+    Args:
+        example: whose question it is.
+        text: that asks it.
+        images: come before the first turn, unless all turns together have as many placeholders.
+    """
+    roles, texts = [*(turn.role for turn in example.history), "user"], [*(turn.text for turn in example.history), text]
+    marks = [each.count(PLACEHOLDER) for each in texts]
+    if sum(marks) != len(images):
+        marks = [len(images)] + [0] * len(example.history)
+    left, messages = list(images), []
+    for role, each, count in zip(roles, texts, marks, strict=True):
+        messages.append(Message(role, with_images(each, left[:count])))
+        left = left[count:]
+    return messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

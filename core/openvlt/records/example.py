@@ -51,14 +51,22 @@ class NewImage(Image):
     origin: Path | bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier turn of the conversation that a question belongs to."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One question with its images and its gold answer.
 
     Attributes:
         id: unique within its source.
-        question: the text, without choices or instructions how to answer. If question and choices have `PLACEHOLDER` as
-            often as there are images, it marks their places, in order; else the images come first.
+        question: the text, without choices or instructions how to answer. If history, question and choices have
+            `PLACEHOLDER` as often as there are images, it marks their places, in order; else the images come first.
         answer: the gold answer; for a choice, its letter or its content; for boxes, points and several golds, JSON.
         images: in the order the question refers to them.
         choices: the contents of the options, A first; empty for an open question.
@@ -66,6 +74,7 @@ class Example:
         precision: decimals a numeric answer is rounded to.
         unit: unit of the answer, if the question fixes one.
         source: name of the example's source; the core fills it in.
+        history: the turns before the question, oldest first.
         metadata: anything else worth keeping, such as the question's category, for filters and breakdowns.
     """
 
@@ -78,6 +87,7 @@ class Example:
     precision: int | None = None
     unit: str | None = None
     source: str = ""
+    history: tuple[Turn, ...] = field(default=(), metadata={"added": True})
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -86,13 +96,23 @@ class Example:
         origins = (image.origin for image in self.images if isinstance(image, NewImage))
         return [origin for origin in origins if isinstance(origin, Path)]
 
+    @property
+    def full_question(self) -> str:
+        """The question after the turns before it, as one text; two examples with the same one ask the same."""
+        return "\n".join([*(f"{turn.role}: {turn.text}" for turn in self.history), self.question])
+
     def in_words(self) -> Example:
         """The example for a reader of text: ``[image]`` is in the places of the images."""
-        texts = (self.question, *self.choices)
+        texts = (self.question, *self.choices, *(turn.text for turn in self.history))
         if not self.images or not any(PLACEHOLDER in text for text in texts):
             return self
-        question, *choices = (text.replace(PLACEHOLDER, "[image]") for text in texts)
-        return replace(self, question=question, choices=tuple(choices))
+
+        def worded(text: str) -> str:
+            return text.replace(PLACEHOLDER, "[image]")
+
+        history = tuple(replace(turn, text=worded(turn.text)) for turn in self.history)
+        choices = tuple(map(worded, self.choices))
+        return replace(self, question=worded(self.question), choices=choices, history=history)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from openvlt.records.chat import Message, with_images
+from openvlt.records.chat import Message, conversation
 from openvlt.records.claim import Trace
 from openvlt.records.example import Example
 
@@ -28,12 +28,13 @@ class Format:
     answer_in_think: bool = False
 
     def prompt(self, example: Example) -> list[Message]:
-        """The messages that ask the policy: question, choices and suffix, with the images in their places or first."""
+        """The messages that ask the policy: the turns before the question, then question, choices and suffix, with the
+        images in their places or first."""
         text = example.question
         if example.choices:
             text += "\n" + "\n".join(f"({chr(65 + i)}) {choice}" for i, choice in enumerate(example.choices))
         system = [Message.system(self.system)] if self.system else []
-        return [*system, Message.user(*with_images(text + self.suffix, example.images))]
+        return [*system, *conversation(example, text + self.suffix, example.images)]
 
     def target(self, trace: Trace) -> str:
         """The reply that SFT trains on, in the format of OpenVLThinker's traces (arXiv 2503.17352, Fig. 3).

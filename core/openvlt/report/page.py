@@ -101,7 +101,7 @@ def _example(row: Row, images: ImageStore) -> str:
     caption = f"<details><summary>caption</summary><pre>{escape(row.caption)}</pre></details>" if row.caption else ""
     return (
         f"<article><small>{escape(example.source)} {escape(example.id)}</small><div>{pictures}</div>"
-        f"<p><b>{escape(example.question)}</b>{choices}<br>gold: {escape(example.answer)}</p>{caption}"
+        f"<p><b>{escape(example.full_question)}</b>{choices}<br>gold: {escape(example.answer)}</p>{caption}"
         f"{''.join(map(_trace, row.judged))}</article>"
     )
 

@@ -42,4 +42,4 @@ def memo_key(identity: str, claim: Claim, *, context_free: bool) -> Hashable:
     """
     example = claim.example
     gold = (example.answer, example.choices, example.answer_type, example.precision, example.unit)
-    return (identity, claim.answer, gold, None if context_free else (example.source, example.id, example.question))
+    return (identity, claim.answer, gold, None if context_free else (example.source, example.id, example.full_question))

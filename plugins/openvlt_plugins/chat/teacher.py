@@ -23,8 +23,8 @@ from openvlt import (
     TopP,
     Trace,
     UsageError,
+    conversation,
     parse as parse_reply,
-    with_images,
 )
 
 _PLACEHOLDER = re.compile(r"\{(caption|question|choices|metadata\.[\w. -]+)\}")
@@ -73,7 +73,7 @@ class Chat(Teacher):
     def messages(self, example: Example, caption: str | None) -> list[Message]:
         system = [Message.system(self.system)] if self.system else []
         images = () if self.uses_caption else example.images
-        return [*system, Message.user(*with_images(self._render(example, caption), images))]
+        return [*system, *conversation(example, self._render(example, caption), images)]
 
     def parse(self, completion: Completion) -> Trace:
         if completion.finish_reason == "length":

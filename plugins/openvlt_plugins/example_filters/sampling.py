@@ -24,7 +24,7 @@ class Dedup(ExampleFilter):
     ) -> Iterator[Keep | tuple[Example, Drop]]:
         seen: set[bytes] = set()
         for example in examples:
-            parts = [example.question, *example.choices, *(image.sha256 for image in example.images)]
+            parts = [example.full_question, *example.choices, *(image.sha256 for image in example.images)]
             key = sha256("\0".join(" ".join(part.casefold().split()) for part in parts).encode()).digest()
             yield (example, Drop("duplicate")) if key in seen else Keep(example)
             seen.add(key)

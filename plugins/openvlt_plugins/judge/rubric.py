@@ -66,7 +66,7 @@ class Rubric:
     def prompt(self, claim: Claim) -> list[Message]:
         example = claim.example
         choices = "".join(f"\n({chr(65 + index)}) {choice}" for index, choice in enumerate(example.choices))
-        shown = {"question": example.question + choices}
+        shown = {"question": example.full_question + choices}
         if self.gold == "shown":
             shown["gold answer"] = f"{example.answer} {example.unit or ''}".strip()
         shown["response"] = self.response(claim)

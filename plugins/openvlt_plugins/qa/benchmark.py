@@ -65,7 +65,8 @@ class Qa(Benchmark):
         if not self.prompts:
             return format.prompt(example)
         system = [Message.system(self.system)] if self.system else []
-        return [*system, Message.user(*self._with_images(self._text(example), example))]
+        earlier = [Message(turn.role, (turn.text,)) for turn in example.history]
+        return [*system, *earlier, Message.user(*self._with_images(self._text(example), example))]
 
     def base_messages(self, example: Example, format: Format) -> list[Message]:
         bare = "\nAnswer with the letter." if example.choices else "\nAnswer with one word."

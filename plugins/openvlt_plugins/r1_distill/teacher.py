@@ -21,6 +21,7 @@ from openvlt import (
     Temperature,
     TopP,
     Trace,
+    conversation,
 )
 from openvlt_plugins.r1_distill.reply import read
 
@@ -63,7 +64,7 @@ class _Reasoner(Teacher):
         parts = [f"Image description:\n{caption}"] if caption else []
         parts.append("\n".join([example.question, *_lettered(example.choices)]))
         instruction = INSTRUCTION + (" Give the letter of the choice." if example.choices else "")
-        return [Message.user("\n\n".join([*parts, instruction]))]
+        return conversation(example, "\n\n".join([*parts, instruction]), ())
 
     def parse(self, completion: Completion) -> Trace:
         return read(completion)

@@ -123,7 +123,7 @@ def _roots(count: int, pairs: Iterable[tuple[int, int]]) -> array[int]:
 
 
 def _question(example: Example) -> int:
-    return _digest(" ".join(" ".join((example.question, *sorted(example.choices))).casefold().split()))
+    return _digest(" ".join(" ".join((example.full_question, *sorted(example.choices))).casefold().split()))
 
 
 def _digest(text: str) -> int:

@@ -59,7 +59,7 @@ class SmolLM2(Teacher):
         )
 
     def messages(self, example: Example, caption: str | None) -> list[Message]:
-        return prompt.messages(caption, example.question)
+        return prompt.messages(caption, example.full_question)
 
     def parse(self, completion: Completion) -> Trace:
         return parse(completion, Format())
