@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
         return {
             name: found
             for name, each in fields.items()
-            if (found := getattr(value, name)) or "added" not in each.metadata
+            if ((found := getattr(value, name)) and found != each.default) or "added" not in each.metadata
         }
     return _adapter(type(value)).dump_python(value, mode="json")
 
