@@ -13,14 +13,21 @@ import yaml
 
 import openvlt
 from openvlt import hookspecs
-from openvlt.interfaces import INTERFACES, Asking, Kind
+from openvlt.interfaces import INTERFACES, Asking, Kind, Program
 from openvlt.registry.registration import KIND_OF_HOOK
 
 DOCS = Path(__file__).parents[1] / "docs" / "plugins"
 SKELETON = Path(openvlt.__file__).parent / "cli" / "skeleton"
 FURTHER: Mapping[Kind, tuple[type, ...]] = {
-    "verifier": (openvlt.AnswerVerifier, openvlt.AskingVerifier),
-    "filter": (openvlt.Drop, openvlt.Keep, openvlt.AskingTraceFilter, openvlt.AskingExampleFilter),
+    "verifier": (openvlt.AnswerVerifier, openvlt.LookingVerifier, openvlt.AskingVerifier),
+    "filter": (
+        openvlt.Drop,
+        openvlt.Keep,
+        openvlt.LookingTraceFilter,
+        openvlt.LookingExampleFilter,
+        openvlt.AskingTraceFilter,
+        openvlt.AskingExampleFilter,
+    ),
 }
 EXAMPLES: Mapping[Kind, tuple[str, ...]] = {"filter": ("filter", "example-filter"), "verifier": ("verifier", "reward")}
 HEAD = "<!-- Made by scripts/kind_pages.py; edit the docstrings, calls.yaml or the skeletons instead. -->\n"
@@ -43,8 +50,10 @@ def methods(component: type) -> dict[str, Any]:
 def classes(kind: Kind) -> tuple[type, ...]:
     """The classes that a component of a kind may extend."""
     further = FURTHER.get(kind, ())
-    asking = (Asking,) if any(issubclass(each, Asking) for each in further) else ()
-    return (*INTERFACES[kind], *asking, *further)
+    shared = [
+        base for base in (Program, Asking) if any(issubclass(each, base) for each in (*INTERFACES[kind], *further))
+    ]
+    return (*INTERFACES[kind], *shared, *further)
 
 
 def page(kind: Kind, calls: Mapping[str, list[str]]) -> str:

@@ -16,7 +16,7 @@ from numbers import Real
 from typing import Any, TypeVar, get_args
 
 from openvlt.errors import Reject, WrongResult
-from openvlt.interfaces import Drop, Keep
+from openvlt.interfaces import Drop, FactValue, Keep
 from openvlt.records import (
     MOST_DECIMALS,
     AnswerType,
@@ -217,6 +217,15 @@ def check_drop(found: Any) -> Drop | None:
     if found is None or isinstance(found, Drop):
         return found and Drop(printable(found.reason))
     raise WrongResult(f"it returned {type(found).__name__}, neither None nor a Drop")
+
+
+def check_fact(found: Any) -> FactValue | None:
+    """The value of a fact; None if the example has none."""
+    if found is not None and not isinstance(found, bool | int | float | str):
+        raise WrongResult(f"it returned {type(found).__name__}, which is neither a number nor a text")
+    if isinstance(found, float) and not math.isfinite(found):
+        raise WrongResult(f"it returned {found}, which is no finite number")
+    return found
 
 
 def check_verdicts(found: Any, count: int, allowed: tuple[float, float]) -> list[Verdict]:

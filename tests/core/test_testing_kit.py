@@ -18,6 +18,7 @@ import pytest
 
 from openvlt import (
     AnswerVerifier,
+    AskingFact,
     Backend,
     Benchmark,
     Captioner,
@@ -29,11 +30,18 @@ from openvlt import (
     ExampleFilter,
     Format,
     Keep,
+    LookingExampleFilter,
+    LookingTraceFilter,
+    LookingVerifier,
     Message,
     Model,
     Option,
     ProgramCaptioner,
+    ProgramFact,
+    ProgramTeacher,
+    Reject,
     Rejected,
+    SampledFact,
     Sampling,
     Source,
     Teacher,
@@ -183,6 +191,122 @@ class Odd(Teacher):
 
 
 @dataclass(frozen=True)
+class Looks(Odd):
+    """Looks at the image, and at the number of its sample."""
+
+    def run(self, example: Example, caption: str | None, chat: Any) -> Trace:
+        reply = chat([Message.user(example.question, str([chat.read(image).size for image in example.images]))])
+        return Trace(think=f"{chat.sample}", answer="7", raw=reply.text)
+
+
+@dataclass(frozen=True)
+class Solves(ProgramTeacher):
+    """Writes what a function makes of an example."""
+
+    samples: Annotated[int, Option("chains")] = 2
+    written: ClassVar[Any] = None
+
+    @contextmanager
+    def open(self, read: Any) -> Iterator[Any]:
+        yield type(self).written
+
+
+@dataclass(frozen=True)
+class Value(ProgramFact):
+    """What a function makes of an example."""
+
+    made: ClassVar[Any] = None
+
+    def value(self, example: Example, read: Any) -> float | None:
+        return type(self).made(example, read)
+
+
+def valued(made: Callable[[Example, Any], Any]) -> ProgramFact:
+    return frozen(Value, made=staticmethod(made))
+
+
+@dataclass(frozen=True)
+class Guesses(AskingFact):
+    """Reads what a function makes of a reply."""
+
+    model: Annotated[Model, Option("model")] = Model(id="x")
+    read: ClassVar[Any] = None
+
+    def messages(self, subject: Example) -> Any:
+        return "known" if subject.id == "sum" else [Message.user(subject.question)]
+
+    def parse(self, completion: Completion, subject: Example) -> str | None:
+        return type(self).read(completion.text)
+
+
+@dataclass(frozen=True)
+class Rates(SampledFact):
+    """Rates by a function."""
+
+    teacher: Annotated[Teacher, Option("writes")] = "policy"  # type: ignore[assignment]
+    rated: ClassVar[Any] = None
+
+    def rate(self, example: Example, judged: Any) -> float | None:
+        return type(self).rated(judged)
+
+
+def paint(read: Any, example: Example) -> None:
+    for image in example.images:
+        read(image).putpixel((1, 1), (9, 9, 9))
+
+
+@dataclass(frozen=True)
+class Paints(LookingVerifier):
+    """Draws on the shared picture."""
+
+    def look(self, claim: Claim, read: Any) -> Verdict:
+        paint(read, claim.example)
+        return Verdict.correct()
+
+
+@dataclass(frozen=True)
+class Sees(LookingVerifier):
+    """Scores by a pixel."""
+
+    most: Annotated[float, Option("score of white")] = 1.0
+
+    def look(self, claim: Claim, read: Any) -> Verdict:
+        reds = [read(image).getpixel((0, 0))[0] for image in claim.example.images]
+        return Verdict.scored(max(reds, default=0) / 255 * self.most)
+
+
+@dataclass(frozen=True)
+class PicksBySight(LookingTraceFilter):
+    """Returns what a function makes of the traces."""
+
+    picked: ClassVar[Any] = staticmethod(lambda judged: judged[:1])
+
+    def look(self, example: Example, judged: Any, read: Any) -> Any:
+        return type(self).picked(judged) if all(read(image) for image in example.images) else Drop("blank")
+
+
+@dataclass(frozen=True)
+class DropsBySight(LookingExampleFilter):
+    """Returns what a function makes of an example."""
+
+    needs: ClassVar[tuple[str, ...]] = ("darkness",)
+    decided: ClassVar[Any] = staticmethod(lambda example: None if example.images else Drop("blank"))
+
+    def look(self, example: Example, facts: Any, read: Any) -> Any:
+        return type(self).decided(example) if facts["darkness"][example.id] < 1 else Drop("dark")
+
+
+@dataclass(frozen=True)
+class ReadsAll(ExampleFilter):
+    """Reads every example first, against its word."""
+
+    row_by_row: ClassVar[bool] = True
+
+    def decide(self, examples: Any, facts: Any) -> Iterator[Any]:
+        yield from [Keep(example) for example in examples]
+
+
+@dataclass(frozen=True)
 class Rewrites(TraceFilter):
     """Changes answers."""
 
@@ -304,6 +428,24 @@ BROKEN: list[Any] = [
     (Blind(), "results: Its prompt for 'colour' lacks images"),
     (Odd(), "it returned NoneType, which is no Trace"),
     (frozen(Odd, parsed=staticmethod(lambda c: Trace(think="", answer=3, raw=""))), "that cannot be stored"),  # type: ignore[arg-type]
+    (frozen(Solves, written=staticmethod(lambda example, caption, sample: "7")), "results: chains: it returned str"),
+    (Solves(samples=0), "results: samples: it asks for 0 samples"),
+    (frozen(Solves, written=None), "results: chains: it yielded NoneType, which cannot be called"),
+    (valued(lambda example, read: [1]), "results: values: it returned list, which is neither a number nor a text"),
+    (valued(lambda example, read: float("inf")), "results: values: it returned inf, which is no finite number"),
+    (valued(lambda example, read: "dark"), "results: values: it returned 'dark', but declares float | None"),
+    (valued(lambda example, read: next(CALLS)), "order: Its values depend on those before them"),
+    (valued(lambda example, read: paint(read, example)), "purity: It changes the pictures it reads"),
+    (frozen(Guesses, read=staticmethod(lambda text: 3)), "it returned 3, but declares str | None"),
+    (frozen(Guesses, read=staticmethod(lambda text: {}[text])), "exceptions: parse of reply 0"),
+    (frozen(Rates, rated=staticmethod(lambda judged: 1 / len(judged))), "exceptions: rate of 0 chains for 'colour'"),
+    (frozen(Rates, rated=staticmethod(lambda judged: judged.clear())), "purity: It changes what it is given"),
+    (Paints(), "purity: It changes the pictures it reads"),
+    (Sees(most=17.0), "outside its range 0 to 1"),
+    (frozen(PicksBySight, picked=staticmethod(lambda judged: None)), "results: look at 6 traces of 'colour'"),
+    (frozen(DropsBySight, decided=staticmethod(Keep)), "results: look at 'colour': it returned Keep"),
+    (ReadsAll(), "claims: It reads 9 examples before decision 1, but row_by_row is True"),
+    (frozen(Sees, code_modules=lambda self: ["not_here"]), "results: code_modules: it returned 'not_here'"),
     (Rewrites(), "it changed an answer"),
     (Lists(), "purity: It changes what it is given"),
     (Skips(), "results: decide: it yielded"),
@@ -327,10 +469,24 @@ def test_each_thing_that_is_wrong_is_said(component: Any, said: str) -> None:
     assert said in found
 
 
+def solved(example: Example, caption: str | None, sample: int) -> Trace | None:
+    if example.id == "sum":
+        raise Reject("no picture")
+    return Trace(think=f"{sample}", answer=example.answer, raw="") if example.images else None
+
+
 RIGHT = [
     rows(lambda: [ONE, Rejected(id="2", reason="bad")], 1),
     scores(lambda self, claim: Verdict.scored(len(claim.response) % 7 / 7)),
     frozen(Odd, parsed=staticmethod(lambda c: replace(parse(c, Format()), answer="7"))),
+    frozen(Looks, parsed=staticmethod(lambda c: replace(parse(c, Format()), answer="7"))),
+    frozen(Solves, written=staticmethod(solved)),
+    valued(lambda example, read: len(example.images) or None),
+    frozen(Guesses, read=staticmethod(lambda text: text[:5])),
+    frozen(Rates, rated=staticmethod(len)),
+    Sees(),
+    PicksBySight(),
+    DropsBySight(),
     Scripted(),
     Scripted(replies=("a b c", "d e f"), rules={"red": "sample {sample}"}),
 ]

@@ -45,6 +45,7 @@ PARTS = {
     "source": Part("sources", "", "sums of two equal numbers", "traces: {data: {source: NAME}}"),
     "captioner": Part("captioners", "", "one sentence an image", "captioner: NAME"),
     "teacher": Part("teachers", "", "asks in the recipe's own format", "traces: {teacher: NAME}"),
+    "fact": Part("facts", "", "how dark the darkest image is", "facts: {darkness: NAME}"),
     "filter": Part("filters", "", "chains that are long enough", "traces: {select: [NAME]}"),
     "example-filter": Part("filters", "-examples", "questions that are not easy", "traces: {data: {filters: [NAME]}}"),
     "verifier": Part("verifiers", "-answer", "the letters of the gold answer in any order", "rewards: {NAME: 1.0}"),

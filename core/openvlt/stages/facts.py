@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from typing import Any, Protocol
 
-from openvlt.errors import Reject, RemoteError, WrongResult
+from openvlt.errors import Reject, RemoteError
 from openvlt.interfaces import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact, Verifier
 from openvlt.records import Example, Judged, Model, Rejected, Row, Trace
 from openvlt.registry import Built
-from openvlt.results import check_example
+from openvlt.results import check_example, check_fact
 from openvlt.stages.accepting import rejected, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.distill import chains
@@ -96,19 +95,6 @@ class FactFinder:
         self._stack.close()
 
 
-def _checked(value: object) -> FactValue | None:
-    """The value of a fact, if it is one.
-
-    Raises:
-        WrongResult: it is neither a finite number nor a text.
-    """
-    if value is not None and not isinstance(value, bool | int | float | str):
-        raise WrongResult(f"it returned {type(value).__name__}, which is neither a number nor a text")
-    if isinstance(value, float) and not isfinite(value):
-        raise WrongResult(f"it returned {value}, which is no finite number")
-    return value
-
-
 def _is_value(said: object) -> bool:
     return said is None or isinstance(said, bool | int | float | str)
 
@@ -144,7 +130,7 @@ class _Made:
     def __init__(self, workspace: Workspace, fact: Built[ProgramFact], stack: ExitStack) -> None:
         work = Make(
             workspace, fact, "fact", FactValue | None,
-            subject=lambda row: row.example, make=lambda tell, row, sample: _checked(tell(row.example)),
+            subject=lambda row: row.example, make=lambda tell, row, sample: check_fact(tell(row.example)),
         )  # fmt: skip
         self._filled = _Filled(workspace, work, stack)
         self.identity, self.folders = work.identity, [work.identity]
@@ -164,7 +150,7 @@ class _Asked:
 
     def values(self, examples: Sequence[Example]) -> Sequence[FactValue | Rejected | None]:
         ids = lambda example: example.id  # noqa: E731
-        return self._asker.decisions(self._fact, examples, ids, _is_value, _checked, rejected)
+        return self._asker.decisions(self._fact, examples, ids, _is_value, check_fact, rejected)
 
 
 class _Sampled:
@@ -207,7 +193,7 @@ class _Sampled:
         found = [Judged(trace=trace, verdicts=each) for trace, each in zip(row.traces, judged, strict=True)]
         try:
             with rejecting(self._workspace, self._fact, "rate", row.example.id):
-                return _checked(self._fact.component.rate(row.example, found))
+                return check_fact(self._fact.component.rate(row.example, found))
         except Reject as reject:
             return rejected(row.example.id, reject)
 

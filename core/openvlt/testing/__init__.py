@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         check_backend as check_backend,
         check_benchmark as check_benchmark,
         check_captioner as check_captioner,
+        check_fact as check_fact,
         check_filter as check_filter,
         check_source as check_source,
         check_teacher as check_teacher,
@@ -47,8 +48,8 @@ _HOMES = {
     "plugins": ("check_plugin",),
     "scripted": ("Scripted",),
     "suites": (
-        "check_backend", "check_benchmark", "check_captioner", "check_filter", "check_source", "check_teacher",
-        "check_trainer", "check_verifier", "examine",
+        "check_backend", "check_benchmark", "check_captioner", "check_fact", "check_filter", "check_source",
+        "check_teacher", "check_trainer", "check_verifier", "examine",
     ),
     "trainers": ("MadeJob",),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -19,12 +19,16 @@ from openvlt.interfaces import (
     Drop,
     ExampleFilter,
     Keep,
+    LookingExampleFilter,
+    LookingTraceFilter,
+    LookingVerifier,
     TraceFilter,
     Verifier,
 )
 from openvlt.records import Claim, Completion, Example, Judged, Rejected, Verdict
+from openvlt.testing.data import untouched
 from openvlt.testing.findings import FAILED, Probe, of
-from openvlt.testing.material import HOSTILE, Material, claim, judged
+from openvlt.testing.material import HOSTILE, Material, claim, judged, read
 
 _BOUND = 1.0
 """Seconds of CPU time of a call in the calling process that bounded work never takes."""
@@ -40,21 +44,30 @@ def filter(probe: Probe[TraceFilter | ExampleFilter], material: Material) -> Non
         is_of_traces = isinstance(component, AskingTraceFilter)
         subjects: Sequence[Any] = material.all_claims() if is_of_traces else material.examples
         asking(probe, subjects, material, results.check_drop)
-    elif isinstance(component, TraceFilter):
-        _trace_filter(probe, material)
     else:
-        _example_filter(probe, material)
+        with untouched(probe, material.examples):
+            if isinstance(component, TraceFilter):
+                _trace_filter(probe, material)
+            elif isinstance(component, LookingExampleFilter):
+                _looking_filter(probe, material)
+            else:
+                _example_filter(probe, material)
 
 
 def _trace_filter(probe: Probe[Any], material: Material) -> None:
     rows = [(example, judged(example)) for example in material.examples]
     rows.append((material.examples[0], []))
     before = deepcopy(rows)
+    looks = isinstance(probe.component, LookingTraceFilter)
+    method = "look" if looks else "choose"
     calls: dict[str, Callable[[Any], Any]] = {
-        f"choose among {len(found)} traces of '{example.id}'": of("choose", example, found, check=_kept(found))
+        f"{method} {'at' if looks else 'among'} {len(found)} traces of '{example.id}'": of(
+            method, example, found, *[read] * looks, check=_kept(found)
+        )
         for example, found in rows
     }
-    calls["choose_all"] = lambda each: _decided(each.choose_all(iter(rows)), [example for example, _ in rows])
+    if not looks:
+        calls["choose_all"] = lambda each: _decided(each.choose_all(iter(rows)), [example for example, _ in rows])
     found = probe.laws(calls)
     if not probe.component.keeps_incorrect:
         kept = [each for what in calls if isinstance(found[what], tuple) for each in found[what]]
@@ -92,6 +105,31 @@ def _example_filter(probe: Probe[Any], material: Material) -> None:
     probe.laws({"decide": decide, "decide on no rows": lambda each: list(each.decide(iter(()), facts))})
     if examples != before:
         probe.wrong("purity", "It changes the examples it is given.", "Keep dataclasses.replace(example, ...).")
+    if probe.component.row_by_row:
+        probe.call("decide", lambda: _check_reading(probe, examples, facts))
+
+
+def _check_reading(probe: Probe[Any], examples: Sequence[Example], facts: Any) -> None:
+    taken: list[Example] = []
+
+    def rows() -> Iterator[Example]:
+        for example in examples:
+            taken.append(example)
+            yield example
+
+    for count, _ in enumerate(probe.component.decide(rows(), facts), 1):
+        if len(taken) > count:
+            problem = f"It reads {len(taken)} examples before decision {count}, but row_by_row is True."
+            probe.wrong("claims", problem, "Remove `row_by_row`.")
+            return
+
+
+def _looking_filter(probe: Probe[Any], material: Material) -> None:
+    facts = material.all_facts(probe.component.needs)
+    probe.laws({
+        f"look at '{example.id}'": of("look", example, facts, read, check=results.check_drop)
+        for example in material.examples
+    })  # fmt: skip
 
 
 def _of(decision: Keep | tuple[Example, Drop]) -> Example:
@@ -102,7 +140,8 @@ def asking(probe: Probe[Any], subjects: Sequence[Any], material: Material, decis
     """A prompt or a decision for each subject, and a decision for each reply."""
 
     def asked(found: Any) -> Any:
-        return decision(found) if isinstance(found, Verdict | Drop | None) else results.check_messages(found)
+        is_prompt = isinstance(found, Iterable) and not isinstance(found, str | Mapping)
+        return results.check_messages(found) if is_prompt else decision(found)
 
     calls = {
         f"messages for {_named(subject)}, number {number}": of("messages", subject, check=asked)
@@ -137,6 +176,13 @@ def verifier(probe: Probe[Verifier], material: Material) -> None:
 
     if isinstance(component, AskingVerifier):
         asking(probe, claims, material, one)
+        return
+    if isinstance(component, LookingVerifier):
+        with untouched(probe, [each.example for each in claims]):
+            probe.laws({
+                f"look at response {number}, to '{each.example.id}'": of("look", each, read, check=one)
+                for number, each in enumerate(claims)
+            })  # fmt: skip
         return
     calls = {
         f"verify of response {number}, to '{each.example.id}'": of("verify", each, check=one)

@@ -1,8 +1,10 @@
-"""What sources, captioners and teachers must keep."""
+"""What sources, captioners, teachers and all programs must keep."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -10,12 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from openvlt import results
-from openvlt.errors import Reject
-from openvlt.interfaces import Captioner, ProgramCaptioner, Source, Teacher
+from openvlt.errors import Reject, WrongResult
+from openvlt.interfaces import Captioner, ImageReader, ProgramCaptioner, ProgramTeacher, Source, Teacher
 from openvlt.records import Completion, Example, Image, Message, Rejected, Sampling, Trace
 from openvlt.store import ImageStore, digest, encode
 from openvlt.testing.findings import FAILED, Probe, of, typed
-from openvlt.testing.material import Material, read
+from openvlt.testing.material import Material, decoded, read
 
 _REASONS = 20
 """Different reasons for which rows are rejected; with more of them nobody can count anything."""
@@ -32,6 +34,7 @@ def source(probe: Probe[Source], material: Material) -> None:
     others = {
         "revision": of("revision", check=typed(str, "text")),
         "understood": of("understood", splits[0], 5, check=typed(Mapping, "a mapping")),
+        "id_of an empty row": of("id_of", {}, check=typed(str, "text")),
     }
     for split in splits:
         others[f"size of '{split}'"] = of("size", split, check=results.check_size)
@@ -89,17 +92,20 @@ def _stored(store: ImageStore, example: Example) -> list[Image]:
     return [store.add(image) for image in example.images]
 
 
-def chat_of(replies: Sequence[str]) -> Callable[..., Completion]:
-    """A chat that replies by what it is sent: one of the replies, the same one to the same messages."""
+@dataclass(frozen=True)
+class MadeChat:
+    """Replies by what it is sent: one of the replies, the same one to the same messages. See `openvlt.Chat`."""
 
-    def chat(messages: Sequence[Message], **changes: Any) -> Completion:
+    replies: Sequence[str]
+    sample: int = 0
+    read: ImageReader = read
+
+    def __call__(self, messages: Sequence[Message], **changes: Any) -> Completion:
         prompt = results.check_messages(messages)
-        unknown = set(changes) - set(Sampling.__dataclass_fields__)
+        unknown = set(changes) - {"model", *Sampling.__dataclass_fields__}
         if unknown:
             raise TypeError(f"there is no sampling parameter {sorted(unknown)[0]!r}")
-        return Completion(text=replies[int(digest(prompt)[:8], 16) % len(replies)])
-
-    return chat
+        return Completion(text=self.replies[int(digest(prompt)[:8], 16) % len(self.replies)])
 
 
 def captioner(probe: Probe[Captioner | ProgramCaptioner], material: Material) -> None:
@@ -107,17 +113,18 @@ def captioner(probe: Probe[Captioner | ProgramCaptioner], material: Material) ->
     pictured = [example for example in material.examples if example.images]
     component = probe.component
     if isinstance(component, ProgramCaptioner):
-        _program(probe, pictured)
+        _program_captioner(probe, pictured)
         return
     calls: dict[str, Callable[[Any], Any]] = {"sampling": _sampling}
-    caption, chat = typed(str, "a caption"), chat_of(material.replies)
+    caption, chat = typed(str, "a caption"), MadeChat(material.replies)
     for example in pictured:
         what = f"messages for the images of '{example.id}'"
         calls[what] = of("messages", example.images, check=results.check_messages)
         calls[f"run on the images of '{example.id}'"] = of("run", example.images, chat, check=caption)
     for what, reply in _replies(material):
         calls[what] = of("parse", reply, check=caption)
-    found = probe.laws(calls)
+    with untouched(probe, pictured):
+        found = probe.laws(calls)
     for example in pictured:
         asked = found[f"messages for the images of '{example.id}'"]
         if isinstance(asked, list) and not set(example.images) <= set(_images(asked)):
@@ -137,23 +144,58 @@ def _images(messages: Sequence[Message]) -> Iterator[Image]:
     return (part for message in messages for part in message.content if isinstance(part, Image))
 
 
-def _program(probe: Probe[Any], pictured: Sequence[Example]) -> None:
-    before = {image: read(image).tobytes() for example in pictured for image in example.images}
-
-    def captions(order: int) -> list[str | None]:
-        with probe.component.open(read) as caption:  # which may take long, so it is opened twice and not ten times
-            made = [caption(probe.component.subject(example)) for example in pictured[::order]][::order]
-        return [text if text is None else results.check_type(text, str, "a caption") for text in made]
-
-    calls = {f"subject of '{example.id}'": of("subject", example, check=_storable) for example in pictured}
-    probe.laws({**calls, "revision": of("revision", check=typed(str, "text"))})
-    forwards, backwards = (probe.call("captions", partial(captions, order)) for order in (1, -1))
-    if FAILED not in (forwards, backwards) and forwards != backwards:
-        probe.wrong("order", "A caption depends on those before it.", "Keep nothing between subjects.")
+@contextmanager
+def untouched(probe: Probe[Any], examples: Sequence[Example]) -> Iterator[None]:
+    """Check that the pictures of examples, which are shared, stay as they are; they are as before for what follows."""
+    before = {image: read(image).tobytes() for example in examples for image in example.images}
+    yield
     if any(read(image).tobytes() != content for image, content in before.items()):
+        decoded.cache_clear()
         probe.wrong(
             "purity", "It changes the pictures it reads, which are shared.", "Copy a picture before changing it."
         )
+
+
+def program(
+    probe: Probe[Any],
+    what: str,
+    examples: Sequence[Example],
+    rows: Sequence[Sequence[Any]],
+    check: Callable[[Any], Any],
+) -> None:
+    """What a program makes of each row depends on that row alone.
+
+    Args:
+        probe: of the program.
+        what: it makes, for messages.
+        examples: whose images it may read.
+        rows: the arguments of each call.
+        check: of what a call returns.
+    """
+
+    def made(make: Callable[..., Any], row: Sequence[Any]) -> Any:
+        try:
+            return check(make(*row))
+        except Reject as reject:
+            return Rejected(id="", reason=str(reject.reason), transient=reject.transient)
+
+    def values(order: int) -> list[Any]:
+        with probe.component.open(read) as make:  # which may take long, so it is opened twice and not ten times
+            results.check_callable(make)
+            return [made(make, row) for row in rows[::order]][::order]
+
+    probe.laws({"revision": of("revision", check=typed(str, "text"))})
+    with untouched(probe, examples):
+        forwards, backwards = (probe.call(what, partial(values, order)) for order in (1, -1))
+    if FAILED not in (forwards, backwards) and forwards != backwards:
+        probe.wrong("order", f"Its {what} depend on those before them.", "Keep nothing between rows.")
+
+
+def _program_captioner(probe: Probe[Any], pictured: Sequence[Example]) -> None:
+    calls = {f"subject of '{example.id}'": of("subject", example, check=_storable) for example in pictured}
+    subjects = [found for found in probe.laws(calls).values() if not isinstance(found, Rejected)]
+    caption = lambda text: text if text is None else results.check_type(text, str, "a caption")  # noqa: E731
+    program(probe, "captions", pictured, [(subject,) for subject in subjects], caption)
 
 
 def _storable(subject: Any) -> Any:
@@ -162,24 +204,39 @@ def _storable(subject: Any) -> Any:
     return subject
 
 
-def teacher(probe: Probe[Teacher], material: Material) -> None:
-    """Prompts are messages, and a reply is a trace or is rejected."""
+def teacher(probe: Probe[Teacher | ProgramTeacher], material: Material) -> None:
+    """Prompts are messages, and a reply is a trace or is rejected; so is what a program writes."""
+    component = probe.component
+    captions = [
+        (example, "A square." if component.uses_caption and example.images else None) for example in material.examples
+    ]
+    samples = probe.laws({"samples": _samples})["samples"]
+    if isinstance(component, ProgramTeacher):
+        chain = lambda found: None if found is None else trace(found)  # noqa: E731
+        count = 1 if samples is FAILED else min(samples, 2)
+        rows = [(example, caption, sample) for example, caption in captions for sample in range(count)]
+        program(probe, "chains", material.examples, rows, chain)
+        return
     calls: dict[str, Callable[[Any], Any]] = {"sampling": _sampling}
-    for example in material.examples:
-        caption = "A square." if probe.component.uses_caption and example.images else None
+    for example, caption in captions:
         calls[f"messages for '{example.id}'"] = of("messages", example, caption, check=results.check_messages)
-        calls[f"run on '{example.id}'"] = of("run", example, caption, chat_of(material.replies), check=trace)
+        calls[f"run on '{example.id}'"] = of("run", example, caption, MadeChat(material.replies), check=trace)
     for what, reply in _replies(material):
         calls[what] = of("parse", reply, check=trace)
-    found = probe.laws(calls)
+    with untouched(probe, material.examples):
+        found = probe.laws(calls)
     parsed = [found[what] for what in calls if what.startswith("parse") and found[what] is not FAILED]
     if parsed and all(isinstance(each, Rejected) for each in parsed):
         probe.wrong(
             "results", f"It rejects all {len(parsed)} replies: {parsed[0].reason}.",
             "Give check_teacher Material(replies=...) with a reply that it can read.",
         )  # fmt: skip
-    if isinstance(found["sampling"], Sampling) and found["sampling"].n < 1:
-        probe.wrong("claims", "Its sampling asks for no sample.", "Let `sampling.n` be 1 or more.")
+
+
+def _samples(each: Any) -> int:
+    if not (type(each.samples) is int and each.samples >= 1):
+        raise WrongResult(f"it asks for {each.samples!r} samples, not for 1 or more")
+    return each.samples
 
 
 def trace(found: Any) -> Trace:

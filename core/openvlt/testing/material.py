@@ -57,11 +57,12 @@ def colour_of(found: Image) -> str:
 
 def read(image: Image) -> Picture:
     """Decode a picture of `image`, as the store does: the picture is shared."""
-    return _decoded(colour_of(image))
+    return decoded(colour_of(image))
 
 
 @cache
-def _decoded(colour: str) -> Picture:
+def decoded(colour: str) -> Picture:
+    """The picture of a colour, which all share."""
     import PIL.Image
 
     return PIL.Image.open(BytesIO(content(colour))).convert("RGB")

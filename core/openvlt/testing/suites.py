@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
-from openvlt.errors import OpenvltError
+from openvlt.errors import OpenvltError, WrongResult
 from openvlt.interfaces import (
     Backend,
     Benchmark,
     Captioner,
     Component,
     ExampleFilter,
+    Fact,
     Kind,
     ProgramCaptioner,
+    ProgramTeacher,
     Source,
     Teacher,
     TraceFilter,
@@ -25,7 +28,7 @@ from openvlt.interfaces import (
     kind_of,
 )
 from openvlt.registry.options import as_json, options_of
-from openvlt.testing import benchmarks, choices, data, engines, trainers
+from openvlt.testing import benchmarks, choices, data, engines, facts, trainers
 from openvlt.testing.findings import Failed, Finding, Probe
 from openvlt.testing.material import Material
 
@@ -33,6 +36,7 @@ SUITES: Mapping[Kind, Callable[[Probe[Any], Material], None]] = {
     "source": data.source,
     "captioner": data.captioner,
     "teacher": data.teacher,
+    "fact": facts.fact,
     "filter": choices.filter,
     "verifier": choices.verifier,
     "benchmark": benchmarks.benchmark,
@@ -59,6 +63,7 @@ def examine(component: Component, material: Material | None = None) -> list[Find
         return [Finding("options", f"{type(component).__name__} extends no interface of openvlt.", "Extend one.")]
     probe = Probe(component)
     if _check_options(probe):
+        probe.call("code_modules", lambda: _check_modules(component.code_modules()))
         SUITES[kind](probe, material or Material())
     return probe.findings
 
@@ -87,6 +92,12 @@ def _check_options(probe: Probe[Component]) -> bool:
     return True
 
 
+def _check_modules(names: Any) -> None:
+    for name in names:
+        if not isinstance(name, str) or importlib.util.find_spec(name) is None:
+            raise WrongResult(f"it returned {name!r}, which is no module here")
+
+
 def _check(component: Component, interface: type | tuple[type, ...], material: Material | None) -> None:
     if not isinstance(component, interface):
         names = " or ".join(each.__name__ for each in (interface if isinstance(interface, tuple) else (interface,)))
@@ -109,9 +120,14 @@ def check_captioner(captioner: Captioner | ProgramCaptioner, material: Material 
     _check(captioner, (Captioner, ProgramCaptioner), material)
 
 
-def check_teacher(teacher: Teacher, material: Material | None = None) -> None:
-    """Assert that a teacher keeps what `openvlt.Teacher` promises."""
-    _check(teacher, Teacher, material)
+def check_teacher(teacher: Teacher | ProgramTeacher, material: Material | None = None) -> None:
+    """Assert that a teacher keeps what `openvlt.Teacher` or `openvlt.ProgramTeacher` promises."""
+    _check(teacher, (Teacher, ProgramTeacher), material)
+
+
+def check_fact(fact: Fact, material: Material | None = None) -> None:
+    """Assert that a fact keeps what `openvlt.ProgramFact`, `AskingFact` or `SampledFact` promises."""
+    _check(fact, Fact, material)
 
 
 def check_filter(filter: TraceFilter | ExampleFilter, material: Material | None = None) -> None:

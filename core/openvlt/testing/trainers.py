@@ -20,6 +20,8 @@ from openvlt.testing.material import FORMAT, Material, colour_of, content, judge
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+_COUNTS = ("batch_rows", "processes", "machines", "devices_used", "server_devices")
+
 
 @dataclass(frozen=True)
 class Paid:
@@ -119,7 +121,7 @@ def trainer(probe: Probe[Trainer], material: Material) -> None:
     if component.reads not in get_args(Reads):
         probe.wrong("claims", f"It reads '{component.reads}'.", "Let `reads` be traces, pairs or prompts.")
         return
-    calls = {name: of(name, check=_count) for name in ("batch_rows", "processes", "machines", "devices_used")}
+    calls = {name: of(name, check=_count) for name in _COUNTS}
     calls["savings"] = of("savings", check=lambda found: list(map(typed(Mapping, "options"), found)))
     calls["secrets"] = of("secrets", check=lambda found: list(map(typed(str, "a name"), found)))
     found = probe.laws(calls)
