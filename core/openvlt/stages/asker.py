@@ -239,6 +239,12 @@ class _Replies(Ask):
             if self.seconds is None:
                 raise
             return self._failed(tasks, mask_keys(first_line(error)))
+        if self.late:  # the engine was closed meanwhile, which is no fault of a request
+            lost = self._failed(tasks, "")
+            values = [
+                [each if isinstance(each, Completion) else late for each, late in zip(some, lates, strict=True)]
+                for some, lates in zip(values, lost, strict=True)
+            ]
         self._counts["asked"] += sum(isinstance(value, Completion) for of_task in values for value in of_task)
         return values
 
