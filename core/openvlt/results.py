@@ -27,6 +27,7 @@ from openvlt.records import (
     Message,
     NewImage,
     Rejected,
+    Turn,
     Verdict,
 )
 from openvlt.records.claim import Cause, Status
@@ -89,6 +90,12 @@ def check_example(found: Any) -> Example:
         raise WrongResult(f"it returned an example whose choices are {type(example.choices).__name__}, not texts")
     for choice in example.choices:
         _check_text("choice", choice)
+    if not isinstance(example.history, tuple):
+        raise WrongResult(f"it returned an example whose history is {type(example.history).__name__}, no tuple")
+    for turn in example.history:
+        if not isinstance(turn, Turn) or turn.role not in ("user", "assistant"):
+            raise WrongResult("it returned an example whose history has what is no turn of a user or an assistant")
+        _check_text("turn", turn.text)
     if not isinstance(example.images, tuple) or not all(isinstance(image, Image) for image in example.images):
         raise WrongResult("it returned an example whose images are no tuple of images")
     if example.answer_type is not None and example.answer_type not in get_args(AnswerType):

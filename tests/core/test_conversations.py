@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from openvlt import DataError, Drop, Example, Format, Image, Keep, Message, Turn
+from openvlt import DataError, Drop, Example, Format, Image, Keep, Message, Reject, Turn
+from openvlt.errors import WrongResult
 from openvlt.integrations.exports import export_easyr1
 from openvlt.records import Row
 from openvlt.registry import Registry
+from openvlt.results import check_example
 from openvlt.store import decode, digest, encode
 from openvlt_plugins.example_filters.sampling import Dedup
 
@@ -51,6 +54,21 @@ def test_without_turns_before_nothing_changes() -> None:
 def test_the_same_question_after_other_turns_is_another_one() -> None:
     decided = list(Dedup().decide([ALONE, ASKED, replace(ASKED, id="3")], {}))
     assert decided == [Keep(ALONE), Keep(ASKED), (replace(ASKED, id="3"), Drop("duplicate"))]
+
+
+@pytest.mark.parametrize(
+    "history",
+    [(Turn("user", 7),), (Turn("system", "x"),), (("user", "a"),), "hello", [Turn("user", "a")], (None,)],  # type: ignore[arg-type]
+)
+def test_what_is_no_history_is_a_fault_of_the_source(history: Any) -> None:
+    with pytest.raises(WrongResult, match=r"history|turn"):
+        check_example(replace(ALONE, history=history))
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+def test_a_turn_that_cannot_be_stored_rejects_its_row(text: str) -> None:
+    with pytest.raises(Reject, match="turn contains"):
+        check_example(replace(ALONE, history=(Turn("user", text),)))
 
 
 def test_easyr1_cannot_be_given_a_conversation(tmp_path: Path) -> None:

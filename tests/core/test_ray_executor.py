@@ -14,6 +14,7 @@ from openvlt import Model
 from openvlt.engines import Local, make_executor
 from openvlt.errors import OpenvltError, UsageError
 from openvlt.recipe import ExecutorSpec
+from openvlt.stages.ask import MODEL
 from openvlt.stages.caption import caption
 from openvlt.stages.workspace import Output
 from openvlt.store import Home
@@ -83,7 +84,7 @@ def test_images_reach_an_engine_wherever_it_is(stages: Bench, vision_model: Path
         spec = {"id": str(vision_model), "backend": "hf", "pixels": (32 * 32, 64 * 64)}
         captioner = bench.build("captioner", "qwen-vl", model=spec, prompt="Describe.")
         rows = bench.load(n=6)
-        return caption(bench.workspace, "caption-1", 1, rows, captioner, bench.workspace.resolve(model))
+        return caption(bench.workspace, "caption-1", 1, rows, captioner, {MODEL: bench.workspace.resolve(model)})
 
     here, there = work(stages), work(spread(stages))
     assert len({row.caption for row in here.rows()}) > 1
@@ -105,7 +106,7 @@ def test_an_engine_that_cannot_open_its_model_says_why(stages: Bench) -> None:
     from openvlt.stages.distill import distill
 
     with pytest.raises(UsageError, match=r"The model .*base is not on the node .* of the Ray cluster"):
-        distill(bench.workspace, "distill-1", 1, rows, teacher, gone)
+        distill(bench.workspace, "distill-1", 1, rows, teacher, {MODEL: gone})
 
 
 def test_a_served_model_is_asked_from_here(stages: Bench) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from openvlt.extraction import parse
 from openvlt.records import Claim, Completion, Example, Format, Image, Judged, Model, Trace, Verdict
+from openvlt.store.decoding import decode_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -63,9 +64,7 @@ def read(image: Image) -> Picture:
 @cache
 def decoded(colour: str) -> Picture:
     """The picture of a colour, which all share."""
-    import PIL.Image
-
-    return PIL.Image.open(BytesIO(content(colour))).convert("RGB")
+    return decode_image(content(colour)).convert("RGB")
 
 
 def examples() -> list[Example]:
