@@ -149,7 +149,7 @@ def test_an_answer_that_always_kills_its_worker_scores_lowest(registry: Registry
         [row] = runner.verdicts([claim("kill")])
         assert (row["slow"].status, row["slow"].score, row["slow"].cause) == ("error", 0.0, "response")
         first, start = time.monotonic() - start, time.monotonic()
-        assert runner.verdicts([claim("kill")])[0] == row and time.monotonic() - start < first / 2, "it costs only once"
+        assert runner.verdicts([claim("kill")])[0] == row and time.monotonic() - start < first / 4, "it costs only once"
 
 
 @pytest.mark.slow

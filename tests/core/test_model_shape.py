@@ -85,6 +85,8 @@ def test_an_edge_is_no_number_of_pixels(tmp_path: Path, kind: str | None, limit:
     settings = {"image_processor_type": kind, "size": {"longest_edge": 1536}}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     assert image_limit(Model(id=str(tmp_path))) == limit
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**settings, "max_pixels": 999}))
+    assert image_limit(Model(id=str(tmp_path))) == 999  # pixels by its name, whatever the processor
 
 
 JSON = st.none() | st.booleans() | st.integers(-4, 4) | st.text(max_size=2)

@@ -26,8 +26,8 @@ from openvlt import __main__ as main
 
 INPUTS = int(os.environ.get("OPENVLT_FUZZ", "0"))
 LIMIT = 2.5 if INPUTS else 10.0
-"""Seconds of the processor that an input may take; in the suite, whose coverage is traced beside other tests, four times
-as many."""
+"""Seconds of the processor that an input may take. The suite allows four times as many: with coverage traced beside other
+tests, 3.1 s were seen of a plan that takes 1.1 s alone."""
 REPORT = os.environ.get("OPENVLT_FUZZ_REPORT", "")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

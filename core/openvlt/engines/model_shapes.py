@@ -42,8 +42,9 @@ def image_limit(model: Model) -> int | None:
     for name in ("processor_config.json", "preprocessor_config.json"):
         config = model_file(model, name) or {}
         own = _mapping(config.get("image_processor", config))
-        for limit in (own.get("max_pixels"), _mapping(own.get("size")).get("longest_edge")):
-            if counts_pixels(own) and isinstance(limit, int) and limit > 0:
+        edge = _mapping(own.get("size")).get("longest_edge") if counts_pixels(own) else None
+        for limit in (own.get("max_pixels"), edge):
+            if isinstance(limit, int) and limit > 0:
                 return limit
     return None
 
