@@ -109,10 +109,11 @@ def first_line(error: BaseException) -> str:
 
 
 def closest(value: str, valid: list[str]) -> str:
-    """``Did you mean 'x'?`` with the valid name closest to `value`, or a sentence that lists the valid names."""
+    """``Did you mean 'x'?`` with the name that begins with `value` or is closest; without one, all valid names."""
     from difflib import get_close_matches
 
-    near = get_close_matches(value, valid, n=1, cutoff=0.5)
+    begun = sorted(name for name in valid if value and name.startswith(value))
+    near = begun or get_close_matches(value, valid, n=1, cutoff=0.5)
     if near:
         return f"Did you mean '{near[0]}'?"
     return f"Choose one of: {', '.join(sorted(valid))}." if valid else "There are none to choose from."
