@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -80,6 +81,7 @@ def test_several_images_are_numbered() -> None:
 
 
 def test_where_its_packages_are_missing_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "rapidocr", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None if name == "rapidocr" else find_spec(name))
     (entry,) = [entry for entry in Registry.discover().entries() if entry.name == "rapid-ocr"]
     assert entry.status == "missing-extra"

@@ -53,6 +53,7 @@ def map_stage(
             finally:
                 writer.close()
             counts = dict(work.counts())
+            counts.pop("rejected", None)  # of this run, for its progress; the record counts those of earlier runs too
             counts["seconds"] = round(seconds, 3)
             missing = {"transient": writer.transient} if gaps else {}
             values = {"values": work.identity, "replies": list(work.replies)}
