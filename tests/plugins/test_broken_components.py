@@ -369,7 +369,7 @@ def test_a_fault_is_counted_and_told_again_where_its_stage_is_reused(
     assert again.cached and again.faults == made.faults
     (told,) = [note for note in going.notes.said if "Warning" in note and "fault" in note]
     assert f"1 fault of components (1 x {next(iter(made.faults))}) in what an earlier run has made" in told
-    with pytest.raises(DataError, match="the recipe is strict. Fix the component"):
+    with pytest.raises(DataError, match=r"the recipe is strict\. Fix the component"):
         getattr(trial(strict=True), kind)(use, at=at, does="key")
     going = trial(strict=True)
     going.workspace.dry_run = True
