@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +53,12 @@ def check(plugin: str, kind: str | None, options: tuple[str, ...], model: str | 
         raise UsageError(f"The plugin {plugin} has no {kind}.", f"It has: {has or 'no components'}.")
     check_settings(registry, entries, _settings(options))
     material = Material() if model is None else Material(model=_model(model))
-    verdicts = [
-        verdict
-        for each in found
-        for verdict in examine_plugin(registry, each, _settings(options), material, kind)
-    ]  # fmt: skip
+    with redirect_stdout(sys.stderr):  # what a training prints is no part of the report
+        verdicts = [
+            verdict
+            for each in found
+            for verdict in examine_plugin(registry, each, _settings(options), material, kind)
+        ]  # fmt: skip
     if as_json:
         click.echo(json.dumps(_report(found, verdicts), indent=2, ensure_ascii=False))
     else:
