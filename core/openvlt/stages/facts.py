@@ -12,7 +12,7 @@ from openvlt.errors import Reject, RemoteError
 from openvlt.interfaces import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact, Verifier
 from openvlt.records import Example, Judged, Model, Rejected, Row, Trace
 from openvlt.registry import Built
-from openvlt.results import check_example, check_fact
+from openvlt.results import check_fact, check_loaded
 from openvlt.stages.accepting import rejected, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.distill import chains
@@ -188,7 +188,7 @@ class _Sampled:
     def _shown(self, example: Example) -> Row | Rejected:
         try:
             with rejecting(self._workspace, self._fact, "shown", example.id):
-                return Row(example=check_example(self._fact.component.shown(example)))
+                return Row(example=check_loaded(self._fact.component.shown(example)))
         except Reject as reject:
             return rejected(example.id, reject)
 
