@@ -10,6 +10,7 @@ Raises:
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
@@ -99,7 +100,10 @@ def check_example(found: Any) -> Example:
     if not isinstance(example.images, tuple) or not all(isinstance(image, Image) for image in example.images):
         raise WrongResult("it returned an example whose images are no tuple of images")
     if example.answer_type is not None and example.answer_type not in get_args(AnswerType):
-        raise WrongResult(f"it returned an example with the answer type {example.answer_type!r}")
+        raise WrongResult(
+            f"it returned an example with the answer type {example.answer_type!r:.50}, which is none of "
+            f"{', '.join(get_args(AnswerType))}"
+        )
     if example.precision is not None and not _is_precision(example.precision):
         raise WrongResult(f"it returned an example whose precision is no whole number from 0 to {MOST_DECIMALS}")
     _check_metadata(example.metadata)
@@ -178,9 +182,7 @@ def _check_reply(reply: Any, count: int) -> Sequence[Completion] | Rejected:
     completions = list(reply)
     if len(completions) != count or not all(isinstance(each, Completion) for each in completions):
         raise WrongResult(f"it did not return {count} completions for a request")
-    if not all(isinstance(each.text, str) and isinstance(each.completion_tokens, int) for each in completions):
-        raise WrongResult("it returned a completion without a text and a number of tokens")
-    return completions
+    return [check_made(each, Completion) for each in completions]
 
 
 def check_pair(found: Any) -> tuple[Example, Any]:
@@ -203,17 +205,32 @@ def check_kept(found: Any, judged: Sequence[Judged]) -> tuple[Judged, ...] | Dro
         raise WrongResult(f"it returned {type(found).__name__}, neither a list of judged traces nor a Drop")
     known, answers = {id(each) for each in judged}, {each.trace.answer for each in judged}
     if all(id(each) in known for each in found):
+        if len({id(each) for each in found}) < len(found):
+            raise WrongResult("it kept a trace twice")
         return tuple(found)
     kept: tuple[Judged, ...] = check_made(tuple(found), tuple[Judged, ...])
     if any(each.trace.answer not in answers for each in kept):
         raise WrongResult("it changed an answer; a filter may rewrite the reasoning alone")
+    # each as often as it was given, and else once
+    if Counter(map(encode, kept)) - (Counter(map(encode, judged)) | Counter({encode(each) for each in kept})):
+        raise WrongResult("it kept a trace twice")
     return kept
+
+
+def check_loaded(found: Any) -> Example:
+    """An example that a component has made of one that was loaded: its images are in the store, and it has a gold."""
+    example = check_example(found)
+    if any(isinstance(image, NewImage) for image in example.images):
+        raise WrongResult("it returned an example with an image that is not in the store; use those of the example")
+    if not example.answer.strip() and not example.metadata.get("unlabelled"):
+        raise WrongResult("it returned an example with an empty gold answer")
+    return example
 
 
 def check_decision(found: Any) -> Keep | tuple[Example, Drop]:
     """A decision of an example filter; a kept example can be stored."""
     if isinstance(found, Keep):
-        return Keep(check_example(found.example))
+        return Keep(check_loaded(found.example))
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Example) and isinstance(found[1], Drop):
         return found[0], Drop(printable(found[1].reason))
     raise WrongResult(f"it returned {type(found).__name__}, neither a Keep nor an example with a Drop")
@@ -232,6 +249,11 @@ def check_fact(found: Any) -> FactValue | None:
         raise WrongResult(f"it returned {type(found).__name__}, which is neither a number nor a text")
     if isinstance(found, float) and not math.isfinite(found):
         raise WrongResult(f"it returned {found}, which is no finite number")
+    if isinstance(found, str):
+        try:
+            _check_text("value", found)
+        except Reject as reject:
+            raise WrongResult(f"its {reject.reason}") from None
     return found
 
 

@@ -180,3 +180,10 @@ def test_a_reader_that_leaves_is_no_error(all_plugins: Path) -> None:
     command = f"PYTHONPATH={all_plugins} {sys.executable} -m openvlt list-plugins --json | head -c 1"
     process = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert process.stderr == ""
+
+
+def test_plugins_by_others_are_listed(openvlt: Cli) -> None:
+    listed = json.loads(openvlt("list-plugins", "--available", "--json").stdout)
+    assert {"trainer", "filter", "verifier"} == {*next(each for each in listed if "papers" in each["name"])["kinds"]}
+    assert "openvlt-papers" in openvlt("list-plugins", "--available", "--kind", "trainer").stdout
+    assert "openvlt-papers" not in openvlt("list-plugins", "--available", "--kind", "source").stdout

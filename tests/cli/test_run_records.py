@@ -38,10 +38,10 @@ def run(tmp_path: Path, fake_plugin: Path, fake_model: Path) -> Any:
     listener.write_text(LISTENER.format(path=str(tmp_path / "events")))
     (tmp_path / "loop.yaml").write_text(
         f"name: loop\nbase: {{id: {fake_model}, backend: fake}}\nrewards: {{answer: 1.0}}\n"
-        f"captioner: {{use: qwen-vl, model: {{id: base}}, prompt: Describe the image.}}\n"
+        f"captioner: {{use: qwen-vl, model: {{id: base, backend: fake}}, prompt: Describe the image.}}\n"
         "facts: {mine: pass_rate}\n"
         "traces:\n  data: {source: {use: made, n: 4}, filters: [dedup]}\n"
-        "  teacher: {use: tutor, model: base}\n  select: []\n"
+        "  teacher: {use: tutor, model: {id: base, backend: fake}}\n  select: []\n"
         "train: {sft: {trainer: {use: copy-sft, steps: 1}, data: traces}}\n"
     )
     runner = CliRunner(env={"OPENVLT_HOME": str(tmp_path / "home"), "COLUMNS": "200"})
@@ -78,6 +78,8 @@ def test_a_run_keeps_its_releases_and_ids_and_tells_what_begins_and_ends(run: An
     assert [each["use"] for each in traces["data"]["filters"]] == ["openvlt/dedup"]
     assert traces["teacher"]["use"] == "file:openvlt_fake/tutor"
     assert iteration["train"]["sft"]["trainer"]["use"] == "file:openvlt_fake/copy-sft"
+    backends = [kept["base"]["backend"], kept["captioner"]["model"]["backend"], traces["teacher"]["model"]["backend"]]
+    assert backends == ["file:openvlt_fake/fake"] * 3, "also within options"
 
 
 def test_a_run_that_was_kept_with_bare_names_is_still_the_same_run(run: Any, tmp_path: Path) -> None:

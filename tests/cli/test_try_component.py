@@ -62,6 +62,19 @@ def test_a_verifier_judges_the_gold_answer_or_a_response(attempt: Cli) -> None:
     assert "'7' has other letters" in wrong.stdout
 
 
+def test_a_fact_that_a_program_tells(attempt: Cli) -> None:
+    process = attempt("fact", "darkness", "--source", "sums", "--limit", "2")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("--- result\nno value") == 2, "they have no images"
+
+
+def test_a_fact_that_a_model_tells_with_messages_and_reply(attempt: Cli) -> None:
+    process = attempt("fact", "steps", "--source", "sums", "--limit", "1", "--model", ECHO)
+    assert process.returncode == 0, process.stderr
+    assert "--- user\nHow many steps does this take?" in process.stdout
+    assert "--- reply\nHow many steps" in process.stdout and "rejected: no number" in process.stdout
+
+
 def test_a_backend(attempt: Cli) -> None:
     process = attempt("backend", "echo", "--source", "sums", "--limit", "1", "--model", "anything")
     assert process.returncode == 0, process.stderr
@@ -78,6 +91,8 @@ def test_a_backend(attempt: Cli) -> None:
         (("source", "sums", "--set", "largest=[1"), "is not YAML"),
         (("source", "sums", "--split", "trian"), "has no split 'trian'. Did you mean 'train'?"),
         (("filter", "no-lists"), "cannot be tried"),
+        (("fact", "pass_rate", "--source", "sums"), "samples chains, which a recipe's teacher writes"),
+        (("source", "sums", "--model", ECHO), "no option 'model'"),
     ],
 )
 def test_what_is_missing(attempt: Cli, arguments: tuple[str, ...], said: str) -> None:

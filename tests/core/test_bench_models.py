@@ -10,6 +10,7 @@ import pytest
 from openvlt.bench.models import find_model
 from openvlt.errors import UsageError
 from openvlt.records import Format, Run, RunStatus, StageRecord
+from openvlt.registry import Registry
 from openvlt.store import Home, write_run
 
 
@@ -38,17 +39,19 @@ def home(tmp_path: Path) -> Home:
 
 
 def test_a_model_of_a_run_has_the_runs_format(home: Home) -> None:
-    asked = find_model(home, "run:first/sft-1", None, (), None)
+    asked = find_model(home, Registry.discover(), "run:first/sft-1", None, (), None)
     assert (asked.model.id, asked.model.dtype) == (str(home.stages / "sft-1" / "model"), "float32")
     assert asked.format == Format(suffix="\nThink.", answer="final") and asked.trained
 
 
 def test_a_run_without_a_stage_is_its_last_model(home: Home) -> None:
-    assert find_model(home, "run:first", None, (), None).model.id == str(home.stages / "grpo-1" / "model")
+    assert find_model(home, Registry.discover(), "run:first", None, (), None).model.id == str(
+        home.stages / "grpo-1" / "model"
+    )
 
 
 def test_the_base_of_a_run_was_never_trained_in_its_format(home: Home) -> None:
-    asked = find_model(home, "run:first/base", "hf", (), None)
+    asked = find_model(home, Registry.discover(), "run:first/base", "hf", (), None)
     assert (asked.model.id, asked.model.backend, asked.trained) == ("tiny-vl", "hf", False)
 
 
@@ -66,20 +69,20 @@ def test_the_base_of_a_run_was_never_trained_in_its_format(home: Home) -> None:
 )
 def test_what_leads_nowhere_is_said(home: Home, name: str, said: str) -> None:
     with pytest.raises(UsageError, match=said.replace("?", r"\?")):
-        find_model(home, name, None, (), None)
+        find_model(home, Registry.discover(), name, None, (), None)
 
 
 def test_a_model_of_a_run_is_served_by_no_endpoint(home: Home) -> None:
     with pytest.raises(UsageError, match="--url has no effect with the model 'run:first/sft-1'"):
-        find_model(home, "run:first/sft-1", None, ("http://host/v1",), None)
+        find_model(home, Registry.discover(), "run:first/sft-1", None, ("http://host/v1",), None)
 
 
 def test_a_folder_without_a_model(home: Home, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no config\.json"):
-        find_model(home, str(tmp_path), None, (), None)
+        find_model(home, Registry.discover(), str(tmp_path), None, (), None)
 
 
 def test_hub_ids_and_served_ids_are_taken_as_they_are(home: Home) -> None:
-    assert find_model(home, "org/model", None, (), None).model.id == "org/model"
-    served = find_model(home, "anything", None, ("http://host/v1",), True)
+    assert find_model(home, Registry.discover(), "org/model", None, (), None).model.id == "org/model"
+    served = find_model(home, Registry.discover(), "anything", None, ("http://host/v1",), True)
     assert (served.model.url, served.trained) == (("http://host/v1",), True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from made import Bench
 
-from openvlt import DataError, PluginError, Trace
+from openvlt import Completion, DataError, Example, Image, Judged, Keep, PluginError, Trace, Verdict, results as checks
+from openvlt.errors import WrongResult
 
 
 @pytest.fixture
@@ -70,3 +73,58 @@ def test_an_engine_that_does_not_reply_to_each_request_is_named(
         monkeypatch.setattr(type(engine), "generate", lambda *_: replies)
     with pytest.raises(PluginError, match=rf"The backend fake \(file:openvlt_fake\) failed in generate: .*{told}"):
         stages.distill(rows)
+
+
+ONE = Example(id="1", question="How many?", answer="7", images=(Image("0" * 64, 1, 1),))
+A = Judged(trace=Trace(think="a", answer="7", raw="a"), verdicts={"exact": Verdict.correct()})
+B = Judged(trace=Trace(think="b", answer="7", raw="b", sample=1), verdicts={"exact": Verdict.correct()})
+SHORTER = replace(A, trace=replace(A.trace, think=""))
+COPY = replace(A)
+
+
+def kept(*found: Judged) -> Any:
+    return checks.check_kept(found, [A, B])
+
+
+def replied(**changes: Any) -> Any:
+    return checks.check_replies([[replace(Completion(text="a"), **changes)]], [1])
+
+
+WRONG: list[tuple[Callable[[], Any], str]] = [
+    (
+        lambda: checks.check_decision(Keep(replace(ONE, images=(Image.data(b"a"),)))),
+        "an image that is not in the store",
+    ),
+    (lambda: checks.check_decision(Keep(replace(ONE, images=(Image.file("a"),)))), "an image that is not in the store"),
+    (lambda: checks.check_decision(Keep(replace(ONE, answer=" "))), "an empty gold answer"),
+    (lambda: checks.check_example(replace(ONE, answer_type="number")), "which is none of .*integer"),
+    (lambda: kept(A, A), "kept a trace twice"),
+    (lambda: kept(A, COPY), "kept a trace twice"),
+    (lambda: kept(SHORTER, SHORTER), "kept a trace twice"),
+    (lambda: kept(replace(A, trace=replace(A.trace, answer="8"))), "changed an answer"),
+    (lambda: checks.check_fact("a\0"), "value contains a NUL"),
+    (lambda: checks.check_fact("\ud800"), "value contains a lone surrogate"),
+    (lambda: checks.check_fact("a" * (checks.LONGEST + 1)), "value is longer than"),
+    (lambda: replied(text=None), "cannot be stored"),
+    (lambda: replied(text="\ud800"), "cannot be stored"),
+    (lambda: replied(finish_reason="eos"), "cannot be stored"),
+    (lambda: replied(prompt_tokens=None), "cannot be stored"),
+    (lambda: replied(completion_tokens="four"), "cannot be stored"),
+    (lambda: replied(cuts={8: 9}), "cannot be stored"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize(("check", "said"), WRONG)
+def test_what_could_not_be_used_later_is_refused_at_once(check: Callable[[], Any], said: str) -> None:
+    with pytest.raises(WrongResult, match=said):
+        check()
+
+
+def test_what_can_be_used_is_accepted() -> None:
+    unlabelled = replace(ONE, answer="", metadata={"unlabelled": True})
+    for example in (ONE, unlabelled, replace(ONE, images=())):
+        assert checks.check_decision(Keep(example)) == Keep(example)
+    assert kept(B, A) == (B, A) and kept(SHORTER, B) == (SHORTER, B)
+    assert checks.check_kept([A, COPY], [A, COPY]) == (A, A), "two samples may be equal"
+    assert checks.check_fact("red") == "red" and replied(finish_reason="length", cuts={8: "a"})

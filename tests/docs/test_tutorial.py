@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,5 +95,11 @@ def test_the_register_is_complete() -> None:
     for each in plugins:
         assert set(each) == {"name", "kinds", "repository", "api", "check"}
         assert set(each["kinds"]) <= set(INTERFACES)
+        if (folder := ROOT / each["repository"]).is_dir():
+            package = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            (module,) = package["entry-points"]["openvlt"].values()
+            plugin = Registry.discover([folder / module / "__init__.py"]).plugins[-1]
+            kinds = {entry.kind for entry in plugin.components}
+            assert (each["name"], {*each["kinds"]}, each["api"]) == (package["name"], kinds, plugin.api)
     one = {"name": "n", "kinds": ["source"], "repository": "r", "api": 1, "check": {"outcome": "passed", "date": "d"}}
     assert "| `n` | source | r | 1 | passed on d |" in register_page([one])

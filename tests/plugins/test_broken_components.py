@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openvlt import Fault, Model, OpenvltError
+from openvlt import DataError, Fault, Model, OpenvltError
 from openvlt.bench.asking import ask, guess
 from openvlt.bench.definition import define
 from openvlt.bench.questions import questions
@@ -342,3 +342,68 @@ def test_what_a_fault_says_can_be_stored() -> None:
 
     assert told(ValueError("a\0\n \ud800 b.")) == "ValueError: a\\x00 \\ud800 b"
     assert len(told(ValueError("x" * 10_000))) < 400
+
+
+REUSED = [  # kind, component, method: what is made once and read again
+    ("source", "broken", "examples"),
+    ("captioner", "broken", "parse"),
+    ("captioner", "broken-program", "open"),
+    ("teacher", "broken", "parse"),
+    ("teacher", "broken-chat", "run"),
+    ("backend", "broken", "generate"),
+    ("verifier", "broken", "verify"),
+    ("filter", "broken", "choose"),
+    ("filter", "broken-examples", "decide"),
+    ("filter", "broken-asking", "parse"),
+]
+
+
+@pytest.mark.parametrize(("kind", "use", "at"), REUSED)
+def test_a_fault_is_counted_and_told_again_where_its_stage_is_reused(
+    kind: str, use: str, at: str, trial: Callable[..., Trial]
+) -> None:
+    made = getattr(trial(), kind)(use, at=at, does="key").record
+    assert list(made.faults.values()) == [1]
+    going = trial()
+    again = getattr(going, kind)(use, at=at, does="key").record
+    assert again.cached and again.faults == made.faults
+    (told,) = [note for note in going.notes.said if "Warning" in note and "fault" in note]
+    assert f"1 fault of components (1 x {next(iter(made.faults))}) in what an earlier run has made" in told
+    with pytest.raises(DataError, match=r"the recipe is strict\. Fix the component"):
+        getattr(trial(strict=True), kind)(use, at=at, does="key")
+    going = trial(strict=True)
+    going.workspace.dry_run = True
+    with pytest.raises(DataError, match="the recipe is strict"):
+        getattr(going, kind)(use, at=at, does="key")
+
+
+@pytest.mark.parametrize(("kind", "use", "at"), [("captioner", "broken", "parse"), ("verifier", "broken", "verify")])
+def test_a_fault_is_told_where_its_values_are_kept_but_not_its_stage(
+    kind: str, use: str, at: str, trial: Callable[..., Trial]
+) -> None:
+    made = getattr(trial(), kind)(use, at=at, does="key")
+    for strict in (False, True):
+        made.folder.summary_file.unlink(missing_ok=True)
+        going = trial(strict=strict)
+        if strict:
+            with pytest.raises(DataError, match="the recipe is strict"):
+                getattr(going, kind)(use, at=at, does="key")
+        else:
+            assert getattr(going, kind)(use, at=at, does="key").record.faults == made.record.faults
+            assert any("1 fault of components" in note for note in going.notes.said)
+
+
+def test_verifiers_that_failed_too_often_end_the_next_run_too(trial: Callable[..., Trial]) -> None:
+    for _ in range(2):
+        going = trial()
+        going.workspace.reject_above = 0.04
+        with pytest.raises(DataError, match="verifiers failed on 1 of 20 traces"):
+            going.verifier(at="verify", does="key")
+
+
+def test_a_training_counts_the_faults_of_its_verifiers(trial: Callable[..., Trial]) -> None:
+    assert list(trial().trainer(verifier="key").record.faults.values()) == [1]
+    again = trial()
+    assert again.trainer(verifier="key").record.cached and any("1 fault of components" in n for n in again.notes.said)
+    with pytest.raises(DataError, match="the recipe is strict"):
+        trial(strict=True).trainer(verifier="key")

@@ -18,6 +18,8 @@ from openvlt.errors import DataError
 
 SAME = 0.8
 """Share of a question's words, in order, that another wording of it has."""
+_DIGITS = 18
+"""Digits of a position that are read: more is beyond all data, and Python reads no more than 4,300."""
 SHOWN = 3
 _START = 5  # words of a question that it is looked up by
 _PLACEHOLDER = re.compile(r"<[|/]?(?:image|img|vision|video)[^<>]*>|\[(?:image|img)[^\[\]]*\]", re.IGNORECASE)
@@ -53,7 +55,8 @@ class Matching:
                     return (id,)
         position = scalar(reach(answered.row, self._layout.position))
         if position.isdecimal():
-            return self._ids[int(position) : int(position) + 1]
+            at = int(position.lstrip("0")[:_DIGITS] or 0)
+            return self._ids[at : at + 1]
         if answered.question:
             return self._asked_in(answered.question, scalar(reach(answered.row, self._layout.gold)))
         raise DataError(

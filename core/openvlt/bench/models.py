@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openvlt.engines import packaged_models
+from openvlt.engines import is_known, packaged_models
 from openvlt.errors import UsageError
 from openvlt.records import Format, Model
-from openvlt.registry import Spec
+from openvlt.registry import Registry, Spec
 from openvlt.store import Home, model_of_run, read_format, read_run
 
 
@@ -30,12 +30,16 @@ class NamedModel:
     max_tokens: int | None = None
 
 
-def find_model(home: Home, name: str, backend: Spec | None, urls: tuple[str, ...], trained: bool | None) -> NamedModel:
+def find_model(
+    home: Home, registry: Registry, name: str, backend: Spec | None, urls: tuple[str, ...], trained: bool | None
+) -> NamedModel:
     """Find the model a user names.
 
     Args:
         home: the store.
-        name: a local folder, a packaged model, a hub id, ``run:NAME/STAGE``, or the id an endpoint serves.
+        registry: has the backend.
+        name: a local folder, a packaged model, a hub id, ``run:NAME/STAGE``, or the id that an endpoint or the backend
+            knows.
         backend: the engine to run it on; None: that of the run, else the core chooses.
         urls: addresses of endpoints that serve it.
         trained: whether it was trained in the format; None: only models of runs were.
@@ -53,7 +57,7 @@ def find_model(home: Home, name: str, backend: Spec | None, urls: tuple[str, ...
     path = Path(name)
     if not urls and not path.exists() and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) is None:
         known = packaged_models()
-        if name not in known:
+        if name not in known and not is_known(Model(id=name, backend=backend), registry):
             raise UsageError(
                 f"The model '{name}' is neither a folder nor a hub id.",
                 "Give a folder, ORG/NAME, run:NAME/STAGE, or --url of the endpoint that serves it. "

@@ -21,6 +21,7 @@ from openvlt.records import BenchResult, Claim, Completion, Example, Format, Jud
 from openvlt.records.bench import AskedAs
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.verification import VerifierRunner
+from openvlt.verification.checking import FAULT
 
 CHUNK = 256
 """Responses verified together."""
@@ -160,4 +161,6 @@ def _failures(row: Row, verdicts: Mapping[str, Verdict]) -> Iterator[Rejected]:
     """Yield the verdicts that are missing because a verifier failed, for the next run to try again."""
     for scoring, verdict in verdicts.items():
         if verdict.cause == "system" and verdict.status != "not_applicable":
-            yield Rejected(id=row.example.id, reason=f"{scoring}: {verdict.reason}", transient=True)
+            yield Rejected(
+                id=row.example.id, reason=f"{scoring}: {verdict.reason}", transient=True, fault=verdict.tier == FAULT
+            )

@@ -204,7 +204,9 @@ def _ask(workspace: Workspace, name: str, options: dict[str, Any]) -> tuple[Defi
     from openvlt.bench.result import draws_before
 
     backend = backend_of(workspace.registry, options["backend"])
-    found = find_model(workspace.home, options["model"], backend, options["url"], options["trained"])
+    found = find_model(
+        workspace.home, workspace.registry, options["model"], backend, options["url"], options["trained"]
+    )
     sampling = sampling_of_options(options, found.max_tokens)
     asked = named_model(found, options, sampling)
     workspace.format = asked.format

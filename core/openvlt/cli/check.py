@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import click
 
 from openvlt.cli import settings
 from openvlt.errors import PluginError, UsageError
+from openvlt.registry.registration import KIND_OF_HOOK
 
 if TYPE_CHECKING:
     from openvlt.registry import Plugin
@@ -22,7 +25,7 @@ MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 @click.command("check")
 @click.argument("plugin")
-@click.option("--kind", help="Only components of this kind.")
+@click.option("--kind", type=click.Choice(tuple(KIND_OF_HOOK.values())), help="Only components of this kind.")
 @click.option("--set", "options", multiple=True, metavar="NAME.OPTION=VALUE", help="Set an option; repeatable.")
 @click.option("--model", metavar="SPEC", help="Model for backends and trainers; by default the tiny policy.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -31,11 +34,11 @@ def check(plugin: str, kind: str | None, options: tuple[str, ...], model: str | 
 
     PLUGIN is the name of a plugin or of its package, a file of one, or the folder of an installed package. A component
     that lacks something here (a file, an endpoint, an optional package) is skipped with the reason. The exit code is 0
-    if none failed, else 3.
+    if none failed and not all were skipped, else 3.
     """
     from openvlt.registry import Registry
     from openvlt.testing import Material
-    from openvlt.testing.plugins import examine_plugin, find_plugins
+    from openvlt.testing.plugins import check_settings, examine_plugin, find_plugins
 
     path = Path(plugin)
     file = [path] if path.suffix == ".py" else []
@@ -44,17 +47,28 @@ def check(plugin: str, kind: str | None, options: tuple[str, ...], model: str | 
     for each in found:
         if each.status != "ok":
             raise PluginError(f"The plugin {each.name} is {each.status}: {each.reason}.", "Fix that first.")
+    entries = [entry for each in found for entry in each.components if kind in (None, entry.kind)]
+    if kind and not entries:
+        has = ", ".join(dict.fromkeys(entry.kind for each in found for entry in each.components))
+        raise UsageError(f"The plugin {plugin} has no {kind}.", f"It has: {has or 'no components'}.")
+    check_settings(registry, entries, _settings(options))
     material = Material() if model is None else Material(model=_model(model))
-    verdicts = [
-        verdict
-        for each in found
-        for verdict in examine_plugin(registry, each, _settings(options), material, kind)
-    ]  # fmt: skip
+    with redirect_stdout(sys.stderr):  # what a training prints is no part of the report
+        verdicts = [
+            verdict
+            for each in found
+            for verdict in examine_plugin(registry, each, _settings(options), material, kind)
+        ]  # fmt: skip
     if as_json:
         click.echo(json.dumps(_report(found, verdicts), indent=2, ensure_ascii=False))
     else:
         _print(verdicts)
-    return PluginError.exit_code if any(each.outcome == "failed" for each in verdicts) else 0
+    if verdicts and all(each.outcome == "skipped" for each in verdicts):
+        raise PluginError(
+            "Nothing was checked: every component lacks something here.",
+            "Give what the reasons name (--set NAME.OPTION=VALUE), or install the packages.",
+        )
+    return 0 if _passed(verdicts) else PluginError.exit_code
 
 
 def _distribution(folder: Path) -> str:
@@ -101,10 +115,15 @@ def _report(plugins: Sequence[Plugin], verdicts: Sequence[Verdict]) -> Mapping[s
     return {
         "openvlt": version("openvlt"),
         "api": PLUGIN_API,
-        "passed": not any(each.outcome == "failed" for each in verdicts),
+        "passed": _passed(verdicts),
         "plugins": [{key: getattr(each, key) for key in keys} for each in plugins],
         "components": [each.as_json() for each in verdicts],
     }
+
+
+def _passed(verdicts: Sequence[Verdict]) -> bool:
+    outcomes = {each.outcome for each in verdicts}
+    return "failed" not in outcomes and outcomes != {"skipped"}
 
 
 def _print(verdicts: Sequence[Verdict]) -> None:

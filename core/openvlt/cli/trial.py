@@ -15,15 +15,28 @@ from openvlt.bench.score import read, reading_of
 from openvlt.engines.conversation import Conversing
 from openvlt.errors import Reject, UsageError
 from openvlt.extraction import parse
-from openvlt.interfaces import Captioner, Chat, Engine, Kind, Request, Source, Teacher
+from openvlt.interfaces import (
+    AskingFact,
+    Captioner,
+    Chat,
+    Engine,
+    FactValue,
+    Kind,
+    ProgramFact,
+    Request,
+    Source,
+    Teacher,
+)
 from openvlt.records import Claim, Completion, Example, Image, Message, Model, Rejected, Sampling, Trace, Verdict
 from openvlt.registry import Built, Registry
+from openvlt.results import check_fact
 from openvlt.stages.ask import MODEL
 from openvlt.stages.asker import Asker, models_of_run
 from openvlt.stages.load import load
 from openvlt.stages.workspace import Output, Workspace
 from openvlt.store import Home, digest, encode
 from openvlt.verification import VerifierRunner
+from openvlt.verification.runner import Ask
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,63 @@ class Trial:
     def verify(self, verifier: Built[Any], examples: Sequence[Example], response: str | None) -> None:
         """Verify one response to each example; `answer` runs first, as shaping verifiers may use its verdict."""
         verifiers = {"answer": self.build("verifier", "answer"), verifier.entry.name: verifier}
-        format, asker = self.workspace.format, Asker(self.workspace)
+        format, images = self.workspace.format, self.workspace.home.images
+        with self._asking() as ask, VerifierRunner(verifiers, format=format, ask=ask, images=images) as runner:
+            for example in examples:
+                self._head(example)
+                gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
+                raw = format.target(gold) if response is None else response
+                claim = Claim(trace=parse(Completion(text=raw), format), example=example)
+                self._part("response", raw)
+                self._verdicts(runner.verdicts([claim])[0])
+
+    def tell(self, fact: Built[Any], examples: Sequence[Example]) -> None:
+        """Tell the fact about each example.
+
+        Raises:
+            UsageError: it samples chains, which needs a recipe.
+        """
+        with self._telling(fact) as value:
+            for example in examples:
+                self._head(example)
+                found = _tried(lambda: value(example))  # noqa: B023 - called at once
+                self._result("no value" if found is None else found)
+
+    @contextmanager
+    def _telling(self, fact: Built[Any]) -> Iterator[Callable[[Example], Any]]:
+        component = fact.component
+        if isinstance(component, ProgramFact):
+            with fact.guarded("open"):
+                opened = component.open(self.workspace.images.read)
+            with opened as tell:
+                yield lambda example: self._checked(fact, "the function of open", example, lambda: tell(example))
+        elif isinstance(component, AskingFact):
+            with self._asking() as ask:
+                yield lambda example: self._decided(fact, example, ask)
+        else:
+            raise UsageError(
+                f"The fact {fact.entry.name} samples chains, which a recipe's teacher writes and its verifiers judge.",
+                "Add it to a recipe and run 'openvlt train RECIPE --plan'.",
+            )
+
+    def _decided(self, fact: Built[Any], example: Example, ask: Ask) -> Any:
+        with fact.guarded("messages", example.id):
+            asked = fact.component.messages(example)
+        if asked is None or isinstance(asked, FactValue):
+            return self._checked(fact, "messages", example, lambda: asked)
+        (reply,) = ask(fact, [asked])
+        if isinstance(reply, Rejected):
+            return None
+        return self._checked(fact, "parse", example, lambda: fact.component.parse(reply, example))
+
+    def _checked(self, fact: Built[Any], method: str, example: Example, value: Callable[[], Any]) -> Any:
+        with fact.guarded(method, example.id):
+            return check_fact(value())
+
+    @contextmanager
+    def _asking(self) -> Iterator[Ask]:
+        """What asks the model of a component, and shows it."""
+        asker = Asker(self.workspace)
 
         def ask(built: Built[Any], prompts: Sequence[Sequence[Message]]) -> list[Completion | Rejected]:
             replies = asker.ask(built, prompts)
@@ -147,17 +216,8 @@ class Trial:
                 self._part("reply", reply.reason if isinstance(reply, Rejected) else reply.text)
             return replies
 
-        with (
-            closing(asker),
-            VerifierRunner(verifiers, format=format, ask=ask, images=self.workspace.home.images) as runner,
-        ):
-            for example in examples:
-                self._head(example)
-                gold = Trace(think="I look, and I see it.", answer=example.answer, raw="")
-                raw = format.target(gold) if response is None else response
-                claim = Claim(trace=parse(Completion(text=raw), format), example=example)
-                self._part("response", raw)
-                self._verdicts(runner.verdicts([claim])[0])
+        with closing(asker):
+            yield ask
 
     def bench(self, definition: Definition, examples: Sequence[Example], model: Any) -> None:
         """Ask each question as a trained model is asked, and score the response."""

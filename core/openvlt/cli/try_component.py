@@ -55,7 +55,7 @@ def try_component(
             "Add it to a recipe and run 'openvlt train RECIPE --plan'.",
         )
     spec: dict[str, Any] = {"use": name, **dict(map(setting, settings))}
-    if model and kind in ("captioner", "teacher"):
+    if model and kind not in ("benchmark", "backend"):
         spec["model"] = value_of(model)
     with tempfile.TemporaryDirectory(prefix="openvlt-try-") as folder:
         trial = Trial.open(registry(), Path(folder), click.echo)
@@ -74,6 +74,8 @@ def try_component(
             case "teacher":
                 writer = trial.build("captioner", value_of(captioner)) if captioner else None
                 trial.teach(built, examples, caption, writer)
+            case "fact":
+                trial.tell(built, examples)
             case "verifier":
                 trial.verify(built, examples, response)
             case "backend":

@@ -10,7 +10,7 @@ from openvlt.engines.executor import Executor, Local
 from openvlt.engines.model_files import check_files
 from openvlt.engines.model_shapes import check_pixels, image_limit, model_file, model_shape
 from openvlt.engines.models import content_digest, file_digests, locate, packaged_models, size_in_bytes
-from openvlt.engines.resolution import Resolved, backend_of, resolve
+from openvlt.engines.resolution import Resolved, backend_of, is_known, resolve
 from openvlt.errors import UsageError
 from openvlt.recipe import ExecutorSpec
 
@@ -24,6 +24,7 @@ __all__ = [
     "content_digest",
     "file_digests",
     "image_limit",
+    "is_known",
     "locate",
     "make_executor",
     "model_file",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from openvlt.errors import Reject
+from openvlt.errors import Fault, Reject
 from openvlt.interfaces import Chat, Engine, ImageReader, Request
 from openvlt.records import Completion, Message, Rejected, Sampling
 from openvlt.results import check_messages
@@ -88,7 +88,8 @@ def converse(
             if isinstance(response, Completion):
                 return response
             assert isinstance(response, Rejected)
-            raise Reject(response.reason, transient=response.transient)
+            cause = Fault.of(response.reason) if response.fault else None
+            raise Reject(response.reason, transient=response.transient) from cause
 
         return Conversing(ask, engines, samples[index], read)
 

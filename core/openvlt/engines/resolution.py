@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from openvlt.engines.backend_choice import choose_backend, first_installed
 from openvlt.engines.models import content_digest, locate, size_in_bytes
+from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.records import Model
 from openvlt.registry import Built, Registry, Spec
+from openvlt.results import check_type
 from openvlt.store import Home, digest
 
 
@@ -72,3 +74,19 @@ def backend_of(located: Model, registry: Registry) -> tuple[Built[Backend], str]
     else:
         spec, reason = choose_backend(located, size_in_bytes(located), registry)
     return registry.build(Backend, spec), reason
+
+
+def is_known(located: Model, registry: Registry) -> bool:
+    """Whether the backend of a located model answers for its id, so that neither a folder nor the hub is looked for.
+
+    Raises:
+        UsageError: the backend knows that the id is wrong.
+    """
+    if located.url:
+        return False
+    try:
+        built, _ = backend_of(located, registry)
+    except (PluginError, UsageError):  # told where the model is opened
+        return False
+    with built.guarded("knows"):
+        return check_type(built.component.knows(located), bool, "True or False")

@@ -80,6 +80,17 @@ class Backend(Component, ABC):
     def parallel(self) -> int:
         return 1
 
+    def knows(self, model: Model) -> bool:
+        """True if the model's id is one of the backend's own, so that neither a folder nor the hub is looked for.
+
+        Args:
+            model: that a recipe or a command runs on it, without a URL.
+
+        Raises:
+            UsageError: the id is wrong; the message says which are right.
+        """
+        return False
+
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a model before any work, by what its ``config.json`` says.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import system
-from openvlt.engines import backend_of, check_files, check_pixels, model_file, model_shape, size_in_bytes
+from openvlt.engines import backend_of, check_files, check_pixels, is_known, model_file, model_shape, size_in_bytes
 from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
@@ -70,29 +70,31 @@ def describe_model(
     shown = model.id.rsplit("/site-packages/", 1)[-1]
     found = _engine_need(workspace, located, reply)
     if found is None:
-        return Description(component, rows, shown, _weights(located))
+        return Description(component, rows, shown, None if is_known(located, workspace.registry) else _weights(located))
     problem = None if found.fits else found.problem(f"The model {shown}")
     return Description(component, rows, shown, found.total, found.terms, problem)
 
 
 def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
     """What the backend of a model says that it needs; None if nothing is known."""
-    shape, backend = model_shape(located), _backend(workspace, located)
-    return need(backend, shape, workload(located, shape, reply, workspace.gpus or gpus_here())) if backend else None
+    shape, built = model_shape(located), _backend(workspace, located)
+    work = workload(located, shape, reply, workspace.gpus or gpus_here())
+    return need(built.component, shape, work) if built else None
 
 
-def _backend(workspace: Workspace, located: Model) -> Backend | None:
+def _backend(workspace: Workspace, located: Model) -> Built[Backend] | None:
     """What a model runs on; None for a mistake that is reported elsewhere."""
     try:
-        return backend_of(located, workspace.registry)[0].component
+        return backend_of(located, workspace.registry)[0]
     except (PluginError, UsageError):
         return None
 
 
 def _check_architecture(workspace: Workspace, located: Model) -> None:
     """Refuse a model that its backend says it cannot run; of a policy, the base has the same architecture."""
-    if not located.url and (config := model_file(located)) and (backend := _backend(workspace, located)):
-        backend.check(config)
+    if not located.url and (config := model_file(located)) and (built := _backend(workspace, located)):
+        with built.guarded("check"):
+            built.component.check(config)
 
 
 def _weights(located: Model) -> float | None:
@@ -152,7 +154,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     if model.id == "base":
         who, key = "base", ""
     _check_backends(workspace, located, who)
-    if located.url:
+    if located.url or (reply is not None and is_known(located, workspace.registry)):  # what is trained needs its files
         return
     here = _is_here(located, who)
     check_pixels(located)

@@ -124,9 +124,11 @@ class Rejected:
         reason: a short phrase, the same for the same cause, so that it can be counted.
         transient: True if the row may succeed on the next run.
         where: of a row of a source, its number there from 1, and the files of its images.
+        fault: True if a component failed on it, and did not reject it on purpose.
     """
 
     id: str
     reason: str
     transient: bool = False
     where: str = field(default="", compare=False)
+    fault: bool = field(default=False, compare=False, metadata={"added": True})

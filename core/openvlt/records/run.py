@@ -28,6 +28,7 @@ class StageRecord:
         out: number of output rows; 1 of a training.
         rejected: number of rejected rows by reason.
         counts: further counts and measures, such as tokens or the last metrics of a training.
+        faults: how often components failed on rows or claims, by what failed, how and where.
     """
 
     stage_kind: str
@@ -41,6 +42,7 @@ class StageRecord:
     out: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, float] = field(default_factory=dict)
+    faults: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def made(self) -> str:

@@ -111,18 +111,27 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
     resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
     options = {name: as_json(value, spec_of) for name, value in resolved.items()}
     affecting = [option.name for option in known if option.affects_output]
-    identifying = {name: as_json(_without_backend_options(resolved[name]), identity_of) for name in affecting}
+    identifying = {name: as_json(_without_backend_options(finder, resolved[name]), identity_of) for name in affecting}
     made = identity(entry.id, component, identifying, editable=entry.editable, modules=instance.code_modules())
     return Built(instance, entry, options, made)
 
 
-def _without_backend_options(value: object) -> object:
+def _without_backend_options(finder: Finder, value: object) -> object:
     """A model without its address and its backend's options: they are no part of the component's identity, and those
     that change replies are part of the model's."""
     if not isinstance(value, Model):
         return value
     chosen = value.backend if value.backend and not isinstance(value.backend, tuple) else None
-    return replace(value, url=(), backend=_split("backend", chosen)[0] if chosen else None)
+    return replace(value, url=(), backend=_bare(finder, _split("backend", chosen)[0]) if chosen else None)
+
+
+def _bare(finder: Finder, name: str) -> str:
+    """The name of a backend, which its id means too, unless another has that name."""
+    try:
+        entry = finder.find("backend", name)
+        return entry.name if finder.find("backend", entry.name) is entry else name
+    except PluginError:  # told where the model is opened
+        return name
 
 
 def _filled(known: tuple[OptionInfo, ...], format: Format | None) -> dict[str, Format]:

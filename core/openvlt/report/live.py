@@ -137,6 +137,8 @@ def _summary(record: StageRecord) -> str:
     parts = [f"{record.taken} in", f"{record.out} out"] if record.stage_kind != "train" else [f"{record.taken} in"]
     if rejected:
         parts.append(f"{rejected} rejected")
+    if record.faults:
+        parts.append(f"faults {sum(record.faults.values())}")
     counts = dict(record.counts)
     if (claims := counts.get("claims")) is not None:  # zeros too: that nothing was correct must not be missed
         correct = counts.pop("correct", 0)

@@ -49,12 +49,14 @@ def rejecting(
 
 def rejected(row: str, reject: Reject) -> Rejected:
     """The record of a row that is rejected."""
-    return Rejected(id=row, reason=printable(reject.reason), transient=bool(reject.transient))
+    fault = isinstance(reject.__cause__, Fault)
+    return Rejected(id=row, reason=printable(reject.reason), transient=bool(reject.transient), fault=fault)
 
 
 def dropped(row: str, reject: Reject) -> Drop | Rejected:
     """What a filter has decided: it drops a row that it rejects, and loses one that it fails on."""
-    return rejected(row, reject) if isinstance(reject.__cause__, Fault) else Drop(printable(reject.reason))
+    found = rejected(row, reject)
+    return found if found.fault else Drop(found.reason)
 
 
 def accepted(workspace: Workspace, built: Built[Any], source: Source, split: str) -> Iterator[Example | Rejected]:
@@ -175,7 +177,6 @@ def decided(
             if len(waiting) > 1 and not isinstance(fault.__cause__, WrongResult):
                 raise
             failed = workspace.survived(fault)
-            failed.__cause__ = fault
         if not waiting:
             raise Fault.of(f"{named(built.entry)} failed in {method} between rows: {failed}")
         for id in list(waiting):

@@ -257,7 +257,7 @@ class _Checked:
                     raise
                 reject = self.workspace.survived(failed)
                 transient = reject.transient or not self.answered.ever  # it may be the engine
-                replies.append(Rejected(id="", reason=reject.reason, transient=transient))
+                replies.append(Rejected(id="", reason=reject.reason, transient=transient, fault=True))
         if len(requests) > 1 and self.answered.failures >= len(requests):
             raise fault
         return replies

@@ -12,7 +12,7 @@ from openvlt.errors import Reject, RemoteError
 from openvlt.interfaces import AskingFact, Fact, Facts, FactValue, ProgramFact, SampledFact, Verifier
 from openvlt.records import Example, Judged, Model, Rejected, Row, Trace
 from openvlt.registry import Built
-from openvlt.results import check_example, check_fact
+from openvlt.results import check_fact, check_loaded
 from openvlt.stages.accepting import rejected, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.distill import chains
@@ -54,10 +54,12 @@ class FactFinder:
     Attributes:
         facts: what is known so far.
         folders: names of the folders of the values that were kept.
+        faults: examples of which a fact is not known, as something failed, by what did.
     """
 
     def __init__(self, workspace: Workspace, needed: Mapping[str, Needed], given: Facts) -> None:
         self._stack = ExitStack()
+        self._workspace, self.faults = workspace, Counter[str]()
         workspace = replace(workspace, progress=_Notes(workspace.progress))
         self._ways = {name: _way(workspace, each, self._stack) for name, each in needed.items()}
         self._needed = needed
@@ -71,6 +73,7 @@ class FactFinder:
 
         Raises:
             OpenvltError: a fact failed, or its model cannot be asked.
+            DataError: it failed on some examples before, and the recipe is strict.
             RemoteError: some requests failed for now.
         """
         for name in names:
@@ -82,6 +85,9 @@ class FactFinder:
                     f"The fact {name} is not known of {lost.total()} of {len(examples)} examples for now ({reasons}).",
                     "Run the same command again: it keeps what is done and retries only those.",
                 )
+            failed = Counter(each.reason for each in values if isinstance(each, Rejected) and each.fault)
+            self._workspace.reused(name, {reason: failed[reason] for reason in failed if reason not in self.faults})
+            self.faults += failed
             for example, value in zip(examples, values, strict=True):
                 if value is not None and not isinstance(value, Rejected):
                     self._found[name][example.id] = value
@@ -182,7 +188,7 @@ class _Sampled:
     def _shown(self, example: Example) -> Row | Rejected:
         try:
             with rejecting(self._workspace, self._fact, "shown", example.id):
-                return Row(example=check_example(self._fact.component.shown(example)))
+                return Row(example=check_loaded(self._fact.component.shown(example)))
         except Reject as reject:
             return rejected(example.id, reject)
 

@@ -17,7 +17,7 @@ from openvlt.stages.accepting import check_lost, decided, dropped, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.facts import FactFinder, Needed
 from openvlt.stages.filling import READ_TOGETHER
-from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
+from openvlt.stages.workspace import Output, Step, Workspace, claimed, output, reused
 from openvlt.store import StageWriter
 
 Reject: TypeAlias = Callable[[Rejected], None]
@@ -93,6 +93,11 @@ class Choosing:
     def counts(self) -> dict[str, float]:
         """What was asked, and how many examples have each fact."""
         return {**self._asker.counts(), **self._finder.counts()}
+
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """How often facts failed, by what did; filters that fail reject their row."""
+        return self._finder.faults
 
     def close(self) -> None:
         """Free the models that were asked."""
@@ -178,7 +183,7 @@ def filter_examples(workspace: Workspace, name: str, iteration: int, inputs: Out
     step = Step("filter", name, iteration, (inputs.digest, choosing.identity))
     with claimed(workspace, step) as (folder, known):
         if known is not None:
-            return output(step, folder, known, cached=True, started=started)
+            return reused(workspace, step, folder, known, started)
         workspace.progress.begin(step.name, inputs.record.out, "rows")
         writer = StageWriter(folder)
         try:
@@ -191,6 +196,7 @@ def filter_examples(workspace: Workspace, name: str, iteration: int, inputs: Out
         finally:
             writer.close()
             choosing.close()
+        writer.faults.update(choosing.faults)
         check_lost(workspace, step, writer, choosing.lost, inputs.record.out)
         if not writer.out:
             reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3))

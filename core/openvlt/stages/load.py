@@ -17,10 +17,10 @@ from openvlt.interfaces import Source
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
 from openvlt.results import check_size, check_type
-from openvlt.stages.accepting import accepted
+from openvlt.stages.accepting import accepted, rejected
 from openvlt.stages.filter import Choosing
 from openvlt.stages.picture_files import changed_file, stamps_of
-from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, lost_too_many, output
+from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, lost_too_many, output, reused
 from openvlt.store import StageFolder, StageWriter, digest, writing
 
 FIRST = 100
@@ -99,7 +99,7 @@ def load(
     step = Step("load", name, iteration, (digest(*made_of, *([choosing.identity] if choosing else [])),))
     with claimed(workspace, step) as (folder, known):
         if known is not None and (changed := changed_file(folder.path / PICTURES)) is None:
-            return output(step, folder, known, cached=True, started=started)
+            return reused(workspace, step, folder, known, started)
         if workspace.dry_run:
             raise NotDone(step)
         if known is not None:
@@ -173,7 +173,8 @@ def _read(
         except Reject as reject:
             files = item.image_files if isinstance(item, Example) else []
             where = ", ".join([f"row {counts['in']}", *map(str, files)])
-            writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient, where=where))
+            fault = isinstance(item, Rejected) and item.fault
+            writer.reject(replace(rejected(item.id, reject), where=where, fault=fault))
             continue
         counts["with_image"] += bool(row.example.images)
         workspace.progress.advance(1)

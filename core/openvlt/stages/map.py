@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import TypeAlias
@@ -11,7 +11,7 @@ from typing import TypeAlias
 from openvlt.errors import RemoteError
 from openvlt.records import Rejected, Row
 from openvlt.stages.filling import READ_TOGETHER, Filling, Value, Work
-from openvlt.stages.workspace import Output, Step, Workspace, claimed, lost_too_many, output
+from openvlt.stages.workspace import Output, Step, Workspace, claimed, lost_too_many, output, reused
 from openvlt.store import StageWriter, ValueStore
 
 Finish: TypeAlias = Callable[[Row, list[Value | Rejected]], Row | Rejected]
@@ -19,7 +19,15 @@ Finish: TypeAlias = Callable[[Row, list[Value | Rejected]], Row | Rejected]
 
 
 def map_stage(
-    workspace: Workspace, step: Step, inputs: Output, work: Work, finish: Finish, total: int, *, gaps: bool = False
+    workspace: Workspace,
+    step: Step,
+    inputs: Output,
+    work: Work,
+    finish: Finish,
+    total: int,
+    *,
+    gaps: bool = False,
+    faults: Mapping[str, int] | None = None,
 ) -> Output:
     """Carry out a map stage, or reuse it.
 
@@ -31,15 +39,16 @@ def map_stage(
         finish: makes the output row.
         total: number of rows.
         gaps: accept an output with missing values; the next run retries the transient ones.
+        faults: those in the values of the rows, which `finish` counts, besides those that reject a row.
 
     Raises:
-        DataError: too many rows were rejected.
+        DataError: too many rows were rejected; or components failed on some before, and the recipe is strict.
         RemoteError: some rows failed transiently; the next run retries only those.
     """
     started = time.monotonic()
     with claimed(workspace, step) as (folder, summary):
         if summary is not None:
-            return output(step, folder, summary, cached=True, started=started)
+            return reused(workspace, step, folder, summary, started)
         workspace.progress.begin(step.name, total, "rows")
         with ValueStore(workspace.home.values / work.identity) as store:
             filling = Filling(workspace, work, store)
@@ -48,6 +57,8 @@ def map_stage(
             writer = StageWriter(folder)
             try:
                 taken = _write(inputs.rows(), filling, finish, writer)
+                writer.faults.update(faults or {})
+                workspace.reused(step.name, writer.faults)
                 if not gaps:
                     _check(workspace, step, taken, writer)
             finally:

@@ -16,7 +16,7 @@ from openvlt.results import check_kept, check_pair, printable
 from openvlt.stages.accepting import check_lost, decided, dropped, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.filling import READ_TOGETHER
-from openvlt.stages.workspace import Output, Step, Workspace, claimed, output
+from openvlt.stages.workspace import Output, Step, Workspace, claimed, output, reused
 from openvlt.store import StageWriter
 
 _NONE = Drop("kept no trace")
@@ -35,7 +35,7 @@ def select(
     step = Step("select", name, iteration, (*(built.identity for built in filters), *replies, inputs.digest))
     with claimed(workspace, step) as (folder, known):
         if known is not None:
-            return output(step, folder, known, cached=True, started=started)
+            return reused(workspace, step, folder, known, started)
         workspace.progress.begin(step.name, inputs.record.out, "rows")
         writer = StageWriter(folder)
         traces, unanswered, lost = 0, 0, list[str]()

@@ -79,7 +79,7 @@ def train(
         The stage's output, and the folder of the trained model.
 
     Raises:
-        DataError: there is too little to train on.
+        DataError: there is too little to train on, or verifiers failed in it and the recipe is strict.
         OpenvltError: the error of the trainer, or how the child died; the next run resumes from its checkpoints.
     """
     started = time.monotonic()
@@ -91,6 +91,8 @@ def train(
     made_of = (trainer.identity, inputs.digest, used, workspace.format, workspace.seed, rewards.identity)
     step = Step("train", name, iteration, made_of)
     with claimed(workspace, step) as (folder, known):
+        if known:
+            workspace.reused(step.name, known.get("faults", {}))
         made = known or _make(workspace, step, folder, inputs, trainer, start, models, rewards, min_rows=min_rows)
         if not workspace.dry_run:
             # last: until now a kill at any point resumes from them
@@ -136,6 +138,7 @@ def _make(
         "out": 1,
         "model": result["model"],
         "counts": result["metrics"],
+        "faults": result.get("faults", {}),
     }
     return folder.complete(made, {f"{result['model']}/{file}": found for file, found in files.items()})
 

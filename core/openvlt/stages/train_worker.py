@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from openvlt.stages.servers import serve
 from openvlt.stages.training_rows import RowsOnDisk
 from openvlt.stages.workspace import Workspace
 from openvlt.store import Home, ImageStore, StageFolder, decode, write_atomically, write_checked, writing
+from openvlt.store.stage import MOST_REASONS
 from openvlt.verification import STEP_SECONDS, Reward, RewardRow, VerifierRunner, asking_among
 from openvlt.verification.checking import FAULT
 from openvlt.verification.runner import Tally
@@ -171,7 +173,7 @@ def _tallies(folder: Path) -> dict[str, Tally]:
 
 
 def _record(claim: Claim, row: RewardRow) -> dict[str, Any]:
-    told = ("status", "score", "cause", "reason")
+    told = ("status", "score", "cause", "reason", "tier")
     verdicts = {name: {key: getattr(verdict, key) for key in told} for name, verdict in row.verdicts.items()}
     return {
         "id": claim.example.id,
@@ -220,6 +222,7 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
     counts = {
         f"{name}/{status}": float(count) for name, tally in tallies.items() for status, count in tally.statuses.items()
     }
+    faults = sum((tally.faults for tally in tallies.values()), Counter[str]())
     # JSON has no other numbers, and one of a training that diverged must not make the record of its run unreadable.
     metrics = {name: float(value) for name, value in trained.metrics.items() if math.isfinite(value)}
     concerns = [f"verifier '{name}': {each}" for name, tally in tallies.items() for each in tally.concerns]
@@ -227,6 +230,7 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
         "model": model.relative_to(folder.resolve()).as_posix(),
         "files": files,
         "metrics": {**metrics, **counts},
+        "faults": dict(faults.most_common(MOST_REASONS)),
         "concerns": [*concerns, *(f"its {name} is not finite" for name in trained.metrics if name not in metrics)],
     }
     write_checked(folder / "result.json", result)

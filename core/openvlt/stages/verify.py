@@ -131,10 +131,11 @@ def verify(
     """
     work = Verifying(workspace, verifiers, weights)
     step = Step("verify", name, iteration, (work.identity, inputs.digest))
-    made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out)
+    made = map_stage(workspace, step, inputs, work, work.finish, inputs.record.out, faults=work.failures)
     claims, correct = made.record.counts.get("claims", 0), made.record.counts.get("correct", 0)
-    if (failed := work.failures.total()) > workspace.reject_above * claims:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in work.failures.most_common(3))
+    failures = Counter(made.record.faults)
+    if (failed := failures.total()) > workspace.reject_above * claims:
+        reasons = "; ".join(f"{count} x {reason}" for reason, count in failures.most_common(3))
         raise DataError(
             f"Stage {name}: verifiers failed on {failed} of {claims:.0f} traces, over the limit of "
             f"{workspace.reject_above:.0%} ({reasons}).",

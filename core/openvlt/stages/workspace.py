@@ -83,7 +83,25 @@ class Workspace:
             self.progress.note(
                 f"Warning: {fault.problem} It is counted, and the run goes on; strict: true would end it."
             )
-        return Reject(fault.reason, transient=fault.transient)
+        reject = Reject(fault.reason, transient=fault.transient)
+        reject.__cause__ = fault
+        return reject
+
+    def reused(self, stage: str, faults: Mapping[str, int]) -> None:
+        """Tell of the faults in what an earlier run has made, which nothing calls again.
+
+        Raises:
+            DataError: the recipe is strict.
+        """
+        if not (old := {reason: count for reason, count in faults.items() if not self.faults[reason]}):
+            return
+        counted = f"Stage {stage}: {_counted(old)} in what an earlier run has made"
+        if self.strict:
+            raise DataError(
+                f"{counted}, and the recipe is strict.",
+                "Fix the component, after which it is made again, or accept these rows (--set strict=false).",
+            )
+        self.progress.note(f"Warning: {counted}.")
 
     def locate(self, model: Model) -> Model:
         """The model, its id replaced by a folder, hub id or served id."""
@@ -201,7 +219,7 @@ def write_stage(
     started = time.monotonic()
     with claimed(workspace, step) as (folder, known):
         if known is not None:
-            return output(step, folder, known, cached=True, started=started)
+            return reused(workspace, step, folder, known, started)
         workspace.progress.begin(step.name, total, "rows")
         writer = StageWriter(folder)
         try:
@@ -236,6 +254,23 @@ def lost_too_many(workspace: Workspace, writer: StageWriter, what: str, lost: in
     )
 
 
+def reused(workspace: Workspace, step: Step, folder: StageFolder, summary: Mapping[str, Any], started: float) -> Output:
+    """The output of a stage that an earlier run has made.
+
+    Raises:
+        DataError: components failed in it, and the recipe is strict.
+    """
+    workspace.reused(step.name, summary.get("faults", {}))
+    return output(step, folder, summary, cached=True, started=started)
+
+
+def _counted(faults: Mapping[str, int]) -> str:
+    """``2 faults (2 x the teacher plain failed in parse)``."""
+    total, worst = sum(faults.values()), sorted(faults.items(), key=lambda each: -each[1])[:3]
+    reasons = "; ".join(f"{count} x {reason}" for reason, count in worst)
+    return f"{total} fault{'s' * (total > 1)} of components ({reasons})"
+
+
 def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cached: bool, started: float) -> Output:
     """The output of a stage, from the summary in its folder."""
     record = StageRecord(
@@ -250,5 +285,6 @@ def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cache
         out=int(summary.get("out", 0)),
         rejected=summary.get("rejected", {}),
         counts=summary.get("counts", {}),
+        faults=summary.get("faults", {}),
     )
     return Output(record, folder, str(summary["digest"]))

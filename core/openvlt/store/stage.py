@@ -179,6 +179,7 @@ class StageWriter:
         self.folder = folder
         self.out = 0
         self.rejected: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
         self.transient = 0
         self._hash, self._rejected_hash = hashlib.sha256(), hashlib.sha256()
         with writing(folder.path):
@@ -200,7 +201,10 @@ class StageWriter:
         self._rejected_hash.update(line)
         self._write(self._rejected_file, line)
         known = rejected.reason in self.rejected or len(self.rejected) < MOST_REASONS
-        self.rejected[rejected.reason if known else "other reasons"] += 1
+        reason = rejected.reason if known else "other reasons"
+        self.rejected[reason] += 1
+        if rejected.fault:
+            self.faults[reason] += 1
         self.transient += rejected.transient
 
     def close(self) -> None:
@@ -223,6 +227,7 @@ class StageWriter:
             "digest": self._hash.hexdigest(),
             "out": self.out,
             "rejected": dict(sorted(self.rejected.items())),
+            "faults": dict(self.faults.most_common(MOST_REASONS)),
             **counts,
         }
         rows, rejected = self.folder.rows_file.name, self.folder.rejected_file.name

@@ -147,9 +147,11 @@ def asking(probe: Probe[Any], subjects: Sequence[Any], material: Material, decis
         f"messages for {_named(subject)}, number {number}": of("messages", subject, check=asked)
         for number, subject in enumerate(subjects)
     }
-    for number, reply in enumerate(material.replies):
-        what = f"parse of reply {number}, {reply[:30]!r}"
-        calls[what] = of("parse", Completion(text=reply), subjects[0], check=decision)
+    prompted = (subject for subject in subjects if isinstance(_first(probe, subject, asked), list))
+    if (subject := next(prompted, None)) is not None:  # no reply is read where the model was not asked
+        for number, reply in enumerate(material.replies):
+            what = f"parse of reply {number}, {reply[:30]!r}"
+            calls[what] = of("parse", Completion(text=reply), subject, check=decision)
     found = probe.laws(calls)
     parsed = [found[what] for what in calls if what.startswith("parse") and found[what] is not FAILED]
     if parsed and all(isinstance(each, Rejected) for each in parsed):
@@ -157,6 +159,10 @@ def asking(probe: Probe[Any], subjects: Sequence[Any], material: Material, decis
             "results", f"It reads none of {len(parsed)} replies: {parsed[0].reason}.",
             "Try it on Material(replies=...) with a reply that it can read.",
         )  # fmt: skip
+
+
+def _first(probe: Probe[Any], subject: Any, asked: Callable[[Any], Any]) -> Any:
+    return probe.call(f"messages for {_named(subject)}", lambda: asked(probe.component.messages(subject)))
 
 
 def _named(subject: Claim | Example) -> str:

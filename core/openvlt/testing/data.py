@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +21,7 @@ from openvlt.testing.material import Material, decoded, read
 
 _REASONS = 20
 """Different reasons for which rows are rejected; with more of them nobody can count anything."""
+_END = object()
 
 
 def source(probe: Probe[Source], material: Material) -> None:
@@ -41,13 +42,26 @@ def source(probe: Probe[Source], material: Material) -> None:
         others[f"published_size of '{split}'"] = of("published_size", split, check=results.check_size)
     found = probe.laws({**others, **read_rows})
     for split, what in zip(splits, read_rows, strict=True):
+        if isinstance(found[what], Rejected) and found[what] is not FAILED:
+            problem = f"{what} raises Reject ({found[what].reason}), which ends them: all that follow are lost."
+            probe.wrong("exceptions", problem, "Yield Rejected for a row: a generator cannot go on after an exception.")
         if found[what] is not FAILED and not isinstance(found[what], Rejected):
             _check_rows(probe, split, found[what], found[f"size of '{split}'"], material.rows)
 
 
 def _rows(split: str, most: int) -> Callable[[Source], list[Any]]:
     def rows(source: Source) -> list[Any]:
-        items = list(islice(source.examples(split), most))
+        left, items = iter(source.examples(split)), list[Any]()
+        while len(items) < most:
+            try:
+                item = next(left, _END)
+            except Reject as reject:
+                if inspect.isgenerator(left):
+                    raise
+                item = Rejected(id="", reason=str(reject.reason), transient=bool(reject.transient))
+            if item is _END:
+                break
+            items.append(item)
         return [item if isinstance(item, Rejected) else _checked(item) for item in items]
 
     return rows

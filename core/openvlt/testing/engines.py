@@ -44,6 +44,7 @@ def backend(probe: Probe[Backend], material: Material) -> None:
         probe.wrong("claims", f"Its capabilities are {sorted(component.capabilities)}.", "Use images, samples, seeds.")
     if not (component.chunk >= 1 and component.parallel >= 1):
         probe.wrong("claims", "Its chunk or parallel is below 1.", "Let both be 1 or more.")
+    probe.call("knows", lambda: results.check_type(component.knows(material.the_model()), bool, "True or False"))
     opened: Any = None
 
     def run() -> None:

@@ -31,7 +31,7 @@ def _sampled(probe: Probe[Any], material: Material) -> None:
     rows = [(example, judged(example)) for example in material.examples]
     rows.append((material.examples[0], []))
     before, value = deepcopy(rows), _value(probe.component.rate)
-    calls = {f"shown of '{example.id}'": of("shown", example, check=results.check_example) for example, _ in rows}
+    calls = {f"shown of '{example.id}'": of("shown", example, check=results.check_loaded) for example, _ in rows}
     for example, found in rows:
         calls[f"rate of {len(found)} chains for '{example.id}'"] = of("rate", example, found, check=value)
     probe.laws(calls)

@@ -98,7 +98,7 @@ class Probe(Generic[C]):
             function = getattr(type(self.component), what.split(maxsplit=1)[0], None)
             where = place(type(self.component).__module__, error, function)
             problem = f"{what} raises {told(error)}{where and f' ({where})'}."
-            self.wrong("exceptions", problem, "Raise Reject('reason') to reject a row.")
+            self.wrong("exceptions", problem, "Raise Reject('reason') to reject a row; a source yields Rejected.")
         return FAILED
 
     def laws(self, calls: Mapping[str, Callable[[C], Any]]) -> dict[str, Any]:

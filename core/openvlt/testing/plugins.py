@@ -80,14 +80,48 @@ def examine_plugin(
     return [_verdict(registry, entry, settings.get(entry.name, {}), material) for entry in wanted]
 
 
+def check_settings(registry: Registry, entries: Sequence[Entry], settings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse settings that concern none of the components.
+
+    Raises:
+        UsageError: there is no such component, or those of this name have no such option; names the closest one.
+    """
+    for name, options in settings.items():
+        named = [entry for entry in entries if entry.name == name]
+        if not named:
+            names = [entry.name for entry in entries]
+            raise UsageError(f"There is no component '{name}' to set an option of.", closest(name, names))
+        known = {option for entry in named for option in _options(registry, entry)}
+        if known and (wrong := next((option for option in options if option not in known), None)):
+            raise UsageError(f"The component '{name}' has no option '{wrong}'.", closest(wrong, sorted(known)))
+
+
+def _options(registry: Registry, entry: Entry) -> list[str]:
+    """The names of a component's options; none where its class cannot be imported, which is a finding."""
+    try:
+        return [option.name for option in registry.describe(entry.kind, entry.id).options]
+    except PluginError:
+        return []
+
+
 def _verdict(registry: Registry, entry: Entry, options: Mapping[str, Any], material: Material) -> Verdict:
     if entry.status == "missing-extra":
         return Verdict(entry, "skipped", entry.reason)
     try:
-        models = {option.name: "made" for option in registry.describe(entry.kind, entry.id).options if _asks(option)}
-        built = registry.build(entry.kind, {"use": entry.id, **models, **options}, format=Format())
+        known = {option.name: option for option in registry.describe(entry.kind, entry.id).options}
+        models = {name: "made" for name, option in known.items() if _asks(option)}
+        given = {name: value for name, value in options.items() if name in known}  # another kind may have this name too
+        built = registry.build(entry.kind, {"use": entry.id, **models, **given}, format=Format())
     except PluginError as error:
         return Verdict(entry, "failed", findings=(Finding("options", f"It cannot be built: {error}"),))
+    except UsageError as error:
+        option, is_refused = error.option.partition(".")[0], isinstance(error.__cause__, TypeError | ValueError)
+        if option in given or (given and is_refused and not option):
+            raise
+        if is_refused and not (option and known[option].required):
+            problem, remedy = f"Its own defaults are refused: {error.problem}", "Correct them, or give none."
+            return Verdict(entry, "failed", findings=(Finding("options", problem, remedy),))
+        return Verdict(entry, "skipped", str(error))
     except OpenvltError as error:
         return Verdict(entry, "skipped", str(error))
     try:
@@ -133,11 +167,13 @@ def check_plugin(
 
     Raises:
         Failed: the plugin does not load, or a component fails.
+        UsageError: a setting concerns none of its components, or is refused.
     """
     registry = Registry.discover(modules=[plugin])
     loaded = registry.plugins[-1]
     if loaded.status != "ok":
         raise Failed(plugin.__name__, [Finding("exceptions", f"It is {loaded.status}: {loaded.reason}.")])
+    check_settings(registry, loaded.components, settings or {})
     verdicts = examine_plugin(registry, loaded, settings or {}, material or Material())
     findings = [
         Finding(each.rule, f"{verdict.entry.kind} {verdict.entry.name}: {each.problem}", each.remedy)

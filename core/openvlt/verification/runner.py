@@ -44,16 +44,20 @@ class Tally:
         statuses: verdicts by status.
         causes: verdicts by who caused them, where they are not plain scores.
         fault: the first failure of the verifier, with the id of its row; empty if there is none.
+        faults: its failures by what failed, how and where; none that it has reported itself.
     """
 
     claims: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
     fault: str = ""
+    faults: Counter[str] = field(default_factory=Counter)
 
     def add(self, verdict: Verdict, row: str = "") -> None:
         self.claims += 1
         self.statuses[verdict.status] += 1
+        if verdict.tier == FAULT:
+            self.faults[verdict.reason] += 1
         if verdict.cause:
             self.causes[verdict.cause] += 1
             if verdict.cause == "system" and verdict.status == "error":
