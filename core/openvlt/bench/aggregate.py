@@ -99,6 +99,7 @@ def summarise(
             *unknown_keys(benchmark, items),
         ),
         about=about(benchmark),
+        spec=definition.spec,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -45,6 +45,7 @@ class Definition:
         reading: how to find answers, in place of the benchmark's own reading.
         position: source position of where its data is named; empty if it has none.
         names_data: True if the spec or the user's file says where the questions come from.
+        spec: a mapping that `define` makes the same benchmark from.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Definition:
     reading: Reading | None = None
     position: str = ""
     names_data: bool = False
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def baselines(self) -> dict[str, Callable[[Example], str]]:
@@ -131,7 +133,7 @@ def define(registry: Registry, spec: Spec, format: Format, *, where: Where = "")
         raise error.at(at) from error
     return Definition(
         name=name, benchmark=built, verifiers=verifiers, limit=limit, is_file=is_file, position=position(key),
-        names_data=bool(key),
+        names_data=bool(key), spec={**options, "name": name},
     )  # fmt: skip
 
 

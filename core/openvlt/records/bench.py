@@ -235,6 +235,7 @@ class BenchResult:
         about: facts about the data: licence, note, contamination.
         releases: of openvlt and of each plugin that was used, by distribution.
         budgets: the accuracy at each limit of tokens, this one included, in order; empty if there was one limit.
+        spec: the benchmark as a recipe would have it, with the keys of the user's file.
     """
 
     benchmark: str
@@ -259,6 +260,7 @@ class BenchResult:
     about: Mapping[str, str] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
     budgets: tuple[Budget, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def score(self) -> Score:
