@@ -207,6 +207,8 @@ def test_results_of_samples_are_compared_by_their_means(bench: Bench, tmp_path: 
     assert (found["difference"], found["test"], [each["id"] for each in found["won"]]) == (
         pytest.approx(0.75 / 4), "sign-flip", ["two"],
     )  # fmt: skip
+    (flip,) = found["won"]
+    assert (flip["a"], flip["b"]) == ("1 x 2, 1 x 0.5, 1 x 1/2, 1 x 50\\%", "4 x 2")
 
 
 def test_fractional_scores_have_a_mean(bench: Bench) -> None:
