@@ -141,6 +141,33 @@ def test_rows_of_our_own_runs(bench: Bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "{use: rows, path: golds.jsonl}",
+        "{use: table, path: golds.jsonl, sizes: {train: 2}, columns: {id: id, question: question, answer: answer}}",
+    ],
+)
+def test_a_file_of_responses_does_not_replace_the_data_that_a_benchmark_names(
+    bench: Bench, tmp_path: Path, source: str
+) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(f"use: qa\nsplit: train\nscorings: {{strict: answer}}\nsource: {source}\n")
+    golds = [{"id": "a", "question": "Which?", "answer": "1"}, {"id": "b", "question": "What?", "answer": "2"}]
+    data = lines(tmp_path / "golds.jsonl", golds)
+    said = lines(tmp_path / "said.jsonl", [{**row, "answer": "9", "response": f"\\boxed{{{i}}}"} for i, row in
+                                           enumerate(golds, start=1)])  # fmt: skip
+    told = bench(mine, "--responses", said)
+    assert (told["correct"], told["n"]) == (2, 2)
+    assert not any("gold answers" in note for note in told["notes"])
+    bare = lines(tmp_path / "bare.jsonl", [{"id": "b", "response": "\\boxed{2}"}])
+    told = bench(mine, "--responses", bare)
+    assert (told["correct"], told["n"], told["unanswered"]) == (1, 2, ["a"])
+    data.write_text('{"id": "a"}\n')
+    code, error = bench(mine, "--responses", said)
+    assert code == 4 and f"{mine}:4: source" in error
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         pytest.param("\ufeff".encode() + b'{"id": "4", "response": "C"}', 1, id="mark"),

@@ -177,6 +177,27 @@ def test_an_error_among_the_samples_of_a_file_leaves_only_itself_open(bench: Ben
     assert score["bounds"] == [pytest.approx(0.5 / 4), pytest.approx(0.75 / 4)] and score["undecided"] == 1
 
 
+def test_a_question_without_a_response_does_not_hide_the_samples_of_others(bench: Bench, tmp_path: Path) -> None:
+    rows = [{"id": id, "response": texts[: 3 if id == "two" else 4]} for id, texts in REPLIES.items() if id != "four"]
+    (tmp_path / "said.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    told = bench("--responses", str(tmp_path / "said.jsonl"), model=False)
+    sampled = told["scores"]["strict"]["sampled"]
+    assert (told["unanswered"], sampled["k"], sampled["most"], [*sampled["pass_at"]]) == (
+        ["four"],
+        3,
+        4,
+        ["1", "2", "3"],
+    )
+
+
+def test_a_limit_that_made_a_file_is_not_raised_by_an_option(bench: Bench, tmp_path: Path) -> None:
+    rows = [{"id": id, "response": "so", "finish_reason": "length"} for id in REPLIES]
+    (tmp_path / "said.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    told = bench("--responses", str(tmp_path / "said.jsonl"), model=False)
+    said = " ".join([*told["notes"], *told["warnings"]])
+    assert "cut at the token limit" in said and "--max-tokens" not in said
+
+
 def test_results_of_samples_are_compared_by_their_means(bench: Bench, tmp_path: Path) -> None:
     bench(*SAMPLED)
     better = {**REPLIES, "two": ["\\boxed{2}"] * 4}
@@ -186,6 +207,8 @@ def test_results_of_samples_are_compared_by_their_means(bench: Bench, tmp_path: 
     assert (found["difference"], found["test"], [each["id"] for each in found["won"]]) == (
         pytest.approx(0.75 / 4), "sign-flip", ["two"],
     )  # fmt: skip
+    (flip,) = found["won"]
+    assert (flip["a"], flip["b"]) == ("1 x 2, 1 x 0.5, 1 x 1/2, 1 x 50\\%", "4 x 2")
 
 
 def test_fractional_scores_have_a_mean(bench: Bench) -> None:

@@ -119,8 +119,35 @@ def test_a_run_is_compared_with_a_result_of_bench(home: Home) -> None:
     there = home.compare("two/base", "one/base", "--benchmark", "own")
     assert (found["difference"], found["won"]) == (there["difference"], there["won"])
     said = home.write("again.jsonl", json.dumps({"id": 1, "response": "2"}))
-    with pytest.raises(UsageError, match=r"openvlt bench own\.yaml --responses"):
-        home.compare(result.name, said)
+    assert home.compare(result.name, said)["accuracy"][1] == 0.05
+
+
+def test_every_name_that_one_command_prints_is_taken_by_the_others(home: Home) -> None:
+    said = home.write("mine.jsonl", "".join(json.dumps({"id": n, "response": str(n)}) + "\n" for n in range(20)))
+    for benchmark in ("own.yaml", "other.yaml"):
+        home.write("other.yaml", OWN)
+        home.run("bench", benchmark, "--responses", said)
+    own, other = (next((home.folder / "home" / "runs").glob(f"{name}-mine-*")).name for name in ("own", "other"))
+    printed = []
+    for words in ([own], [own, "one"], [own, other], [str(home.folder / "home" / "runs" / own)]):
+        lines = home.run("table", *words, "--format", "csv").splitlines()[1:]
+        printed += [line.split(",")[0] for line in lines]
+    assert {f"{own}/mine", "one/base", "mine"} < set(printed)
+    for name in dict.fromkeys([own, f"run:{own}", *printed]):
+        assert home.run("table", name)
+        if name != "one/blind":
+            assert home.compare(name, "two/base", "--benchmark", "own")["n"] == 20
+    with pytest.raises(UsageError, match=f"The result '{own}' is of no model 'mime'. It is of 'mine'."):
+        home.compare(f"{own}/mime", "two")
+    home.run("bench", "own.yaml", "--responses", said, "--reading", "whole")
+    with pytest.raises(UsageError, match=r"'mine' has several results on own\. Name one: own-mine-\w+ or own-mine-"):
+        home.compare("mine", "two")
+
+
+def test_a_table_says_where_scores_are_over_other_questions(home: Home) -> None:
+    home.run("table", "one/base", "two/base")
+    assert "few: the scores are not over the same questions (10 of one/base; 8 of two/base)" in home.err
+    assert "own: " not in home.err
 
 
 def test_a_file_of_responses_is_scored_as_the_run_was(home: Home) -> None:

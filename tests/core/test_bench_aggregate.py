@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from openvlt.bench.aggregate import Item, rate, score_of, summarise
 from openvlt.bench.compare import Flip, compare, versus
@@ -124,6 +125,29 @@ def test_many_undecided_questions_leave_no_headline() -> None:
     assert (found.accuracy, found.bounds) == (None, (0.5, 0.52))
 
 
+VERDICTS = st.sampled_from([RIGHT, WRONG, OURS])
+
+
+@given(st.lists(st.lists(VERDICTS, min_size=1, max_size=5), min_size=1, max_size=8), st.booleans())
+def test_intervals_agree_with_what_is_open_and_with_each_other(verdicts: list[list[Verdict]], clustered: bool) -> None:
+    """The interval holds both bounds and that of sampling alone, and nothing is definite where the accuracy is not."""
+    of_questions = (
+        [{"strict": each[0]} for each in verdicts],
+        [tuple({"strict": v} for v in each[1:]) for each in verdicts],
+    )
+    items = [
+        Item(Example(id=str(id), question="?", answer="x", metadata={"image": id // 2}), first, more)
+        for id, (first, more) in enumerate(zip(*of_questions, strict=True))
+    ]
+    found = score_of(Small(clusters="image" if clustered else ""), items, "strict")
+    low, high = found.ci95
+    assert low <= found.bounds[0] + 1e-9 and high >= found.bounds[1] - 1e-9 and high > low
+    if sampled := found.sampled:
+        assert low <= sampled.samples95[0] <= sampled.samples95[1] <= high
+        assert (sampled.majority is None) == (found.accuracy is None) == (not sampled.pass_at)
+        assert (sampled.k, sampled.most) == (min(map(len, verdicts)), max(map(len, verdicts)))
+
+
 def test_a_row_counts_once_for_each_of_its_skills() -> None:
     rows = [row("1", RIGHT, task="a", skills=["x", "y"]), row("2", WRONG, task="b", skills=["y"])]
     breakdown = score(rows).breakdown
@@ -153,8 +177,28 @@ def test_the_steps_that_decided_are_counted() -> None:
 def test_truncated_answers_are_a_warning_above_five_percent(result: Make) -> None:
     few = result([row(str(i), WRONG, cut=i < 5) for i in range(100)])
     many = result([row(str(i), WRONG, cut=i < 6) for i in range(100)])
-    assert few.record.notes == ()
-    assert "6 of 100 responses were cut at the token limit" in many.record.notes[0]
+    assert not any("cut" in note for note in few.record.notes)
+    assert any("6 of 100 responses were cut at the token limit" in note for note in many.record.notes)
+
+
+def test_open_verdicts_are_explained(result: Make) -> None:
+    rows = [row("1", OURS), row("2", OURS), row("3", Verdict.bad_gold("no number")), row("4", RIGHT), row("5", OURS)]
+    notes = result(rows, failed={"5": "its image is broken"}).record.notes
+    assert notes[0] == (
+        "3 of 5 verdicts of 'strict' are open (2 x endpoint down, first on 1; 1 x no number, first on 3)"
+    )
+    assert "open" not in " ".join(result([row("1", RIGHT)]).record.notes)
+
+
+def test_keys_that_no_question_has_are_told(result: Make) -> None:
+    benchmark = Small(breakdown=("tusk",), clusters="imge", excluded_from_score={"version": "Text Only"})
+    told = result([row("1", RIGHT, task="a")], benchmark).record.notes
+    assert [note.split(";")[0] for note in told] == [
+        "no question has the key 'tusk' of the benchmark's breakdown",
+        "no question has the key 'imge' of the benchmark's clusters",
+        "no question has the key 'version' of the benchmark's excluded_from_score",
+    ]
+    assert all("they have task" in note for note in told)
 
 
 def test_unparsed_responses_are_a_warning_with_samples_above_five_percent(result: Make) -> None:

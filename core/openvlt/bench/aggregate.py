@@ -4,73 +4,36 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from statistics import fmean
 from typing import Any
 
-from openvlt.bench.asking import REFUSED
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
+from openvlt.bench.remarks import Item, Tally, about, notes, open_verdicts, unknown_keys, warnings
 from openvlt.bench.stats import cluster_bootstrap, estimate, pass_at, resampled, wilson, wilson_of_means
 from openvlt.bench.voting import majority
 from openvlt.errors import Fault
-from openvlt.extraction import extract
 from openvlt.interfaces import Benchmark
-from openvlt.records import BenchResult, Budget, Example, Format, Protocol, Rate, Row, Sampled, Score, Trace, Verdict
+from openvlt.records import (
+    BenchResult,
+    Budget,
+    Example,
+    Format,
+    Protocol,
+    Rate,
+    Row,
+    Sampled,
+    Score,
+    Verdict,
+)
 from openvlt.records.bench import UsedVerifier
 from openvlt.results import printable
 from openvlt.store import digest
-from openvlt.terminal import escape
 
 OPEN_SHARE = 0.01
 """Share of undecided questions above which there is no headline number."""
-TRUNCATED_SHARE = 0.05
-"""Share of truncated responses above which the result has a warning."""
-UNPARSED_SHARE = 0.05
-"""Share of responses without a readable answer above which the result has a warning with samples of them."""
-SAMPLES, SAMPLE_LENGTH = 3, 100
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A question as it is counted: without the responses, so that memory does not grow with what models write.
-
-    Attributes:
-        verdicts: on its response, by scoring.
-        more: the same for its further samples.
-    """
-
-    example: Example
-    verdicts: Mapping[str, Verdict]
-    more: tuple[Mapping[str, Verdict], ...] = ()
-
-    def of(self, scoring: str) -> list[Verdict]:
-        """The verdict on each of its samples."""
-        return [each[scoring] for each in (self.verdicts, *self.more)]
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What responses are like, whatever they score.
-
-    Attributes:
-        counts: ``responses``, their ``tokens``, how many are ``truncated`` or ``unparsed``, and of these how many are
-            ``cut_off`` at the token limit, and how many leave a tag or box ``unclosed``.
-        samples: ends of some that are unparsed.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    samples: list[str] = field(default_factory=list)
-
-    def add(self, trace: Trace, format: Format) -> None:
-        """Count one response."""
-        truncated = trace.finish_reason == "length"
-        self.counts.update(responses=1, tokens=trace.completion_tokens, truncated=truncated)
-        if trace.answer is not None:
-            return
-        self.counts.update(unparsed=1, cut_off=truncated, unclosed=extract(trace.raw, format).start >= 0)
-        if len(self.samples) < SAMPLES and (sample := _sample(trace.raw)) not in self.samples:
-            self.samples.append(sample)
 
 
 def summarise(
@@ -130,10 +93,14 @@ def summarise(
         seconds=round(responses.seconds, 3),
         clusters=benchmark.clusters,
         excluded_from_score=dict(benchmark.excluded_from_score) if len(in_score(items, benchmark)) < len(items) else {},
-        warnings=(*faults, *_warnings(definition, items, protocol, tally)),
-        notes=tuple(_notes(definition, responses, items, counts["truncated"])),
-        about=_about(benchmark),
-    )
+        warnings=(*faults, *warnings(definition, items, protocol, tally)),
+        notes=(
+            *open_verdicts(items, scorings, responses), *notes(definition, responses, items, counts),
+            *unknown_keys(benchmark, items),
+        ),
+        about=about(benchmark),
+        spec=definition.spec,
+    )  # fmt: skip
 
 
 def with_budgets(result: BenchResult, smaller: Sequence[BenchResult]) -> BenchResult:
@@ -214,25 +181,42 @@ def rate(verdicts: Sequence[Sequence[Verdict]], clusters: Sequence[Hashable] | N
     """
     outcomes = [[outcome(verdict) for verdict in of_question] for of_question in verdicts]
     n, correct = len(outcomes), sum(each.count(1.0) for each in outcomes)
-    known = [each.count(1.0) / len(each) for each in outcomes]
+    lowest = _right(outcomes, undecided=0.0)
     open_share = sum(each.count(None) / len(each) for each in outcomes) / max(n, 1)
-    accuracy, samples = sum(known) / max(n, 1), max(map(len, outcomes), default=1)
+    accuracy = sum(map(fmean, lowest)) / max(n, 1)
     has_number = n > 0 and open_share <= OPEN_SHARE
-    if clusters is not None:
-        interval = cluster_bootstrap(known, clusters)
-    else:
-        interval = wilson(correct, n) if samples == 1 else wilson_of_means(known, samples)
+    low, high = _interval(lowest, clusters)
+    if open_share:
+        high = _interval(_right(outcomes, undecided=1.0), clusters)[1]
     mean = estimate(*_scores(verdicts, clusters)) if has_number and _are_fractional(verdicts) else None
     return Rate(
         accuracy=accuracy if has_number else None,
         correct=correct,
         n=n,
-        ci95=interval,
+        ci95=(low, high),
         bounds=(accuracy, min(1.0, accuracy + open_share)) if n else (0.0, 1.0),
         undecided=sum(None in each for each in outcomes),
         mean=mean.value if mean else None,
         mean95=mean[1:] if mean else None,
     )
+
+
+def _right(outcomes: Sequence[Sequence[float | None]], *, undecided: float) -> list[list[float]]:
+    """The outcomes, if all that are undecided were wrong (0) or right (1)."""
+    return [[undecided if each is None else each for each in of_question] for of_question in outcomes]
+
+
+def _interval(right: Sequence[Sequence[float]], clusters: Sequence[Hashable] | None) -> tuple[float, float]:
+    """The 95 % interval over questions and their samples; that of sampling alone is within it."""
+    means, samples = list(map(fmean, right)), max(map(len, right), default=1)
+    if clusters is not None:
+        low, high = cluster_bootstrap(means, clusters)
+    else:
+        low, high = wilson(sum(means), len(means)) if samples == 1 else wilson_of_means(means, samples)
+    if samples == 1:
+        return low, high
+    of_samples = resampled(right)
+    return min(low, of_samples[0]), max(high, of_samples[1])
 
 
 def _are_fractional(verdicts: Sequence[Sequence[Verdict]]) -> bool:
@@ -261,15 +245,22 @@ def _figures(benchmark: Benchmark, counted: Sequence[Item], scoring: str, k: int
 
 
 def _sampled(verdicts: Sequence[Sequence[Verdict]], clusters: Sequence[Hashable] | None, k: int) -> Sampled:
-    right = [[float(outcome(verdict) == 1.0) for verdict in of_question] for of_question in verdicts]
-    counts = dict.fromkeys([*(1 << power for power in range(k.bit_length())), k])
+    outcomes = [[outcome(verdict) for verdict in of_question] for of_question in verdicts]
+    right = _right(outcomes, undecided=0.0)
+    low, high = resampled(right)
+    open_share = sum(each.count(None) / len(each) for each in outcomes) / len(outcomes)
+    if open_share:
+        high = resampled(_right(outcomes, undecided=1.0))[1]
+    has_number = open_share <= OPEN_SHARE
+    counts = dict.fromkeys([*(1 << power for power in range(k.bit_length())), k]) if has_number else ()
     return Sampled(
         k=k,
-        samples95=resampled(right),
+        most=max(map(len, verdicts)),
+        samples95=(low, high),
         pass_at={
             count: estimate([pass_at(count, len(each), int(sum(each))) for each in right], clusters) for count in counts
         },
-        majority=estimate(list(map(majority, verdicts)), clusters),
+        majority=estimate(list(map(majority, verdicts)), clusters) if has_number else None,
     )
 
 
@@ -296,66 +287,3 @@ def labels(metadata: Mapping[str, Any], key: str) -> list[str]:
     if value is None:
         return []
     return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
-
-
-def _notes(definition: Definition, responses: Responses, items: Sequence[Item], truncated: int) -> Iterator[str]:
-    """Yield what a reader of the score should know."""
-    n, data = len(items), responses.questions.data
-    if failed := responses.failed:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in Counter(failed.values()).most_common(3))
-        yield f"{len(failed)} of {n:,} questions failed and leave the score open ({reasons})"
-        if refused := sum(reason.startswith(REFUSED) for reason in failed.values()):
-            yield f"{refused} of them were refused for good; --refused wrong counts these as wrong"
-    yield from responses.notes
-    if responses.draws:
-        seeds = ", ".join(f"{count} with seed {seed}" for seed, count in responses.draws.items())
-        yield f"each question has {responses.samples} samples, those of earlier runs included: {seeds}"
-    if responses.judge:
-        written = responses.judge_reply_tokens
-        yield f"the judge read {responses.judge_tokens - written:,} tokens and wrote {written:,}"
-    by_rules = responses.judge is None and not responses.extracted
-    if by_rules and items and definition.asks_judge(items[0].example):
-        yield "answers were found by rules; no judge was asked"
-    size = definition.benchmark.component.source.published_size(data.split)
-    if data.limit is None and size is not None and n < size:
-        yield f"the data has {n:,} of the split's {size:,} questions; the score is over these"
-    if n and not any(item.example.answer for item in items):
-        yield "the answers to these questions are not public: submission.json has the model's answers"
-    if truncated > TRUNCATED_SHARE * n * responses.samples:
-        raised = "raise it (--max-tokens, in a recipe bench_tokens) to trust this score"
-        yield f"{truncated} of {n * responses.samples} responses were cut at the token limit; {raised}"
-
-
-def _warnings(definition: Definition, items: Sequence[Item], protocol: Protocol, tally: Tally) -> Iterator[str]:
-    """Yield the warning that many responses are unparsed, with samples and what would help."""
-    counts = tally.counts
-    n, unparsed = counts["responses"], counts["unparsed"]
-    if unparsed <= UNPARSED_SHARE * n:
-        return
-    helps = []
-    if counts["cut_off"] > unparsed / 2:
-        helps.append("a higher token limit, for most of them were cut at it (--max-tokens, in a recipe bench_tokens)")
-    if protocol.judge is None:
-        helps.append("a judge (--judge)")
-    unclosed = counts["unclosed"] > unparsed / 2
-    if protocol.extraction in ("tag", "phrase") and not unclosed:
-        helps.append("another reading (--reading anywhere, in a recipe the benchmark's option reading)")
-    shown = "; ".join(f'"{sample}"' for sample in tally.samples)
-    yield (
-        f"{unparsed:,} of {n:,} responses ({unparsed / n:.0%}) are unparsed and count as wrong, such as {shown}"
-        + ("; most of them leave a tag or box open or empty, so no other reading finds an answer" if unclosed else "")
-        + (f"; what may help: {', or '.join(helps)}" if helps else "")
-    )
-
-
-def _sample(text: str) -> str:
-    """The end of a response, where its answer should be, on one line."""
-    line = escape(" ".join(text.split()))
-    return line if len(line) <= SAMPLE_LENGTH else f"... {line[-SAMPLE_LENGTH:]}"
-
-
-def _about(benchmark: Benchmark) -> dict[str, str]:
-    """What the benchmark tells about its data."""
-    source = benchmark.source
-    found = {"licence": source.licence, "note": source.note, "contamination": benchmark.contamination}
-    return {key: text for key, text in found.items() if text}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,7 +20,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """A question that one of two models did better, with the answer of the first sample of both."""
+    """A question that one of two models did better, with the answers of both: of several samples ``3 x 7, 1 x 8``."""
 
     id: str
     gold: str
@@ -239,7 +239,15 @@ def _outcome(row: Row, scoring: str, mean: bool) -> tuple[float | None, str | No
     verdicts = [judged.verdicts[scoring] for judged in row.judged]
     found = [verdict.score if mean else outcome(verdict) for verdict in verdicts]
     known = [each for each in found if each is not None]
-    return sum(known) / len(known) if len(known) == len(found) else None, row.judged[0].trace.answer
+    return sum(known) / len(known) if len(known) == len(found) else None, _answers(row)
+
+
+def _answers(row: Row) -> str | None:
+    """The answer to a question; of several samples each answer with how often it was given."""
+    answers = Counter(judged.trace.answer for judged in row.judged)
+    if len(row.judged) == 1:
+        return row.judged[0].trace.answer
+    return ", ".join(f"{count} x {'none' if answer is None else answer}" for answer, count in answers.most_common())
 
 
 def _difference(pairs: Sequence[_Pair], key: str) -> Paired:

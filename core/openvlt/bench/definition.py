@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from openvlt.interfaces import Benchmark, Verifier
 from openvlt.recipe import anchored, read_yaml
 from openvlt.recipe.own_data import name_of
 from openvlt.recipe.positions import SourcePositions, split
-from openvlt.records import Example, Format
+from openvlt.records import Example, Format, Rejected
 from openvlt.registry import Built, Registry, Spec, Where
 from openvlt.registry.entries import Entry
 from openvlt.registry.targets import is_data, read_data
@@ -25,6 +26,8 @@ from openvlt.store.locks import is_name
 from openvlt.tables import is_table
 from openvlt.verification import asking_among
 
+HEAD = 32
+"""Rows of a response file in which questions with gold answers are looked for."""
 PROBE = "so it is"
 """A response that is more than a bare answer, so that every benchmark with a judge has a prompt for it."""
 
@@ -41,6 +44,8 @@ class Definition:
         is_file: True if a YAML file of the user's defines it.
         reading: how to find answers, in place of the benchmark's own reading.
         position: source position of where its data is named; empty if it has none.
+        names_data: True if the spec or the user's file says where the questions come from.
+        spec: a mapping that `define` makes the same benchmark from.
     """
 
     name: str
@@ -50,6 +55,8 @@ class Definition:
     is_file: bool = False
     reading: Reading | None = None
     position: str = ""
+    names_data: bool = False
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def baselines(self) -> dict[str, Callable[[Example], str]]:
@@ -125,8 +132,9 @@ def define(registry: Registry, spec: Spec, format: Format, *, where: Where = "")
             raise
         raise error.at(at) from error
     return Definition(
-        name=name, benchmark=built, verifiers=verifiers, limit=limit, is_file=is_file, position=position(key)
-    )
+        name=name, benchmark=built, verifiers=verifiers, limit=limit, is_file=is_file, position=position(key),
+        names_data=bool(key), spec={**options, "name": name},
+    )  # fmt: skip
 
 
 def _name(entry: Entry, options: Mapping[str, Any]) -> str:
@@ -144,10 +152,10 @@ def define_on_file(registry: Registry, spec: Mapping[str, Any], format: Format, 
     try:
         definition = define(registry, {**spec, "data": str(file)}, format)
         benchmark = definition.benchmark.component
-        first = next(iter(benchmark.source.examples(benchmark.split)), None)
+        head = list(islice(benchmark.source.examples(benchmark.split), HEAD))
     except (DataError, UsageError):
         return None
-    return definition if first is not None else None
+    return definition if any(not isinstance(each, Rejected) for each in head) else None
 
 
 def _read(

@@ -31,8 +31,8 @@ def read_file(
 
     Args:
         workspace: of the command.
-        spec: the benchmark. Without the keys ``data`` and ``split`` the gold answers are those of the file where it has
-            any.
+        spec: the benchmark. If neither it nor its file names data or a split, the gold answers are those of the file of
+            responses where that has any.
         file: the responses.
         columns: paths by field, which replace those of the file's layout.
 
@@ -42,8 +42,9 @@ def read_file(
     """
     read_responses(file, columns)  # says what is wrong with the file before the data is loaded
     registry, format = workspace.registry, workspace.format
-    on_file = None if {"data", "split"} & spec.keys() else define_on_file(registry, spec, format, file)
-    definition = on_file or define(registry, spec, format)
+    named = define(registry, spec, format)
+    on_file = None if named.names_data or "split" in spec else define_on_file(registry, spec, format, file)
+    definition = on_file or named
     asked = questions(workspace, definition, images=False, repeated=on_file is not None)
     responses = responses_to(workspace, definition, asked, file, columns)
     notes = [f"the gold answers are those of {file.name}"] if on_file else []

@@ -160,7 +160,7 @@ def read_result(home: Home, name: str) -> Result:
 
     Args:
         home: the store.
-        name: of a run, or the path of its folder or of a ``result.json``.
+        name: of a run, alone or as ``RUN/MODEL``, or the path of its folder or of a ``result.json``.
 
     Raises:
         UsageError: there is no such result.
@@ -170,9 +170,13 @@ def read_result(home: Home, name: str) -> Result:
         raise UsageError(f"There is no benchmark result '{name}'.", nearest(name, result_names(home)))
     folder = _folder(home, name)
     try:
-        return Result(decode(BenchResult, (folder / "result.json").read_bytes()), StageFolder(folder), name)
+        record = decode(BenchResult, (folder / "result.json").read_bytes())
     except ValueError as error:
         raise DataError(f"The result {folder / 'result.json'} cannot be read.", "Run its command again.") from error
+    model = name.removeprefix("run:").partition("/")[2]
+    if folder.parent == home.runs and not Path(name).exists() and model not in ("", record.stage):
+        raise UsageError(f"The result '{folder.name}' is of no model '{model}'.", f"It is of '{record.stage}'.")
+    return Result(record, StageFolder(folder), name)
 
 
 def is_result(home: Home, name: str) -> bool:
@@ -198,7 +202,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 def _folder(home: Home, name: str) -> Path:
     path = Path(name)
     folder = path.parent if path.name == "result.json" else path
-    return folder if (folder / "result.json").is_file() else home.runs / name
+    return folder if (folder / "result.json").is_file() else home.runs / name.removeprefix("run:").partition("/")[0]
 
 
 def reuse_responses(
@@ -217,9 +221,9 @@ def reuse_responses(
     """
     registry, record = workspace.registry, result.record
     protocol, own = record.protocol, record.protocol.benchmark
-    if not name and registry.find("benchmark", own).name != record.benchmark:
+    if not (name or record.spec) and registry.find("benchmark", own).name != record.benchmark:
         raise UsageError(f"The run is of the benchmark file '{record.benchmark}'.", "Name that file, too.")
-    definition = define(registry, name or own, workspace.format)
+    definition = define(registry, name or record.spec or own, workspace.format)
     if name and not definition.is_file and definition.name != record.benchmark:
         raise UsageError(f"The run is of the benchmark {record.benchmark}, not {definition.name}.", "Name that one.")
     judged = () if new_judge else tuple(name for name in record.scores if name not in protocol.scoring)

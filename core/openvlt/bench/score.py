@@ -150,9 +150,9 @@ def _without(row: Row, scored: int, definition: Definition, responses: Responses
     reason = responses.failed.get(row.example.id)
     verdict = Verdict.unparsed(UNANSWERED) if reason is None else Verdict.error(reason)
     verdicts = dict.fromkeys([*definition.verifiers, *responses.judged], verdict)
-    wanted = responses.samples if reason is not None else 1
     left = list(traces_of(row)) if not scored else []
-    for sample in range(scored, wanted):
+    # A file may have fewer responses to a question than to others.
+    for sample in range(scored, responses.samples if reason is not None or not scored else scored):
         trace = left[sample] if sample < len(left) else Trace(think="", answer=None, raw="", sample=sample)
         yield Judged(trace=trace, verdicts=verdicts)
 

@@ -60,19 +60,23 @@ def find_results(home: Home, name: str) -> list[Result]:
 
     Args:
         home: the store.
-        name: of a result of `openvlt bench`, or the path of its folder; ``RUN/MODEL`` for a model as the tables of the
-            run name it, such as ``quickstart/grpo-2`` or ``quickstart/base``; ``RUN`` for the one scored last.
+        name: of a result of `openvlt bench`, alone or with its model, or the path of its folder; what was given to
+            `openvlt bench` as the model, for its results; ``RUN/MODEL`` for a model as the tables of the run name it,
+            such as ``quickstart/grpo-2`` or ``quickstart/base``; ``RUN`` for the one scored last.
 
     Raises:
-        UsageError: there is no such result, run or model, or it has not been scored.
+        UsageError: there is no such result, run or model, it has not been scored, or it has several results on a
+            benchmark.
         DataError: its record cannot be read.
     """
     if is_result(home, name):
         return [read_result(home, name)]
     of_run, slash, model = name.removeprefix("run:").partition("/")
     runs = list(run_names(home))
+    if of_run not in runs and (of_model := _of_model(home, name)):
+        return of_model
     if of_run not in runs and not (slash and is_name(of_run)):
-        raise UsageError(f"There is no benchmark result '{name}'.", nearest(name, [*result_names(home), *runs]))
+        raise UsageError(f"There is no benchmark result '{name}'.", nearest(name, runs))
     run = read_run(home, of_run)
     scored = [score for score in run.scores if score.stage == (model or run.scores[-1].stage)]
     if not scored:
@@ -80,6 +84,22 @@ def find_results(home: Home, name: str) -> list[Result]:
     stages = (find_stage(home, run, f"score-{record.benchmark}-{record.stage}") for record in scored)
     name = f"{of_run}/{scored[0].stage}"
     return [Result(record, folder, name, of_run) for record, (_, folder) in zip(scored, stages, strict=True)]
+
+
+def _of_model(home: Home, model: str) -> list[Result]:
+    """The results of `openvlt bench` of a model, at most one on each benchmark."""
+    found: dict[str, Result] = {}
+    for name in result_names(home):
+        result = read_result(home, name)
+        if result.record.stage != model:
+            continue
+        if other := found.get(result.record.benchmark):
+            raise UsageError(
+                f"'{model}' has several results on {result.record.benchmark}.",
+                f"Name one: {other.name.partition('/')[0]} or {name}.",
+            )
+        found[result.record.benchmark] = replace(result, name=f"{name}/{model}")
+    return list(found.values())
 
 
 def is_file(name: str) -> bool:
@@ -133,8 +153,10 @@ def _score_file(workspace: Workspace, file: Path, like: Result) -> Result:
 
 
 def _definition(workspace: Workspace, result: Result, file: Path) -> Definition:
-    """The benchmark of a result, from its name or from the recipe of its run."""
+    """The benchmark of a result, from its record; of one without its spec from the recipe of its run, or its name."""
     registry, own, name = workspace.registry, result.record.protocol.benchmark, result.record.benchmark
+    if result.record.spec:
+        return define(registry, result.record.spec, workspace.format)
     if result.run:
         for spec in read_bench(workspace.home, result.run):
             definition = define(registry, spec, workspace.format)

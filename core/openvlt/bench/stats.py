@@ -61,16 +61,21 @@ def wilson_of_means(means: Sequence[float], samples: int) -> tuple[float, float]
 
 
 def resampled(outcomes: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """The 95 % interval of avg@k if the same questions are sampled again: that of sampling alone.
+    """The 95 % interval of avg@k if the same questions are sampled again: Wilson's, at the variance of sampling alone.
+
+    Samples that are all alike in each question show no such variance; the interval is then that of as many answers.
 
     Args:
         outcomes: of the samples of each question.
     """
     n = len(outcomes)
-    rate = sum(sum(each) / len(each) for each in outcomes) / n if n else 0.0
-    variance = sum((p := sum(each) / len(each)) * (1 - p) / (len(each) - 1) for each in outcomes if len(each) > 1)
-    half = Z95 * sqrt(variance) / n if n else 1.0
-    return max(0.0, rate - half), min(1.0, rate + half)
+    if n == 0:
+        return 0.0, 1.0
+    means = [sum(each) / len(each) for each in outcomes]
+    rate = sum(means) / n
+    of_samples = [p * (1 - p) / (len(each) - 1) for p, each in zip(means, outcomes, strict=True) if len(each) > 1]
+    variance = sum(of_samples) / n**2
+    return _wilson(rate, rate * (1 - rate) / variance if variance else float(sum(map(len, outcomes))))
 
 
 def pass_at(k: int, n: int, correct: int) -> float:

@@ -39,13 +39,9 @@ def table(
     from openvlt.report.formats import formatted
     from openvlt.report.table import Table, print_table
 
-    found = [(label, result) for name in names for label, result in _results(name)]
-    results: dict[str, dict[str, BenchResult]] = {}
-    for label, result in found:
-        is_second = result.benchmark in results.get(label, {})
-        row = f"{label} {result.protocol_hash[:8]}" if is_second else label
-        results.setdefault(row, {})[result.benchmark] = result
-    benchmarks = list(dict.fromkeys(result.benchmark for _, result in found))
+    found = [each for name in names for each in _results(name)]
+    results = _rows(found)
+    benchmarks = list(dict.fromkeys(result.benchmark for _, _, result in found))
     wanted = {name: _parts(text, name, benchmarks) for name, _, text in (each.partition("=") for each in means)}
 
     def cell(result: BenchResult | None) -> str:
@@ -68,19 +64,46 @@ def table(
         print_table(made)
     else:
         click.echo(formatted(made, format))
+    for note in _unlike(results, benchmarks):
+        click.echo(f"Note: {note}.", err=True)
 
 
-def _results(name: str) -> Iterable[tuple[str, BenchResult]]:
-    """The results of a name, each with what its model is called."""
+def _rows(found: Sequence[tuple[str, str, BenchResult]]) -> dict[str, dict[str, BenchResult]]:
+    """The results by the name of their row: of one model on several benchmarks in one row, which the model names."""
+    of_model: dict[str, list[str]] = {}
+    for _, model, result in found:
+        of_model.setdefault(model, []).append(result.benchmark)
+    rows: dict[str, dict[str, BenchResult]] = {}
+    for name, model, result in found:
+        scored = of_model[model]
+        is_shared = model and 1 < len(scored) == len(set(scored))
+        rows.setdefault(model if is_shared else name, {})[result.benchmark] = result
+    return rows
+
+
+def _unlike(results: Mapping[str, Mapping[str, BenchResult]], benchmarks: Sequence[str]) -> Iterable[str]:
+    """Yield the benchmarks whose scores are not over the same questions."""
+    for benchmark in benchmarks:
+        by_data: dict[tuple[int, str], list[str]] = {}
+        for label, of in results.items():
+            if result := of.get(benchmark):
+                by_data.setdefault((result.n, result.protocol.data.content), []).append(label)
+        if len(by_data) > 1:
+            groups = "; ".join(f"{n:,} of {', '.join(labels)}" for (n, _), labels in by_data.items())
+            yield f"{benchmark}: the scores are not over the same questions ({groups})"
+
+
+def _results(name: str) -> list[tuple[str, str, BenchResult]]:
+    """The results of a name, each with its own name, and with the model's where `openvlt bench` made it."""
     from openvlt.bench.scored import find_results
     from openvlt.store import open_home, read_run, run_names
 
     home = open_home()
     plain = name.removeprefix("run:")
-    if plain in run_names(home) and (scores := read_run(home, plain).scores):
-        return [(f"{plain}/{score.stage}", score) for score in scores]
-    of_name = find_results(home, name)
-    return [(result.name if result.run else result.record.stage, result.record) for result in of_name]
+    if plain in run_names(home) and (scores := (run := read_run(home, plain)).scores):
+        return [(f"{plain}/{each.stage}", each.stage if run.recipe == "bench" else "", each) for each in scores]
+    found = find_results(home, name)
+    return [(each.name, "" if each.run else each.record.stage, each.record) for each in found]
 
 
 def _parts(text: str, name: str, benchmarks: Sequence[str]) -> list[str]:

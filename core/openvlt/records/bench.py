@@ -26,7 +26,7 @@ class Rate:
         correct: number of correct answers, of all samples.
         n: all questions, those without a reply or a verdict included.
         ci95: 95 % interval over questions and their samples: Wilson, or a cluster bootstrap where questions share an
-            image or a problem.
+            image or a problem; from the low end if all undecided ones were wrong to the high end if they were right.
         bounds: lowest and highest accuracy, if all undecided questions were wrong or right.
         undecided: questions without a verdict: no reply, a failed verifier, or an unreadable gold answer.
         mean: of the scores of all that is decided, where the verifier gives fractional ones; None where it gives none,
@@ -60,13 +60,16 @@ class Sampled:
         k: samples of the question that has fewest.
         samples95: 95 % interval of the accuracy if these same questions are sampled again.
         pass_at: number of samples, 1, 2, 4 ... k, to the chance that one of so many is right (unbiased).
-        majority: accuracy of the answer that most samples give, equal by the verifier; of a tie, its share.
+        majority: accuracy of the answer that most samples give, equal by the verifier; of a tie, its share. Where too
+            many questions are undecided for one number, it is None, and `pass_at` is empty.
+        most: samples of the question that has most.
     """
 
     k: int
     samples95: tuple[float, float]
     pass_at: Mapping[int, Estimate]
-    majority: Estimate
+    majority: Estimate | None
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +235,7 @@ class BenchResult:
         about: facts about the data: licence, note, contamination.
         releases: of openvlt and of each plugin that was used, by distribution.
         budgets: the accuracy at each limit of tokens, this one included, in order; empty if there was one limit.
+        spec: the benchmark as a recipe would have it, with the keys of the user's file.
     """
 
     benchmark: str
@@ -256,6 +260,7 @@ class BenchResult:
     about: Mapping[str, str] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
     budgets: tuple[Budget, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def score(self) -> Score:

@@ -118,16 +118,20 @@ def _curve(result: BenchResult) -> Table:
 
 
 def _responses(result: BenchResult) -> int:
-    """How many responses a result is about."""
-    return max(result.n, 1) * (result.score.sampled.k if result.score.sampled else 1)
+    """How many responses a result is about, at most."""
+    sampled = result.score.sampled
+    return max(result.n, 1) * (max(sampled.k, sampled.most) if sampled else 1)
 
 
 def _samples(sampled: Sampled, counts: Sequence[int]) -> tuple[str, ...]:
     pass_at = [sampled.pass_at.get(count) for count in counts if count > 1]
+    majority = sampled.majority
     return (
-        str(sampled.k), span(*sampled.samples95), percent(sampled.majority.value),
-        span(sampled.majority.low, sampled.majority.high), *(percent(each.value) if each else "" for each in pass_at),
-    )  # fmt: skip
+        f"{sampled.k} to {sampled.most}" if sampled.most > sampled.k else str(sampled.k),
+        span(*sampled.samples95),
+        *((percent(majority.value), span(majority.low, majority.high)) if majority else ("", "")),
+        *(percent(each.value) if each else "" for each in pass_at),
+    )
 
 
 def span(low: float, high: float) -> str:
