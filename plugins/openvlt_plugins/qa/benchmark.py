@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import Interval
+
 from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, UsageError, Verdict
 from openvlt_plugins.qa.groups import Groups, accuracy
 
@@ -51,7 +53,7 @@ class Qa(Benchmark):
         Option("additional figure to the mean of which ones, `accuracy` among them", affects_output=False),
     ] = field(default_factory=dict)
     sums: Annotated[
-        Mapping[str, Mapping[str, float]],
+        Mapping[str, Mapping[str, Annotated[float, Interval(ge=-1, le=1)]]],
         Option("additional figure to the weights of those that it is the sum of", affects_output=False),
     ] = field(default_factory=dict)
     reading: Annotated[
