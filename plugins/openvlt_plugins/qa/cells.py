@@ -81,7 +81,8 @@ def split_choices(pattern: str, text: str) -> list[str]:
         text: may contain more than the choices.
 
     Returns:
-        The contents of the last matches whose letters are A, B, C ... in order; empty if there are not two of them.
+        The contents of the last matches whose letters are A, B, C ... in order; empty if there are not two of them, or
+        if one is empty, as where the options are in the image.
     """
     found: list[str] = []
     for letter, content in re.findall(pattern, text):
@@ -89,7 +90,7 @@ def split_choices(pattern: str, text: str) -> list[str]:
         if index == 0:
             found = []
         found = [*found, content.strip()] if index == len(found) else []
-    return found if len(found) > 1 else []
+    return found if len(found) > 1 and all(found) else []
 
 
 def listed(value: Any) -> Any:
