@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 
-from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, UsageError, Verdict
+from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, UsageError, Verdict, tables
 from openvlt_plugins.qa.groups import Groups, accuracy
 
 
@@ -124,7 +124,7 @@ class Qa(Benchmark):
 
     def _template(self, example: Example) -> str:
         keys = [example.metadata.get(key) for key in self.prompts_by] or [example.answer_type, example.precision]
-        names = [".".join(map(str, keys[:count])) for count in range(len(keys), 0, -1)]
+        names = [".".join(map(tables.text_of, keys[:count])) for count in range(len(keys), 0, -1)]
         return next((self.prompts[name] for name in names if name in self.prompts), self.prompts["default"])
 
     def _choices(self, example: Example) -> Iterator[str]:
