@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_benchmark_files import MADE
 
 from openvlt import Format
 from openvlt.bench.definition import define
@@ -64,10 +65,13 @@ def registry() -> Registry:
     return Registry.discover()
 
 
-@pytest.mark.parametrize("name", ROWS)
+ASKED = ROWS | {name: made.rows for name, made in MADE.items()}
+
+
+@pytest.mark.parametrize("name", ASKED)
 def test_prompts(registry: Registry, tmp_path: Path, name: str) -> None:
     data = tmp_path / "rows.jsonl"
-    data.write_text("\n".join(map(json.dumps, ROWS[name])))
+    data.write_text("\n".join(map(json.dumps, ASKED[name])))
     benchmark = define(registry, {"use": name, "data": str(data)}, Format()).benchmark.component
     rendered = "".join(
         f"=== {example.id}, {example.answer_type}, gold {example.answer}\n"

@@ -10,6 +10,7 @@ import pytest
 from openvlt import OpenvltError, UsageError
 from openvlt.registry import Entry, Registry
 from openvlt.registry.options import OptionInfo
+from openvlt.registry.targets import is_data
 
 REGISTRY = Registry.discover()
 UNBOUNDED = {("filter", "shortest", "rank")}
@@ -17,7 +18,7 @@ UNBOUNDED = {("filter", "shortest", "rank")}
 NUMBERS = [
     (entry, option)
     for entry in REGISTRY.entries()
-    if entry.id.startswith("openvlt/") and entry.status != "missing-extra"
+    if entry.id.startswith("openvlt/") and entry.status != "missing-extra" and not is_data(entry.target)
     for option in REGISTRY.describe(entry.kind, entry.id).options
     if re.search(r"\b(int|float)\b", option.type) and (entry.kind, entry.name, option.name) not in UNBOUNDED
 ]
@@ -26,14 +27,16 @@ NUMBERS = [
 def _outside(option: OptionInfo) -> list[Any]:
     """Values just outside the bounds of an option, in the shape of its type, and values of other types."""
     step = 1 if re.search(r"\bint\b", option.type) else 1e-6
-    numbers: list[Any] = [True, "many", float("nan")]
+    numbers: list[Any] = [True, float("nan"), *([] if "str" in option.type.split(" | ") else ["many"])]
     for side, bound in re.findall(r"(above|at least|at most|below) (-?[\d.]+)", option.bounds):
         number = float(bound) if step < 1 else int(bound)
         numbers.append(number + {"above": 0, "at least": -step, "at most": step, "below": 0}[side])
     if option.type.startswith("tuple"):
         count = 1 if "..." in option.type else option.type.count(",") + 1
         return [[number] * count for number in numbers]
-    return [{"name": number} for number in numbers] if option.type.startswith("Mapping") else numbers
+    for _ in range(option.type.count("Mapping[")):
+        numbers = [{"name": number} for number in numbers]
+    return numbers
 
 
 @pytest.mark.parametrize(
@@ -47,8 +50,8 @@ def test_a_number_has_bounds_and_what_is_outside_is_refused(entry: Entry, option
 
 
 def _required(entry: Entry) -> dict[str, object]:
-    values: dict[str, object] = {"str": "x", "int": 1, "Model": "m", "Mapping[str, str]": {}, "Source": "rows"}
-    values["str | tuple[str, ...]"] = "x"
+    values: dict[str, object] = {"str": "x", "int": 1, "Model": "m", "Mapping[str, str]": {}, "Source": "easy-vqa"}
+    values |= {"str | tuple[str, ...]": "x", "Mapping[str, str | Mapping[str, Any]]": {}}
     options = REGISTRY.describe(entry.kind, entry.id).options
     return {option.name: values[option.type] for option in options if option.required}
 

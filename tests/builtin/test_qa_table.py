@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
-from openvlt import DataError, Example, Format, Rejected, Verdict
+from openvlt import DataError, Example, Format, Rejected, UsageError, Verdict
+from openvlt.bench.definition import define
+from openvlt.registry import Registry
+from openvlt.stages.load import check_split
 from openvlt_plugins.qa.benchmark import Qa
+from openvlt_plugins.qa.cells import cell, has, split_choices
+from openvlt_plugins.qa.groups import Groups
 from openvlt_plugins.qa.table import Table
 
 COLUMNS = {"id": "pid|index", "question": "question", "answer": "answer", "choices": "choices?", "unit": "unit?"}
@@ -211,6 +217,158 @@ def test_images_stand_where_they_are_marked(tmp_path: Path) -> None:
     benchmark = qa(tmp_path, markers=r"<image (\d+)>")
     example = Example(id="1", question="Is <image 2> like it? <image 3>", answer="1", images=(one, two))
     assert text(benchmark, example) == (one, "Is ", two, " like it? <image 3>")
+
+
+@pytest.mark.parametrize(
+    ("cells", "choices"),
+    [
+        ({"A": "x", "B": "y"}, ("x", "y")),
+        ({"A": "x", "B": "", "C": "z", "D": ""}, ("x", "", "z")),
+        ({"A": "x", "B": float("nan"), "C": "z", "D": None}, ("x", "", "z")),
+        ({"A": "x", "B": "None", "C": "nan"}, ("x", "None")),
+        ({"A": 1.0, "B": 2.5}, ("1", "2.5")),
+        ({"A": "", "B": ""}, ()),
+    ],
+)
+def test_an_empty_choice_keeps_the_letters_of_those_behind_it(
+    tmp_path: Path, cells: dict[str, Any], choices: tuple[str, ...]
+) -> None:
+    source = table(write(tmp_path / "rows.jsonl", [{**ROW, **cells}]), columns={**COLUMNS, "choices": "A-Z"})
+    (example,) = source.examples("test")
+    assert isinstance(example, Example) and example.choices == choices
+    shown = text(qa(tmp_path, prompts={"default": "{choices}"}), example)[0].split("\n")
+    assert [line[:3] for line in shown if line] == [f"({chr(65 + i)})" for i, choice in enumerate(choices) if choice]
+    (mapped,) = table(write(tmp_path / "rows.jsonl", [{**ROW, "choices": {"A": "x", "B": None, "C": "z"}}])).examples(
+        "test"
+    )
+    assert isinstance(mapped, Example) and mapped.choices == ("x", "", "z")
+
+
+def test_an_option_may_be_called_none(tmp_path: Path) -> None:
+    from openvlt import Claim, Trace
+    from openvlt_plugins.answers.answer import Answer
+
+    for gold_is in ("letter", "text"):
+        rows = [{**ROW, "A": "Two", "B": "None", "answer": "B" if gold_is == "letter" else "None"}]
+        source = table(write(tmp_path / "rows.tsv", rows), columns={**COLUMNS, "choices": "A-Z"}, gold_is=gold_is)
+        (example,) = source.examples("test")
+        assert isinstance(example, Example) and example.answer == "None"
+        for answer, status in (("None", "correct"), ("B", "correct"), ("Two", "incorrect"), ("A", "incorrect")):
+            claim = Claim(example=example, trace=Trace(think="", answer=answer, raw=answer))
+            assert Answer().check(answer, claim).status == status
+
+
+LETTERED = r"(?s)\(([A-H])\)\s*(.*?)[\s,]*(?=\([A-H]\)|\Z)"
+
+
+@pytest.mark.parametrize(
+    ("written", "choices"),
+    [
+        ("Is it? Choices: (A) yes (B) no", ["yes", "no"]),
+        ("Select from (A), (B), (C). (A) 4cm, (B) 6cm, (C) 8cm", ["4cm", "6cm", "8cm"]),
+        ("Which of them? (A) (B) (C)", []),
+        ("(A) one (C) three", []),
+        ("Look at (A).", []),
+        ("", []),
+    ],
+)
+def test_choices_are_split_by_a_pattern(written: str, choices: list[str]) -> None:
+    assert split_choices(LETTERED, written) == choices
+
+
+@given(st.lists(st.text("abc 12,.", min_size=1).filter(lambda each: each.strip(" ,")), min_size=2, max_size=8))
+def test_choices_that_are_written_into_a_question_are_found(contents: list[str]) -> None:
+    written = "Which? " + " ".join(f"({chr(65 + index)}) {each}" for index, each in enumerate(contents))
+    assert split_choices(LETTERED, written) == [each.strip().rstrip(" ,").strip() for each in contents]
+
+
+@pytest.mark.parametrize(
+    ("gold_is", "answer", "gold"),
+    [("letter", "B", "D"), ("letter", "D", "D"), ("letter", "C, D", "C, D"), ("index", "3", "a"), ("index", "9", None), ("text", "B", "B")],
+)  # fmt: skip
+def test_a_gold_that_is_a_letter_or_an_index_becomes_the_content(
+    tmp_path: Path, gold_is: Any, answer: str, gold: str | None
+) -> None:
+    rows = [{**ROW, "choices": ["c", "D", "b", "a"], "answer": answer}]
+    (found,) = table(write(tmp_path / "rows.jsonl", rows), gold_is=gold_is).examples("test")
+    if gold is None:
+        assert found == Rejected(id="7", reason="the gold is the index of no choice")
+    elif answer == "D":
+        assert isinstance(found, Example) and found.answer == "a"
+    else:
+        assert isinstance(found, Example) and found.answer == gold
+
+
+def test_a_pattern_without_two_groups_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs two groups"):
+        table(tmp_path, choice_pattern=r"\(([A-H])\)")
+
+
+def test_an_expression_may_name_an_item_of_a_list_or_another_expression() -> None:
+    row = {"answers": ["a", "b"], "name": "1.png", "other": None}
+    assert cell(row, "answers.1") == "b" and cell(row, "answers.5") is None
+    assert cell(row, "image|images/{name}") == "images/1.png" and cell(row, "{other}") is None
+    assert has(row, "image|images/{name}") and not has(row, "{image}/{name}")
+
+
+def test_a_local_file_needs_no_sizes(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [ROW])
+    source = {"use": "table", "path": str(path), "columns": COLUMNS}
+    built = Registry.discover().build("source", source)
+    check_split(built, "whatever")
+    benchmark = {"use": "qa", "split": "mine", "scorings": {"strict": "answer"}, "source": source}
+    definition = define(Registry.discover(), benchmark, Format())
+    (example,) = definition.benchmark.component.source.examples("mine")
+    assert isinstance(example, Example) and definition.size is None
+
+
+def test_a_scoring_is_a_verifier_with_options(tmp_path: Path) -> None:
+    from openvlt import Claim, Trace
+
+    path = write(tmp_path / "rows.jsonl", [{**ROW, "answer": "100"}])
+    scorings = {"strict": "answer", "relaxed": {"use": "number", "tolerance": 0.05}, "near": {"use": "anls"}}
+    spec = {"use": "qa", "split": "test", "scorings": scorings, "source": {"use": "table", "path": str(path), "columns": COLUMNS}}  # fmt: skip
+    verifiers = define(Registry.discover(), spec, Format()).verifiers
+    (example,) = table(path).examples("test")
+    assert isinstance(example, Example)
+    claim = Claim(example=example, trace=Trace(think="", answer="104", raw="104"))
+    verdicts = {name: built.component.check("104", claim) for name, built in verifiers.items()}
+    assert {name: verdict.status for name, verdict in verdicts.items()} == {
+        "strict": "incorrect", "relaxed": "correct", "near": "partial",
+    }  # fmt: skip
+    assert verdicts["near"].score == pytest.approx(2 / 3)
+    with pytest.raises(UsageError, match="no option 'tolerances'"):
+        define(Registry.discover(), {**spec, "scorings": {"a": {"use": "number", "tolerances": 1}}}, Format())
+
+
+@pytest.mark.parametrize(
+    ("groups", "figure"),
+    [
+        (Groups(("p",)), 1 / 3),
+        (Groups(("p",), "any"), 2 / 3),
+        (Groups(("p",), "none"), 1 / 3),
+        (Groups(("p",), "not all"), 2 / 3),
+        (Groups(("p",), "mean"), (1 + 0.5 + 0) / 3),
+        (Groups(("p",), {"whole": "all", "*": "not all"}, "role"), 1 / 2),
+        (Groups(("p",), {"whole": "none", "*": "not all"}, "role"), 0.0),
+        (Groups(("absent",)), 0.0),
+    ],
+)
+def test_a_figure_counts_groups(groups: Groups, figure: float) -> None:
+    """Of three problems the third has no whole, and does not count where roles are asked for."""
+    said = [("1", "whole", True), ("1", "a", True), ("2", "whole", True), ("2", "a", False), ("3", "a", False)]
+    rows = [
+        (Example(id=str(i), question="?", answer="x", metadata={"p": p, "role": role}), Verdict.correct() if right else Verdict.incorrect())
+        for i, (p, role, right) in enumerate(said)
+    ]  # fmt: skip
+    assert groups.figure(rows) == pytest.approx(figure)
+
+
+def test_a_rubric_shows_the_kind_of_the_question(tmp_path: Path) -> None:
+    benchmark = qa(tmp_path, score_prompt="{kind}: {question} {gold} {answer}")
+    example = Example(id="1", question="q", answer="g", metadata={"kind": 4})
+    (message,) = benchmark.judge_score(example, "a") or []
+    assert message.content == ("4: q g a",)
 
 
 def test_groups_are_right_only_if_all_their_questions_are(tmp_path: Path) -> None:

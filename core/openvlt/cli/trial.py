@@ -70,7 +70,7 @@ class Trial:
             UsageError: there is no source.
         """
         reader = tried if isinstance(tried.component, Source) else self._source(tried, source)
-        split = split or reader.component.splits[0]
+        split = split or next(iter(reader.component.splits), "train")
         made = load(self.workspace, "try", 0, reader, split, limit)
         self._show_rejected(made)
         return [row.example for row in made.rows()]

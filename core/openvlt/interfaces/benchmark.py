@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from openvlt.extraction import Reading
 from openvlt.interfaces.component import Component
@@ -19,7 +19,7 @@ class Benchmark(Component, ABC):
     Attributes:
         source: the questions.
         split: which of its splits.
-        scorings: verifier name by scoring name; the first is the headline.
+        scorings: verifier, by name or as `{"use": name, option: value}`, by scoring; the first is the headline.
         breakdown: metadata keys to break the score down by.
         clusters: metadata key of the image or problem that questions share, empty if they are independent.
         reading: what counts as the answer where there is neither tag nor box: with ``phrase`` a stated or a bare
@@ -31,7 +31,7 @@ class Benchmark(Component, ABC):
 
     source: Source
     split: str
-    scorings: Mapping[str, str]
+    scorings: Mapping[str, str | Mapping[str, Any]]
     breakdown: tuple[str, ...] = ()
     clusters: str = ""
     reading: Reading = "tag"

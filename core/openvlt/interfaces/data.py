@@ -17,7 +17,7 @@ class Source(Component, ABC):
     """Yields examples.
 
     Attributes:
-        splits: its splits.
+        splits: its splits; none if they are not known, and any name is one.
         licence: the licence of the data.
         note: a remark on the data for readers of a score.
         is_local: True if its rows are read from this machine: the first are then looked at before any work.

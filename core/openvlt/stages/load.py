@@ -36,7 +36,7 @@ def check_split(source: Built[Source], split: str) -> None:
         UsageError: it does not; the message names the closest one.
     """
     splits = source.component.splits
-    if split not in splits:
+    if splits and split not in splits:
         raise UsageError(f"The source {source.entry.name} has no split '{split}'.", closest(split, list(splits)))
 
 

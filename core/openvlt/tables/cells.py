@@ -71,7 +71,8 @@ def literal_of(text: str) -> Any:
 
 
 def choices_of(value: Any) -> tuple[str, ...]:
-    """The cell as choices: a list, a mapping from letters, or the text of either.
+    """The cell as choices: a list, a mapping from letters, in which an empty choice keeps its letter, or the text of
+    either.
 
     Raises:
         Reject: it is none of these.
@@ -81,7 +82,9 @@ def choices_of(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = literal_of(value)
     if isinstance(value, Mapping):
-        value = [value[key] for key in sorted(value, key=str) if value[key] is not None]
+        cells = [value[key] for key in sorted(value, key=str)]
+        last = max((index for index, choice in enumerate(cells, start=1) if choice is not None), default=0)
+        value = ["" if choice is None else choice for choice in cells[:last]]
     if not isinstance(value, list | tuple):
         raise Reject('choices cannot be read: write a JSON list, such as ["a", "b"]')
     return tuple(str(choice) for choice in value)

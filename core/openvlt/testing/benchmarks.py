@@ -60,7 +60,7 @@ def benchmark(probe: Probe[Benchmark], material: Material) -> None:
 
 def _check_claims(probe: Probe[Benchmark]) -> None:
     component = probe.component
-    if component.split not in component.source.splits:
+    if component.source.splits and component.split not in component.source.splits:
         probe.wrong("claims", f"Its split '{component.split}' is none of its source's.", "Name one of its splits.")
     if not (isinstance(component.scorings, Mapping) and component.scorings):
         probe.wrong("claims", "It has no scorings.", "Let `scorings` map a name to the name of a verifier.")

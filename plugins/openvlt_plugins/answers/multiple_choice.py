@@ -57,7 +57,7 @@ class Choice(TieredVerifier):
             return Verdict.bad_gold(f"the gold {claim.example.answer!r} is none of the choices")
         if len(gold) > 1 and RUN.fullmatch(without_markup(answer)):
             answer = ", ".join(without_markup(answer))
-        reader = _Reader(claim, self.policy(claim, precision=None, brackets="exact"), deep)
+        reader = _Reader(claim, self.policy(claim, precision=None, margin=0.0, brackets="exact"), deep)
         given = reader.letters(answer)
         if given == "":
             given = next(

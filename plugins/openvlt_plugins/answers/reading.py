@@ -6,13 +6,14 @@ import re
 from abc import abstractmethod
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from math import inf
 from typing import Any, ClassVar
 
 from openvlt import AnswerVerifier, Claim, Verdict
 from openvlt_plugins.answers.budget import QUICK, Exhausted, at_most, spend
 from openvlt_plugins.answers.comparison import Comparison, Policy
 from openvlt_plugins.answers.comparison.compare import any_of, every
-from openvlt_plugins.answers.comparison.policy import Nouns, Percent, RoundedGold, Unevaluated, Units
+from openvlt_plugins.answers.comparison.policy import Margin, Nouns, Percent, RoundedGold, Unevaluated, Units
 from openvlt_plugins.answers.comparison.shapes import is_unevaluated
 from openvlt_plugins.answers.grammar import TooLarge, Unreadable, parse
 from openvlt_plugins.answers.grammar.limits import CHARACTERS
@@ -42,10 +43,11 @@ class TieredVerifier(AnswerVerifier):
     rounded_gold: RoundedGold = False
     unevaluated: Unevaluated = "accept"
     nouns: Nouns = "any"
+    margin: Margin = 0.0
 
     @property
-    def context_free(self) -> bool:  # type: ignore[override]  # nouns may be those of the question
-        return self.nouns == "any"
+    def context_free(self) -> bool:  # type: ignore[override]  # nouns may be those of the question, a margin the row's
+        return self.nouns == "any" and not isinstance(self.margin, str)
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -57,7 +59,8 @@ class TieredVerifier(AnswerVerifier):
         example = claim.example
         texts = (example.answer, example.unit or "", example.question) if self.nouns == "known" else ()
         known = frozenset(word.removesuffix("s") for text in texts for word in _WORD.findall(text.casefold()))
-        return Policy(**{"precision": example.precision, "known": known, **self.shared, **own})
+        margin = _stated(example.metadata.get(self.margin)) if isinstance(self.margin, str) else self.margin
+        return Policy(**{"precision": example.precision, "known": known, **self.shared, "margin": margin, **own})
 
     @abstractmethod
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
@@ -80,6 +83,15 @@ class TieredVerifier(AnswerVerifier):
     def too_long(self) -> Verdict:
         """The verdict on an answer over the limit on characters."""
         return Verdict.unparsed(f"over the limits: longer than {CHARACTERS} characters", self.range[0])
+
+
+def _stated(margin: Any) -> float:
+    """The margin that a row states, the first of several (``1e-1,1e-2``); 0 if it states none."""
+    try:
+        value = float(str(margin).partition(",")[0])
+    except ValueError:
+        return 0.0
+    return value if 0 < value < inf else 0.0
 
 
 @lru_cache(maxsize=8192)

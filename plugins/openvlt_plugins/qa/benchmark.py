@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, UsageError, Verdict
+from annotated_types import Interval
+
+from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, UsageError, Verdict, tables
+from openvlt_plugins.qa.groups import Groups, accuracy
 
 
 @dataclass(frozen=True)
@@ -17,15 +19,21 @@ class Qa(Benchmark):
 
     A template may have ``{question}``, ``{choices}`` (lettered lines), ``{unit}`` and any key of the metadata. The
     template ``float.1`` is for floats of one decimal, ``float`` for all other floats, and ``default`` for answer types
-    without a template.
+    without a template; `prompts_by` takes keys of the metadata in place of answer type and precision.
     """
 
     source: Annotated[Source, Option("source of the questions")]
     split: Annotated[str, Option("split of the source")]
-    scorings: Annotated[Mapping[str, str], Option("scoring name to verifier name; the first is the headline")]
+    scorings: Annotated[
+        Mapping[str, str | Mapping[str, Any]],
+        Option("scoring name to verifier, {use: number, tolerance: 0.05}; the first is the headline"),
+    ]
     prompts: Annotated[
         Mapping[str, str], Option("answer type to template; none to ask as in training, and the base for a bare answer")
     ] = field(default_factory=dict)
+    prompts_by: Annotated[
+        tuple[str, ...], Option("metadata keys whose values, joined by dots, name the template, the general one first")
+    ] = ()
     choice: Annotated[str, Option("template of one choice: {letter}, {choice}")] = "({letter}) {choice}"
     prompt_key: Annotated[str, Option("metadata key of a ready-made prompt, for rows that have one")] = ""
     system: Annotated[str, Option("system text")] = ""
@@ -37,29 +45,38 @@ class Qa(Benchmark):
         Option("metadata key to a value: reported but not scored", affects_output=False),
     ] = field(default_factory=dict)
     groups: Annotated[
-        Mapping[str, tuple[str, ...]], Option("additional figure to the keys of its groups", affects_output=False)
+        Mapping[str, tuple[str, ...] | Groups],
+        Option("additional figure to the metadata keys of its groups, or {by, right, role}", affects_output=False),
     ] = field(default_factory=dict)
     means: Annotated[
         Mapping[str, tuple[str, ...]],
         Option("additional figure to the mean of which ones, `accuracy` among them", affects_output=False),
+    ] = field(default_factory=dict)
+    sums: Annotated[
+        Mapping[str, Mapping[str, Annotated[float, Interval(ge=-1, le=1)]]],
+        Option("additional figure to the weights of those that it is the sum of", affects_output=False),
     ] = field(default_factory=dict)
     reading: Annotated[
         Literal["tag", "phrase", "anywhere", "whole"],
         Option("where an answer may be if there is neither tag nor box", affects_output=False),
     ] = "phrase"
     extract_prompt: Annotated[str, Option("prompt that asks a judge for the answer: {prompt}, {response}")] = ""
-    score_prompt: Annotated[str, Option("prompt that asks a judge for 1 or 0: {question}, {gold}, {answer}")] = ""
+    score_prompt: Annotated[
+        str, Option("prompt that asks a judge for 1 or 0: {question}, {gold}, {answer}, metadata; the rubric, if any")
+    ] = ""
     judged_question: Annotated[str, Option("metadata key of {question} in it; empty for the text of the prompt")] = ""
     contamination: Annotated[str, Option("known overlap with training sets", affects_output=False)] = ""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     def __post_init__(self) -> None:
         known = ("accuracy", *self.groups)
-        for name, parts in self.means.items():
-            for part in parts or ("",):
-                if part not in known:
-                    raise UsageError(f"The mean '{name}' is of '{part}'.", f"Choose from: {', '.join(known)}.", "means")
+        for option, figures in (("means", self.means), ("sums", self.sums)):
+            for name, parts in figures.items():
+                for part in parts or ("",):
+                    if part not in known:
+                        problem = f"The figure '{name}' is of '{part}'."
+                        raise UsageError(problem, f"Choose from: {', '.join(known)}.", option)
 
     def messages(self, example: Example, format: Format) -> list[Message]:
         if not self.prompts:
@@ -82,38 +99,38 @@ class Qa(Benchmark):
         if not self.score_prompt:
             return None
         question = str(example.metadata.get(self.judged_question) or self._text(example))
-        values = {"question": question, "gold": example.answer, "answer": answer}
+        values = {**_metadata(example), "question": question, "gold": example.answer, "answer": answer}
         return [Message.user(_render(self.score_prompt, values))]
 
     def aggregate(self, rows: Sequence[tuple[Example, Verdict]]) -> Mapping[str, float]:
-        figures = {}
-        for name, keys in self.groups.items():
-            correct: defaultdict[tuple[str, ...], bool] = defaultdict(lambda: True)
-            for example, verdict in rows:
-                correct[tuple(str(example.metadata.get(key)) for key in keys)] &= verdict.status == "correct"
-            figures[name] = sum(correct.values()) / len(correct) if correct else 0.0
-        right = [verdict.status == "correct" for _, verdict in rows]
-        known = {"accuracy": sum(right) / max(len(right), 1), **figures}
+        groups = {name: each if isinstance(each, Groups) else Groups(by=each) for name, each in self.groups.items()}
+        figures = {name: each.figure(rows) for name, each in groups.items()}
+        known = {"accuracy": accuracy(rows), **figures}
         means = {name: sum(map(known.__getitem__, parts)) / len(parts) for name, parts in self.means.items()}
-        return {**figures, **means}
+        sums = {name: sum(known[part] * by for part, by in parts.items()) for name, parts in self.sums.items()}
+        return {**figures, **means, **sums}
 
     def _text(self, example: Example) -> str:
         if self.prompt_key and (ready := example.metadata.get(self.prompt_key)):
             return str(ready)
-        answer_type, prompts = example.answer_type or "default", self.prompts
-        template = prompts.get(f"{answer_type}.{example.precision}") or prompts.get(answer_type) or prompts["default"]
         values = {
-            **{key: "" if value is None else str(value) for key, value in example.metadata.items()},
+            **_metadata(example),
             "question": example.question,
             "choices": "\n".join(self._choices(example)),
             "unit": f" (Unit: {example.unit})" if example.unit else "",
         }
         # A template may begin with a part that is empty for this row.
-        return _render(template, values).lstrip("\n")
+        return _render(self._template(example), values).lstrip("\n")
+
+    def _template(self, example: Example) -> str:
+        keys = [example.metadata.get(key) for key in self.prompts_by] or [example.answer_type, example.precision]
+        names = [".".join(map(tables.text_of, keys[:count])) for count in range(len(keys), 0, -1)]
+        return next((self.prompts[name] for name in names if name in self.prompts), self.prompts["default"])
 
     def _choices(self, example: Example) -> Iterator[str]:
         for index, choice in enumerate(example.choices):
-            yield _render(self.choice, {"letter": chr(65 + index), "choice": choice})
+            if choice:  # an empty one only keeps the letters of those behind it
+                yield _render(self.choice, {"letter": chr(65 + index), "choice": choice})
 
     def _with_images(self, text: str, example: Example) -> Iterator[str | Image]:
         """The text with the images at their markers, and before it the images without a marker."""
@@ -134,6 +151,10 @@ class Qa(Benchmark):
                 start = mark.end()
         if text[start:]:
             yield text[start:]
+
+
+def _metadata(example: Example) -> dict[str, str]:
+    return {key: "" if value is None else str(value) for key, value in example.metadata.items()}
 
 
 def _render(template: str, values: Mapping[str, str]) -> str:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 
-from openvlt import DataError, Example, Option, Reject, Rejected, Source, tables
-from openvlt_plugins.qa.cells import cell, columns_of, has, listed
+from openvlt import DataError, Example, Option, Reject, Rejected, Source, UsageError, tables
+from openvlt_plugins.qa.cells import cell, columns_of, has, listed, split_choices
 
 FIELDS = ("id", "question", "answer", "choices", "answer_type", "precision", "unit")
 
@@ -21,8 +21,8 @@ class Table(Source):
     """Rows of a hub dataset, or of a local file or folder with the dataset's own columns.
 
     A column is given by its name; ``a|b`` is the first one that exists, ``metadata.task`` a key of a mapping,
-    ``{a}/{b}`` joins two columns, ``A-Z`` is the list of the columns A, B, C ..., and ``unit?`` may be missing. If a
-    rule of `golds` rewrites a gold answer, ``metadata["gold"]`` keeps the published one.
+    ``answers.0`` an item of a list, ``{a}/{b}`` joins two columns, ``A-Z`` is the list of the columns A, B, C ..., and
+    ``unit?`` may be missing. If a rule of `golds` rewrites a gold answer, ``metadata["gold"]`` keeps the published one.
     """
 
     columns: Annotated[Mapping[str, str], Option("field of an example to column: " + ", ".join(FIELDS))]
@@ -37,6 +37,9 @@ class Table(Source):
     parts: Annotated[Mapping[str, str], Option("column to a pattern, whose named groups become columns if missing")] = (
         field(default_factory=dict)
     )
+    choice_pattern: Annotated[
+        str, Option("pattern of a choice in the text of the column choices, its letter as group 1, its content as 2")
+    ] = ""
     images: Annotated[tuple[str, ...], Option("columns of the images, in order")] = ()
     image_folder: Annotated[
         str | None,
@@ -50,10 +53,23 @@ class Table(Source):
     golds: Annotated[Mapping[str, str], Option("pattern to replacement, for known errors in gold answers")] = field(
         default_factory=dict
     )
+    gold_is: Annotated[
+        Literal["text", "letter", "index"],
+        Option("what the gold answer to a question with choices is; a letter or an index from 0 becomes the content"),
+    ] = "text"
+    decimals: Annotated[str, Option("metadata key for the number of decimals of a gold that is a number")] = ""
     licence: Annotated[str, Option("licence of the data", affects_output=False)] = ""  # type: ignore[misc]
     note: Annotated[str, Option("remark on the data for readers of the score", affects_output=False)] = ""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
+
+    def __post_init__(self) -> None:
+        if self.choice_pattern and re.compile(self.choice_pattern).groups != 2:
+            raise UsageError(
+                "The pattern of a choice needs two groups.",
+                "Let the first be the letter, the second the content.",
+                "choice_pattern",
+            )
 
     @property
     def splits(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -77,26 +93,26 @@ class Table(Source):
         return f"sha256:{tables.digest_files(list(files))}{images}"
 
     def examples(self, split: str) -> Iterator[Example | Rejected]:
-        for number, (row, folders) in enumerate(self._rows(split)):
+        for number, (read, folders) in enumerate(self._rows(split)):
+            row = self._with_parts(read)
             if number == 0:
                 self._check(row)
             yield self._example(row, folders, number, split)
 
     def id_of(self, row: tables.TableRow) -> str:
         row, column = self._with_parts(row), self.columns.get("id", "")
-        return tables.text_of(cell(row, column)) if all(has(row, name) for name in columns_of(column)) else ""
+        return tables.text_of(cell(row, column)) if has(row, column) else ""
 
     def _rows(self, split: str) -> Iterator[tuple[tables.TableRow, Sequence[Path]]]:
         """Rows, and the folders of `tables.images_of`."""
         if self.path:
             for file in self._files(split):
                 folders = tables.image_folders(Path(self.path), file, self.image_folder)
-                for row in tables.read_rows(file):
-                    yield self._with_parts(row), folders
+                yield from ((row, folders) for row in tables.read_rows(file))
             return
         cached = [Path(self.image_folder)] if self.image_folder else tables.hub_folders(self.dataset)
-        for row in tables.hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split)):
-            yield row, cached
+        rows = tables.hub_rows(self.dataset, self.configs, split, self.hub_revision, self.sizes.get(split))
+        yield from ((row, cached) for row in rows)
 
     def _with_parts(self, row: tables.TableRow) -> tables.TableRow:
         found: dict[str, Any] = {}
@@ -111,7 +127,8 @@ class Table(Source):
 
     def _check(self, row: tables.TableRow) -> None:
         columns = (*self.columns.values(), *self.metadata.values())
-        wanted = [name for column in columns if not column.endswith("?") for name in columns_of(column)]
+        absent = [column for column in columns if not column.endswith("?") and not has(row, column)]
+        wanted = [name for column in absent for name in columns_of(column)]
         missing = [name for name in dict.fromkeys(wanted) if not has(row, name)]
         if missing:
             raise DataError(
@@ -123,18 +140,20 @@ class Table(Source):
         values = {name: cell(row, self.columns.get(name, "")) for name in FIELDS}
         id = tables.text_of(values["id"]) or f"row {number + 1}"
         try:
-            choices = tables.choices_of(values["choices"])
+            choices = self._choices(values["choices"])
+            answer = tables.text_of(values["answer"])
+            gold = self._gold(answer, choices)
             precision = tables.whole_number_of(values["precision"], "precision")
             images = tuple(image for column in self.images for image in tables.images_of(cell(row, column), *folders))
         except Reject as reject:
             return Rejected(id=id, reason=reject.reason)
-        answer = tables.text_of(values["answer"])
-        gold = self._gold(answer)
         metadata = {key: listed(cell(row, column)) for key, column in self.metadata.items()}
         if not gold and split in self.unlabelled:
             metadata["unlabelled"] = True
         if gold != answer:
             metadata["gold"] = answer
+        if self.decimals and (decimal := re.fullmatch(r"[-+]?[\d,]*\d(?:\.(\d+))?", gold)):
+            metadata[self.decimals] = len(decimal[1] or "")
         return Example(
             id=id,
             question=tables.text_of(values["question"]),
@@ -147,9 +166,23 @@ class Table(Source):
             metadata=metadata,
         )
 
-    def _gold(self, answer: str) -> str:
+    def _choices(self, value: Any) -> tuple[str, ...]:
+        """Raises `Reject` if the cell has choices that cannot be read."""
+        if self.choice_pattern and isinstance(value, str):
+            return tuple(split_choices(self.choice_pattern, value))
+        return tables.choices_of(value)
+
+    def _gold(self, answer: str, choices: tuple[str, ...]) -> str:
+        """Raises `Reject` if the gold is an index beyond the choices."""
         for pattern, replacement in self.golds.items():
             answer = re.sub(pattern, replacement, answer)
+        if self.gold_is == "letter" and choices and re.fullmatch("[A-Z]", answer) and ord(answer) - 65 < len(choices):
+            return choices[ord(answer) - 65]
+        if self.gold_is == "index" and choices and answer:
+            index = tables.whole_number_of(answer, "the gold")
+            if index is None or not 0 <= index < len(choices):
+                raise Reject("the gold is the index of no choice")
+            return choices[index]
         return answer
 
     def _type(self, name: str, choices: tuple[str, ...]) -> Any:

@@ -140,8 +140,10 @@ class Expressions:
         return constant_ratio(one, other, signed=signed)
 
     def _close(self, gold: Node, given: Node, exact_gold: Fraction, exact_given: Fraction) -> bool:
-        """Whether two unequal rational numbers are equal by the policy's precision, tolerance or digits."""
+        """Whether two unequal rational numbers are equal by the policy's margin, precision, tolerance or digits."""
         difference = abs(exact_given - exact_gold)
+        if self.policy.margin and difference <= _decimal(self.policy.margin):
+            return True
         if self.policy.precision is not None:
             decimals = max(0, min(self.policy.precision, DIGITS))
             rounded = _rounded_to(exact_gold, decimals)
@@ -155,6 +157,10 @@ class Expressions:
 
     def _rounded(self, gold: Node, given: Node) -> bool:
         """Whether a decimal in the answer (or, if the policy allows it, in the gold) approximates an irrational."""
+        if self.policy.margin and isinstance(gold, Num) != isinstance(given, Num):
+            values = (_real(gold), _real(given))
+            if None not in values and abs(values[0] - values[1]) <= self.policy.margin:  # type: ignore[operator]
+                return True
         if isinstance(given, Num) and self._has_digits(given):
             exact = _real(gold)
             # A decimal longer than double precision is compared as far as that goes.
@@ -172,6 +178,11 @@ class Expressions:
             return False
         digits = str(abs(given.value.numerator) * 10**given.decimals // given.value.denominator)
         return len(digits) >= self.policy.digits
+
+
+def _decimal(margin: float) -> Fraction:
+    """The margin as it is written, since 0.1 is a little more than a tenth in binary."""
+    return Fraction(str(margin))
 
 
 def _without_letter(node: Node, unit: Unit) -> Node:

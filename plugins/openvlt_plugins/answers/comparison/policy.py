@@ -42,6 +42,10 @@ Nouns: TypeAlias = Annotated[
     Literal["any", "known"], Option("known: behind a number only nouns that the gold, its unit or the question has")
 ]
 Reduced: TypeAlias = Annotated[bool, Option("fractions must be in lowest terms (2/4 is not 1/2)")]
+Margin: TypeAlias = Annotated[
+    Annotated[float, Ge(0)] | str,
+    Option("accepted absolute error; or the metadata key of it, for rows that state one"),
+]
 Tolerance: TypeAlias = Annotated[float, Interval(ge=0, lt=1), Option("accepted relative error")]
 
 
@@ -61,6 +65,7 @@ class Policy:
     digits: Digits = 6
     precision: int | None = None
     tolerance: Tolerance = 0.0
+    margin: float = 0.0
     rounded_gold: RoundedGold = False
     reduced: Reduced = False
     unevaluated: Unevaluated = "accept"
