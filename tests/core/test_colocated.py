@@ -21,7 +21,11 @@ DIFFERENCE = "sampling/sampling_logp_difference/mean"
 
 
 @pytest.mark.parametrize(
-    ("options", "most"), [({}, 0.001), ({"lora_rank": 4}, 0.001), ({"precision": "bf16"}, 0.02), (SERVER, 0.01)]
+    ("options", "most"),
+    [
+        ({}, 0.001), ({"lora_rank": 4}, 0.001), ({"precision": "bf16"}, 0.02), (SERVER, 0.01),
+        ({"freeze": [], "prompts": 8, "learning_rate": 0.01}, 0.001),  # the same images with another tower
+    ],
 )  # fmt: skip
 def test_vllm_and_the_trainer_find_a_response_equally_likely(
     stages: Bench, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], most: float
