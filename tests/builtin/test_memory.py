@@ -116,12 +116,39 @@ def test_a_reference_model_and_rollouts_are_counted() -> None:
     asleep = Grpo(vllm="colocate", vllm_memory=0.4).memory(shape, work(1))
     pairs = Dpo().memory(shape, work(1))
     assert server and without_kl and own and awake and asleep and pairs
-    assert server["reference"] == pairs["reference"] == 4 * shape.parameters
+    assert server["reference"] == pairs["reference"] == 2 * shape.parameters
     assert without_kl["reference"] == 0
     images = server["rollouts"]
     assert own["rollouts"] > 2560 * 2048 * shape.kv_width * 2 - 80e9
     assert awake["rollouts"] == pytest.approx(images + 0.4 * (80 << 30))
     assert asleep["rollouts"] < awake["rollouts"]
+
+
+@pytest.mark.parametrize(
+    ("options", "width", "divided", "whole"),
+    [
+        ({"parallel": "ddp"}, 2, False, False),
+        ({"parallel": "ddp", "freeze": ()}, 4, False, False),
+        ({"parallel": "ddp", "freeze": (), "precision": "bf16"}, 2, False, False),
+        ({"parallel": "zero2", "freeze": ()}, 2, False, False),
+        ({"parallel": "zero3", "freeze": ()}, 2, True, False),
+        ({"parallel": "fsdp2"}, 2, True, True),
+        ({"parallel": "fsdp2", "freeze": ()}, 4, True, False),
+    ],
+)
+def test_a_reference_has_the_dtype_that_trl_loads_it_in(
+    options: dict[str, Any], width: int, divided: bool, whole: bool
+) -> None:
+    shape = shape_of("7B")
+    terms = Dpo(devices=4, **options).memory(shape, work(4))
+    undivided = (shape.tower + shape.projector) * whole
+    expected = width * (shape.parameters - undivided) / (4 if divided else 1) + 2 * undivided
+    assert terms and terms["reference"] == pytest.approx(expected)
+
+
+def test_auto_divides_the_model_where_rollouts_do_not_fit_beside_it() -> None:
+    auto = Grpo(**{**COLOCATED, "devices": 2})
+    assert total(replace(auto, parallel="ddp"), "3B", 2) > 85.9 > total(auto, "3B", 2)
 
 
 CHANGES = [

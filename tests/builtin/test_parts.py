@@ -19,6 +19,7 @@ from openvlt.stages.workspace import Workspace
 from openvlt.store import open_home
 from openvlt.verification import RewardRow
 from openvlt_plugins.trl import parts
+from openvlt_plugins.trl.policy import load
 from tiny_models import picture
 
 ALL = {"vision", "projector", "language"}
@@ -225,3 +226,20 @@ def test_two_steps_change_exactly_the_language_model(
     new = AutoModelForImageTextToText.from_pretrained(made.folder).state_dict()
     changed = {part[key] for key in part if not bool((old[key] == new[key]).all())}
     assert changed == {"language"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("frozen", [None, []])
+def test_a_reference_model_is_loaded_in_bf16_beside_a_frozen_tower(
+    family: Callable[[str], Path], tmp_path: Path, name: str, frozen: list[str] | None
+) -> None:
+    """TRL loads it in the dtype of the policy's first parameter; the plan counts on that (`trl.memory`).
+
+    The first of LLaVA-OneVision belongs to no module of the tower.
+    """
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    AutoModelForImageTextToText.from_pretrained(family(name), dtype=torch.bfloat16).save_pretrained(tmp_path)
+    policy = load(Model(id=str(tmp_path)), frozen, None, mixed=True)
+    assert policy.dtype == (torch.float32 if frozen == [] or name == "LLaVA-OneVision" else torch.bfloat16)

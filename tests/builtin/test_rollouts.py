@@ -13,7 +13,7 @@ from PIL import Image
 
 from openvlt.errors import OpenvltError, UsageError
 from openvlt_plugins.trl.grpo import Grpo
-from openvlt_plugins.trl.rollouts import check_agreement, collapsed, colocated, forbidden, start_server
+from openvlt_plugins.trl.rollouts import check_agreement, collapsed, colocated, forbidden, start_server, synchronised
 
 IMAGE = 7
 
@@ -131,6 +131,30 @@ def test_an_option_of_vllm_that_has_no_effect_or_biases_is_refused(options: dict
 
 def test_a_biased_ratio_is_no_concern_where_it_is_not_used() -> None:
     Grpo(prompts=2, generations=4, batch=8, vllm="colocate", top_p=0.99, importance_correction="off", devices=1)
+
+
+def test_vllm_forgets_images_when_it_gets_new_weights() -> None:
+    told: list[str] = []
+    engine = SimpleNamespace(reset_encoder_cache=lambda: told.append("reset"))
+
+    def post(url: str) -> Any:
+        told.append(url)
+        return SimpleNamespace(raise_for_status=lambda: None)
+
+    client = SimpleNamespace(base_url="http://a:1", session=SimpleNamespace(post=post))
+    for mode, main, expected in [
+        ("colocate", False, ["sync", "reset"]),
+        ("server", True, ["sync", "http://a:1/reset_encoder_cache"]),
+        ("server", False, ["sync"]),
+    ]:
+        told.clear()
+        synchronised(
+            SimpleNamespace(
+                mode=mode, sync_weights=lambda: told.append("sync"), vllm_client=client,
+                llm=SimpleNamespace(llm_engine=engine), accelerator=SimpleNamespace(is_main_process=main),
+            )
+        )()  # fmt: skip
+        assert told == expected
 
 
 def test_a_training_ends_where_vllm_has_other_weights_or_prompts() -> None:

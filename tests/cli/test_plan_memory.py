@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ def test_the_trainings_of_a_shipped_recipe_fit_what_it_is_for(
     assert run(["train", recipe, "--plan", "--gpus", gpus]) == 0
     shown = capsys.readouterr()
     assert "GB of each GPU" in shown.out and "optimizer" in shown.out
+    trainings = shown.out.partition("GB of each GPU")[2].splitlines()[2:]
+    assert trainings and all(re.search(r"\d\.\d  +\d+\.\d( per 1,000 rows)?$", line) for line in trainings)
     assert "Stage" not in shown.err
 
 

@@ -13,8 +13,9 @@ from openvlt.errors import UsageError
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
-    from openvlt.interfaces import Gpus, Memory
+    from openvlt.interfaces import Gpus
     from openvlt.pipeline import Pipeline
+    from openvlt.pipeline.stage import Description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +245,7 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         for stage, each, cached in planned
     ]
     print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))
-    trained = {stage.name: each.terms for stage, each, _ in planned if stage.stage_kind == "train"}
+    trained = {stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}
     _show_memory(trained, gpus or gpus_here())
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
@@ -258,20 +259,20 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
 
 
-def _show_memory(stages: Mapping[str, Memory], gpus: Gpus) -> None:
-    """Print what the memory of each training consists of, where the GPUs are known."""
+def _show_memory(stages: Mapping[str, Description], gpus: Gpus) -> None:
+    """Print what the memory of each training consists of and about how long it takes, where the GPUs are known."""
     from openvlt.report.table import Table, print_table
 
-    terms = list(dict.fromkeys(name for each in stages.values() for name in each))
+    terms = list(dict.fromkeys(name for each in stages.values() for name in each.terms))
     rows = [
         (
             name,
-            *(f"{each[term] / 1e9:.1f}" if term in each else "" for term in terms),
-            f"{sum(each.values()) / 1e9:.1f}",
+            *(f"{each.terms[term] / 1e9:.1f}" if term in each.terms else "" for term in terms),
+            f"{sum(each.terms.values()) / 1e9:.1f}",
+            each.hours,
         )
         for name, each in stages.items()
-        if each
     ]
     if rows and gpus.count:
-        title = f"\nGB of each GPU, of which there {gpus.described}"
-        print_table(Table(("stage", *terms, "in all"), rows, title=title, labels=1))
+        title = f"\nGB of each GPU, of which there {gpus.described}; hours are an estimate (docs/gpu.md)"
+        print_table(Table(("stage", *terms, "in all", "hours"), rows, title=title, labels=1))

@@ -185,6 +185,16 @@ class Trainer(Component, ABC):
         """
         return None
 
+    def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
+        """About how long the training takes on the GPUs, from a throughput that the trainer documents; None if unknown.
+
+        Args:
+            shape: of the model it starts from.
+            work: the lengths it trains on, and the GPUs.
+            rows: traces, pairs or examples, whichever it reads.
+        """
+        return None
+
     def savings(self) -> Sequence[Mapping[str, Any]]:
         """Changes of options that need less memory, from the least intrusive; a plan that does not fit names them."""
         return ()

@@ -29,6 +29,7 @@ class Description:
         memory: approximate bytes the model needs of each GPU; None if unknown, or if no model runs here.
         terms: what this consists of, as far as it is known.
         problem: why the GPUs cannot hold it, if so.
+        hours: about how long a training takes, in words for a table; empty if unknown.
     """
 
     component: str
@@ -37,6 +38,7 @@ class Description:
     memory: float | None = None
     terms: Memory = field(default_factory=dict)
     problem: UsageError | None = None
+    hours: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ class Train(Stage[Model]):
         found = describe_asked(found, self.rewards.models.values(), workspace)
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, found.terms)
-        return replace(found, memory=memory or found.memory, terms=terms, problem=problem)
+        hours = self._hours(needed) if needed else ""
+        return replace(found, memory=memory or found.memory, terms=terms, hours=hours, problem=problem)
 
     def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
         """What the trainer needs of each GPU, and why the GPUs cannot carry it out, if so."""
@@ -77,6 +78,14 @@ class Train(Stage[Model]):
         except UsageError as error:
             return None, UsageError(f"{who}: {error.problem}", error.remedy)
         return found, None if not found or found.fits else found.problem(who, self._key)
+
+    def _hours(self, needed: Need) -> str:
+        """About how long it takes; where the number of rows is known only afterwards, how long for a thousand."""
+        rows = (self.most,) if self.most is not None else (1000, 2000)
+        hours = [self.trainer.component.hours(needed.shape, needed.work, count) for count in rows]
+        if hours[0] is None:
+            return ""
+        return f"{hours[0]:.1f}" + (" per 1,000 rows" if len(set(hours)) > 1 else "")
 
     def _located(self, workspace: Workspace) -> Model:
         """What it starts from, as far as it is known before the run: a policy has the shape of the base."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from annotated_types import Ge, Gt
 
 from openvlt import Format, Memory, ModelShape, Option, Reads, Trace, TrainJob, UsageError, Workload
-from openvlt_plugins.trl import dataset, memory
+from openvlt_plugins.trl import dataset, hours, memory
 from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
 
 Loss: TypeAlias = Literal[
@@ -52,6 +52,10 @@ class Dpo(TrlTrainer):
 
     def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
         return memory.needed(self, shape, work, sequences=2 * self.device_batch, reply=work.reply, reference=True)
+
+    def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
+        pairs = rows * self.epochs
+        return hours.of_passes(self, shape, work, sequences=2 * pairs, reply=work.reply, forward=1)
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
         pairs = job.pairs()

@@ -25,7 +25,7 @@ from openvlt import (
     parse,
     visible_gpus,
 )
-from openvlt_plugins.trl import dataset, dynamic, imports, memory, rollouts
+from openvlt_plugins.trl import dataset, dynamic, hours, imports, memory, rollouts
 from openvlt_plugins.trl.trainer import LearningRate, Schedule, TrlTrainer, Warmup, WeightDecay
 
 
@@ -183,6 +183,17 @@ class Grpo(TrlTrainer):
         )
         return terms | {"rollouts": memory.rollouts(self, shape, work, terms)}
 
+    def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
+        """With responses of the most tokens, and without the time of rewards; rollouts and updates take turns."""
+        responses = self._generations(rows) * self.prompts * self.generations
+        # TRL asks the policy once more where it has several updates a generation, or corrects for vLLM.
+        again = self.updates > 1 or (self.vllm != "off" and self.importance_correction != "off")
+        updates = hours.of_passes(
+            self, shape, work, sequences=responses, reply=self.max_tokens, forward=again + (self.beta > 0)
+        )
+        written = responses * (1 + self.dynamic_sampling)
+        return None if updates is None else updates + hours.of_rollouts(self, shape, work, written)
+
     def savings(self) -> Sequence[Mapping[str, Any]]:
         return [*memory.SAVINGS[:2], {"vllm": "colocate"}, *memory.SAVINGS[2:]]
 
@@ -219,17 +230,17 @@ class Grpo(TrlTrainer):
         with rollouts.colocated(model, processor, settings) if self.vllm == "colocate" else nullcontext():
             trainer = trainer_class(
                 reward_funcs=_reward(job, lambda: trainer.eos_token_ids),
-                train_dataset=dataset.lazy(job, self._generations(job) * self.prompts, processor),
+                train_dataset=dataset.lazy(job, self._generations(len(job.examples())) * self.prompts, processor),
                 **shared,
             )
         return trainer
 
-    def _generations(self, job: TrainJob) -> int:
-        return self.steps or max(1, len(job.examples()) * self.epochs // self.prompts)
+    def _generations(self, rows: int) -> int:
+        return self.steps or max(1, rows * self.epochs // self.prompts)
 
     def fields(self, job: TrainJob, processor: Any, longest: int) -> dict[str, Any]:
         return {
-            "max_steps": self._generations(job) * self.updates,
+            "max_steps": self._generations(len(job.examples())) * self.updates,
             "shuffle_dataset": False,
             "generation_batch_size": self.prompts * self.generations,
             "num_generations": self.generations,

@@ -8,7 +8,8 @@ weights        4 T + 2 F: float32 masters, what is frozen in bf16. All in bf16: 
 gradients      4 T (all in bf16: 2 T); under DDP twice, as its buckets are copies (torch, ``gradient_as_bucket_view``).
 optimizer      8 T: two float32 states of AdamW; in bf16 4 T; 8 bits 2 T (arXiv 2110.02861); 0 where it is paged or
                offloaded to the CPU, with weights and gradients under FSDP2.
-reference      4 P: the model before the training, for a KL term or DPO, which TRL loads in float32; none under LoRA.
+reference      2 P: the model before the training, for a KL term or DPO; 4 P in mixed precision with nothing frozen (TRL
+               loads it in the dtype of the policy's first parameter, which is its tower's); none under LoRA.
 copies         bf16 copies: of the trained weights, which autocast keeps for a forward pass (2 T, less the embedding),
                or of two layers, embedding and head with their gradients, which a sharded model gathers.
 activations    w h L N, w = 2 (4 for an unsharded model with float32 masters), which gradient checkpointing keeps (arXiv
@@ -26,6 +27,7 @@ LoRA base are divided too; a frozen tower is not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from openvlt import ModelShape, UsageError, Workload
@@ -72,13 +74,19 @@ def needed(
     """
     devices = device_count(options, work)
     tokens = sequences * (work.prompt + reply)
+    return _terms(options, shape, work, shares(options, shape, work), devices, tokens, sequences, reference)
+
+
+def shares(options: TrlTrainer, shape: ModelShape, work: Workload) -> Sharing:
+    """What processes share by the plan; with ``auto`` nothing where all fits, rollouts too, else the model."""
     if options.parallel != "auto":
-        return _terms(options, shape, work, options.parallel, devices, tokens, sequences, reference)
-    whole = _terms(options, shape, work, "ddp", devices, tokens, sequences, reference)
-    fits = not work.gpus.count or sum(whole.values()) <= work.gpus.size
-    if devices == 1 or "8bit" in options.optimizer or (fits and options.optimizer != "adamw-offload"):
-        return whole
-    return _terms(options, shape, work, "fsdp2", devices, tokens, sequences, reference)
+        return options.parallel
+    if device_count(options, work) == 1 or "8bit" in options.optimizer:
+        return "ddp"
+    if options.optimizer == "adamw-offload":
+        return "fsdp2"
+    whole = sum((replace(options, parallel="ddp").memory(shape, work) or {}).values())
+    return "ddp" if not work.gpus.count or whole <= work.gpus.size else "fsdp2"
 
 
 def device_count(options: TrlTrainer, work: Workload) -> int:
@@ -143,12 +151,17 @@ def _terms(
     if vision and not lora:
         seen = sequences * work.image * shape.merge
         activations += seen * shape.tower_hidden * (shape.tower_layers * width + 55)
+    held = 0.0
+    if reference and not lora:
+        low = not mixed or zero or (shape.tower > 0 and "vision" in frozen)
+        undivided = whole if sharded and not zero else 0
+        held = (2 if low else 4) * (shape.parameters - undivided) / shards + 2 * undivided
     logits = _TILE + 4 * shape.hidden * (tokens + (0 if lora else shape.vocabulary))
     return {
         "weights": weights,
         "gradients": gradients,
         "optimizer": states * trained / (devices if zero or sharded else 1),
-        "reference": 4 * shape.parameters / shards if reference and not lora else 0.0,
+        "reference": held,
         "copies": copies,
         "activations": float(activations),
         "logits": float(logits),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
@@ -49,6 +49,8 @@ def trainer_class(base: Any) -> Any:
             for model in (self.model, self.ref_model):
                 if model is not None:
                     model.register_forward_pre_hook(_without_no_images, with_kwargs=True)
+            if self.use_vllm:
+                self.vllm_generation.sync_weights = synchronised(self.vllm_generation)
 
         def _generate_single_turn(self, prompt_ids: Any, *others: Any, **options: Any) -> Any:
             if self.use_vllm and self.vllm_mode == "colocate" and hasattr(self.processing_class, "image_token_id"):
@@ -66,6 +68,28 @@ def trainer_class(base: Any) -> Any:
             return made
 
     return Trainer
+
+
+def synchronised(generation: Any) -> Callable[[], None]:
+    """TRL's `sync_weights` that also makes vLLM forget what the vision tower of old weights made of images.
+
+    TRL 1.16 resets the cache of prefixes alone. Images are found in the other one by their content, so that each
+    further pass over the data would read them as the weights of the pass before did.
+
+    Args:
+        generation: TRL's connection to vLLM.
+    """
+    sync = generation.sync_weights
+
+    def both() -> None:
+        sync()
+        if generation.mode == "colocate":
+            generation.llm.llm_engine.reset_encoder_cache()
+        elif generation.accelerator.is_main_process:
+            client = generation.vllm_client
+            client.session.post(f"{client.base_url}/reset_encoder_cache").raise_for_status()
+
+    return both
 
 
 def check_agreement(differences: Sequence[float]) -> None:

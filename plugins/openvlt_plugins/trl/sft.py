@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 
-from openvlt import Option, TrainJob
-from openvlt_plugins.trl import dataset
+from openvlt import ModelShape, Option, TrainJob, Workload
+from openvlt_plugins.trl import dataset, hours
 from openvlt_plugins.trl.trainer import LearningRate, SaveSteps, Schedule, TrlTrainer, Warmup, WeightDecay, Workers
 
 
@@ -30,6 +30,9 @@ class Sft(TrlTrainer):
     weight_decay: WeightDecay = 0.0
     save_steps: SaveSteps = 100
     workers: Workers = 0
+
+    def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
+        return hours.of_passes(self, shape, work, sequences=rows * self.epochs, reply=work.reply)
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
         traces = job.traces()

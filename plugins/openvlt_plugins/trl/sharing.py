@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -187,16 +189,46 @@ def arguments(options: TrlTrainer, shared: Sharing, gpu: bool) -> dict[str, Any]
     return fields
 
 
-def keep_whole(trainer: Any, policy: Any) -> None:
+@contextmanager
+def reference_by_layers(method: str, policy: Any) -> Iterator[None]:
+    """While the block runs, TRL divides a reference model under FSDP2 as accelerate divides the policy: by layers.
+
+    By itself it makes one unit of all of it (TRL 1.16, ``prepare_fsdp``), which each process would gather whole.
+
+    Args:
+        method: TRL's name of the trainer.
+        policy: whose reference it is.
+    """
+    from accelerate.utils.fsdp_utils import fsdp2_prepare_model
+
+    module: Any = import_module(f"trl.trainer.{method.lower()}_trainer")
+    before = vars(module).get("prepare_fsdp")
+    if before is None:  # SFT has no reference
+        yield
+        return
+
+    def prepared(reference: Any, accelerator: Any) -> Any:
+        keep_whole(accelerator, policy)
+        reference.requires_grad_(False)  # else it would be made float32
+        return fsdp2_prepare_model(accelerator, reference).eval()
+
+    module.prepare_fsdp = prepared
+    try:
+        yield
+    finally:
+        module.prepare_fsdp = before
+
+
+def keep_whole(accelerator: Any, policy: Any) -> None:
     """Let each process keep the frozen part of the vision tower whole, instead of its share of it.
 
     So a process whose rows have no image does not wait for others to gather the tower, and it stays in bf16.
 
     Args:
-        trainer: that is about to begin, under FSDP2.
+        accelerator: of a trainer that is about to begin, under FSDP2.
         policy: the model, without adapters around it.
     """
     frozen = {id(module) for module in parts.frozen_modules(policy)}
     names = [re.escape(name) for name, module in policy.named_modules() if id(module) in frozen]
     if names:  # with the prefix of adapters, if any; the reference model has the same names
-        trainer.accelerator.state.fsdp_plugin.ignored_modules = rf"(.*\.)?({'|'.join(names)})"
+        accelerator.state.fsdp_plugin.ignored_modules = rf"(.*\.)?({'|'.join(names)})"

@@ -8,13 +8,26 @@ import os
 import shutil
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from annotated_types import Ge, Interval
 
-from openvlt import Checkpoint, Memory, Model, ModelShape, Option, Trainer, TrainJob, UsageError, Workload, visible_gpus
+from openvlt import (
+    Checkpoint,
+    Gpus,
+    Memory,
+    Model,
+    ModelShape,
+    Option,
+    Trainer,
+    TrainJob,
+    UsageError,
+    Workload,
+    visible_gpus,
+)
 from openvlt_plugins.trl import dataset, lengths, memory, opening, parts, policy, reporting, sharing, stopping
 from openvlt_plugins.trl.opening import Extra, TrainerClass
 from openvlt_plugins.trl.sharing import (
@@ -192,8 +205,9 @@ class TrlTrainer(Trainer):
 
         shape = ModelShape.of(json.loads((Path(model.id) / "config.json").read_bytes()))
         alone = replace(self, parallel="ddp", devices=self.processes())
-        terms = alone.memory(shape, Workload(prompt=longest, reply=0)) if shape else None
         size = torch.cuda.get_device_properties(0).total_memory
+        gpus = Gpus(self.processes() + self.server_devices(), size)
+        terms = alone.memory(shape, Workload(prompt=longest, reply=0, gpus=gpus)) if shape else None
         if not terms:
             return "fsdp2", "nothing is known of the model's size"
         needed = sum(terms.values())
@@ -223,17 +237,18 @@ class TrlTrainer(Trainer):
             mixed=gpu,
             kernels=sharing.KERNELS.get(self.attention),
         )
-        trainer = self.trainer(
-            job,
-            base,
-            args=config,
-            model=loaded,
-            processing_class=processor,
-            peft_config=parts.adapters(loaded, self.lora_rank, self.lora_targets, self.freeze),
-            callbacks=[reporting.callback(job), stopping.callback(came, self.updates)],
-        )
+        with sharing.reference_by_layers(self.method, loaded) if shared == "fsdp2" else nullcontext():
+            trainer = self.trainer(
+                job,
+                base,
+                args=config,
+                model=loaded,
+                processing_class=processor,
+                peft_config=parts.adapters(loaded, self.lora_rank, self.lora_targets, self.freeze),
+                callbacks=[reporting.callback(job), stopping.callback(came, self.updates)],
+            )
         if shared == "fsdp2":
-            sharing.keep_whole(trainer, loaded)
+            sharing.keep_whole(trainer.accelerator, loaded)
         if job.checkpoint:
             reporting.recount(trainer, job.checkpoint)
         return trainer
