@@ -17,7 +17,7 @@ from openvlt.errors import UsageError, closest
 from openvlt.extraction import Reading
 from openvlt.records import Image, Row, Run
 from openvlt.stages.workspace import Step, Workspace, write_stage
-from openvlt.store import Home, find_stage, read_bench, read_run, run_names
+from openvlt.store import Home, StageFolder, find_stage, read_bench, read_run, run_names
 from openvlt.store.locks import is_name
 from openvlt.tables import is_table
 
@@ -82,8 +82,9 @@ def find_results(home: Home, name: str) -> list[Result]:
 
 def results_of(home: Home, run: Run) -> list[Result]:
     """What the models of a run scored, in the order of its scores; the run may be a result of `openvlt bench`."""
-    if is_result(home, run.name):
-        return [read_result(home, run.name)]
+    folder = home.runs / run.name
+    if (folder / "result.json").exists():
+        return [Result(record, StageFolder(folder), run.name) for record in run.scores]
     return [
         Result(record, find_stage(home, run, f"score-{record.benchmark}-{record.stage}")[1],
                f"{run.name}/{record.stage}", run.name)

@@ -112,11 +112,10 @@ def _page(
     data, texts = gather(groups, pictures.add, whole=whole)
     lacks = [*missing, *pictures.notes()]
     if any(_are_without_images(group) for group in groups) and not pictures.data:
-        lacks.append("responses made elsewhere are scored without images; --data shows those of the data")
+        lacks.append("responses made elsewhere are scored without images; --data shows those that the data has")
     if texts.shortened:
-        lacks.append(
-            f"{texts.shortened:,} texts are shortened to {texts.longest:,} characters (--full-size keeps them)"
-        )
+        many = "texts are" if texts.shortened > 1 else "text is"
+        lacks.append(f"{texts.shortened:,} {many} shortened to {texts.longest:,} characters (--full-size keeps all)")
     images = "".join(
         f'<script type="text/plain" id="image-{number}">{content}</script>'
         for number, content in enumerate(pictures.data)
@@ -183,9 +182,9 @@ def _compared(a: Result, b: Result) -> str:
         found = compare(a, b, force=True)
     except UsageError as error:
         return _lines([str(error)])
-    rows = [("A", percent(found.accuracy[0]), a.name), ("B", percent(found.accuracy[1]), b.name)]
+    rows = [(f"A: {a.name}", percent(found.accuracy[0])), (f"B: {b.name}", percent(found.accuracy[1]))]
     title = f"{found.benchmark} ({found.scoring}), {found.n:,} questions in both"
-    return "<h2>B against A</h2>" + _table(Table(("", found.of, "result"), rows, title)) + _lines(_difference(found))
+    return "<h2>B against A</h2>" + _table(Table(("result", found.of), rows, title)) + _lines(_difference(found))
 
 
 def _difference(found: Comparison) -> Iterator[str]:

@@ -14,6 +14,7 @@ from openvlt.terminal import escape
 
 CHARACTERS = 24 * 2**20
 """Of all texts of a page; where there are more, the longest are shortened until they fit."""
+UNBOUND = 2**62
 TRACES = 1_000
 """Questions that are shown of each stage of a training."""
 
@@ -93,8 +94,9 @@ def gather(groups: Sequence[Group], picture: Callable[[Image], int | str], *, wh
         for answers in (each for group in groups for each in group.answers):
             for row in answers.rows():
                 _question(row.example, measured)
+                measured(row.caption or "")
                 _answer(row, answers.record, measured)
-    texts = Texts(level(lengths, CHARACTERS) if lengths else 2**62)
+    texts = Texts(level(lengths, CHARACTERS))
     return [_group(group, texts, picture) for group in groups], texts
 
 
@@ -105,7 +107,7 @@ def level(lengths: Sequence[int], most: int) -> int:
         if length > share:
             return share
         most -= length
-    return max(lengths)
+    return UNBOUND
 
 
 def _group(group: Group, show: Texts, picture: Callable[[Image], int | str]) -> dict[str, Any]:
