@@ -12,7 +12,7 @@ from openvlt.records import BenchResult, Example, Image, Judged, Row
 from openvlt.store import StageFolder
 from openvlt.terminal import escape
 
-CHARACTERS = 24 * 2**20
+CHARACTERS = 48 * 2**20
 """Of all texts of a page; where there are more, the longest are shortened until they fit."""
 UNBOUND = 2**62
 TRACES = 1_000
