@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import get_args
 
 from openvlt.bench.definition import Definition, define
-from openvlt.bench.questions import Questions
+from openvlt.bench.questions import Questions, questions
 from openvlt.bench.replies import read_responses
 from openvlt.bench.responses import responses_to
 from openvlt.bench.result import Result, is_result, nearest, read_result, result_names
 from openvlt.bench.score import score
 from openvlt.errors import UsageError, closest
 from openvlt.extraction import Reading
-from openvlt.records import Row, Run
+from openvlt.records import Image, Row, Run
 from openvlt.stages.workspace import Step, Workspace, write_stage
-from openvlt.store import Home, find_stage, read_bench, read_run, run_names
+from openvlt.store import Home, StageFolder, find_stage, read_bench, read_run, run_names
 from openvlt.store.locks import is_name
 from openvlt.tables import is_table
 
@@ -81,9 +81,39 @@ def find_results(home: Home, name: str) -> list[Result]:
     scored = [score for score in run.scores if score.stage == (model or run.scores[-1].stage)]
     if not scored:
         raise _not_scored(run, model)
-    stages = (find_stage(home, run, f"score-{record.benchmark}-{record.stage}") for record in scored)
-    name = f"{of_run}/{scored[0].stage}"
-    return [Result(record, folder, name, of_run) for record, (_, folder) in zip(scored, stages, strict=True)]
+    return results_of(home, replace(run, scores=tuple(scored)))
+
+
+def results_of(home: Home, run: Run) -> list[Result]:
+    """What the models of a run scored, in the order of its scores; the run may be a result of `openvlt bench`."""
+    folder = home.runs / run.name
+    if (folder / "result.json").exists():
+        return [Result(record, StageFolder(folder), run.name) for record in run.scores]
+    return [
+        Result(record, find_stage(home, run, f"score-{record.benchmark}-{record.stage}")[1],
+               f"{run.name}/{record.stage}", run.name)
+        for record in run.scores
+    ]  # fmt: skip
+
+
+def images_of(workspace: Workspace, result: Result, data: str) -> dict[str, tuple[Image, ...]]:
+    """The images of the questions of a result by id, which are not read where responses were made elsewhere.
+
+    Args:
+        workspace: stores them.
+        result: of a benchmark by name.
+        data: file or folder with the benchmark's data, as `openvlt bench --data` takes it.
+
+    Raises:
+        UsageError: the result is of a benchmark file.
+        DataError: the data cannot be read.
+    """
+    record, registry = result.record, workspace.registry
+    if registry.find("benchmark", record.protocol.benchmark).name != record.benchmark:
+        raise UsageError(f"'{result.name}' is of the benchmark file '{record.benchmark}'.", "Omit --data.")
+    spec = {"use": record.protocol.benchmark, "data": data, "split": record.protocol.data.split}
+    loaded = questions(workspace, define(registry, spec, record.protocol.prompt.format))
+    return {row.example.id: row.example.images for row in loaded.output.rows()}
 
 
 def _of_model(home: Home, model: str) -> list[Result]:

@@ -30,7 +30,7 @@ def curve(result: BenchResult) -> str:
     )
     marks = "".join(
         f'<line x1="{x(length):.1f}" x2="{x(length):.1f}" y1="{y(each.ci95[0]):.1f}" y2="{y(each.ci95[1]):.1f}" '
-        f'stroke="#999"/><circle cx="{x(length):.1f}" cy="{y(each.accuracy or 0.0):.1f}" r="3"/>'
+        f'stroke="currentColor" opacity=".5"/><circle cx="{x(length):.1f}" cy="{y(each.accuracy or 0.0):.1f}" r="3"/>'
         f'<text x="{x(length):.1f}" y="{HEIGHT - MARGIN + 16}" text-anchor="middle">{each.mean_tokens:,.0f}</text>'
         for length, each in zip(lengths, shown, strict=True)
     )
@@ -38,7 +38,7 @@ def curve(result: BenchResult) -> str:
         f'<text x="{MARGIN - 6}" y="{y(rate):.1f}" text-anchor="end">{100 * rate:.1f}</text>' for rate in (low, high)
     )
     title = f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">mean tokens of a response</text>'
-    line = f'<polyline points="{points}" fill="none" stroke="#1f5fa8" stroke-width="2"/>'
+    line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-size="11" role="img" '
         f'aria-label="accuracy in percent by mean tokens">{line}{marks}{sides}{title}</svg>'
