@@ -13,6 +13,23 @@ from openvlt_plugins.answers.answer import Answer
 from openvlt_plugins.answers.reading import TieredVerifier
 
 
+@pytest.mark.parametrize(
+    ("gold", "said", "right"),
+    [
+        ("['24/7', '3.429']", "3.429", True),
+        ('["24/7", "3.429"]', "\\frac{24}{7}", True),
+        ("['24/7', '3.429']", "3", False),
+        ("['Japan']", "japan", True),
+        ("12", "12", True),
+        ("[1, 2]", "1", False),
+        ("['a', 1]", "a", False),
+    ],
+)
+def test_any_of_several_golds_is_right_where_the_option_says_so(gold: str, said: str, right: bool) -> None:
+    assert (judge(gold, said, {"golds": "any"}).status == "correct") == right
+    assert judge("['24/7', '3.429']", said).status == "bad_gold"
+
+
 def judge(gold: str, said: str, options: dict[str, Any] | None = None, **known: Any) -> Verdict:
     example = Example(**{"id": "1", "question": "", "answer": gold, **known})
     claim = Claim(trace=Trace(think="", answer=said, raw=said), example=example)
