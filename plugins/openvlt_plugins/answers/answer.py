@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from openvlt import AnswerVerifier, Claim, Option, Verdict, tables
@@ -45,7 +45,7 @@ class Answer(TieredVerifier):
     braces: Braces = "free"
     golds: Annotated[
         Literal["one", "any"], Option("any: each item of a gold that is a list of texts, written out, is right")
-    ] = "one"
+    ] = field(default="one", metadata={"added": True})
 
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
         gold = claim.example.answer
