@@ -13,6 +13,23 @@ from openvlt_plugins.answers.answer import Answer
 from openvlt_plugins.answers.reading import TieredVerifier
 
 
+@pytest.mark.parametrize(
+    ("gold", "said", "right"),
+    [
+        ("['24/7', '3.429']", "3.429", True),
+        ('["24/7", "3.429"]', "\\frac{24}{7}", True),
+        ("['24/7', '3.429']", "3", False),
+        ("['Japan']", "japan", True),
+        ("12", "12", True),
+        ("[1, 2]", "1", False),
+        ("['a', 1]", "a", False),
+    ],
+)
+def test_any_of_several_golds_is_right_where_the_option_says_so(gold: str, said: str, right: bool) -> None:
+    assert (judge(gold, said, {"golds": "any"}).status == "correct") == right
+    assert judge("['24/7', '3.429']", said).status == "bad_gold"
+
+
 def judge(gold: str, said: str, options: dict[str, Any] | None = None, **known: Any) -> Verdict:
     example = Example(**{"id": "1", "question": "", "answer": gold, **known})
     claim = Claim(trace=Trace(think="", answer=said, raw=said), example=example)
@@ -73,7 +90,8 @@ def test_every_shared_option_is_part_of_the_identity_and_of_every_verifier() -> 
     registry, hints = Registry.discover(), get_type_hints(TieredVerifier)
     plain = registry.build("verifier", "answer").identity
     for option in fields(TieredVerifier):
-        other = next(value for value in (*get_args(hints[option.name]), True) if value != option.default)
+        values = (0.5 if value is float else value for value in (*get_args(hints[option.name]), True))
+        other = next(value for value in values if value != option.default)
         assert registry.build("verifier", {"use": "answer", option.name: other}).identity != plain
         for answer_type in ("choice", "integer", "float", "list", "expression", "relaxed"):
             claim = Claim(trace=Trace(think="", answer="2", raw=""), example=Example(
@@ -82,9 +100,34 @@ def test_every_shared_option_is_part_of_the_identity_and_of_every_verifier() -> 
             assert getattr(routed, option.name) == other
 
 
-def test_a_verdict_depends_on_the_question_only_where_its_nouns_count() -> None:
-    assert Answer().context_free
-    assert not Answer(nouns="known").context_free
+def test_a_verdict_depends_on_the_question_only_where_its_nouns_or_its_margin_count() -> None:
+    assert Answer().context_free and Answer(margin=0.1).context_free
+    assert not Answer(nouns="known").context_free and not Answer(margin="error").context_free
+
+
+@pytest.mark.parametrize(
+    ("margin", "gold", "said", "right", "known"),
+    [
+        (0.001, "2.0944", "2.095", True, {"answer_type": "float"}),
+        (0.001, "2.0944", "2.096", False, {"answer_type": "float"}),
+        (0.1, "0.3", "0.4", True, {}),
+        (0.1, "0", "0.1", True, {}),
+        (0.001, "1.571", "\\frac{\\pi}{2}", True, {}),
+        (0.001, "\\frac{\\pi}{2}", "1.571", True, {}),
+        (0.001, "1.6", "\\frac{\\pi}{2}", False, {}),
+        (0.1, "21.5, 34", "21.45, 34", True, {}),
+        (1.0, "B", "3.0005", False, {"choices": ("3.0001", "3.0002")}),
+        ("error", "21.5", "21.45", True, {"metadata": {"error": "1e-1"}}),
+        ("error", "21.5", "21.45", True, {"metadata": {"error": "1e-1,1e-2"}}),
+        ("error", "21.5", "21.45", False, {"metadata": {"error": None}}),
+        ("error", "21.5", "21.45", False, {"metadata": {"error": "inf"}}),
+        ("error", "21.5", "21.45", False, {}),
+    ],
+)
+def test_a_margin_is_an_absolute_error(
+    margin: float | str, gold: str, said: str, right: bool, known: dict[str, Any]
+) -> None:
+    assert (judge(gold, said, {"margin": margin}, **known).status == "correct") == right
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ MADE = {
         [
             {"id": "validation_Art_1", "question": "What is <image 1>?", "options": "['a line', 'None', 'a plane']", "answer": "B", "image_1": HUB, "question_type": "multiple-choice", "topic_difficulty": "Easy"},
             {"id": "validation_Art_Theory_2", "question": "Which one?", "options": "['<image 1>', '<image 2>']", "answer": "A", "image_1": HUB, "image_2": HUB, "question_type": "multiple-choice", "topic_difficulty": "Hard"},
-            {"id": "validation_Math_3", "question": "How many?", "options": "[]", "answer": "12", "image_1": HUB, "question_type": "open", "topic_difficulty": "Hard"},
+            {"id": "validation_Math_3", "question": "How many?", "options": "[]", "answer": "['12', 'twelve']", "image_1": HUB, "question_type": "open", "topic_difficulty": "Hard"},
         ],
         {"validation_Art_1": ("None", True), "validation_Art_Theory_2": ("(B)", False), "validation_Math_3": ("12", True)},
     ),

@@ -32,7 +32,7 @@ class Format:
         images in their places or first."""
         text = example.question
         if example.choices:
-            text += "\n" + "\n".join(f"({chr(65 + i)}) {choice}" for i, choice in enumerate(example.choices))
+            text += "\n" + "\n".join(f"({chr(65 + i)}) {choice}" for i, choice in enumerate(example.choices) if choice)
         system = [Message.system(self.system)] if self.system else []
         return [*system, *conversation(example, text + self.suffix, example.images)]
 

@@ -12,7 +12,7 @@ from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry, Finder, Spec, Where
 from openvlt.registry.guard import REGISTERED, blamed
 from openvlt.registry.identity import digest_of, identity
-from openvlt.registry.options import OptionInfo, as_json, options_of
+from openvlt.registry.options import OptionInfo, as_json, default_of, options_of
 from openvlt.registry.targets import component_class, is_data, missing, read_data
 
 
@@ -110,7 +110,13 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
         raise blamed(error) or error from error
     resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
     options = {name: as_json(value, spec_of) for name, value in resolved.items()}
-    affecting = [option.name for option in known if option.affects_output]
+    # A field that was added keeps the identity while it has its default, so that what is stored is found.
+    added = {each.name: default_of(each) for each in fields(instance) if "added" in each.metadata}  # type: ignore[arg-type]
+    affecting = [
+        option.name
+        for option in known
+        if option.affects_output and (option.name not in added or resolved[option.name] != added[option.name])
+    ]
     identifying = {name: as_json(_without_backend_options(finder, resolved[name]), identity_of) for name in affecting}
     made = identity(entry.id, component, identifying, editable=entry.editable, modules=instance.code_modules())
     return Built(instance, entry, options, made)

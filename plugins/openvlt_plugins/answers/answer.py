@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
 
-from openvlt import AnswerVerifier, Claim, Verdict
+from openvlt import AnswerVerifier, Claim, Option, Verdict, tables
 from openvlt_plugins.answers.clock import BARE_CLOCK, Time, is_moment, read_clock
 from openvlt_plugins.answers.comparison.policy import Braces, Order
 from openvlt_plugins.answers.formulas import formula
@@ -42,8 +43,21 @@ class Answer(TieredVerifier):
 
     order: Order = "fixed"
     braces: Braces = "free"
+    golds: Annotated[
+        Literal["one", "any"], Option("any: each item of a gold that is a list of texts, written out, is right")
+    ] = field(default="one", metadata={"added": True})
 
     def decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
+        gold = claim.example.answer
+        golds = tables.literal_of(gold) if self.golds == "any" and gold.startswith(("['", '["')) else None
+        if not isinstance(golds, list) or not all(isinstance(each, str) for each in golds):
+            return self._decide(answer, claim, deep=deep)
+        claims = (replace(claim, example=replace(claim.example, answer=each)) for each in golds)
+        verdicts = [self._decide(answer, each, deep=deep) for each in claims]
+        right = next((each for each in verdicts if each and each.status == "correct"), None)
+        return right or (None if None in verdicts else verdicts[-1])
+
+    def _decide(self, answer: str, claim: Claim, *, deep: bool) -> Verdict | None:
         verifier = self.route(answer, claim)
         return verifier.check(answer, claim) if deep else verifier.quick(answer, claim)
 

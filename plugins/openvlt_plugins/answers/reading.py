@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from math import inf
 from typing import Any, ClassVar
@@ -43,7 +43,7 @@ class TieredVerifier(AnswerVerifier):
     rounded_gold: RoundedGold = False
     unevaluated: Unevaluated = "accept"
     nouns: Nouns = "any"
-    margin: Margin = 0.0
+    margin: Margin = field(default=0.0, metadata={"added": True})
 
     @property
     def context_free(self) -> bool:  # type: ignore[override]  # nouns may be those of the question, a margin the row's

@@ -81,15 +81,15 @@ def split_choices(pattern: str, text: str) -> list[str]:
         text: may contain more than the choices.
 
     Returns:
-        The contents of the last matches whose letters are A, B, C ... in order; empty if there are not two of them, or
-        if one is empty, as where the options are in the image.
+        The contents of the last matches whose letters are A, B, C ... in order, without what separates them; empty if
+        there are not two of them, or if one is empty, as where the options are in the image.
     """
     found: list[str] = []
     for letter, content in re.findall(pattern, text):
         index = ord(letter) - ord("A")
         if index == 0:
             found = []
-        found = [*found, content.strip()] if index == len(found) else []
+        found = [*found, content.strip().rstrip(",;").rstrip()] if index == len(found) else []
     return found if len(found) > 1 and all(found) else []
 
 
