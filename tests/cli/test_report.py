@@ -21,6 +21,7 @@ from PIL import Image
 from openvlt.__main__ import run
 from openvlt.records import Example, Judged, Row, Run, StageRecord, Trace, Verdict
 from openvlt.report import pictures, questions
+from openvlt.report.overview import PAIRS
 from openvlt.report.page import embedded, page_of_run
 from openvlt.store import Home, StageFolder, StageWriter
 from openvlt.terminal import escape
@@ -202,6 +203,25 @@ def test_images_are_shrunk_and_left_out_beyond_a_size(
     assert not without.images and f"{len(tags.images)} images are not shown: " in "".join(without.texts)
     openvlt("report", "sums-distill", "--out", tmp_path / "page.html", "--full-size")
     assert min(max(image.size) for image in Tags((tmp_path / "page.html").read_text()).images) > 4
+
+
+def test_training_rows_that_repeat_a_benchmark_stand_beside_what_they_repeat(
+    sums_in: Callable[[Path], Callable[..., str]], tmp_path: Path
+) -> None:
+    openvlt = sums_in(tmp_path)
+    openvlt("distill", "RECIPE")
+    load = next(each for each in json.loads(openvlt("runs", "--json"))[0]["stages"] if each["stage_kind"] == "load")
+    image = next((tmp_path / "home" / "images").glob("*/*")).name
+    pairs = [
+        {"id": HOSTILE, "benchmark": "mathvision", "question": "7", "by": "image", "likeness": 0.98, "images": images}
+        for images in ([image, image], [image, "0" * 64], [])
+    ]
+    (tmp_path / "home" / load["folder"] / PAIRS).write_text("\n".join(map(json.dumps, pairs)))
+    openvlt("report", "sums-distill", "--out", tmp_path / "page.html")
+    tags = Tags((tmp_path / "page.html").read_text())
+    shown = [attributes["data-image"] for _, attributes in tags.seen if "data-image" in attributes]
+    assert len(shown) == 3 and len(set(shown)) == 1 and escape(HOSTILE) in tags.texts
+    assert "deleted or damaged" in tags.texts and "1 image is not shown: deleted or damaged" in tags.texts
 
 
 QUESTIONS = [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]
