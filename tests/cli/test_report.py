@@ -281,6 +281,36 @@ def test_two_results_stand_side_by_side_with_what_they_disagree_on(openvlt: Call
     assert openvlt("report", first, "--benchmark", "sums") == 2
 
 
+def test_images_come_from_the_data_where_responses_were_made_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    Path("data/images").mkdir(parents=True)
+    Image.new("RGB", (640, 320), "red").save("data/images/1.png")
+    row = {"id": "1", "question": "How red is it?\n<image1>", "options": [], "answer": "1", "solution": None, "level": 1,
+           "subject": "algebra", "image": "images/1.png"}  # fmt: skip
+    Path("data/testmini.jsonl").write_text(json.dumps(row))
+    Path("replies.jsonl").write_text(json.dumps({"id": "1", "response": "\\boxed{1}"}))
+    data = ["--data", "data"]
+    assert run(["bench", "mathvision", "--split", "testmini", *data, "--responses", "replies.jsonl"]) == 0
+    (name,) = (path.name for path in Path("home/runs").glob("mathvision-*"))
+    for more, count in (([], 0), (data, 1)):
+        capsys.readouterr()
+        assert run(["report", name, "--out", "page.html", *more]) == 0
+        tags = Tags(Path("page.html").read_text())
+        assert [image.size for image in tags.images] == [(480, 240)] * count
+        assert ("--data shows" in capsys.readouterr().err) == (count == 0)
+
+
+def test_what_was_deleted_is_said(openvlt: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    name, _ = results()
+    Path("home/runs", name, "rows.jsonl").unlink()
+    assert openvlt("report", name, "--out", "page.html") == 0
+    assert "Note: the answers of first to sums were deleted." in capsys.readouterr().err
+    assert Tags(Path("page.html").read_text()).groups == []
+
+
 def test_the_template_has_no_other_parts_than_are_filled(tmp_path: Path) -> None:
     assert "{{" not in "".join(shown(tmp_path, a_row()).texts)
 

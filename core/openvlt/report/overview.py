@@ -19,6 +19,7 @@ from openvlt.store import Home
 
 PAIRS = "near-duplicates.jsonl"
 """File of a stage with its training rows that repeat a question of a benchmark, and were dropped for it."""
+FIGURE = ' class="figure"'
 SHOWN = 200
 """Such rows that are shown; the counts of the stages have all."""
 
@@ -40,7 +41,11 @@ def compared(a: Result, b: Result) -> str:
         return lines([str(error)])
     rows = [(f"A: {a.name}", percent(found.accuracy[0])), (f"B: {b.name}", percent(found.accuracy[1]))]
     title = f"{found.benchmark} ({found.scoring}), {found.n:,} questions in both"
-    return "<h2>B against A</h2>" + table_of(Table(("result", found.of), rows, title)) + lines(_difference(found))
+    return (
+        "<h2>B against A</h2>"
+        + table_of(Table(("result", found.of), rows, title, labels=1))
+        + lines(_difference(found))
+    )
 
 
 def _difference(found: Comparison) -> Iterator[str]:
@@ -64,7 +69,7 @@ def stages(stages: Sequence[StageRecord]) -> str:
          "reused" if stage.cached else f"{stage.seconds:.1f}"]
         for stage in stages
     ]  # fmt: skip
-    return "<h2>Stages</h2>" + table_of(Table(columns, rows))
+    return "<h2>Stages</h2>" + table_of(Table(columns, rows, right=("in", "out", "seconds")))
 
 
 def _figures(stage: StageRecord) -> Mapping[str, float]:
@@ -113,11 +118,20 @@ def lines(texts: Iterable[str]) -> str:
 
 
 def table_of(table: Table) -> str:
+    figures = [
+        name in table.right or (table.labels is not None and index >= table.labels)
+        for index, name in enumerate(table.columns)
+    ]
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        shown = (
+            f"<{tag}{FIGURE * is_figure}>{escape(cell)}</{tag}>" for cell, is_figure in zip(cells, figures, strict=True)
+        )
+        return f"<tr>{''.join(shown)}</tr>"
+
     title = f"<h3>{escape(table.title)}</h3>" if table.title else ""
-    head = "".join(f"<th>{escape(column)}</th>" for column in table.columns)
-    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in line) for line in table.rows)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'{title}<div class="table"><table><tr>{head}</tr>{body}</table></div>'
+    rows = "".join(line("td", cells) for cells in table.rows)
+    return f'{title}<div class="table"><table>{line("th", table.columns)}{rows}</table></div>'
 
 
 def escape(text: str) -> str:

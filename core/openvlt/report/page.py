@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 
 from openvlt.bench.result import Result
 from openvlt.bench.scored import results_of
-from openvlt.records import Image, Run
+from openvlt.records import BenchResult, Image, Run
 from openvlt.report.overview import compared, escape, lines, near_duplicates, scores, stages
 from openvlt.report.pictures import Pictures
 from openvlt.report.questions import TRACES, Answers, Group, gather
+from openvlt.report.results import accuracy
 from openvlt.store import Home, ImageStore, StageFolder
 
 MARK = '<meta name="generator" content="openvlt">'
@@ -57,8 +58,13 @@ def page_of_run(home: Home, run: Run, images: Images = no_images, *, whole: bool
         whole: shrink no image and shorten no text.
     """
     results = results_of(home, run)
-    missing = [f"what {each.record.stage} answered on {each.record.benchmark} was deleted" for each in _lost(results)]
-    groups = list(_benchmarks([(each, each.record.stage) for each in results if each not in _lost(results)], images))
+    there = [each for each in results if each.folder.rows_file.is_file()]
+    missing = [
+        f"the answers of {each.record.stage} to {each.record.benchmark} were deleted"
+        for each in results
+        if each not in there
+    ]
+    groups = list(_benchmarks([(each, each.record.stage) for each in there], images))
     for stage in (each for each in run.stages if each.stage_kind in _TRACED):
         folder = StageFolder(home.root / stage.folder)
         if not folder.rows_file.is_file():
@@ -67,7 +73,9 @@ def page_of_run(home: Home, run: Run, images: Images = no_images, *, whole: bool
         groups.append(Group(title=stage.name, answers=[Answers(name=stage.name, folder=folder)]))
         if stage.out > TRACES:
             missing.append(f"of {stage.name} the first {TRACES:,} of {stage.out:,} questions are shown")
-    about = f"recipe {run.recipe}, {run.status}"
+    about = ", ".join(
+        [run.status if run.recipe == "bench" else f"recipe {run.recipe}, {run.status}", *map(_last, run.scores[-1:])]
+    )
     pictures = Pictures(ImageStore(home.images), whole)
     pairs = near_duplicates(home, run.stages, pictures.add)
     parts = [scores(run.scores), stages(run.stages), pairs, lines(dict.fromkeys(run.notes))]
@@ -82,7 +90,9 @@ def page_of_results(home: Home, results: Sequence[Result], images: Images = no_i
     """
     groups = list(_benchmarks([(each, each.record.stage) for each in results], images))
     parts = [scores([each.record for each in results])]
-    return _page(Pictures(ImageStore(home.images), whole), results[0].name, "", parts, groups, [])
+    return _page(
+        Pictures(ImageStore(home.images), whole), results[0].name, _last(results[-1].record), parts, groups, []
+    )
 
 
 def page_of_pairs(
@@ -158,5 +168,5 @@ def _are_without_images(group: Group) -> bool:
     return not group.images and any(each.record and each.record.protocol.model.responses for each in group.answers)
 
 
-def _lost(results: Sequence[Result]) -> list[Result]:
-    return [result for result in results if not result.folder.rows_file.is_file()]
+def _last(result: BenchResult) -> str:
+    return f"{result.benchmark} {result.stage} {accuracy(result.score)}"
