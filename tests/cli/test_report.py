@@ -19,6 +19,7 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 from openvlt.__main__ import run
+from openvlt.errors import DataError
 from openvlt.records import Example, Judged, Row, Run, StageRecord, Trace, Verdict
 from openvlt.report import pictures, questions
 from openvlt.report.overview import PAIRS
@@ -222,6 +223,9 @@ def test_training_rows_that_repeat_a_benchmark_stand_beside_what_they_repeat(
     shown = [attributes["data-image"] for _, attributes in tags.seen if "data-image" in attributes]
     assert len(shown) == 3 and len(set(shown)) == 1 and escape(HOSTILE) in tags.texts
     assert "deleted or damaged" in tags.texts and "1 image is not shown: deleted or damaged" in tags.texts
+    (tmp_path / "home" / load["folder"] / PAIRS).write_text('{"id": 1}')
+    with pytest.raises(DataError, match="is damaged"):
+        openvlt("report", "sums-distill", "--out", tmp_path / "page.html")
 
 
 QUESTIONS = [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]
