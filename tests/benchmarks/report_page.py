@@ -69,7 +69,7 @@ document.body.textContent = "TIMES" + JSON.stringify(times) + "END"; </script></
 def picture(draw: random.Random, store: ImageStore) -> Image:
     image, file = Pillow.new("RGB", (700, 600), "white"), BytesIO()
     lines = ImageDraw.Draw(image)
-    for _ in range(40):
+    for _ in range(12):
         lines.line([draw.randrange(700), draw.randrange(600), draw.randrange(700), draw.randrange(600)], "black", 3)
     image.save(file, "PNG")
     return store.add(NewImage("", 0, 0, file.getvalue()))
