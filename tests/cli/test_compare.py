@@ -162,6 +162,22 @@ def test_a_file_of_responses_is_scored_as_the_run_was(home: Home) -> None:
     ]
 
 
+def test_a_page_has_the_models_of_a_run_side_by_side_or_one_alone(home: Home) -> None:
+    def groups(name: str) -> list[dict[str, Any]]:
+        home.run("report", name, "--out", "page.html")
+        text = (home.folder / "page.html").read_text()
+        return json.loads(text.split('id="data">')[1].split("</script>")[0])  # type: ignore[no-any-return]
+
+    for name, models in (("run:one", ["blind", "base"]), ("one/base", ["base"])):
+        found = groups(name)
+        assert [each["title"] for each in found] == ["made", "own", "few"]
+        assert all(each["models"] == models[-len(each["models"]) :] for each in found)
+        assert found[0]["models"] == models and len(found[1]["questions"]) == 20
+        assert all(len(each["answers"]) == len(models) for each in found[0]["questions"])
+    with pytest.raises(OpenvltError, match="'onne'"):
+        groups("onne")
+
+
 MISTAKES = [
     ("one/bsae two", "The run 'one' has scored no model 'bsae'. Did you mean 'base'?"),
     ("one/grpo-1 two", "The run 'one' has scored no model 'grpo-1'. It has scored blind, base."),

@@ -19,8 +19,10 @@ from hypothesis import given, strategies as st
 from PIL import Image
 
 from openvlt.__main__ import run
+from openvlt.errors import DataError
 from openvlt.records import Example, Judged, Row, Run, StageRecord, Trace, Verdict
 from openvlt.report import pictures, questions
+from openvlt.report.overview import PAIRS
 from openvlt.report.page import embedded, page_of_run
 from openvlt.store import Home, StageFolder, StageWriter
 from openvlt.terminal import escape
@@ -194,14 +196,40 @@ def test_images_are_shrunk_and_left_out_beyond_a_size(
     tags = Tags((tmp_path / "page.html").read_text())
     assert all(max(image.size) == 4 for image in tags.images)
     assert (
-        f"{len(tags.images)} of {len(tags.images)} images are shrunk to 4 pixels (--full-size keeps them)" in tags.texts
+        f"{len(tags.images)} of {len(tags.images)} images are shrunk to 4 pixels or less (--full-size keeps them)"
+        in tags.texts
     )
+    monkeypatch.setattr(pictures, "BYTES", 200)
+    openvlt("report", "sums-distill", "--out", tmp_path / "page.html")
+    assert {max(image.size) for image in Tags((tmp_path / "page.html").read_text()).images} == {4, 2}
     monkeypatch.setattr(pictures, "BYTES", 0)
     openvlt("report", "sums-distill", "--out", tmp_path / "page.html")
     without = Tags((tmp_path / "page.html").read_text())
     assert not without.images and f"{len(tags.images)} images are not shown: " in "".join(without.texts)
     openvlt("report", "sums-distill", "--out", tmp_path / "page.html", "--full-size")
     assert min(max(image.size) for image in Tags((tmp_path / "page.html").read_text()).images) > 4
+
+
+def test_training_rows_that_repeat_a_benchmark_stand_beside_what_they_repeat(
+    sums_in: Callable[[Path], Callable[..., str]], tmp_path: Path
+) -> None:
+    openvlt = sums_in(tmp_path)
+    openvlt("distill", "RECIPE")
+    load = next(each for each in json.loads(openvlt("runs", "--json"))[0]["stages"] if each["stage_kind"] == "load")
+    image = next((tmp_path / "home" / "images").glob("*/*")).name
+    pairs = [
+        {"id": HOSTILE, "benchmark": "mathvision", "question": "7", "by": "image", "likeness": 0.98, "images": images}
+        for images in ([image, image], [image, "0" * 64], [])
+    ]
+    (tmp_path / "home" / load["folder"] / PAIRS).write_text("\n".join(map(json.dumps, pairs)))
+    openvlt("report", "sums-distill", "--out", tmp_path / "page.html")
+    tags = Tags((tmp_path / "page.html").read_text())
+    shown = [attributes["data-image"] for _, attributes in tags.seen if "data-image" in attributes]
+    assert len(shown) == 3 and len(set(shown)) == 1 and escape(HOSTILE) in tags.texts
+    assert "deleted or damaged" in tags.texts and "1 image is not shown: deleted or damaged" in tags.texts
+    (tmp_path / "home" / load["folder"] / PAIRS).write_text('{"id": 1}')
+    with pytest.raises(DataError, match="is damaged"):
+        openvlt("report", "sums-distill", "--out", tmp_path / "page.html")
 
 
 QUESTIONS = [("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")]
@@ -259,6 +287,36 @@ def test_two_results_stand_side_by_side_with_what_they_disagree_on(openvlt: Call
     assert {id: pair for id, pair in scores.items() if pair[0] != pair[1]} == {"a": [1, 0.5], "b": [0, 1], "d": [1, 0]}
     assert any("B won 1 and lost 2 questions" in text for text in tags.texts)
     assert openvlt("report", first, "--benchmark", "sums") == 2
+
+
+def test_images_come_from_the_data_where_responses_were_made_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    Path("data/images").mkdir(parents=True)
+    Image.new("RGB", (640, 320), "red").save("data/images/1.png")
+    row = {"id": "1", "question": "How red is it?\n<image1>", "options": [], "answer": "1", "solution": None, "level": 1,
+           "subject": "algebra", "image": "images/1.png"}  # fmt: skip
+    Path("data/testmini.jsonl").write_text(json.dumps(row))
+    Path("replies.jsonl").write_text(json.dumps({"id": "1", "response": "\\boxed{1}"}))
+    data = ["--data", "data"]
+    assert run(["bench", "mathvision", "--split", "testmini", *data, "--responses", "replies.jsonl"]) == 0
+    (name,) = (path.name for path in Path("home/runs").glob("mathvision-*"))
+    for more, count in (([], 0), (data, 1)):
+        capsys.readouterr()
+        assert run(["report", name, "--out", "page.html", *more]) == 0
+        tags = Tags(Path("page.html").read_text())
+        assert [image.size for image in tags.images] == [(480, 240)] * count
+        assert ("--data shows" in capsys.readouterr().err) == (count == 0)
+
+
+def test_what_was_deleted_is_said(openvlt: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    name, _ = results()
+    Path("home/runs", name, "rows.jsonl").unlink()
+    assert openvlt("report", name, "--out", "page.html") == 0
+    assert "Note: the answers of first to sums were deleted." in capsys.readouterr().err
+    assert Tags(Path("page.html").read_text()).groups == []
 
 
 def test_the_template_has_no_other_parts_than_are_filled(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ COMMANDS = {
     "new-plugin": ("openvlt.cli.new_plugin:new_plugin", "Write the skeleton of a plugin, with a test."),
     "new-recipe": ("openvlt.cli.new_recipe:new_recipe", "Write the recipe that trains on your own questions."),
     "runs": ("openvlt.cli.runs:runs", "List runs, show or check one, free disk space."),
-    "report": ("openvlt.cli.report:report", "Write an HTML page that shows a run."),
+    "report": ("openvlt.cli.report:report", "Write an HTML page with every question of a run or result."),
     "serve-rewards": ("openvlt.cli.serve_rewards:serve_rewards", "Serve a recipe's reward over HTTP."),
     "export": ("openvlt.cli.export:export", "Export traces, questions or the model of a run."),
 }

@@ -58,8 +58,8 @@ def _page(name: str, other: str | None, benchmark: str | None, data: str | None,
     images = (lambda result: images_of(workspace, result, data)) if workspace and data else no_images
     if workspace and other:
         return page_of_pairs(home, find_pairs(workspace, name, other, benchmark), images, whole=whole)
-    if name in run_names(home) or not ("/" in name or Path(name).exists()):
-        return page_of_run(home, read_run(home, name), images, whole=whole)
+    if (run := name.removeprefix("run:")) in run_names(home):
+        return page_of_run(home, read_run(home, run), images, whole=whole)
     return page_of_results(home, find_results(home, name), images, whole=whole)
 
 

@@ -37,7 +37,10 @@ def curve(result: BenchResult) -> str:
     sides = "".join(
         f'<text x="{MARGIN - 6}" y="{y(rate):.1f}" text-anchor="end">{100 * rate:.1f}</text>' for rate in (low, high)
     )
-    title = f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">mean tokens of a response</text>'
+    title = (
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">mean tokens of a response</text>'
+        f'<text x="{MARGIN}" y="{MARGIN / 2}">accuracy in percent, 95 %</text>'
+    )
     line = f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2"/>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-size="11" role="img" '

@@ -14,8 +14,9 @@ from openvlt.store import ImageStore
 
 SIDE = 480
 """Pixels of the longer side of a thumbnail."""
-BYTES = 32 * 2**20
-"""Of all thumbnails of a page, encoded; 3,000 diagrams or photographs fit."""
+BYTES = 48 * 2**20
+"""Of all thumbnails of a page, encoded. Those in the second half have sides of half the length, so that 3,000
+photographs fit."""
 QUALITY = 75
 LONGEST = 16_383
 """Pixels of a side that WebP can store."""
@@ -53,7 +54,8 @@ class Pictures:
     def notes(self) -> Iterator[str]:
         """What a reader should know of the pictures."""
         if self.shrunk:
-            yield f"{self.shrunk:,} of {len(self.data):,} images are shrunk to {SIDE} pixels (--full-size keeps them)"
+            of = f"{self.shrunk:,} of {len(self.data):,} images"
+            yield f"{of} are shrunk to {SIDE} pixels or less (--full-size keeps them)"
         for reason, count in self.missing.items():
             yield f"{count:,} image{'s are' if count > 1 else ' is'} not shown: {reason}"
 
@@ -65,7 +67,7 @@ class Pictures:
             picture, file = self.store.read(image), BytesIO()
         except DataError:
             return "deleted or damaged"
-        side = LONGEST if self.whole else SIDE
+        side = LONGEST if self.whole else SIDE if self._bytes < BYTES // 2 else SIDE // 2
         is_large = max(picture.size) > side
         if is_large:
             picture = picture.copy()

@@ -117,9 +117,10 @@ def _group(group: Group, show: Texts, picture: Callable[[Image], int | str]) -> 
         for row in answers.rows():
             shown = _question(row.example, show)
             found = questions.setdefault(row.example.id, {**shown, "answers": [None] * len(group.answers)})
-            if "images" not in found:
+            if not found.get("images"):
                 images = row.example.images or group.images.get(row.example.id, ())
                 found["images"] = [picture(image) for image in images]
+            if "tags" not in found:
                 found["tags"] = _tags(row.example, record)
                 found["caption"] = show(row.caption or "")
                 found["unscored"] = record is not None and is_excluded(row.example, record.excluded_from_score)
