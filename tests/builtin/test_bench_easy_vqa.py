@@ -40,7 +40,18 @@ def independent(rows: list[dict[str, object]], images: Path) -> Iterator[bool]:
 @pytest.mark.slow
 def test_agrees_with_an_independent_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENVLT_HOME", str(tmp_path))
-    told = ["bench", "easy-vqa", "--model", str(TINY), "--limit", str(QUESTIONS), "--max-tokens", "16"]
+    told = [
+        "bench",
+        "easy-vqa",
+        "--model",
+        str(TINY),
+        "--limit",
+        str(QUESTIONS),
+        "--max-tokens",
+        "16",
+        "--dtype",
+        "float32",
+    ]
     assert run(told) == 0
     (file,) = tmp_path.glob("runs/*/rows.jsonl")
     rows = [json.loads(line) for line in file.read_text().splitlines()]

@@ -249,3 +249,42 @@ def test_refusals_leave_the_score_open_or_count_as_wrong(
     score = told["scores"][told["headline"]]
     assert (score["accuracy"], score["undecided"], told["protocol"]["refused"]) == (0.75, 0, "wrong")
     assert "1 questions were refused and count as wrong" in told["notes"]
+
+
+def test_each_sample_is_judged(bench: Bench, endpoint: Endpoint, vista: tuple[str, ...], tmp_path: Path) -> None:
+    texts = [["it barks a lot", "a long text about cats"], ["dog", "it lies on the mat"], ["it barks a lot"], []]
+    rows = [{"id": str(id), "response": text} for id, some in enumerate(texts) for text in some]
+    command = ("mathvista", "--responses", write(tmp_path / "two.jsonl", rows), *vista[3:])
+    endpoint.reply = lambda prompt: {"barks": "B", "cats": "A"}.get(next(iter(re.findall("barks|cats", prompt)), ""))
+    told = bench(*command, "--judge", "judge", "--judge-url", endpoint.url)
+    official = told["scores"]["official"]
+    # 0: B and A; 1: the content of B, and no reply; 2: one sample, B; 3: no response
+    assert official["bounds"] == [pytest.approx((0.5 + 0.5 + 1) / 4), pytest.approx((0.5 + 1 + 1) / 4)]
+    assert (official["correct"], official["undecided"], told["unanswered"]) == (3, 1, ["3"])
+    assert told["notes"][0].startswith("1 of 7 verdicts of 'strict' are open (1 x judge: refused: ")
+    endpoint.prompts.clear()
+    endpoint.reply = lambda prompt: "B"
+    again = bench(*command, "--judge", "judge", "--judge-url", endpoint.url)
+    assert len(endpoint.prompts) == 1 and "mat" in endpoint.prompts[0]
+    assert (again["scores"]["official"]["correct"], again["scores"]["official"]["undecided"]) == (4, 0)
+    assert bench(*command, "--judge", "judge", "--judge-url", endpoint.url)["scores"] == again["scores"]
+    single = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    assert single["protocol"]["judge"] == again["protocol"]["judge"]
+
+
+def test_each_unparsed_sample_is_judged_by_the_gold_answer(bench: Bench, endpoint: Endpoint, tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl", [{"id": "a", "question": "How many?", "answer": "3"}])
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(f"use: qa\nsplit: train\nscorings: {{strict: answer}}\nsource: {{use: rows, path: {data}}}\n")
+    texts = [
+        "\\boxed{3}",
+        "\\boxed{4}",
+        "I count them, and there are three of them on it",
+        "I do not know, there is no way",
+    ]
+    said = write(tmp_path / "said.jsonl", [{"id": "a", "response": texts}])
+    endpoint.reply = lambda prompt: "1" if "three of them" in prompt else "0"
+    scores = bench(mine, "--responses", said, "--judge", "judge", "--judge-url", endpoint.url)["scores"]
+    assert len(endpoint.prompts) == 2
+    assert [scores[name]["accuracy"] for name in ("strict", "judged")] == [0.25, 0.5]
+    assert scores["judged"]["sampled"]["pass_at"]["4"][0] == 1.0

@@ -85,7 +85,7 @@ def home(filled: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
 def test_runs_are_compared_on_every_benchmark_that_both_were_scored_on(home: Home) -> None:
     found = home.compare("one/base", "two/base")
     assert [(each["benchmark"], each["n"]) for each in found] == [("made", 12), ("own", 20)]
-    assert "Skipped: On few the questions differ: B lacks 2 of A, such as 8, 9. Score both on the same" in home.err
+    assert "Skipped: On few the questions differ: B lacks 2 of A, such as 7, 24. Score both on the same" in home.err
     shown = home.run("compare", "one/base", "two/base")
     assert "made (exact), 12 questions in both" in shown and "own (strict), 20 questions in both" in shown
     assert "one/base\nB" in shown and "two/base\n" in shown
@@ -94,7 +94,7 @@ def test_runs_are_compared_on_every_benchmark_that_both_were_scored_on(home: Hom
 def test_other_limits_are_compared_by_force(home: Home) -> None:
     found = home.compare("one/base", "two/base", "--benchmark", "few", "--force")
     assert (found["n"], found["only_a"], found["only_b"]) == (8, 2, 0)
-    assert "B lacks 2 of A, such as 8, 9" in found["protocol_differences"][-1]
+    assert "B lacks 2 of A, such as 7, 24" in found["protocol_differences"][-1]
 
 
 def test_a_run_alone_is_its_last_model(home: Home) -> None:
@@ -135,8 +135,12 @@ def test_every_name_that_one_command_prints_is_taken_by_the_others(home: Home) -
     assert {f"{own}/mine", "one/base", "mine"} < set(printed)
     for name in dict.fromkeys([own, f"run:{own}", *printed]):
         assert home.run("table", name)
+        assert home.run("runs", name) == home.run("runs", "show", name)
         if name != "one/blind":
             assert home.compare(name, "two/base", "--benchmark", "own")["n"] == 20
+    assert "score-own" in home.run("runs", own) and "score-own" not in home.run("runs", "one/base")
+    with pytest.raises(UsageError, match=rf"There is no run or benchmark result '{own[:-1]}'\. Did you mean '{own}'"):
+        home.run("runs", own[:-1])
     with pytest.raises(UsageError, match=f"The result '{own}' is of no model 'mime'. It is of 'mine'."):
         home.compare(f"{own}/mime", "two")
     home.run("bench", "own.yaml", "--responses", said, "--reading", "whole")
@@ -182,9 +186,9 @@ MISTAKES = [
     ("one/bsae two", "The run 'one' has scored no model 'bsae'. Did you mean 'base'?"),
     ("one/grpo-1 two", "The run 'one' has scored no model 'grpo-1'. It has scored blind, base."),
     ("onne/base two", "There is no run 'onne' in "),
-    ("tow two", "There is no benchmark result 'tow'. Did you mean 'two'?"),
-    ("../one two", "There is no benchmark result '../one'. Did you mean 'one'?"),
-    ("zzzzzzzz two", "There is no benchmark result 'zzzzzzzz'. 'openvlt runs' lists results and runs; name RUN/MODEL."),
+    ("tow two", "There is no run or benchmark result 'tow'. Did you mean 'two'?"),
+    ("../one two", "There is no run or benchmark result '../one'. Did you mean 'one'?"),
+    ("zzzzzzzz two", "There is no run or benchmark result 'zzzzzzzz'. 'openvlt runs' lists results and runs; name RUN/MODEL."),
     ("one two --benchmark mad", "'one' and 'two' were not both scored on 'mad'. Did you mean 'made'?"),
     ("one two --scoring exat", "On made a result has no scoring 'exat'. It has exact."),
     ("one nothing.jsonl --benchmark own", "The response file 'nothing.jsonl' does not exist."),

@@ -167,7 +167,7 @@ COMMANDS = [
     ("bench easy-vqa --model run:nothing", "There is no run 'nothing' in "),
     ("bench easy-vqa --responses folder", "The response file 'folder' is no file. Name a .jsonl,"),
     ("bench mine.yaml --model tiny-vl", "'mine.yaml' defines no benchmark: it has no key 'use'. Begin it with 'use: qa'."),
-    ("compare a b", "There is no benchmark result 'a'."),
+    ("compare a b", "There is no run or benchmark result 'a'."),
     ("verify 3 4 --verifier anser", "--verifier: There is no verifier 'anser'. Did you mean 'answer'?"),
     ("verify --file nothing.jsonl", "'nothing.jsonl' cannot be read: No such file or directory. Name a file"),
     ("try source rows --set path=rows.jsonl --split test", "has only 'train'. Choose 'train', or write {split}"),

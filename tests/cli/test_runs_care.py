@@ -76,7 +76,7 @@ def test_an_interrupted_run_keeps_its_unfinished_work(openvlt: Command, tmp_path
 
 def test_a_forgotten_run_is_gone(openvlt: Command) -> None:
     openvlt("runs", "remove", "sums-distill")
-    with pytest.raises(UsageError, match="no run 'sums-distill'"):
+    with pytest.raises(UsageError, match="no run or benchmark result 'sums-distill'"):
         openvlt("runs", "show", "sums-distill")
 
 

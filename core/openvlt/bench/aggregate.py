@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from statistics import fmean
-from typing import Any
 
+from openvlt.bench.categories import labels
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Responses
 from openvlt.bench.remarks import Item, Tally, about, notes, open_verdicts, unknown_keys, warnings
@@ -279,11 +279,3 @@ def in_score(items: Sequence[Item], benchmark: Benchmark) -> Sequence[Item]:
 def is_excluded(example: Example, excluded: Mapping[str, str]) -> bool:
     """True if the question is reported in the breakdown but not scored."""
     return any(example.metadata.get(key) == value for key, value in excluded.items())
-
-
-def labels(metadata: Mapping[str, Any], key: str) -> list[str]:
-    """The values a question counts for under a key; several if the key has a list."""
-    value = metadata.get(key)
-    if value is None:
-        return []
-    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]

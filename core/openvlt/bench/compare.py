@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from openvlt.bench.aggregate import is_excluded, labels, outcome
+from openvlt.bench.aggregate import is_excluded, outcome
+from openvlt.bench.categories import labels
 from openvlt.bench.protocols import expected_differences, protocol_differences
 from openvlt.bench.result import Result
 from openvlt.bench.stats import are_whole, holm, paired_difference, paired_p

@@ -11,13 +11,14 @@ be used (empty, cut, neither 1 nor 0) counts as missing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Literal, TypeAlias
 
 from openvlt.bench.asking import Attach, RawReplies, collect, digest_prompts, retry_notes
 from openvlt.bench.definition import PROBE, Definition
-from openvlt.bench.questions import Responses
+from openvlt.bench.questions import Responses, traces_of
 from openvlt.bench.score import read, reading_of, trace_of
 from openvlt.engines import Resolved
 from openvlt.errors import Reject, UsageError
@@ -26,7 +27,7 @@ from openvlt.records import Completion, Example, Judged, Message, Model, Rejecte
 from openvlt.records.bench import AskedAbout, UsedJudge
 from openvlt.results import check_messages
 from openvlt.stages.accepting import rejecting
-from openvlt.stages.workspace import Step, Workspace
+from openvlt.stages.workspace import Step, Workspace, write_stage
 from openvlt.store import digest
 
 SAMPLING = Sampling(max_tokens=2048)
@@ -60,9 +61,10 @@ Words: TypeAlias = Callable[[Row, Trace], list[Message] | None]
 def ask_judge(
     workspace: Workspace, definition: Definition, responses: Responses, model: Model, *, every: bool = False
 ) -> Responses:
-    """Ask a judge about responses, by the benchmark's own prompts or by `EQUAL`.
+    """Ask a judge about responses, each sample of a question by itself, by the benchmark's own prompts or by `EQUAL`.
 
-    A question for which the judge gives no usable reply is failed, and so widens the score.
+    A question for which the judge gives no usable reply is failed, and so widens the score; of several samples that one
+    has no verdict.
 
     Args:
         workspace: of the run.
@@ -75,12 +77,45 @@ def ask_judge(
         The responses with the answers and verdicts of the judge.
 
     Raises:
-        UsageError: there are several responses to a question; or `every` is set, and the benchmark's own scoring says
-            what is asked.
+        UsageError: `every` is set, and the benchmark's own scoring says what is asked.
         RemoteError: no request to the judge succeeded, or it cannot be asked any more.
     """
-    if responses.samples > 1:
-        raise UsageError("A judge reads one response to each question, and there are several.", "Omit --judge.")
+    if responses.samples == 1:
+        return _ask_each(workspace, definition, responses, model, every=every)
+    step = Step("judge", f"judge-samples-{definition.name}", 0, ("one by one", responses.output.digest))
+    made = write_stage(workspace, step, lambda: chain.from_iterable(map(_samples, responses.output.rows())), None)
+    single = replace(responses, output=made, failed={}, stages=(*responses.stages, made.record))
+    asked = _ask_each(workspace, definition, single, model, every=every)
+    scorings = (*definition.verifiers, *asked.judged)
+    step = Step("judge", f"judge-{definition.name}", 0, (step.made_of, asked.output.digest, asked.failed, scorings))
+    made = write_stage(workspace, step, lambda: _together(responses, asked, scorings), responses.output.record.out)
+    return replace(asked, output=made, failed=responses.failed, stages=(*asked.stages, made.record))
+
+
+def _samples(row: Row) -> Iterator[Row]:
+    """Yield each response to a question as a row of its own."""
+    for index, trace in enumerate(traces_of(row)):
+        yield Row(example=replace(row.example, id=f"{row.example.id}#{index}"), traces=(trace,))
+
+
+def _together(responses: Responses, asked: Responses, scorings: Sequence[str]) -> Iterator[Row]:
+    """Yield the questions with what the judge found in each of their samples."""
+    singles = asked.output.rows()
+
+    def judged(single: Row) -> Judged:
+        (trace,) = traces_of(single)
+        if reason := asked.failed.get(single.example.id):
+            return Judged(trace=trace, verdicts=dict.fromkeys(scorings, Verdict.error(reason)))
+        return single.judged[0] if single.judged else Judged(trace=trace, verdicts={})
+
+    for row in responses.output.rows():
+        yield replace(row, traces=(), judged=tuple(map(judged, islice(singles, len(traces_of(row))))))
+
+
+def _ask_each(
+    workspace: Workspace, definition: Definition, responses: Responses, model: Model, *, every: bool
+) -> Responses:
+    """Ask about the response in each row."""
     benchmark, judge = definition.benchmark.component, _Judge(workspace, definition, workspace.resolve(model))
     usable = (row for row in responses.output.rows() if trace_of(row) and row.example.id not in responses.failed)
     first = next(usable, None)
@@ -116,7 +151,7 @@ def ask_judge(
         with rejecting(workspace, definition.benchmark, "judge_extraction", row.example.id):
             return [benchmark.judge_extraction(row.example, PROBE), benchmark.judge_score(row.example, PROBE)]
 
-    probes, _ = digest_prompts(responses.output.rows(), probing)
+    probes, _ = digest_prompts(responses.questions.output.rows(), probing)
     notes = (*responses.notes, *retry_notes(missing))
     used = judge.used(probes[:16], "official")
     return replace(responses, judge=used, judged=(OFFICIAL,) if scores else (), notes=notes)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Literal
 
+from openvlt.bench.categories import chosen_evenly
 from openvlt.bench.definition import Definition
 from openvlt.errors import DataError, Fault, Reject
 from openvlt.records import Example, Image, Rejected, Row, Sampling, StageRecord, Trace
@@ -103,7 +103,10 @@ def questions(
     benchmark, limit = definition.benchmark.component, definition.limit
     with definition.reading_data(), definition.benchmark.guarded("revision"):
         revision = check_type(benchmark.source.revision(), str, "text")
-    made_of = (definition.benchmark.identity, revision, benchmark.split, limit, images, *(("repeated",) * repeated))
+    made_of = (
+        definition.benchmark.identity, revision, benchmark.split, limit, images, *(("repeated",) * repeated),
+        *(("evenly over", benchmark.breakdown) if limit else ()),
+    )  # fmt: skip
     step = Step("load", f"load-{definition.name}", 0, made_of)
     made = write_stage(workspace, step, lambda: _rows(workspace, definition, images, repeated), definition.size)
     unreadable = {each.id: each.reason for each in made.folder.rejected()}
@@ -120,10 +123,18 @@ def questions(
 
 
 def _rows(workspace: Workspace, definition: Definition, images: bool, repeated: bool) -> Iterator[Row | Rejected]:
-    """Yield every question as a row; one that cannot be asked is rejected as well, and has no images."""
+    """Yield every question as a row; one that cannot be asked is rejected as well, and has no images.
+
+    With a limit the data is read twice, so that its images are never all in memory.
+    """
     broken: list[Rejected] = []
-    name = definition.benchmark.entry.name
-    for example in islice(_chosen(workspace, definition, broken, repeated), definition.limit):
+    name, limit = definition.benchmark.entry.name, definition.limit
+    read = _chosen(workspace, definition, broken, repeated)
+    if limit:
+        left = chosen_evenly(read, broken, limit, definition.benchmark.component.breakdown)
+        broken = [each for each in broken if each.id in left]
+        read = (each for each in _chosen(workspace, definition, [], repeated) if each.id in left)
+    for example in read:
         try:
             stored = _checked_images(workspace, example, images)
         except Reject as reject:

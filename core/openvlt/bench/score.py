@@ -108,10 +108,12 @@ def _judged(
         definition.verifiers, format=workspace.format, strict=workspace.strict, images=workspace.home.images
     )
 
-    def decide(verdicts: Mapping[str, Verdict], trace: Trace, row: Row) -> Judged:
+    def decide(verdicts: Mapping[str, Verdict], trace: Trace, row: Row, index: int) -> Judged:
         # Of a response that the judge was not asked about, the headline says what it would.
-        by_judge = row.judged[0].verdicts if row.judged else dict.fromkeys(responses.judged, verdicts[headline])
-        return Judged(trace=trace, verdicts={**verdicts, **by_judge})
+        by_judge = row.judged[index].verdicts if row.judged else {}
+        return Judged(
+            trace=trace, verdicts={**verdicts, **dict.fromkeys(responses.judged, verdicts[headline]), **by_judge}
+        )
 
     with runner:
         while chunk := list(islice(rows, CHUNK)):
@@ -122,7 +124,7 @@ def _judged(
                 for trace in some
             ]
             verdicts = iter(runner.verdicts(claims))
-            decided = [(row.example, [decide(next(verdicts), trace, row) for trace in some])
+            decided = [(row.example, [decide(next(verdicts), trace, row, index) for index, trace in enumerate(some)])
                        for row, some in zip(chunk, traces, strict=True)]  # fmt: skip
             mark_equal(runner, decided)
             for row, (example, judged) in zip(chunk, decided, strict=True):

@@ -76,7 +76,7 @@ def find_results(home: Home, name: str) -> list[Result]:
     if of_run not in runs and (of_model := _of_model(home, name)):
         return of_model
     if of_run not in runs and not (slash and is_name(of_run)):
-        raise UsageError(f"There is no benchmark result '{name}'.", nearest(name, runs))
+        raise UsageError(f"There is no run or benchmark result '{name}'.", nearest(name, runs))
     run = read_run(home, of_run)
     scored = [score for score in run.scores if score.stage == (model or run.scores[-1].stage)]
     if not scored:

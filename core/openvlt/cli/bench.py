@@ -47,7 +47,7 @@ USED_WITH = {
 @click.option("--rescore", metavar="RUN", help="Score a finished run by another protocol; no model is asked.")
 @click.option("--data", type=click.Path(), help="Local file or folder with the columns of the data set.")
 @click.option("--split", help="Use another split than the benchmark's.")
-@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of questions.")
+@click.option("--limit", type=click.IntRange(min=1), help="Maximum number of questions, evenly over the categories.")
 @decoding_options
 @click.option(
     "--refused", type=click.Choice(["open", "wrong"]), default="open", show_default=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,15 +11,24 @@ import click
 from openvlt.errors import DataError
 
 if TYPE_CHECKING:
-    from openvlt.records import Run
+    from openvlt.records import BenchResult, Run
     from openvlt.store import Home
 
 
-@click.group(invoke_without_command=True)
+class _Runs(click.Group):
+    """Commands; anything else is the name of a run or result to show."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["show", *args])
+
+
+@click.group(cls=_Runs, invoke_without_command=True, subcommand_metavar="[NAME | COMMAND [ARGS]...]")
 @click.option("--json", "as_json", is_flag=True, help="Print all runs as JSON.")
 @click.pass_context
 def runs(context: click.Context, as_json: bool) -> None:
-    """List runs; with a command, show, check or remove one, or free disk space."""
+    """List runs and benchmark results; with a NAME show one; with a command check or remove one, or free disk space."""
     if context.invoked_subcommand:
         return
     from openvlt.store import open_home, read_run, run_names
@@ -44,14 +54,22 @@ def runs(context: click.Context, as_json: bool) -> None:
 @runs.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show the stages and scores of a run."""
-    from openvlt.cli.results import show_results
-    from openvlt.report.results import notes, warnings
-    from openvlt.report.table import Table, print_table
-    from openvlt.store import open_home, read_run
+    """Show the stages and scores of a run or a result of 'openvlt bench', or the scores of a model (RUN/MODEL)."""
+    from openvlt.bench.scored import find_results
+    from openvlt.store import open_home, read_run, run_names
 
     home = open_home()
-    run = read_run(home, name)
+    if name in run_names(home):
+        run = read_run(home, name)
+        _show_stages(home, run)
+        _show_scores(run.scores, run.notes)
+    else:
+        _show_scores([each.record for each in find_results(home, name)])
+
+
+def _show_stages(home: Home, run: Run) -> None:
+    from openvlt.report.table import Table, print_table
+
     click.echo(f"{run.name} ({run.recipe}): {_status(home, run)}")
     rows = [
         (stage.name, f"{stage.taken:,}", stage.made, str(sum(stage.rejected.values())),
@@ -62,8 +80,14 @@ def show(name: str) -> None:
     rows += [(name, "", "", "", "to do") for name in run.planned if name not in done]
     print_table(Table(("stage", "in", "out", "rejected", "seconds"), rows, labels=1))
     click.echo()
-    show_results(run.scores)
-    for line in dict.fromkeys([*warnings(run.scores), *notes(run.scores), *run.notes]):
+
+
+def _show_scores(scores: Sequence[BenchResult], more: Sequence[str] = ()) -> None:
+    from openvlt.cli.results import show_results
+    from openvlt.report.results import notes, warnings
+
+    show_results(scores)
+    for line in dict.fromkeys([*warnings(scores), *notes(scores), *more]):
         click.echo(line)
 
 
