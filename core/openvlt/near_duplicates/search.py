@@ -20,9 +20,9 @@ WITHIN = 45
 """Bits of 143 by which hashes may differ that are looked at closely: copies differ by up to 30, 1 % of others by less."""
 MOST_LOOKED_AT = 8
 """Nearest hashes that are looked at closely."""
-ALIKE = 0.95
-"""Likeness from which two pictures are one: 99 % of copies have 0.96 or more, two tables of one layout rarely 0.95."""
-ALIKE_IF_ASKED_THE_SAME = 0.85
+ALIKE = 0.92
+"""Likeness from which two pictures are one: 99 % of copies have 0.95 or more, two tables of one layout 0.9 or less."""
+ALIKE_IF_ASKED_THE_SAME = 0.8
 """Likeness that is enough if the questions are worded alike too."""
 
 
