@@ -81,7 +81,9 @@ COPIES: dict[str, Callable[[Picture], Picture]] = {
     "square white": lambda p: square(p, "white"),
     "square black": lambda p: square(p, "black"),
     "padded right, bottom": lambda p: ImageOps.expand(p, (0, 0, 40, 25), "white"),
-    "half, cropped, grey, JPEG": lambda p: encoded(grey(cut(resized(p, 0.5), 0.05, 0.05, 0.05, 0.05)), "JPEG", quality=60),
+    "half, cropped, grey, JPEG": lambda p: encoded(
+        grey(cut(resized(p, 0.5), 0.05, 0.05, 0.05, 0.05)), "JPEG", quality=60
+    ),
 }
 
 
@@ -137,10 +139,14 @@ def pictures(every: int) -> None:
     for way, alike in own.items():
         recall = np.mean([each >= search.ALIKE for each in alike])
         low = np.quantile(alike, [0.003, 0.01, 0.05])
-        print(f"{way:28} found {recall:7.2%}   likeness of the lowest 0.3, 1, 5 %: {np.round(low, 3)}   rows with false alarms {rows[way]}")
+        print(
+            f"{way:28} found {recall:7.2%}   likeness of the lowest 0.3, 1, 5 %: {np.round(low, 3)}   rows with false alarms {rows[way]}"
+        )
     unlike = copies * (len(known) - 1)
     everything = np.concatenate([*map(np.array, own.values())])
-    print(f"all {np.mean(everything >= search.ALIKE):.2%}; false alarms {others.total()} of {unlike:,} unlike pairs = {others.total() / unlike:.4%}, in {rows.total() / copies:.2%} of the rows")
+    print(
+        f"all {np.mean(everything >= search.ALIKE):.2%}; false alarms {others.total()} of {unlike:,} unlike pairs = {others.total() / unlike:.4%}, in {rows.total() / copies:.2%} of the rows"
+    )
     print(f"{(time.monotonic() - started) / copies * 1000:.1f} ms a row, with its copying")
 
 
@@ -151,8 +157,16 @@ def easy_vqa() -> None:
     of = {split: sorted((folder / split / "images").iterdir()) for split in ("train", "test")}
     index = Known({file.name: Image.open(file).convert("RGB") for file in of["test"]})
     found = {file.name: index.likest(Image.open(file).convert("RGB")) for file in of["train"]}
-    best = sorted(((max(each.values(), default=0), name, max(each, key=each.__getitem__, default="")) for name, each in found.items()), reverse=True)
-    print(f"{len(of['train'])} training pictures, of which {sum(each[0] >= search.ALIKE for each in best)} are taken for one of {len(of['test'])}; the likest: {best[:10]}")
+    best = sorted(
+        (
+            (max(each.values(), default=0), name, max(each, key=each.__getitem__, default=""))
+            for name, each in found.items()
+        ),
+        reverse=True,
+    )
+    print(
+        f"{len(of['train'])} training pictures, of which {sum(each[0] >= search.ALIKE for each in best)} are taken for one of {len(of['test'])}; the likest: {best[:10]}"
+    )
 
 
 def index() -> None:
@@ -163,7 +177,9 @@ def index() -> None:
     for _ in range(1000):
         hashes.nearest(random.integers(0, 2**63, 3, dtype=np.uint64), 8, search.WITHIN)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"1,000,000 hashes indexed in {added - started:.1f} s, 1,000 looked up in {time.monotonic() - added:.1f} s, {memory:.0f} MB")
+    print(
+        f"1,000,000 hashes indexed in {added - started:.1f} s, 1,000 looked up in {time.monotonic() - added:.1f} s, {memory:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ the PDQ hash loses a fifth of the cropped and padded tables (``tests/benchmarks/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image as Picture
 
-    Array: TypeAlias = NDArray[np.float32]
+    Array: TypeAlias = NDArray[np.floating[Any]]
 
 SIDE = 256
 """Pixels of the longer side at which borders are trimmed, so that lines are as faint in a small copy as in a large."""
@@ -32,9 +32,10 @@ THUMB = 64
 FREQUENCIES = 12
 WORDS = 3
 """A hash is `FREQUENCIES` squared minus one bits, in so many words of 64."""
-SIMPLE = 715
-"""Bytes as JPEG (quality 50) under which a trimmed thumbnail shows no more than a shape or two: 1 % of MathVision
-and TabMWP, and all of easy-VQA. Trimmed, one such picture is like any other; it is compared as a whole."""
+SIMPLE, TURNS = 715, 4
+"""Bytes as JPEG (quality 50), and changes between dark and light along a row and a column, under which a trimmed
+thumbnail shows no more than a shape: 0.5 % of MathVision and TabMWP, and all of easy-VQA. Trimmed, one circle is like
+any other: such a picture is compared as a whole, and a cropped or padded copy of it is not found."""
 CROPS = ((0, 0, 0, 0), (0.025,) * 4, (0.05,) * 4, (0.05, 0, 0, 0), (0, 0.05, 0, 0), (0, 0, 0.05, 0), (0, 0, 0, 0.05))
 """Parts cut off on the left, top, right and bottom, which a copy may lack: a hash finds it only if it is cut the same,
 `likeness` then aligns the two."""
@@ -49,18 +50,20 @@ class Outline:
         grey: uint8 of shape (`THUMB`, `THUMB`), what is left without borders.
         colours: int16 of shape (8, 8, 3), the same in RGB.
         ratio: of width to height, without borders.
-        is_simple: True if it shows too little to be trimmed; it is then the whole picture.
+        is_whole: True if it is not trimmed.
+        is_simple: True if the picture shows too little to be trimmed.
     """
 
     hash: NDArray[np.uint64]
     grey: NDArray[np.uint8]
     colours: NDArray[np.int16]
     ratio: float
+    is_whole: bool
     is_simple: bool
 
 
 def outlines(picture: Picture) -> list[Outline]:
-    """Those of a picture (RGB), one for each way of trimming; a single one if it is too simple to be trimmed."""
+    """Those of a picture (RGB): trimmed in two ways unless it is too simple for that, and whole."""
     return _outlines(_small(picture))
 
 
@@ -89,27 +92,32 @@ def _outlines(small: Picture) -> list[Outline]:
 
     grey = small.convert("L")
     pixels = np.asarray(grey)
-    found = [_outline(small, grey, _content(pixels, tolerance), is_simple=False) for tolerance in (FAINT, STRONG)]
-    if _bytes(found[0].grey) >= SIMPLE:
-        return found
-    return [_outline(small, grey, (0, 0, *small.size), is_simple=True)]
+    trimmed = [_outline(small, grey, _content(pixels, tolerance)) for tolerance in (FAINT, STRONG)]
+    is_simple = _is_simple(trimmed[0].grey)
+    whole = replace(_outline(small, grey, (0, 0, *small.size)), is_whole=True, is_simple=is_simple)
+    return [whole] if is_simple else [*trimmed, whole]
 
 
-def _outline(small: Picture, grey: Picture, box: tuple[int, int, int, int], *, is_simple: bool) -> Outline:
+def _outline(small: Picture, grey: Picture, box: tuple[int, int, int, int]) -> Outline:
     import numpy as np
     from PIL.Image import Resampling
 
     thumb = np.asarray(grey.resize((THUMB, THUMB), Resampling.BICUBIC, box=box))
     colours = np.asarray(small.resize((8, 8), Resampling.BOX, box=box), dtype=np.int16)
     ratio = (box[2] - box[0]) / (box[3] - box[1])
-    return Outline(_hash(thumb), thumb, colours, ratio, is_simple)
+    return Outline(_hash(thumb), thumb, colours, ratio, is_whole=False, is_simple=False)
 
 
-def _bytes(thumb: NDArray[np.uint8]) -> int:
+def _is_simple(thumb: NDArray[np.uint8]) -> bool:
+    import numpy as np
     from PIL import Image
 
+    dark = thumb < (int(thumb.min()) + int(thumb.max())) / 2
+    turns = (np.diff(dark, axis=0).sum() + np.diff(dark, axis=1).sum()) / THUMB
+    if turns >= TURNS:
+        return False
     Image.fromarray(thumb).save(file := BytesIO(), "JPEG", quality=50)
-    return file.tell()
+    return file.tell() < SIMPLE
 
 
 def _content(pixels: NDArray[np.uint8], tolerance: int) -> tuple[int, int, int, int]:
@@ -175,18 +183,21 @@ def likeness(one: Outline, other: Outline) -> float:
     """
     import numpy as np
 
-    if one.is_simple != other.is_simple or not 0.7 < one.ratio / other.ratio < 1 / 0.7 or _differ_in_colour(one, other):
+    simple = one.is_simple or other.is_simple
+    if (simple and not (one.is_whole and other.is_whole)) or not 0.7 < one.ratio / other.ratio < 1 / 0.7:
+        return 0.0
+    if _differ_in_colour(one, other, TINT_OF_SIMPLE if simple else TINT):
         return 0.0
     fixed, moved = one.grey.astype(np.float32), other.grey.astype(np.float32)
     at = np.array([1.0, 0.0, 1.0, 0.0])  # scale and shift of x, of y
-    for sigma in () if one.is_simple else (4.0, 2.0, 1.0):
+    for sigma in () if simple else (4.0, 2.0, 1.0):
         blur = _blur(sigma)
         at = _aligned(blur @ fixed @ blur.T, blur @ moved @ blur.T, at)
         if sigma == 4.0 and _correlation(blur @ fixed @ blur.T, blur @ moved @ blur.T, at) < 0.5:
             return 0.0
-    detail = (_blur(1.0), _blur(3.0)) if one.is_simple else (_blur(0.7), _blur(2.0))
+    detail = (_blur(1.0), _blur(3.0)) if simple else (_blur(0.7), _blur(2.0))
     alike = _correlation(_between(fixed, *detail), _between(moved, *detail), at)
-    return 0.0 if one.is_simple and alike < ALIKE_IF_SIMPLE else alike
+    return 0.0 if simple and alike < ALIKE_IF_SIMPLE else alike
 
 
 def _between(grey: Array, fine: Array, coarse: Array) -> Array:
@@ -194,16 +205,14 @@ def _between(grey: Array, fine: Array, coarse: Array) -> Array:
     return fine @ grey @ fine.T - coarse @ grey @ coarse.T
 
 
-def _differ_in_colour(one: Outline, other: Outline) -> bool:
+def _differ_in_colour(one: Outline, other: Outline, tint: int) -> bool:
     import numpy as np
 
     if any(np.ptp(each.colours, axis=2).max() <= GREY for each in (one, other)):
         return False  # one may be a grey copy
     hues = [each.colours[..., [0, 2]] - each.colours[..., [1]] for each in (one, other)]
     difference = np.abs(hues[0] - hues[1]).max(2)
-    if one.is_simple:
-        return float(difference.mean()) > TINT_OF_SIMPLE or int(difference.max()) > 32
-    return float(difference.mean()) > TINT
+    return float(difference.mean()) > tint or (tint == TINT_OF_SIMPLE and int(difference.max()) > 32)
 
 
 def _aligned(fixed: Array, moved: Array, at: Any) -> Any:
@@ -278,5 +287,6 @@ def _blur(sigma: float) -> Array:
     import numpy as np
 
     place = np.arange(THUMB)
-    weights = np.exp(-((place[:, None] - place) ** 2) / (2 * sigma**2))
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    weights = np.exp(-((place[:, None] - place) ** 2) / (2 * sigma**2)).astype(np.float32)
+    normal: Array = weights / weights.sum(1, keepdims=True)
+    return normal

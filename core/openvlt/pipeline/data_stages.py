@@ -66,7 +66,9 @@ class Load(RowStage):
         choosing = _choosing(context, self.until, self) if self.until else None
         split, limit = self.data.split, self.limit
         near = context.benchmark_questions(self.questions) if self.near_duplicates and self.questions else None
-        return load(context.workspace, self.name, self.iteration, self.source, split, limit, held_out, choosing, near)
+        return load(
+            context.workspace, self.name, self.iteration, self.source, split, limit, held_out, choosing, questions=near
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -73,6 +73,7 @@ def load(
     limit: int | None = None,
     held_out_images: frozenset[str] = frozenset(),
     choosing: Choosing | None = None,
+    *,
     questions: BenchmarkQuestions | None = None,
 ) -> Output:
     """Read a split: bad rows are rejected with a reason, images checked and stored by digest.
@@ -111,7 +112,7 @@ def load(
         with source.guarded("size"):
             size = check_size(reader.size(split))
         workspace.progress.begin(step.name, limit or size, "rows")
-        summary = _load(workspace, step, folder, source, split, limit, held_out_images, choosing, questions)
+        summary = _load(workspace, step, folder, source, split, limit, held_out_images, choosing, questions=questions)
         return output(step, folder, summary, cached=False, started=started)
 
 
@@ -124,6 +125,7 @@ def _load(
     limit: int | None,
     held_out_images: frozenset[str],
     choosing: Choosing | None,
+    *,
     questions: BenchmarkQuestions | None,
 ) -> dict[str, Any]:
     writer, pictures, counts = StageWriter(folder), folder.path / PICTURES, Counter[str]()
@@ -177,16 +179,15 @@ def _read(
             stamps.write(stamps_of(item))
         try:
             row = _accept(workspace, item, source, ids, held_out_images)
+            if questions and (pair := questions.find(row.example)):
+                counts[COUNT] += 1
+                write_pair(writer.folder.path / PAIRS, pair)
+                raise Reject(reason(pair.benchmark))
             writer.row(row)
         except Reject as reject:
             files = item.image_files if isinstance(item, Example) else []
             where = ", ".join([f"row {counts['in']}", *map(str, files)])
             writer.reject(Rejected(id=item.id, reason=reject.reason, transient=reject.transient, where=where))
-            continue
-        if questions and (pair := questions.find(row.example)):
-            counts[COUNT] += 1
-            write_pair(writer.folder.path / PAIRS, pair)
-            writer.reject(Rejected(id=item.id, reason=reason(pair.benchmark), where=f"like {pair.question}"))
             continue
         counts["with_image"] += bool(row.example.images)
         workspace.progress.advance(1)

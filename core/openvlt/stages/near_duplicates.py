@@ -62,11 +62,11 @@ def pairs_of(folder: StageFolder) -> list[NearDuplicate]:
 
 
 def in_training_data(benchmark: str, stages: Mapping[str, StageRecord]) -> str:
-    """A sentence on the near-duplicates of a benchmark's questions in what was loaded; empty if none were looked for."""
-    looked = {name: record for name, record in stages.items() if COUNT in record.counts}
-    found = {name: record.rejected[reason(benchmark)] for name, record in looked.items() if reason(benchmark) in record.rejected}
-    if not looked:
-        return ""
-    if not found:
-        return f"none in the training data ({', '.join(looked)})"
-    return f"dropped from the training data: {', '.join(f'{count} in {name}' for name, count in found.items())}"
+    """What was found of a benchmark in the rows that were loaded, for its result; empty if nothing was looked for."""
+    looked = {name: record.rejected for name, record in stages.items() if COUNT in record.counts}
+    found = [
+        f"{rejected[why]} in {name}" for name, rejected in looked.items() if (why := reason(benchmark)) in rejected
+    ]
+    if found:
+        return f"dropped from the training data: {', '.join(found)}"
+    return f"none in the training data ({', '.join(looked)})" if looked else ""
