@@ -17,9 +17,12 @@ from openvlt.near_duplicates.hashes import HashIndex
 from openvlt.near_duplicates.pictures import likeness, outlines
 from openvlt.near_duplicates.search import ALIKE, WITHIN
 from openvlt.near_duplicates.wording import OVERLAP, Wordings
+from openvlt.pipeline import compile_recipe
+from openvlt.pipeline.stage import Context
+from openvlt.recipe import find_recipes, read_recipe
 from openvlt.records import Example, Image
 from openvlt.stages.load import load
-from openvlt.stages.near_duplicates import BenchmarkQuestions, in_training_data, pairs_of
+from openvlt.stages.near_duplicates import BenchmarkQuestions, in_training_data, pairs_of, reason
 
 WAYS = [way for way in COPIES if way != "twice, nearest"]
 
@@ -184,6 +187,34 @@ def test_load_drops_and_lists_them_and_counts_them_as_no_loss(stages: Bench, tmp
     assert in_training_data("b", {"load-1": made.record}) == "dropped from the training data: 2 in load-1"
     assert in_training_data("c", {"load-1": made.record}) == "none in the training data (load-1)"
     assert not in_training_data("b", {"load-1": plain.record})
+
+
+def test_a_recipe_compares_all_it_trains_on_with_all_its_benchmarks(stages: Bench, tmp_path: Path) -> None:
+    rows_file(tmp_path / "bench.jsonl", {str(seed): (diagram(seed), "Which one is it?") for seed in range(2)})
+    rows_file(tmp_path / "more.jsonl", {"text": (None, LONG)})
+    rows_file(
+        tmp_path / "train.jsonl",
+        {"a": (COPIES["JPEG 60"](diagram(1)), "Where?"), "b": (None, LONG), "c": (diagram(5), "What?")},
+    )
+    data = f"{{source: {{use: rows, path: {tmp_path}/train.jsonl}}}}"
+    bench = [f"{{use: qa, name: {name}, split: train, scorings: {{a: answer}}, prompts: {{default: '{{question}}'}}, "
+             f"source: {{use: rows, path: {tmp_path}/{name}.jsonl}}}}" for name in ("bench", "more")]  # fmt: skip
+    text = (
+        f"name: looked\nbase: {stages.model}\nrewards: {{answer: 1.0}}\nnear_duplicates: true\n"
+        f"train: {{grpo: {{trainer: grpo, data: {data}}}}}\nbench: [{', '.join(bench)}]\n"
+    )
+    context = Context(stages.workspace)
+    for stage in compile_recipe(read_recipe("looked.yaml", text=text), stages.workspace.registry):
+        if stage.stage_kind == "load":
+            context.made[stage.name] = stage.run(context)
+    record = context.made["load-grpo-1"].record
+    assert record.out == 1
+    assert record.rejected == {reason("bench"): 1, reason("more"): 1}
+
+
+@pytest.mark.parametrize("name", sorted(find_recipes()))
+def test_the_shipped_recipes_look_for_near_duplicates(name: str) -> None:
+    assert read_recipe(name).near_duplicates
 
 
 @pytest.mark.slow
