@@ -3,6 +3,7 @@
     python tests/benchmarks/near_duplicates.py pictures [EVERY]   # of the shared pictures every EVERY-th (default 1)
     python tests/benchmarks/near_duplicates.py easy-vqa           # pictures of one or two shapes, train against test
     python tests/benchmarks/near_duplicates.py index              # 1,000,000 hashes, 1,000 looked up
+    python tests/benchmarks/near_duplicates.py libraries [EVERY]  # of imagehash and pdqhash, if they are installed
 
 Pictures: the 304 of MathVision testmini and 400 tables of TabMWP in `shared/data`, each copied in each way of `COPIES`.
 A copy is found if the row is taken for that picture. A false alarm is a copy that is found as another picture when its
@@ -182,11 +183,30 @@ def index() -> None:
     )
 
 
+def libraries(every: int) -> None:
+    import imagehash
+    import pdqhash
+
+    known, found = shared(every), Counter[str]()
+    ways = {
+        "pdqhash, 31 of 256 bits": (lambda p: pdqhash.compute(np.asarray(p))[0], 31),
+        "imagehash.phash, 10 of 64 bits": (lambda p: imagehash.phash(p).hash.ravel(), 10),
+    }
+    for picture in known.values():
+        for name, (hashed, within) in ways.items():
+            own = hashed(picture)
+            found[name] += sum((hashed(copy(picture)) != own).sum() <= within for copy in COPIES.values())
+    for name, count in found.items():
+        print(f"{name}: {count / len(known) / len(COPIES):.1%} of {len(known) * len(COPIES)} copies found")
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["index"]:
             index()
         case ["easy-vqa"]:
             easy_vqa()
+        case ["libraries", *every]:
+            libraries(int(every[0]) if every else 1)
         case ["pictures", *every]:
             pictures(int(every[0]) if every else 1)

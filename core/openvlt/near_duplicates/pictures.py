@@ -2,8 +2,8 @@
 
 Borders are trimmed first: tables and diagrams are on white, and what is left is where they differ. The hash is that of
 ``phash`` (low frequencies of a cosine transform, by sign: Zauner, "Implementation and Benchmarking of Perceptual Image
-Hash Functions", 2010), of 143 bits for 63. The libraries for it hash the whole picture: `imagehash` brings scipy, and
-the PDQ hash loses a fifth of the cropped and padded tables (``tests/benchmarks/near_duplicates.py``).
+Hash Functions", 2010), of 143 bits for 63. The libraries hash the picture as it is, and find few cropped or padded ones
+(``tests/benchmarks/near_duplicates.py libraries``); `imagehash` also brings scipy.
 """
 
 from __future__ import annotations
