@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from openvlt.bench.asking import ask, guess
@@ -14,6 +14,7 @@ from openvlt.pipeline.model_checks import check_model, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, Scored, Stage
 from openvlt.records import Example, Model, Sampling
 from openvlt.stages.load import check_rows
+from openvlt.stages.near_duplicates import in_training_data
 from openvlt.stages.workspace import Workspace
 
 
@@ -112,4 +113,7 @@ class Score(Stage[Scored]):
         output, result = score(
             context.workspace, self.name, self.iteration, self.model_name, benchmark, answered, others
         )
+        loaded = {name: made.record for name, made in context.made.items()}
+        if found := in_training_data(benchmark.name, loaded):
+            result = replace(result, about={**result.about, "near-duplicates": found})
         return Made(output.record, Scored(output, result))

@@ -200,7 +200,7 @@ class _Compiler:
             Load(
                 name=f"load-{name}", iteration=index, data=data, position=self.builder.where(position), source=source,
                 questions=questions, limit=None if filters else data.limit, until=choice if is_early else None,
-                trained=trained if is_early else None,
+                trained=trained if is_early else None, near_duplicates=self.recipe.near_duplicates,
             )
         )  # fmt: skip
         if not filters:

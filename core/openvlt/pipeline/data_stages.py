@@ -31,6 +31,7 @@ class Load(RowStage):
         limit: maximum number of rows.
         until: reading ends once these filters have kept enough.
         trained: what a filter asks for, where that is the policy.
+        near_duplicates: True to drop rows that repeat a question of a benchmark.
     """
 
     data: Data
@@ -40,6 +41,7 @@ class Load(RowStage):
     questions: tuple[Stage[Questions], ...]
     until: Choice | None = None
     trained: Stage[Model] | None = None
+    near_duplicates: bool = False
 
     stage_kind: ClassVar[str] = "load"
 
@@ -63,7 +65,10 @@ class Load(RowStage):
         held_out = context.held_out_images(self.questions)
         choosing = _choosing(context, self.until, self) if self.until else None
         split, limit = self.data.split, self.limit
-        return load(context.workspace, self.name, self.iteration, self.source, split, limit, held_out, choosing)
+        near = context.benchmark_questions(self.questions) if self.near_duplicates and self.questions else None
+        return load(
+            context.workspace, self.name, self.iteration, self.source, split, limit, held_out, choosing, questions=near
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

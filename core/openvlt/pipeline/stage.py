@@ -13,6 +13,7 @@ from openvlt.errors import UsageError
 from openvlt.interfaces import Memory
 from openvlt.records import BenchResult, Model, StageRecord
 from openvlt.stages.load import image_digests
+from openvlt.stages.near_duplicates import BenchmarkQuestions
 from openvlt.stages.workspace import Output, Workspace
 
 V = TypeVar("V")
@@ -77,6 +78,7 @@ class Context:
     notes: list[str] = field(default_factory=list)
     _shown: set[str] = field(default_factory=set)
     _held_out: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
+    _questions: BenchmarkQuestions | None = None
 
     def value(self, stage: Stage[V]) -> V:
         """What a stage has made."""
@@ -106,6 +108,13 @@ class Context:
             digests = (image_digests(self.value(stage).output.rows()) for stage in questions)
             self._held_out[names] = frozenset().union(*digests)
         return self._held_out[names]
+
+    def benchmark_questions(self, questions: Sequence[Stage[Questions]]) -> BenchmarkQuestions:
+        """The questions of all benchmarks, near-duplicates of which are not to be trained on."""
+        if self._questions is None:
+            made = {stage.name.removeprefix("load-"): self.value(stage).output for stage in questions}
+            self._questions = BenchmarkQuestions(self.workspace, made)
+        return self._questions
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -185,6 +185,7 @@ class Recipe(_Block):
         iterations: of the loop; with none, only the base is scored.
         bench: the benchmarks of every model.
         bench_tokens: maximum length of a response to a benchmark, in tokens.
+        near_duplicates: True to drop training rows that repeat a question of a benchmark.
         seed: of everything random.
         reject_above: share of rejected rows at which a stage stops.
         strict: True to end with the first component that fails, instead of counting what it fails on.
@@ -204,6 +205,7 @@ class Recipe(_Block):
     iterations: list[Iteration] = []
     bench: Specs = []
     bench_tokens: int = Field(2048, ge=1, strict=True)
+    near_duplicates: bool = Field(False, strict=True)
     seed: int = Field(0, ge=0, lt=2**32, strict=True)
     reject_above: float = Field(0.1, ge=0, le=1)
     strict: bool = Field(False, strict=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openvlt.records import Judged, Row, StageRecord
+from openvlt.stages.near_duplicates import COUNT
 from openvlt.terminal import escape
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~&!#$@]")
@@ -93,6 +94,7 @@ class Card:
             *(f"Of the {role}, for the first example:\n\n{_fenced(text)}\n" for role, text in self.prompts.items()),
             "## Counts\n",
             markdown_table(("stage", "in", "out", "rejected"), map(_counts, self.stages)),
+            *_near_duplicates(self.stages),
             "## How often the teacher is right\n",
             f"Of {self.k} samples per question; a sample that is not a trace counts as wrong, and one whose verifiers "
             "failed does not count.\n",
@@ -132,6 +134,12 @@ def _share(count: int, of: int) -> str:
 def _counts(stage: StageRecord) -> tuple[str, ...]:
     rejected = ", ".join(f"{count} x {reason}" for reason, count in stage.rejected.items())
     return stage.name, str(stage.taken), str(stage.out), rejected or "0"
+
+
+def _near_duplicates(stages: Iterable[StageRecord]) -> list[str]:
+    """How many rows repeated a question of a benchmark; nothing if they were not looked for."""
+    found = [stage.counts[COUNT] for stage in stages if COUNT in stage.counts]
+    return [f"{sum(found):g} rows that repeated a question of a benchmark were dropped.\n"] if found else []
 
 
 def _options(options: Mapping[str, Any]) -> str:

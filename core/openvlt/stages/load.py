@@ -19,6 +19,7 @@ from openvlt.registry import Built
 from openvlt.results import check_size, check_type
 from openvlt.stages.accepting import accepted, rejected
 from openvlt.stages.filter import Choosing
+from openvlt.stages.near_duplicates import COUNT, PAIRS, BenchmarkQuestions, reason, write_pair
 from openvlt.stages.picture_files import changed_file, stamps_of
 from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, lost_too_many, output, reused
 from openvlt.store import StageFolder, StageWriter, digest, writing
@@ -72,6 +73,8 @@ def load(
     limit: int | None = None,
     held_out_images: frozenset[str] = frozenset(),
     choosing: Choosing | None = None,
+    *,
+    questions: BenchmarkQuestions | None = None,
 ) -> Output:
     """Read a split: bad rows are rejected with a reason, images checked and stored by digest.
 
@@ -84,6 +87,7 @@ def load(
         limit: maximum number of rows.
         held_out_images: digests of benchmark images; rows that contain one are rejected, so that nothing trains on it.
         choosing: reading ends as soon as its filters have kept enough of the rows; all that were read are rows.
+        questions: of benchmarks; rows that repeat one are rejected and listed. They are no loss.
 
     Raises:
         UsageError: the source has no such split.
@@ -96,7 +100,8 @@ def load(
     with source.guarded("revision"):
         revision = check_type(reader.revision(), str, "text")
     made_of = (source.identity, revision, split, limit, sorted(held_out_images))
-    step = Step("load", name, iteration, (digest(*made_of, *([choosing.identity] if choosing else [])),))
+    by = [*([choosing.identity] if choosing else []), *([questions.identity] if questions else [])]
+    step = Step("load", name, iteration, (digest(*made_of, *by),))
     with claimed(workspace, step) as (folder, known):
         if known is not None and (changed := changed_file(folder.path / PICTURES)) is None:
             return reused(workspace, step, folder, known, started)
@@ -107,7 +112,7 @@ def load(
         with source.guarded("size"):
             size = check_size(reader.size(split))
         workspace.progress.begin(step.name, limit or size, "rows")
-        summary = _load(workspace, step, folder, source, split, limit, held_out_images, choosing)
+        summary = _load(workspace, step, folder, source, split, limit, held_out_images, choosing, questions=questions)
         return output(step, folder, summary, cached=False, started=started)
 
 
@@ -120,14 +125,17 @@ def _load(
     limit: int | None,
     held_out_images: frozenset[str],
     choosing: Choosing | None,
+    *,
+    questions: BenchmarkQuestions | None,
 ) -> dict[str, Any]:
     writer, pictures, counts = StageWriter(folder), folder.path / PICTURES, Counter[str]()
+    (folder.path / PAIRS).unlink(missing_ok=True)
     try:
         with writing(pictures):
             stamps = pictures.open("w", encoding="utf-8")
         with stamps:
             examples = accepted(workspace, source, source.component, split)
-            read = _read(workspace, examples, source.entry.name, held_out_images, writer, stamps, counts)
+            read = _read(workspace, examples, source.entry.name, held_out_images, questions, writer, stamps, counts)
             enough = choosing.kept(read, lambda dropped: None) if choosing else read
             for _ in islice(enough, choosing.choice.limit if choosing else limit):
                 pass
@@ -136,11 +144,12 @@ def _load(
         if choosing:
             choosing.close()
     taken = counts["in"]
-    _check(workspace, step, source, taken, writer)
+    _check(workspace, step, source, taken, taken - writer.out - counts[COUNT], writer)
     workspace.images.sync()
     if not counts["with_image"]:
         workspace.progress.note(f"{step.name}: none of the {writer.out} rows has an image.")
-    return writer.finish({"in": taken, "counts": {"with_image": counts["with_image"]}})
+    looked_for = {COUNT: counts[COUNT]} if questions else {}
+    return writer.finish({"in": taken, "counts": {"with_image": counts["with_image"], **looked_for}})
 
 
 def image_digests(rows: Iterable[Row]) -> frozenset[str]:
@@ -153,13 +162,14 @@ def _read(
     examples: Iterable[Example | Rejected],
     source: str,
     held_out_images: frozenset[str],
+    questions: BenchmarkQuestions | None,
     writer: StageWriter,
     stamps: TextIO,
     counts: Counter[str],
 ) -> Iterator[Example]:
     """Write the rows, and before each is read, the stamps of its pictures; yields what is written.
 
-    Counts the rows that were read (``in``), and those written that have an image (``with_image``).
+    Counts the rows that were read (``in``), those written that have an image (``with_image``), and the near-duplicates.
     """
     ids = sqlite3.connect("")  # a temporary file: in memory the ids of a million rows take 100 MB
     ids.execute("CREATE TABLE seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
@@ -169,6 +179,10 @@ def _read(
             stamps.write(stamps_of(item))
         try:
             row = _accept(workspace, item, source, ids, held_out_images)
+            if questions and (pair := questions.find(row.example)):
+                counts[COUNT] += 1
+                write_pair(writer.folder.path / PAIRS, pair)
+                raise Reject(reason(pair.benchmark))
             writer.row(row)
         except Reject as reject:
             files = item.image_files if isinstance(item, Example) else []
@@ -204,8 +218,7 @@ def _accept(
     return Row(example=example)
 
 
-def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, writer: StageWriter) -> None:
-    lost = taken - writer.out
+def _check(workspace: Workspace, step: Step, source: Built[Source], taken: int, lost: int, writer: StageWriter) -> None:
     reasons = "; ".join(f"{count} x {reason}" for reason, count in writer.rejected.most_common(3)) or "it has no rows"
     if writer.transient:
         raise RemoteError(

@@ -1,0 +1,7 @@
+"""Training rows that repeat a question of a benchmark, however its picture was encoded again."""
+
+from openvlt.near_duplicates.search import (
+    VERSION as VERSION,
+    NearDuplicate as NearDuplicate,
+    NearDuplicates as NearDuplicates,
+)
