@@ -22,8 +22,8 @@ from openvlt.__main__ import run
 from openvlt.errors import DataError
 from openvlt.records import Example, Judged, Row, Run, StageRecord, Trace, Verdict
 from openvlt.report import pictures, questions
-from openvlt.report.overview import PAIRS
 from openvlt.report.page import embedded, page_of_run
+from openvlt.stages.near_duplicates import PAIRS
 from openvlt.store import Home, StageFolder, StageWriter
 from openvlt.terminal import escape
 

@@ -180,7 +180,7 @@ def test_load_drops_and_lists_them_and_counts_them_as_no_loss(stages: Bench, tmp
     assert [row.example.id for row in made.rows()] == ["own", "more"]
     assert made.record.rejected == {"near-duplicate of a question of b": 2}
     assert made.record.counts["near_duplicates"] == 2
-    image, words = pairs_of(made.folder)
+    image, words = pairs_of(made.folder.path)
     assert (image.id, image.benchmark, image.question, image.by) == ("copy", "b", "1", "image")
     assert [workspace.images.path(Image(digest, 1, 1)).exists() for digest in image.images] == [True, True]
     assert (words.id, words.question, words.by, words.images) == ("words", "text", "question", ())

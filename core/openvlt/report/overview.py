@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from openvlt import terminal
 from openvlt.bench.compare import Comparison, compare
 from openvlt.bench.result import Result
-from openvlt.errors import DataError, UsageError
+from openvlt.errors import UsageError
+from openvlt.near_duplicates import NearDuplicate
 from openvlt.records import BenchResult, Image, StageRecord
 from openvlt.report.curve import curve
 from openvlt.report.results import gains, notes, percent, tables, warnings
 from openvlt.report.table import Table
-from openvlt.store import Home, decode
+from openvlt.stages.near_duplicates import pairs_of
+from openvlt.store import Home
 
-PAIRS = "near-duplicates.jsonl"
-"""File of a stage with its training rows that repeat a question of a benchmark, and were dropped for it."""
 SHOWN = 200
-"""Such rows that are shown; the counts of the stages have all."""
+"""Near-duplicates that are shown; the counts of the stages have all."""
 FIGURE = ' class="figure"'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeated:
-    """A line of `PAIRS`: a training row by id, the question of a benchmark by id, how alike, and the two images."""
-
-    id: str
-    benchmark: str
-    question: str
-    by: str
-    likeness: float
-    images: tuple[str, ...]
 
 
 def scores(results: Sequence[BenchResult]) -> str:
@@ -100,8 +86,7 @@ def near_duplicates(home: Home, stages: Sequence[StageRecord], picture: Callable
         stages: of a run.
         picture: gives the number of an image, or why it is not shown.
     """
-    files = [(stage.name, home.root / stage.folder / PAIRS) for stage in stages if stage.folder]
-    pairs = [(name, pair) for name, file in files if file.is_file() for pair in _pairs(file)]
+    pairs = [(stage.name, pair) for stage in stages if stage.folder for pair in pairs_of(home.root / stage.folder)]
     if not pairs:
         return ""
     rows = "".join(_pair(name, pair, picture) for name, pair in pairs[:SHOWN])
@@ -113,14 +98,7 @@ def near_duplicates(home: Home, stages: Sequence[StageRecord], picture: Callable
     )
 
 
-def _pairs(file: Path) -> list[Repeated]:
-    try:
-        return [decode(Repeated, line) for line in file.read_bytes().splitlines()]
-    except ValueError as error:
-        raise DataError(f"The list {file} is damaged.", "Delete it to get a page without it.") from error
-
-
-def _pair(stage: str, pair: Repeated, picture: Callable[[Image], int | str]) -> str:
+def _pair(stage: str, pair: NearDuplicate, picture: Callable[[Image], int | str]) -> str:
     found = [picture(Image(digest, 0, 0)) for digest in pair.images]
     shown = "".join(f'<span data-image="{each}"></span>' if isinstance(each, int) else escape(each) for each in found)
     cells = (stage, pair.id, f"{pair.benchmark} {pair.question}", pair.by, f"{pair.likeness:.2f}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
-from openvlt.bench.aggregate import is_excluded, labels, outcome
+from openvlt.bench.aggregate import is_excluded, outcome
+from openvlt.bench.categories import labels
 from openvlt.records import BenchResult, Example, Image, Judged, Row
 from openvlt.store import StageFolder
 from openvlt.terminal import escape

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from openvlt.errors import DataError
 from openvlt.near_duplicates import VERSION, NearDuplicate, NearDuplicates
 from openvlt.records import Example, StageRecord
 from openvlt.stages.workspace import Output, Workspace
-from openvlt.store import StageFolder, writing
+from openvlt.store import decode, writing
 
 PAIRS = "near-duplicates.jsonl"
 """File of a load stage that lists the pairs."""
@@ -52,13 +53,19 @@ def write_pair(file: Path, pair: NearDuplicate) -> None:
         lines.write(json.dumps(asdict(pair)) + "\n")
 
 
-def pairs_of(folder: StageFolder) -> list[NearDuplicate]:
-    """The pairs that a load stage has dropped, in order; the images are in the store, by their digests."""
-    file = folder.path / PAIRS
-    if not file.exists():
+def pairs_of(folder: Path) -> list[NearDuplicate]:
+    """The pairs in the folder of a stage, in order; the images are in the store, by their digests.
+
+    Raises:
+        DataError: the list is damaged.
+    """
+    file = folder / PAIRS
+    if not file.is_file():
         return []
-    with file.open(encoding="utf-8") as lines:
-        return [NearDuplicate(**{**pair, "images": tuple(pair["images"])}) for pair in map(json.loads, lines)]
+    try:
+        return [decode(NearDuplicate, line) for line in file.read_bytes().splitlines()]
+    except ValueError as error:
+        raise DataError(f"The list {file} is damaged.", "Delete it to go on without it.") from error
 
 
 def in_training_data(benchmark: str, stages: Mapping[str, StageRecord]) -> str:
