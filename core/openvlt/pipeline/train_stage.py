@@ -106,7 +106,8 @@ class Train(Stage[Model]):
             self.trainer.component.check_machine()
             check_processes(self.trainer.component)
         except UsageError as error:
-            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy) from error
+            option = f"{key}.{error.option}" if error.option else ""
+            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy, option) from error
         try:
             if (most := self.most) is not None:
                 check_count(self.name, most, self.trainer.component, self.min_rows)
