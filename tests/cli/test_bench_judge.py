@@ -248,4 +248,4 @@ def test_refusals_leave_the_score_open_or_count_as_wrong(
     told = bench("mathvision", "--data", vision[-1], *model, "--refused", "wrong")
     score = told["scores"][told["headline"]]
     assert (score["accuracy"], score["undecided"], told["protocol"]["refused"]) == (0.75, 0, "wrong")
-    assert "1 questions were refused and count as wrong" in told["notes"]
+    assert "1 question refused, counted as wrong" in told["notes"]
