@@ -101,8 +101,7 @@ def test_unknown_ids_are_counted_and_shown(bench: Bench, tmp_path: Path) -> None
 
 
 def test_a_response_to_a_row_that_cannot_be_read_may_have_an_unknown_id(bench: Bench, tmp_path: Path) -> None:
-    data = write(tmp_path / "data.jsonl", VISTA)
-    data.write_text(data.read_text() + '\n{"pid": "77", "question')
+    data = write(tmp_path / "data.jsonl", [*VISTA, {**VISTA[0], "pid": None, "answer": ""}])
     said = write(tmp_path / "said.jsonl", [{"id": id, "response": "B"} for id in ("1", "77")])
     notes = bench("mathvista", "--responses", said, "--data", data)["notes"]
     assert "1 response for ids the data does not have (perhaps of 1 row of it that cannot be read): 77" in notes

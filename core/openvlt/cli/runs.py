@@ -85,7 +85,7 @@ def verify(context: click.Context, name: str) -> None:
             f"The run '{name}' is damaged or incomplete in {counted(count, 'place')}.",
             "Delete what is named above and run its command again; everything else is reused.",
         )
-    click.echo(f"{name}: unchanged ({counted(len(run.stages), 'stage')})")
+    click.echo(f"{name}: all stages are unchanged ({len(run.stages)})")
 
 
 @runs.command()

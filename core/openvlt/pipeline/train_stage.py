@@ -106,7 +106,7 @@ class Train(Stage[Model]):
             self.trainer.component.check_machine()
             check_processes(self.trainer.component)
         except UsageError as error:
-            option = f"{key}.{error.option}" if error.option else ""
+            option = error.option and f"iterations.{self.iteration - 1}.{key}.trainer.{error.option}"
             raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy, option) from error
         try:
             if (most := self.most) is not None:
