@@ -59,8 +59,8 @@ class Fault(PluginError):
 
     @classmethod
     def of(cls, reason: str, row: str = "") -> Self:
-        """The fault with this reason; `row` is the id of the row it is about."""
-        on = f", on row {row}" if row else ""
+        """The fault with this reason; `row` is the id of the row it is about, or ``row 4`` where it has none."""
+        on = f", on {row if row.startswith('row ') else f'row {row}'}" if row else ""
         fault = cls(f"The {reason}{on}.", "Fix it there, or report it to the plugin's author.")
         fault.reason = reason
         return fault
@@ -108,6 +108,11 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:300].rstrip(". ") or type(error).__name__
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 question``, ``2,000 questions``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def closest(value: str, valid: list[str]) -> str:
     """``Did you mean 'x'?`` with the name that begins with `value` or is closest; without one, all valid names."""
     from difflib import get_close_matches
@@ -116,4 +121,4 @@ def closest(value: str, valid: list[str]) -> str:
     near = begun or get_close_matches(value, valid, n=1, cutoff=0.5)
     if near:
         return f"Did you mean '{near[0]}'?"
-    return f"Choose one of: {', '.join(sorted(valid))}." if valid else "There are none to choose from."
+    return f"Choose one of: {', '.join(sorted({*valid}))}." if valid else "There are none to choose from."

@@ -84,7 +84,7 @@ def test_gold_answers_from_elsewhere(bench: Bench, tmp_path: Path) -> None:
     told = bench("mathvista", "--responses", said, "--data", data)
     assert told["n"] == 4 and told["scores"]["strict"]["correct"] == 2
     assert told["unanswered"] == ["3", "4"]
-    assert "2 questions have no response and count as wrong: 3, 4" in told["notes"]
+    assert "2 questions without a response, counted as wrong: 3, 4" in told["notes"]
     assert "answers were found by rules; no judge was asked" in told["notes"]
 
 
@@ -92,12 +92,19 @@ def test_unknown_ids_are_counted_and_shown(bench: Bench, tmp_path: Path) -> None
     data = write(tmp_path / "data.jsonl", VISTA)
     said = write(tmp_path / "said.jsonl", [{"id": id, "response": "B"} for id in ("1", "77", "78")])
     assert (
-        "2 responses are for ids the data does not have: 77, 78"
+        "2 responses for ids the data does not have: 77, 78"
         in bench("mathvista", "--responses", said, "--data", data)["notes"]
     )
     none = write(tmp_path / "none.jsonl", [{"id": "77", "response": "B"}])
     code, error = bench("mathvista", "--responses", none, "--data", data)
-    assert code == 4 and "None of the 1 responses is for a question of the data" in error
+    assert code == 4 and "None of the responses (1) is for a question of the data" in error
+
+
+def test_a_response_to_a_row_that_cannot_be_read_may_have_an_unknown_id(bench: Bench, tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl", [*VISTA, {**VISTA[0], "pid": None, "answer": ""}])
+    said = write(tmp_path / "said.jsonl", [{"id": id, "response": "B"} for id in ("1", "77")])
+    notes = bench("mathvista", "--responses", said, "--data", data)["notes"]
+    assert "1 response for ids the data does not have (perhaps of 1 row of it that cannot be read): 77" in notes
 
 
 def test_bad_files_are_refused(bench: Bench, tmp_path: Path) -> None:

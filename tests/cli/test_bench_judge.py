@@ -248,7 +248,7 @@ def test_refusals_leave_the_score_open_or_count_as_wrong(
     told = bench("mathvision", "--data", vision[-1], *model, "--refused", "wrong")
     score = told["scores"][told["headline"]]
     assert (score["accuracy"], score["undecided"], told["protocol"]["refused"]) == (0.75, 0, "wrong")
-    assert "1 questions were refused and count as wrong" in told["notes"]
+    assert "1 question refused, counted as wrong" in told["notes"]
 
 
 def test_each_sample_is_judged(bench: Bench, endpoint: Endpoint, vista: tuple[str, ...], tmp_path: Path) -> None:

@@ -333,7 +333,7 @@ def test_prompts_of_several_questions_leave_them_undecided(bench: Bench, tmp_pat
     rows[0]["gts"] = "1"
     told = bench("mathvision", "--data", data, "--responses", as_lines("1.jsonl", rows)(tmp_path))
     assert sorted(told["failed"]) == ["0", "1"] and told["unanswered"] == ["2"]
-    assert "1 responses have no id, and their question was not found in the data" in told["notes"]
+    assert "1 response without an id, whose question was not found in the data" in told["notes"]
 
 
 WORDS = st.text(min_size=1, max_size=40).filter(words_of)

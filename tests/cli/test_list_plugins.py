@@ -187,3 +187,23 @@ def test_plugins_by_others_are_listed(openvlt: Cli) -> None:
     assert {"trainer", "filter", "verifier"} == {*next(each for each in listed if "papers" in each["name"])["kinds"]}
     assert "openvlt-papers" in openvlt("list-plugins", "--available", "--kind", "trainer").stdout
     assert "openvlt-papers" not in openvlt("list-plugins", "--available", "--kind", "source").stdout
+
+
+def test_a_kind_may_be_called_by_another_word(openvlt: Cli) -> None:
+    assert openvlt("list-plugins", "--kind", "reward").stdout == openvlt("list-plugins", "--kind", "verifier").stdout
+    assert openvlt("describe", "reward", "format").returncode == 0
+    assert "'rewad' is not one of" in openvlt("describe", "rewad", "format").stderr
+
+
+@pytest.mark.parametrize(
+    ("hook", "said"),
+    [
+        ("rewards", "there is no hook 'register_rewards'. Use 'register_verifiers': the kind is called verifier. Fix"),
+        ("example_filters", "Use 'register_filters': the kind is called filter. Fix"),
+        ("sorces", "there is no hook 'register_sorces'. Did you mean 'register_sources'? Fix"),
+    ],
+)
+def test_a_hook_that_does_not_exist(openvlt: Cli, tmp_path: Path, hook: str, said: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(f"from openvlt import hookimpl\n@hookimpl\ndef register_{hook}(register): ...\n")
+    assert said in openvlt("check", file).stderr

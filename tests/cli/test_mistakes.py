@@ -59,6 +59,7 @@ RECIPES = [
     ("    limit: 20\n", "    limt: 20\n", "wrong.yaml:7: there is no key 'iterations.0.traces.data.limt'. Did you mean 'limit'?"),
     ("id: tiny-vl", "ident: tiny-vl", "wrong.yaml:2: there is no key 'base.ident'. Did you mean 'id'?"),
     ("k: 2", "temprature: 1", "wrong.yaml:8: iterations.0.traces.teacher.temprature: The teacher 'chat' has no option 'temprature'. Did you mean 'temperature'?"),
+    ("generations: 4,", "generations: 4, extra: {importance_samplin_level: sequence},", "wrong.yaml:15: iterations.0.train.grpo.trainer.extra: Stage grpo-1: The option extra names importance_samplin_level, which is no field of GRPOConfig. Did you mean 'importance_sampling_level'?"),
     ("epochs: 1", "vllm: server", "wrong.yaml:12: iterations.0.train.sft.trainer.vllm: The trainer 'sft' has no option 'vllm'. Choose one of: "),
     ("bench: ", "epochs: 3\nbench: ", "wrong.yaml:17: there is no key 'epochs'. Did you mean train.sft.epochs?"),
     ("bench: ", "seed: 1\nseed: 2\nbench: ", "wrong.yaml:18: the key 'seed' is also on line 17. Remove one of the two"),

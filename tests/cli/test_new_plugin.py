@@ -86,6 +86,12 @@ def test_a_name_that_cannot_be_one(openvlt: Cli, tmp_path: Path, name: str) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_prefix_of_a_package_is_no_part_of_the_name(openvlt: Cli, tmp_path: Path) -> None:
+    said = openvlt("new-plugin", "openvlt-bar", "--into", tmp_path).stdout
+    assert "the plugin is called bar, and its package openvlt-bar" in said
+    assert "is called" not in openvlt("new-plugin", "mine", "--into", tmp_path).stdout
+
+
 def test_nothing_is_overwritten(openvlt: Cli, tmp_path: Path) -> None:
     (tmp_path / "openvlt-mine").mkdir()
     process = openvlt("new-plugin", "openvlt-mine", "--into", tmp_path)

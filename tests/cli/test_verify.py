@@ -49,7 +49,8 @@ def test_answers_may_begin_with_a_minus(gold: str) -> None:
 
 
 def test_an_unknown_option_is_no_answer() -> None:
-    assert "No such option '--chioces'" in run("--chioces", "A", "B").stderr
+    for wrong in ("--chioces", "--chioces=A"):
+        assert "No such option '--chioces'. Did you mean '--choices'?" in run(wrong, "A", "B").stderr
 
 
 @pytest.mark.parametrize(

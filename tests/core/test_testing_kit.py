@@ -408,7 +408,7 @@ BROKEN: list[Any] = [
     (rows(lambda: [replace(ONE, id=str(next(CALLS)))]), "determinism: examples of the split 'train' gives another result"),
     (rows(lambda: [replace(ONE, answer=str(random.random()))]), "determinism: "),
     (rows(lambda: [ONE], splits=("train", 3)), "claims: Its splits are ('train', 3)"),
-    (rows(lambda: [Rejected(id="1", reason="bad")]), "results: All 1 rows in the split 'train' are rejected: bad"),
+    (rows(lambda: [Rejected(id="1", reason="bad")]), "results: It rejects all rows in the split 'train': bad"),
     (scores(lambda self, claim: None), "results: verify of response 0, to 'colour': it returned NoneType instead of a Verdict"),
     (scores(lambda self, claim: Verdict.scored(float("nan"))), "it returned the score nan, outside its range 0 to 1"),
     (scores(lambda self, claim: Verdict.scored(17.0)), "it returned the score 17, outside its range 0 to 1"),

@@ -421,7 +421,7 @@ def test_epochs_are_whole_and_shuffled_anew() -> None:
         (
             "crash",
             OpenvltError,
-            r"copy-sft-1 ended with code 1: trainer copy-sft .* failed in train: RuntimeError: the optimiser fell over \(openvlt_fake.py:\d+\). See .*train.log",
+            r"copy-sft-1 ended with code 1: trainer copy-sft .* failed in train: RuntimeError: the optimiser fell over \(openvlt_fake.py:\d+\). See .*train.log. Fix it there, or report it",
         ),
         ("refuse", DataError, r"The loss is not a number. Lower the learning rate."),
     ],

@@ -160,7 +160,7 @@ ROW = [  # on one row: kind, component, method, what it does there, what the mes
     ("filter", "broken", "choose", "number", "returned int, neither a list of judged traces nor a Drop"),
     ("filter", "broken", "choose", "forge", "changed an answer"),
     ("filter", "broken-stream", "choose_all", "key", KEY),
-    ("filter", "broken-stream", "choose_all", "forget", "made no decision on 1 rows"),
+    ("filter", "broken-stream", "choose_all", "forget", "made no decision on 1 row"),
     ("filter", "broken-examples", "decide", "key", KEY),
     ("filter", "broken-examples", "decide", "None", "returned NoneType, neither a Keep nor an example with a Drop"),
     ("filter", "broken-examples", "decide", "id", "whose id is int, not text"),
@@ -208,7 +208,7 @@ def test_a_row_that_a_component_fails_on_is_counted_and_the_stage_goes_on(
     (note,) = [note for note in going.notes.said if "failed in" in note]
     said(note, kind, use, at, problem)
     if at not in WITHOUT_ROW:
-        assert "on row 7" in note or "on row row 8" in note
+        assert "on row 7" in note or ", on row 8" in note
     kept = kind in ("verifier", "benchmark") or at in WITHOUT_ROW
     assert made.record.out == (ROWS if kept else ROWS - 1)
     if not kept:
@@ -407,3 +407,17 @@ def test_a_training_counts_the_faults_of_its_verifiers(trial: Callable[..., Tria
     assert again.trainer(verifier="key").record.cached and any("1 fault of components" in n for n in again.notes.said)
     with pytest.raises(DataError, match="the recipe is strict"):
         trial(strict=True).trainer(verifier="key")
+
+
+def test_the_source_of_a_benchmark_is_named_and_not_the_benchmark(trial: Callable[..., Trial]) -> None:
+    going = trial()
+    source = {"use": "broken", "at": "examples", "does": "key"}
+    definition = define(
+        going.workspace.registry,
+        {"use": "qa", "source": source, "split": "train", "scorings": {"exact": "text"}},
+        Format(),
+    )
+    questions(going.workspace, definition)
+    (told,) = [note for note in going.notes.said if "Warning" in note]
+    said(told, "source", "broken", "examples", KEY)
+    assert ", on row 8." in told and "row row" not in told

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from openvlt.bench.definition import Definition
 from openvlt.bench.questions import Questions, Responses
 from openvlt.engines import Resolved
-from openvlt.errors import DataError, Reject, RemoteError, UsageError
+from openvlt.errors import DataError, Reject, RemoteError, UsageError, counted
 from openvlt.records import Completion, Example, Message, Model, Rejected, Row, Sampling, StageRecord, Trace
 from openvlt.records.bench import UsedModel, UsedPrompt
 from openvlt.registry.options import options_of
@@ -209,7 +209,7 @@ def refusals_as_wrong(responses: Responses) -> Responses:
         refused="wrong",
         failed={id: reason for id, reason in responses.failed.items() if id not in refused},
         unanswered=(*responses.unanswered, *refused),
-        notes=(*responses.notes, f"{len(refused)} questions were refused and count as wrong"),
+        notes=(*responses.notes, f"{counted(len(refused), 'question')} refused, counted as wrong"),
     )
 
 

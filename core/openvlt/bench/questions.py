@@ -114,8 +114,7 @@ def questions(
         reason = next(iter(unreadable.values()), "the data has no rows")
         with definition.reading_data():
             raise DataError(
-                f"None of the {made.record.out} questions of {definition.name} can be asked ({reason}).",
-                "Check its data.",
+                f"No question of {definition.name} can be asked, of {made.record.out} ({reason}).", "Check its data."
             )
     content = [(e.id, e.full_question, e.answer, e.choices, e.precision) for e in (row.example for row in made.rows())]
     data = UsedData(revision=revision, split=benchmark.split, limit=limit, content=digest(content)[:16])

@@ -14,7 +14,7 @@ from openvlt.bench.layouts import Layout
 from openvlt.bench.matching import Matching
 from openvlt.bench.questions import Questions, Responses, questions
 from openvlt.bench.replies import read_responses
-from openvlt.errors import DataError
+from openvlt.errors import DataError, counted
 from openvlt.records import Rejected, Row, Trace
 from openvlt.records.bench import UsedModel
 from openvlt.stages.workspace import Step, Workspace, write_stage
@@ -77,11 +77,15 @@ def responses_to(
         span = " to ".join(f"{count}" for count in sorted({min(counts), max(counts)}))
         notes.append(f"there are {span} responses to a question, which are its samples")
     if found.lost and asked.data.limit is None:
-        notes.append(f"{found.lost} responses have no id, and their question was not found in the data")
+        notes.append(f"{counted(found.lost, 'response')} without an id, whose question was not found in the data")
     if unknown:
-        notes.append(f"{len(unknown)} responses are for ids the data does not have: {_first_few(unknown)}")
+        broken = sum(id not in known for id in asked.unreadable)
+        perhaps = f" (perhaps of {counted(broken, 'row')} of it that cannot be read)" if broken else ""
+        said = f"{counted(len(unknown), 'response')} for ids the data does not have{perhaps}"
+        notes.append(f"{said}: {_first_few(unknown)}")
     if unanswered:
-        notes.append(f"{len(unanswered)} questions have no response and count as wrong: {_first_few(unanswered)}")
+        said = f"{counted(len(unanswered), 'question')} without a response, counted as wrong"
+        notes.append(f"{said}: {_first_few(unanswered)}")
     return Responses(
         questions=asked,
         output=made,
@@ -176,7 +180,7 @@ def _unknown(ids: Sequence[str], found: Sequence[str], *, partial: bool) -> list
     unknown = [id for id in found if id not in known]
     if len(unknown) == len(found):
         raise DataError(
-            f"None of the {len(unknown)} responses is for a question of the data: its ids are like "
+            f"None of the responses ({len(unknown)}) is for a question of the data: its ids are like "
             f"{', '.join(sorted(known)[:3])}, those of the responses like {', '.join(unknown[:3])}.",
             "Name the benchmark, split and data the responses were made for, or the ids: --columns id=...",
         )

@@ -191,7 +191,7 @@ def result_names(home: Home) -> list[str]:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """What to do about an unknown name of a result or run: the closest ones, for there may be hundreds."""
-    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    near = get_close_matches(name, list(dict.fromkeys(known)), n=3, cutoff=0.4)
     return (
         f"Did you mean {' or '.join(map(repr, near))}?"
         if near

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.cli import settings
+from openvlt.cli.plugins import KindChoice
 from openvlt.errors import PluginError, UsageError
-from openvlt.registry.registration import KIND_OF_HOOK
 
 if TYPE_CHECKING:
     from openvlt.registry import Plugin
@@ -25,7 +25,7 @@ MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
 
 @click.command("check")
 @click.argument("plugin")
-@click.option("--kind", type=click.Choice(tuple(KIND_OF_HOOK.values())), help="Only components of this kind.")
+@click.option("--kind", type=KindChoice(), help="Only components of this kind.")
 @click.option("--set", "options", multiple=True, metavar="NAME.OPTION=VALUE", help="Set an option; repeatable.")
 @click.option("--model", metavar="SPEC", help="Model for backends and trainers; by default the tiny policy.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -46,7 +46,7 @@ def check(plugin: str, kind: str | None, options: tuple[str, ...], model: str | 
     found = find_plugins(registry, _distribution(path) if path.is_dir() else plugin)
     for each in found:
         if each.status != "ok":
-            raise PluginError(f"The plugin {each.name} is {each.status}: {each.reason}.", "Fix that first.")
+            raise PluginError(f"The plugin {each.name} is {each.problem}", "Fix that first.")
     entries = [entry for each in found for entry in each.components if kind in (None, entry.kind)]
     if kind and not entries:
         has = ", ".join(dict.fromkeys(entry.kind for each in found for entry in each.components))

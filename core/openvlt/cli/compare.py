@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openvlt.errors import UsageError
+from openvlt.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from openvlt.bench.compare import CategoryDifference, Comparison, Flip
@@ -73,16 +73,16 @@ def _show_notes(pair: tuple[Result, Result], found: Comparison) -> None:
 def _show(found: Comparison) -> None:
     (before, after), (low, high) = found.accuracy, found.ci95
     of = "" if found.of == "accuracy" else ", mean scores"
-    click.echo(f"{found.benchmark} ({found.scoring}), {found.n:,} questions in both{of}")
+    click.echo(f"{found.benchmark} ({found.scoring}), {counted(found.n, 'question')} in both{of}")
     click.echo(f"A {before:6.1%}  {found.a}")
     click.echo(f"B {after:6.1%}  {found.b}")
     click.echo(f"B - A: {_points(found.difference)} points, 95 % {_points(low)} to {_points(high)}, paired")
     click.echo(f"won {len(found.won)}, lost {len(found.lost)}, {found.test} p {found.p:.3g}")
     for count, text in (
-        (found.only_a, "only A has"), (found.only_b, "only B has"), (found.undecided, "are undecided in A or B")
+        (found.only_a, "only in A"), (found.only_b, "only in B"), (found.undecided, "undecided in A or B")
     ):  # fmt: skip
         if count:
-            click.echo(f"skipped {count} questions that {text}")
+            click.echo(f"skipped {counted(count, 'question')}: {text}")
     _show_flips("won by B", found.won)
     _show_flips("lost by B", found.lost)
     _show_breakdown(found.breakdown)

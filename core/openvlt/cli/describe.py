@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from openvlt.cli import registry
-from openvlt.interfaces import KINDS
+from openvlt.cli.plugins import KindChoice
 from openvlt.report.table import Table, print_table
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("describe")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=KindChoice())
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def describe(kind: Kind, name: str, as_json: bool) -> None:

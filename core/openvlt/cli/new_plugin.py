@@ -23,6 +23,8 @@ _FILES = {
     "tests/test_plugin.py": "test_plugin.py.txt",
 }
 
+PREFIX = "openvlt-"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -73,6 +75,8 @@ def new_plugin(name: str, kinds: tuple[str, ...], into: Path) -> None:
     """
     folder = write_skeleton(name, into, kinds)
     click.echo(f"Wrote {folder}. Next:")
+    if name.startswith(PREFIX):
+        click.echo(f"  (the plugin is called {name.removeprefix(PREFIX)}, and its package {name})")
     click.echo(f"  openvlt install -e {folder}")
     click.echo(f"  cd {folder} && python -m pytest")
 
@@ -91,7 +95,7 @@ def write_skeleton(name: str, into: Path, kinds: Sequence[str] = ("reward",)) ->
     Raises:
         UsageError: the name is invalid, or the folder exists.
     """
-    name = name.removeprefix("openvlt-")
+    name = name.removeprefix(PREFIX)
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"'{name}' is not a valid plugin name.", "Use lower-case letters, digits and single hyphens.")
     folder = into / f"openvlt-{name}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.cli import registry
-from openvlt.registry.registration import KIND_OF_HOOK
+from openvlt.registry.registration import KIND_OF_HOOK, WORDS
 from openvlt.report.table import Table, print_table
 
 if TYPE_CHECKING:
@@ -19,8 +19,18 @@ KINDS = tuple(KIND_OF_HOOK.values())
 COLUMNS = ("name", "origin", "version", "status", "components", "reason")
 
 
+class KindChoice(click.Choice[str]):
+    """A kind of component, also by another word for it."""
+
+    def __init__(self) -> None:
+        super().__init__(KINDS)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert(WORDS.get(value, value), param, ctx)
+
+
 @click.command("list-plugins")
-@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@click.option("--kind", type=KindChoice(), help="Only components of this kind.")
 @click.option("--verbose", is_flag=True, help="Also show load times, and tracebacks of broken plugins.")
 @click.option("--available", is_flag=True, help="List plugins by others that can be installed instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openvlt.errors import DataError
+from openvlt.errors import DataError, counted
 
 if TYPE_CHECKING:
     from openvlt.records import BenchResult, Run
@@ -106,10 +106,10 @@ def verify(context: click.Context, name: str) -> None:
         count += 1
     if count:
         raise DataError(
-            f"The run '{name}' is damaged or incomplete in {count} place{'s' * (count > 1)}.",
+            f"The run '{name}' is damaged or incomplete in {counted(count, 'place')}.",
             "Delete what is named above and run its command again; everything else is reused.",
         )
-    click.echo(f"{name}: all {len(run.stages)} stages are unchanged")
+    click.echo(f"{name}: all stages are unchanged ({len(run.stages)})")
 
 
 @runs.command()

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openvlt.cli import registry
+from openvlt.cli.plugins import KindChoice
 from openvlt.cli.preparation import endpoint_options, spec_of, value_of
 from openvlt.errors import UsageError
-from openvlt.registry.registration import KIND_OF_HOOK
 
 if TYPE_CHECKING:
     from openvlt.interfaces import Kind
 
 
 @click.command("try")
-@click.argument("kind", type=click.Choice(tuple(KIND_OF_HOOK.values())))
+@click.argument("kind", type=KindChoice())
 @click.argument("name")
 @click.option("--source", metavar="SPEC", help="Source of the examples; sources and benchmarks have their own.")
 @click.option("--split", metavar="NAME", help="Split of the source.")

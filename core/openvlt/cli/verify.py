@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -29,10 +30,11 @@ _CHUNK = 256
 _MOST_DECIMALS = 300
 
 
-def _no_option(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def _no_option(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """A text, which may begin with a minus; what begins with two is an option that does not exist."""
     if value is not None and value.startswith("--"):
-        raise click.NoSuchOption(value)
+        name, known = value.partition("=")[0], [option for each in ctx.command.params for option in each.opts]
+        raise click.NoSuchOption(name, possibilities=get_close_matches(name, known), ctx=ctx)
     return value
 
 

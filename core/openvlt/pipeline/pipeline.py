@@ -90,7 +90,12 @@ class Pipeline:
                 "Allow it (--allow ray), or run them here (--set executor=local).",
             )
         for stage in self.stages:
-            stage.check(self.workspace)
+            try:
+                stage.check(self.workspace)
+            except UsageError as error:
+                if not error.option:
+                    raise
+                raise error.at(self.recipe.position(error.option)) from error
         if self._problem:
             raise self._problem
 

@@ -115,7 +115,8 @@ class Train(Stage[Model]):
             self.trainer.component.check_machine()
             check_processes(self.trainer.component)
         except UsageError as error:
-            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy) from error
+            option = error.option and f"iterations.{self.iteration - 1}.{key}.trainer.{error.option}"
+            raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy, option) from error
         try:
             if (most := self.most) is not None:
                 check_count(self.name, most, self.trainer.component, self.min_rows)

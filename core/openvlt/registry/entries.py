@@ -90,6 +90,11 @@ class Plugin:
     traceback: str = ""
     file: Path | None = None
 
+    @property
+    def problem(self) -> str:
+        """Why it is not loaded, to end a sentence: ``broken: KeyError: 'a'.``"""
+        return f"{self.status}: {self.reason}" + "." * (not self.reason.endswith((".", "?")))
+
     def as_json(self) -> dict[str, Any]:
         """The plugin as ``openvlt list-plugins --json`` shows it."""
         keys = ("name", "origin", "distribution", "version", "api", "status", "reason")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, cast
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 HOOKS = tuple(name for name, value in vars(hookspecs).items() if hasattr(value, "openvlt_spec"))
 # Derived from the names of the hooks: importing the interfaces would take a fifth of the time of ``list-plugins``.
 KIND_OF_HOOK = {hook: cast("Kind", hook[len("register_") : -1]) for hook in HOOKS if hook.startswith("register_")}
+WORDS: Mapping[str, Kind] = {"reward": "verifier", "example-filter": "filter"}
+"""Other words for a kind; ``new-plugin`` writes an example of each."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:([A-Za-z_]\w*|[\w./-]+\.ya?ml)")
@@ -135,9 +137,16 @@ def _hooks_of(module: ModuleType) -> list[str]:
         if mark is not None:
             hook = mark["specname"] or name
             if hook not in HOOKS:
-                raise Incompatible(f"there is no hook '{hook}'. {closest(hook, list(HOOKS))}")
+                raise Incompatible(f"there is no hook '{hook}'. {_meant(hook)}")
             hooks.append(hook)
     return hooks
+
+
+def _meant(hook: str) -> str:
+    word = hook.removeprefix("register_").removesuffix("s").replace("_", "-")
+    if word in WORDS:
+        return f"Use 'register_{WORDS[word]}s': the kind is called {WORDS[word]}."
+    return closest(hook, list(HOOKS))
 
 
 def _registrar(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from openvlt.errors import counted
 from openvlt.records import BenchResult, Rate, Sampled, Score
 from openvlt.report.table import Table
 
@@ -74,7 +75,7 @@ def _of_benchmark(benchmark: str, results: Sequence[BenchResult]) -> Iterator[Ta
         (*label, *_figures(result, score, first=name == result.headline, means=bool(means)))
         for label, (result, name, score) in zip(labels, scores, strict=True)
     ]
-    yield Table((*columns, *figures), rows, f"{benchmark}, {results[0].n:,} questions", len(columns))
+    yield Table((*columns, *figures), rows, f"{benchmark}, {counted(results[0].n, 'question')}", len(columns))
     sampled = [(label, score.sampled) for label, (_, _, score) in zip(labels, scores, strict=True) if score.sampled]
     if sampled:
         counts = sorted({count for _, each in sampled for count in each.pass_at})

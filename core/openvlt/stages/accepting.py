@@ -8,13 +8,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from openvlt.errors import Fault, Reject, WrongResult
+from openvlt.errors import Fault, Reject, WrongResult, counted
 from openvlt.interfaces import Drop, Source
 from openvlt.records import Example, Rejected
 from openvlt.registry import Built
-from openvlt.registry.guard import named
+from openvlt.registry.guard import REGISTERED, named
 from openvlt.results import check_example, check_size, printable
 from openvlt.stages.workspace import Step, Workspace, lost_too_many
 from openvlt.store import StageWriter
@@ -67,7 +68,7 @@ def accepted(workspace: Workspace, built: Built[Any], source: Source, split: str
 
     Args:
         workspace: of the run.
-        built: the source, or the benchmark that has it.
+        built: the source, or the benchmark that has it, which is named where the source is registered nowhere.
         source: the source.
         split: to read.
 
@@ -75,6 +76,7 @@ def accepted(workspace: Workspace, built: Built[Any], source: Source, split: str
         Fault: the source failed, so that no further row can be read; or the recipe is strict.
     """
     number = failures = 0
+    built = replace(built, component=source, entry=REGISTERED.get(type(source), built.entry))
     with built.guarded("examples"):
         rows = iter(source.examples(split))
     while failures < MOST_FAILURES:
@@ -169,7 +171,7 @@ def decided(
                     yield waiting.pop(id), decision
                 if waiting:
                     guard.row = next(iter(waiting))
-                    raise WrongResult(f"it made no decision on {len(waiting)} rows")
+                    raise WrongResult(f"it made no decision on {counted(len(waiting), 'row')}")
             return
         except Reject as reject:
             failed = reject

@@ -120,7 +120,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _failure(folder: Path, stage: str, code: int) -> OpenvltError:
     """Why there is no result: the error the child wrote, or how it died; of several processes the first that failed."""
-    log = folder / "train.log"
+    log, fix = folder / "train.log", ""
     last = _last_words(log)
     silent = _died_first(folder, last)
     written = [json.loads(path.read_bytes()) for path in folder.glob("error-*.json")]
@@ -129,7 +129,7 @@ def _failure(folder: Path, stage: str, code: int) -> OpenvltError:
         if "problem" in error:
             error_type: type[OpenvltError] = getattr(errors, error["type"], OpenvltError)
             return error_type(error["problem"], error["remedy"])
-        cause = f"ended with code {code}: {error['crash']}"
+        cause, fix = f"ended with code {code}: {error['crash']}", " Fix it there, or report it to the plugin's author;"
     else:
         lines = [line.strip() for line in last.splitlines() if line.strip()]
         if silent:
@@ -145,7 +145,7 @@ def _failure(folder: Path, stage: str, code: int) -> OpenvltError:
             probe.unlink()
     return OpenvltError(
         f"The training process of {stage} {cause.rstrip('.')}.",
-        f"See {log}; the same command resumes from the last checkpoint.",
+        f"See {log}{'.' if fix else ';'}{fix} the same command resumes from the last checkpoint.",
     )
 
 

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from openvlt.engines import Executor, Local, Resolved, file_digests, locate, resolve
-from openvlt.errors import DataError, Fault, Reject, UsageError
+from openvlt.errors import DataError, Fault, Reject, UsageError, counted
 from openvlt.interfaces import Gpus
 from openvlt.records import Format, Model, Rejected, Row, StageRecord
 from openvlt.registry import Registry
@@ -268,7 +268,7 @@ def _counted(faults: Mapping[str, int]) -> str:
     """``2 faults (2 x the teacher plain failed in parse)``."""
     total, worst = sum(faults.values()), sorted(faults.items(), key=lambda each: -each[1])[:3]
     reasons = "; ".join(f"{count} x {reason}" for reason, count in worst)
-    return f"{total} fault{'s' * (total > 1)} of components ({reasons})"
+    return f"{counted(total, 'fault')} of components ({reasons})"
 
 
 def output(step: Step, folder: StageFolder, summary: Mapping[str, Any], *, cached: bool, started: float) -> Output:

@@ -82,9 +82,7 @@ def _check_rows(probe: Probe[Source], split: str, rows: Sequence[Any], size: Any
     if twice := next((id for id in ids if ids.count(id) > 1), None):
         probe.wrong("ids", f"The id '{twice}' occurs twice {where}.", "Give each example an id of its own.")
     if rows and not examples:
-        probe.wrong(
-            "results", f"All {len(rows)} rows {where} are rejected: {rows[0].reason}.", "Reject bad rows alone."
-        )
+        probe.wrong("results", f"It rejects all rows {where}: {rows[0].reason}.", "Reject bad rows alone.")
     if len(rows) < most and isinstance(size, int) and size != len(examples):
         probe.wrong(
             "claims", f"`size` says {size} {where}, which has {len(examples)}.", "Return None if it is unknown."

@@ -172,7 +172,7 @@ def check_plugin(
     registry = Registry.discover(modules=[plugin])
     loaded = registry.plugins[-1]
     if loaded.status != "ok":
-        raise Failed(plugin.__name__, [Finding("exceptions", f"It is {loaded.status}: {loaded.reason}.")])
+        raise Failed(plugin.__name__, [Finding("exceptions", f"It is {loaded.problem}")])
     check_settings(registry, loaded.components, settings or {})
     verdicts = examine_plugin(registry, loaded, settings or {}, material or Material())
     findings = [

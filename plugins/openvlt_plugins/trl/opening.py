@@ -112,14 +112,17 @@ def checked(extra: Mapping[str, Any], config: Any, options: Collection[str]) -> 
     for name, value in extra.items():
         option = name if name in options else OPTIONS.get(name)
         if option in options:
-            raise UsageError(f"The option extra sets {name}, as the option {option} does.", f"Set {option} instead.")
+            raise UsageError(
+                f"The option extra sets {name}, as the option {option} does.", f"Set {option} instead.", "extra"
+            )
         if name in RESERVED:
-            raise UsageError(f"The option extra sets {name}, which openvlt decides.", "Remove it.")
+            raise UsageError(f"The option extra sets {name}, which openvlt decides.", "Remove it.", "extra")
         if name not in known:
             near = get_close_matches(name, known, n=1)
             raise UsageError(
                 f"The option extra names {name}, which is no field of {config.__name__}.",
                 f"Did you mean '{near[0]}'?" if near else f"TRL's documentation of {config.__name__} lists its fields.",
+                "extra",
             )
         try:
             found[name] = TypeAdapter(hints[name], config={"arbitrary_types_allowed": True}).validate_python(value)
@@ -127,6 +130,7 @@ def checked(extra: Mapping[str, Any], config: Any, options: Collection[str]) -> 
             raise UsageError(
                 f"The field {name} of the option extra is {value!r}, but it must be of the type {hints[name]}.",
                 f"TRL's documentation of {config.__name__} says what it may be.",
+                "extra",
             ) from error
     return found
 
