@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from made import Bench, Heard
-from test_training import GRPO, KillsTheChild, chosen, metrics, weights
+from test_training import DPO, GRPO, KillsTheChild, chosen, metrics, weights
 
 from openvlt.errors import OpenvltError
 from openvlt.registry import Registry
@@ -22,7 +22,7 @@ def trained(
     stages: Bench, model: Path, use: str, options: Mapping[str, Any], rows: int = 8
 ) -> tuple[list[float], dict[str, Any]]:
     """Losses and weights of a training."""
-    data = chosen(stages, rows) if use == "sft" else stages.load(n=rows)
+    data = stages.load(n=rows) if use == "grpo" else chosen(stages, rows, 4 if use == "dpo" else 1)
     rewards = {"luck": 1.0} if use == "grpo" else None
     made, folder = stages.train(data, use, model, rewards, **options)
     return [row["loss"] for row in metrics(made) if "loss" in row], weights(folder)
@@ -90,6 +90,7 @@ def needs(parallel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("sft", {**SFT, "epochs": 10, "device_batch": 2}),
         ("sft", {**SFT, "epochs": 4, "device_batch": 2, "lora_rank": 4}),
+        ("dpo", {**DPO, "learning_rate": 1e-4, "device_batch": 1, "devices": 1}),
         ("grpo", SHARED_GRPO),
         ("grpo", {**SHARED_GRPO, "freeze": [], "steps": 4}),  # under FSDP2 one process loads the weights
     ],
