@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from made import Bench, Heard
-from test_training import GRPO, KillsTheChild, chosen, metrics, weights
+from test_training import DPO, GRPO, KillsTheChild, chosen, metrics, weights
 
 from openvlt.errors import OpenvltError
 from openvlt.registry import Registry
@@ -22,7 +22,7 @@ def trained(
     stages: Bench, model: Path, use: str, options: Mapping[str, Any], rows: int = 8
 ) -> tuple[list[float], dict[str, Any]]:
     """Losses and weights of a training."""
-    data = chosen(stages, rows) if use == "sft" else stages.load(n=rows)
+    data = stages.load(n=rows) if use == "grpo" else chosen(stages, rows, 4 if use == "dpo" else 1)
     rewards = {"luck": 1.0} if use == "grpo" else None
     made, folder = stages.train(data, use, model, rewards, **options)
     return [row["loss"] for row in metrics(made) if "loss" in row], weights(folder)
@@ -90,7 +90,9 @@ def needs(parallel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("sft", {**SFT, "epochs": 10, "device_batch": 2}),
         ("sft", {**SFT, "epochs": 4, "device_batch": 2, "lora_rank": 4}),
+        ("dpo", {**DPO, "learning_rate": 1e-4, "device_batch": 1, "devices": 1}),
         ("grpo", SHARED_GRPO),
+        ("grpo", {**SHARED_GRPO, "freeze": [], "steps": 4}),  # under FSDP2 one process loads the weights
     ],
 )
 def test_processes_that_share_the_model_train_as_one(
@@ -106,12 +108,13 @@ def test_processes_that_share_the_model_train_as_one(
     shared = trained(sharded, vision_model, use, {**options, "devices": 2, "parallel": parallel})
     same(shared, alone, 1e-4, 1e-5)
     if use == "grpo":
-        assert len(alone[0]) == 20 and any(alone[0])
+        assert len(alone[0]) == options["steps"] and any(alone[0])
 
 
-@pytest.mark.parametrize("parallel", ["fsdp2", "zero3"])
+@pytest.mark.parametrize(("parallel", "freeze"), [("fsdp2", None), ("fsdp2", []), ("zero3", None)])
 def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
-    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, parallel: str
+    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, parallel: str, freeze: list[str] | None
 ) -> None:
     needs(parallel, monkeypatch)
-    killed_and_resumed(sharded, vision_model, {**SFT, "device_batch": 2, "devices": 2, "parallel": parallel})
+    options = {**SFT, "device_batch": 2, "devices": 2, "parallel": parallel, "freeze": freeze}
+    killed_and_resumed(sharded, vision_model, options)

@@ -171,6 +171,8 @@ def arguments(options: TrlTrainer, shared: Sharing, gpu: bool) -> dict[str, Any]
             "state_dict_type": "SHARDED_STATE_DICT",
             "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
             "cpu_offload": offloaded,
+            # accelerate 1.15 broadcasts only what is divided, and a frozen tower is kept whole
+            "cpu_ram_efficient_loading": options.freeze == () and not options.lora_rank,
         }
     elif shared != "ddp":
         zero: dict[str, Any] = {"stage": int(shared[-1])}

@@ -227,6 +227,10 @@ class TrlTrainer(Trainer):
         ours = {**self.arguments(job), **sharing.arguments(self, shared, gpu), **self.fields(job, processor, longest)}
         # The configuration comes before the model, which ZeRO-3 divides as it is loaded.
         config = opening.configuration(config_class, ours, extra)
+        if ours.get("fsdp_config", {}).get("cpu_ram_efficient_loading"):
+            from accelerate.utils import enable_fsdp_ram_efficient_loading
+
+            enable_fsdp_ram_efficient_loading()  # transformers itself does not tell its `from_pretrained`
         set_seed(job.seed)
         loaded = policy.load(
             model,
