@@ -173,7 +173,7 @@ COMMANDS = [
     ("verify --file nothing.jsonl", "'nothing.jsonl' cannot be read: No such file or directory. Name a file"),
     ("try source rows --set path=rows.jsonl --split test", "has only 'train'. Choose 'train', or write {split}"),
     ("describe teacher chatt", "There is no teacher 'chatt'. Did you mean 'chat'?"),
-    ("report nothing", "There is no run 'nothing' in "),
+    ("report nothing", "There is no run or benchmark result 'nothing'"),
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ FITTING = [
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(model_checks, "reachable", lambda: False)
+    monkeypatch.setenv("COLUMNS", "160")  # a line for each training
 
 
 @pytest.mark.parametrize(("recipe", "gpus"), FITTING)
