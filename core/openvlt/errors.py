@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
+PASSING = (KeyboardInterrupt, GeneratorExit)
+"""What no component is blamed for: the user ends the command, or a caller the generator."""
+
 
 class OpenvltError(Exception):
     """An error a user can act on; the command line prints it without a traceback.
@@ -89,6 +92,10 @@ def located(position: Callable[[], str]) -> Iterator[None]:
         raise error.at(where) from error
 
 
+_LONGEST_REASON = 1_000
+"""Characters of a reason that are kept: it is stored and shown for each cause."""
+
+
 class Reject(Exception):
     """Raised by any component to reject one row, which is recorded with the reason.
 
@@ -99,8 +106,18 @@ class Reject(Exception):
 
     def __init__(self, reason: str, *, transient: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.transient = transient
+        self.reason = printable(reason)[:_LONGEST_REASON]
+        self.transient = bool(transient)
+
+
+def printable(text: object) -> str:
+    """What a plugin's exception, or what should be its text, says, as it can be stored: NUL and lone surrogates are
+    written out. Its own code that says it may fail."""
+    try:
+        said = str(text)
+    except Exception:  # noqa: BLE001 - the boundary to a component
+        return "its text cannot be read"
+    return said.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def first_line(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from numbers import Real
 from typing import Any, TypeVar, get_args
 
-from openvlt.errors import Reject, WrongResult
+from openvlt.errors import Reject, WrongResult, printable
 from openvlt.interfaces import Drop, FactValue, Keep
 from openvlt.records import (
     MOST_DECIMALS,
@@ -40,11 +40,6 @@ LONGEST = 1_000_000
 """Characters of a text; a longer one is a file in the wrong column, and every later stage would copy it."""
 
 _STATUSES, _CAUSES = get_args(Status), (None, *get_args(Cause))
-
-
-def printable(text: Any) -> str:
-    """A text of a plugin that can be stored: lone surrogates and NUL are written out."""
-    return str(text).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def check_type(found: Any, expected: type[T], what: str) -> T:
@@ -300,7 +295,7 @@ def _is_plain(verdict: Verdict) -> bool:
 
 def encodable(text: Any) -> str:
     """The text without lone surrogates, which UTF-8 cannot encode."""
-    return str(text).encode("utf-8", "replace").decode()
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else printable(text)
 
 
 def check_guess(found: Any) -> str:

@@ -446,6 +446,7 @@ BROKEN: list[Any] = [
     (frozen(DropsBySight, decided=staticmethod(Keep)), "results: look at 'colour': it returned Keep"),
     (ReadsAll(), "claims: It reads 9 examples before decision 1, but row_by_row is True"),
     (frozen(Sees, code_modules=lambda self: ["not_here"]), "results: code_modules: it returned 'not_here'"),
+    (frozen(Sees, range="wide"), "claims: Its class attributes cannot be used: ValueError: too many values"),
     (Rewrites(), "it changed an answer"),
     (Lists(), "purity: It changes what it is given"),
     (Skips(), "results: decide: it yielded"),

@@ -315,6 +315,7 @@ def _descendants(pid: int) -> list[int]:
 def test_a_full_disk_is_told_whoever_notices_it(error: Exception, told: str | None) -> None:
     wrapped = RuntimeError("while saving")
     wrapped.__cause__ = error
+    error.__context__ = wrapped  # a plugin may make a circle
     for each in (error, wrapped):
         found = unwritable(each, Path("/job"))
         assert (found is None) if told is None else (found is not None and told in found.problem)

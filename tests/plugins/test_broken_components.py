@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openvlt import DataError, Fault, Model, OpenvltError
+from openvlt import DataError, Fault, Model, OpenvltError, Reject, RemoteError
 from openvlt.bench.asking import ask, guess
 from openvlt.bench.definition import define
 from openvlt.bench.questions import questions
@@ -233,7 +233,53 @@ def _elsewhere(workspace: Workspace) -> Workspace:
     return replace(workspace, home=home)
 
 
+METHODS = [
+    ("source", "broken", "examples"),
+    ("captioner", "broken-program", "subject"),
+    ("captioner", "broken-program", "open"),
+    ("teacher", "broken", "messages"),
+    ("teacher", "broken", "parse"),
+    ("teacher", "broken-chat", "run"),
+    ("filter", "broken", "choose"),
+    ("filter", "broken-examples", "decide"),
+    ("filter", "broken-asking", "parse"),
+    ("backend", "broken", "generate"),
+    ("verifier", "broken", "verify"),
+    ("verifier", "broken-worker", "verify"),
+    ("verifier", "broken-answer", "quick"),
+    ("verifier", "broken-asking", "messages"),
+    ("verifier", "broken-asking", "parse"),
+    ("benchmark", "broken", "messages"),
+]
+
+
+@pytest.mark.parametrize(("kind", "use", "at"), METHODS)
+@pytest.mark.parametrize(("does", "problem"), [("cancel", "CancelledError"), ("mute", "Mute: its text cannot be read")])
+def test_whatever_is_raised_is_a_fault_even_if_it_is_no_exception_or_says_nothing(
+    kind: str, use: str, at: str, does: str, problem: str, trial: Callable[..., Trial]
+) -> None:
+    going = trial()
+    getattr(going, kind)(use, at=at, does=does)
+    (note,) = [note for note in going.notes.said if "failed in" in note]
+    said(note, kind, use, at, problem)
+
+
+@pytest.mark.parametrize(("kind", "use", "at"), METHODS)
+def test_a_reason_that_is_no_text_is_a_reason(kind: str, use: str, at: str, trial: Callable[..., Trial]) -> None:
+    going = trial()
+    getattr(going, kind)(use, at=at, does="reject badly")
+    assert not [note for note in going.notes.said if "failed" in note], "it is no fault"
+
+
+def test_a_row_that_needs_too_much_memory_is_named_and_tried_again(trial: Callable[..., Trial]) -> None:
+    going = trial()
+    with pytest.raises(RemoteError, match="Run the same command again"):
+        going.teacher(at="parse", does="memory")
+    said(going.notes.said[0], "teacher", "broken", "parse", "MemoryError")
+
+
 REJECTS = [
+    ("backend", "broken", "generate"),
     ("source", "broken", "examples"),
     ("captioner", "broken", "parse"),
     ("captioner", "broken-program", "subject"),
@@ -342,6 +388,8 @@ def test_what_a_fault_says_can_be_stored() -> None:
 
     assert told(ValueError("a\0\n \ud800 b.")) == "ValueError: a\\x00 \\ud800 b"
     assert len(told(ValueError("x" * 10_000))) < 400
+    assert Reject("a\0\ud800").reason == "a\\x00\\ud800"
+    assert len(Reject("x" * 1_000_000).reason) == 1_000
 
 
 REUSED = [  # kind, component, method: what is made once and read again

@@ -14,7 +14,7 @@ from openvlt.bench.questions import Responses
 from openvlt.bench.remarks import Item, Tally, about, notes, open_verdicts, unknown_keys, warnings
 from openvlt.bench.stats import cluster_bootstrap, estimate, pass_at, resampled, wilson, wilson_of_means
 from openvlt.bench.voting import majority
-from openvlt.errors import Fault
+from openvlt.errors import Fault, printable
 from openvlt.interfaces import Benchmark
 from openvlt.records import (
     BenchResult,
@@ -29,7 +29,6 @@ from openvlt.records import (
     Verdict,
 )
 from openvlt.records.bench import UsedVerifier
-from openvlt.results import printable
 from openvlt.store import digest
 
 OPEN_SHARE = 0.01

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from openvlt.bench.layouts import Layout, reach, recognise
-from openvlt.errors import DataError, Reject
+from openvlt.errors import DataError, Reject, printable
 from openvlt.records import Rejected, Trace
-from openvlt.results import printable
 from openvlt.tables import read_rows, text_of
 
 HEAD = 32

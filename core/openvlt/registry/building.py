@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, cast
 
-from openvlt.errors import OpenvltError, PluginError, UsageError, closest
+from openvlt.errors import PASSING, OpenvltError, PluginError, UsageError, closest
 from openvlt.interfaces import Component, Kind, kind_of
 from openvlt.records import Format, Model
 from openvlt.registry.entries import Built, Entry, Finder, Spec, Where
@@ -104,9 +104,9 @@ def _instantiate(finder: Finder, entry: Entry, given: Mapping[str, object], form
             f"The {entry.kind} '{entry.name}' cannot be built: {error}.",
             f"'openvlt describe {entry.kind} {entry.name}' lists its options.",
         ) from error
-    except OpenvltError:
+    except (OpenvltError, *PASSING):
         raise
-    except Exception as error:  # the boundary to a component
+    except BaseException as error:  # the boundary to a component
         raise blamed(error) or error from error
     resolved = {field.name: getattr(instance, field.name) for field in fields(instance) if field.init}  # type: ignore[arg-type]
     options = {name: as_json(value, spec_of) for name, value in resolved.items()}

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from openvlt.errors import Fault, OpenvltError, PluginError, Reject, WrongResult
+from openvlt.errors import PASSING, Fault, OpenvltError, PluginError, Reject, WrongResult, printable
 
 if TYPE_CHECKING:
     from openvlt.registry.entries import Built, Entry
@@ -48,9 +48,9 @@ class Guard:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None or isinstance(error, OpenvltError | MemoryError) or (self.row and isinstance(error, Reject)):
-            return  # each has a sentence of its own
-        if isinstance(error, Exception | SystemExit):
+        if error is None or isinstance(error, PASSING) or (self.row and isinstance(error, Reject)):
+            return
+        if not isinstance(error, OpenvltError):  # which has a sentence of its own
             raise fault(self._built, self._method, error, self.row, self._function) from error
 
 
@@ -59,7 +59,8 @@ def fault(built: Built[Any], method: str, error: BaseException, row: str = "", f
     from openvlt import system
 
     found = Fault.of(reason(built, method, error, function), row)
-    found.transient = isinstance(error, OSError) and error.errno in system.OF_MACHINE
+    of_machine = isinstance(error, OSError) and error.errno in system.OF_MACHINE
+    found.transient = of_machine or isinstance(error, MemoryError)
     if isinstance(error, ModuleNotFoundError) and error.name:
         from openvlt.registry.targets import install_command, is_installed
 
@@ -87,7 +88,7 @@ def told(error: BaseException) -> str:
     """What an exception says, with its type unless it is the core's own finding; fit to be stored and counted."""
     from openvlt.keys import mask_keys
 
-    text = mask_keys(" ".join(str(error).split())).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+    text = mask_keys(" ".join(printable(error).split()))
     text = text[:_SHOWN].rstrip(".")
     return text if isinstance(error, WrongResult) else f"{type(error).__name__}: {text}".rstrip(": ")
 

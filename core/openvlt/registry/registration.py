@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import pluggy
 
 from openvlt import hookspecs
-from openvlt.errors import closest
+from openvlt.errors import PASSING, closest, printable
 from openvlt.registry.discovery import Candidate, why_disabled
 from openvlt.registry.entries import Entry, Plugin, PluginStatus
 from openvlt.registry.targets import target_of
@@ -62,10 +62,12 @@ def load(candidate: Candidate, manager: pluggy.PluginManager, taken: Callable[[K
                 entries = _register(candidate, module, manager, taken)
         except Incompatible as error:
             status, reason = "incompatible", str(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary: a plugin may raise anything
+        except PASSING:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the boundary: a plugin may raise anything
             import traceback
 
-            status, reason = "broken", f"{type(error).__name__}: {error}".strip().splitlines()[0]
+            status, reason = "broken", f"{type(error).__name__}: {printable(error)}".strip().splitlines()[0]
             trace = "".join(traceback.format_exception(error))
     return Plugin(
         name=candidate.name,

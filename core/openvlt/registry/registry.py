@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 import pluggy
 
 from openvlt import hookspecs
-from openvlt.errors import PluginError, closest
+from openvlt.errors import PASSING, PluginError, closest
 from openvlt.registry import discovery, registration
 from openvlt.registry.entries import Built, Entry, Plugin, Spec, Where
 from openvlt.registry.guard import place, told
@@ -170,7 +170,9 @@ class Registry:
             call = self.hooks.subset_hook_caller(hook_name, [other for other in plugins if other is not plugin])
             try:
                 call(**event)
-            except (Exception, SystemExit) as error:
+            except PASSING:
+                raise
+            except BaseException as error:
                 name, debug = self.hooks.get_name(plugin), log.isEnabledFor(logging.DEBUG)
                 where = place(getattr(plugin, "__name__", ""), error)
                 problem = f"{told(error)} ({where})"

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from openvlt.errors import PluginError
+from openvlt.errors import PASSING, PluginError
+from openvlt.registry.guard import told
 
 if TYPE_CHECKING:
     from openvlt.interfaces import Component
@@ -99,10 +100,10 @@ def resolve(target: str) -> type[Component]:
     home, _, name = target.rpartition(":")
     try:
         module = load_file(Path(home)) if home.endswith(".py") else import_module(home)
-    except Exception as error:  # a plugin's code may raise anything
-        raise PluginError(
-            f"'{target}' cannot be imported: {type(error).__name__}: {error}.", "Fix or uninstall its plugin."
-        ) from error
+    except PASSING:
+        raise
+    except BaseException as error:  # a plugin's code may raise anything
+        raise PluginError(f"'{target}' cannot be imported: {told(error)}.", "Fix or uninstall its plugin.") from error
     component = getattr(module, name, None)
     if not (isinstance(component, type) and issubclass(component, Component)):
         what = "has no such class" if component is None else "is not an openvlt component class"

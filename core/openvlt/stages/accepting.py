@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from openvlt.errors import Fault, Reject, WrongResult, counted
+from openvlt.errors import Fault, Reject, WrongResult, counted, printable
 from openvlt.interfaces import Drop, Source
 from openvlt.records import Example, Rejected
 from openvlt.registry import Built
 from openvlt.registry.guard import REGISTERED, named
-from openvlt.results import check_example, check_size, printable
+from openvlt.results import check_example, check_size
 from openvlt.stages.workspace import Step, Workspace, lost_too_many
 from openvlt.store import StageWriter
 

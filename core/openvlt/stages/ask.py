@@ -227,15 +227,23 @@ class _Checked:
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
         try:
             return self._asked(requests, sampling)
+        except Reject as reject:
+            return [rejected("", reject)]
         except Fault as fault:
-            if self.workspace.strict:
+            if self.workspace.strict and not isinstance(fault.__cause__, Reject):
                 raise
             return self._one_by_one(requests, sampling, fault)
 
     def _asked(self, requests: Sequence[Request], sampling: Sampling) -> list[Sequence[Completion] | Rejected]:
         row = self.rows.get(requests[0].key, "") if len(requests) == 1 else ""
-        with self.model.backend.guarded("generate", row, self.engine.generate):
-            replies = check_replies(self.engine.generate(requests, sampling), [len(each.samples) for each in requests])
+        try:
+            with self.model.backend.guarded("generate", row, self.engine.generate):
+                made = self.engine.generate(requests, sampling)
+                replies = check_replies(made, [len(each.samples) for each in requests])
+        except Fault as fault:
+            if len(requests) == 1 and isinstance(fault.__cause__, Reject):  # of a row that is not known
+                raise fault.__cause__ from None
+            raise
         self.answered.ever, self.answered.failures = True, 0
         return replies
 
@@ -251,13 +259,15 @@ class _Checked:
         for request in requests:
             try:
                 replies += self._asked([request], sampling)
+            except Reject as reject:
+                replies.append(rejected("", reject))
             except Fault as failed:
                 self.answered.failures += 1
                 if self.answered.failures >= MOST_FAILURES:
                     raise
-                reject = self.workspace.survived(failed)
-                transient = reject.transient or not self.answered.ever  # it may be the engine
-                replies.append(Rejected(id="", reason=reject.reason, transient=transient, fault=True))
+                lost = self.workspace.survived(failed)
+                transient = lost.transient or not self.answered.ever  # it may be the engine
+                replies.append(Rejected(id="", reason=lost.reason, transient=transient, fault=True))
         if len(requests) > 1 and self.answered.failures >= len(requests):
             raise fault
         return replies

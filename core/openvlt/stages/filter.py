@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
-from openvlt.errors import DataError, Reject as RejectRow
+from openvlt.errors import DataError, Reject as RejectRow, printable
 from openvlt.interfaces import AskingExampleFilter, Drop, ExampleFilter, Facts, Keep, LookingExampleFilter
 from openvlt.records import Example, Rejected, Row
 from openvlt.registry import Built
-from openvlt.results import check_decision, check_drop, printable
+from openvlt.results import check_decision, check_drop
 from openvlt.stages.accepting import check_lost, decided, dropped, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.facts import FactFinder, Needed

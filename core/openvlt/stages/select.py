@@ -8,11 +8,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from openvlt.errors import DataError, Reject
+from openvlt.errors import DataError, Reject, printable
 from openvlt.interfaces import AskingTraceFilter, Drop, ImageReader, LookingTraceFilter, TraceFilter
 from openvlt.records import Claim, Example, Judged, Rejected, Row
 from openvlt.registry import Built
-from openvlt.results import check_kept, check_pair, printable
+from openvlt.results import check_kept, check_pair
 from openvlt.stages.accepting import check_lost, decided, dropped, rejecting
 from openvlt.stages.asker import Asker
 from openvlt.stages.filling import READ_TOGETHER

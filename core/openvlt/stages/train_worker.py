@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openvlt import system
-from openvlt.errors import DataError, OpenvltError, PluginError
+from openvlt.errors import PASSING, DataError, OpenvltError, PluginError, printable
 from openvlt.interfaces import Checkpoint, Trainer, Verifier
 from openvlt.records import Claim, Example, Format, Image, Model, Trace, Verdict
 from openvlt.registry import Built, Registry
@@ -203,7 +203,9 @@ def run(path: Path) -> None:
     except OpenvltError as error:
         _write_error(folder, error)
         sys.exit(error.exit_code)
-    except Exception as error:
+    except PASSING:
+        raise
+    except BaseException as error:
         _write_error(folder, unwritable(error, folder) or error, trainer)
         raise
 
@@ -236,7 +238,7 @@ def _write_result(folder: Path, trained: Checkpoint) -> None:
     write_checked(folder / "result.json", result)
 
 
-def _write_error(folder: Path, error: Exception, trainer: Built[Trainer] | None = None) -> None:
+def _write_error(folder: Path, error: BaseException, trainer: Built[Trainer] | None = None) -> None:
     """Tell the parent, which of several processes believes the first: the others fail because of it."""
     if isinstance(error, OpenvltError):
         content = {"type": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
@@ -252,11 +254,13 @@ def unwritable(error: BaseException, folder: Path) -> DataError | None:
     Libraries in Rust name the number of the system's error, torch says only that its writer failed.
     """
     cause: BaseException | None = error
-    while cause is not None:
+    passed: list[BaseException] = []  # a chain may be a circle
+    while cause is not None and cause not in passed:
+        passed.append(cause)
         number = cause.errno if isinstance(cause, OSError) else None
-        if number is None and (named := re.search(r"\(os error (\d+)\)", str(cause))):
+        if number is None and (named := re.search(r"\(os error (\d+)\)", printable(cause))):
             number = int(named[1])
-        if number is None and "PytorchStreamWriter failed" in str(cause):
+        if number is None and "PytorchStreamWriter failed" in printable(cause):
             number = errno.ENOSPC
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
             where = getattr(cause, "filename", None) or folder

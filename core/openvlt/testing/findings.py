@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from openvlt import results
-from openvlt.errors import OpenvltError, Reject, WrongResult
+from openvlt.errors import PASSING, OpenvltError, Reject, WrongResult
 from openvlt.interfaces import Component
 from openvlt.records import Rejected
 from openvlt.registry.guard import place, told
@@ -92,9 +92,9 @@ class Probe(Generic[C]):
             return Rejected(id="", reason=str(reject.reason), transient=reject.transient)
         except WrongResult as error:
             self.wrong("results", f"{what}: {error}.", "Return what the interface says, or raise Reject.")
-        except OpenvltError:
+        except (OpenvltError, *PASSING):
             raise
-        except Exception as error:  # noqa: BLE001 - the boundary: a component may raise anything
+        except BaseException as error:  # noqa: BLE001 - the boundary: a component may raise anything
             function = getattr(type(self.component), what.split(maxsplit=1)[0], None)
             where = place(type(self.component).__module__, error, function)
             problem = f"{what} raises {told(error)}{where and f' ({where})'}."

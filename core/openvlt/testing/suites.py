@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
-from openvlt.errors import OpenvltError, WrongResult
+from openvlt.errors import PASSING, OpenvltError, WrongResult
 from openvlt.interfaces import (
     Backend,
     Benchmark,
@@ -27,6 +27,7 @@ from openvlt.interfaces import (
     Verifier,
     kind_of,
 )
+from openvlt.registry.guard import told
 from openvlt.registry.options import as_json, options_of
 from openvlt.testing import benchmarks, choices, data, engines, facts, trainers
 from openvlt.testing.findings import Failed, Finding, Probe
@@ -64,7 +65,13 @@ def examine(component: Component, material: Material | None = None) -> list[Find
     probe = Probe(component)
     if _check_options(probe):
         probe.call("code_modules", lambda: _check_modules(component.code_modules()))
-        SUITES[kind](probe, material or Material())
+        try:
+            SUITES[kind](probe, material or Material())
+        except (OpenvltError, *PASSING):
+            raise
+        except BaseException as error:  # noqa: BLE001 - calls are guarded; what else is read of it may be anything
+            problem = f"Its class attributes cannot be used: {told(error)}."
+            probe.wrong("claims", problem, "Let them be what the interface says.")
     return probe.findings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from openvlt.errors import Reject
+from openvlt.errors import PASSING, Reject
 from openvlt.interfaces import Verifier
 from openvlt.records import Verdict
 from openvlt.registry import Built
@@ -15,8 +15,10 @@ FAULT = "fault"
 """The tier of a verdict that no verifier has reached: it failed."""
 
 
-def failed(built: Built[Any], method: str, error: Exception) -> Verdict:
+def failed(built: Built[Any], method: str, error: BaseException) -> Verdict:
     """The verdict where a verifier raised an exception, or returned what is no verdict; `Reject` is its decision."""
+    if isinstance(error, PASSING):
+        raise error
     if isinstance(error, Reject):
         return (Verdict.lost if error.transient else Verdict.not_applicable)(encodable(error.reason))
     return faulty(reason(built, method, error))

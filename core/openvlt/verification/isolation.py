@@ -33,7 +33,7 @@ def run_inline(built: Built[Any], method: str, verify: Callable[[], Any], count:
     """
     try:
         return check_verdicts(verify(), count, built.component.range)
-    except Exception as error:  # noqa: BLE001 (the boundary to a component)
+    except BaseException as error:  # noqa: BLE001 (the boundary to a component)
         return [failed(built, method, error)] * count
 
 

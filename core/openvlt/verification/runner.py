@@ -242,7 +242,7 @@ class VerifierRunner:
                 found = verifier.messages(claim)
                 if not isinstance(found, Verdict):
                     prompts[index] = check_messages(found)
-            except Exception as error:  # noqa: BLE001 (the boundary to a component)
+            except BaseException as error:  # noqa: BLE001 (the boundary to a component)
                 verdicts[index] = failed(built, "messages", error)
             else:
                 if isinstance(found, Verdict):
@@ -278,7 +278,7 @@ def _judged(built: Built[AskingVerifier], reply: Completion | Rejected, claim: C
         found = built.component.parse(reply, claim)
     except Reject as reject:
         return Verdict.error(f"the reply is no verdict: {reject.reason}")
-    except Exception as error:  # noqa: BLE001 (the boundary to a component)
+    except BaseException as error:  # noqa: BLE001 (the boundary to a component)
         return failed(built, "parse", error)
     return run_inline(built, "parse", lambda: [found])[0]
 
@@ -287,7 +287,7 @@ def _quick(built: Built[Any], verifier: AnswerVerifier, answer: str, claim: Clai
     """What `quick` decides; None if it leaves the answer to `check`."""
     try:
         found = verifier.quick(answer, claim)
-    except Exception as error:  # noqa: BLE001 (the boundary to a component)
+    except BaseException as error:  # noqa: BLE001 (the boundary to a component)
         return failed(built, "quick", error)
     return None if found is None else run_inline(built, "quick", lambda: [found])[0]
 

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 from openvlt import system
+from openvlt.errors import printable
 from openvlt.interfaces import AnswerVerifier, ImageReader, LookingVerifier, Verifier
 from openvlt.records import Verdict
 from openvlt.registry import Built, Registry
@@ -35,8 +36,8 @@ def main() -> None:
         return
     try:
         verifiers = _build(setup)
-    except Exception as error:  # noqa: BLE001 (the boundary: a plugin may raise anything)
-        _write(outputs, Reply(error=f"{type(error).__name__}: {error}", machine=_is_of_machine(error)))
+    except BaseException as error:  # noqa: BLE001 (the boundary: a plugin may raise anything)
+        _write(outputs, Reply(error=f"{type(error).__name__}: {printable(error)}", machine=_is_of_machine(error)))
         return
     read = ImageStore(Path(setup.images)).read
     cramped = system.limit_memory(setup.memory)
@@ -94,7 +95,7 @@ def _reply(built: Built[Verifier], task: Task, read: ImageReader, cramped: Calla
             return Reply(error=type(error).__name__, machine=cramped())
         except RecursionError as error:
             return Reply(error=type(error).__name__)
-        except Exception as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
+        except BaseException as error:  # noqa: BLE001 (the boundary: a verifier may raise anything)
             return Reply(verdicts=(failed(built, method, error),) * len(task.claims))
 
 

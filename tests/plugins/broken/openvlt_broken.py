@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,6 +84,13 @@ RETURNS: dict[str, Any] = {
 }
 
 
+class Mute(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise KeyError("str")
+
+
 @dataclass(frozen=True)
 class _Broken:
     at: str = ""
@@ -96,6 +104,14 @@ class _Broken:
             raise KeyError("parse")
         if self.does == "exit":
             raise SystemExit(3)
+        if self.does == "cancel":
+            raise asyncio.CancelledError
+        if self.does == "mute":
+            raise Mute
+        if self.does == "memory":
+            raise MemoryError
+        if self.does == "reject badly":
+            raise Reject(Mute())  # type: ignore[arg-type]
         if self.does == "reject":
             raise Reject("too dark")
         if self.does == "package":
