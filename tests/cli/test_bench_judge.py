@@ -288,3 +288,19 @@ def test_each_unparsed_sample_is_judged_by_the_gold_answer(bench: Bench, endpoin
     assert len(endpoint.prompts) == 2
     assert [scores[name]["accuracy"] for name in ("strict", "judged")] == [0.25, 0.5]
     assert scores["judged"]["sampled"]["pass_at"]["4"][0] == 1.0
+
+
+def test_scoring_again_leaves_open_what_the_judge_did_not_say(
+    bench: Bench, endpoint: Endpoint, vista: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    """Rules do not decide in its place, in samples as in single responses, by other scorings as by the same."""
+    samples = ["I see fur, it barks", "dog", "a long text about cats"]
+    said = write(tmp_path / "said.jsonl", [{"id": str(i), "response": text} for i in range(4) for text in samples])
+    endpoint.reply = lambda prompt: None if "barks" in prompt else "A"
+    judged = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    run_name = f"{said.stem}-{judged['protocol_hash'][:8]}"
+    again = bench("--rescore", f"mathvista-{run_name}")
+    assert judged["scores"]["strict"]["undecided"] == again["scores"]["strict"]["undecided"] == 4
+    assert again["scores"] == judged["scores"]
+    (tmp_path / "mine.yaml").write_text("use: mathvista\nname: mine\nscorings: {other: text}\n")
+    assert bench(tmp_path / "mine.yaml", "--rescore", f"mathvista-{run_name}")["scores"]["other"]["undecided"] == 4

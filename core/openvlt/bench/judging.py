@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from openvlt.bench.asking import Attach, RawReplies, collect, digest_prompts, retry_notes
 from openvlt.bench.definition import PROBE, Definition
-from openvlt.bench.questions import Responses, traces_of
+from openvlt.bench.questions import JUDGE_FAILED, Responses, traces_of
 from openvlt.bench.score import read, reading_of, trace_of
 from openvlt.engines import Resolved
 from openvlt.errors import Reject, UsageError
@@ -229,7 +229,8 @@ class _Judge:
         tokens = responses.judge_tokens + int(counts.get("total_tokens", 0))
         written = responses.judge_reply_tokens + int(counts.get("reply_tokens", 0))
         judged = replace(responses, output=made, judge_tokens=tokens, judge_reply_tokens=written, stages=stages)
-        return replace(judged, failed={**responses.failed, **refused}), missing
+        failed = {id: f"{JUDGE_FAILED}{reason}" for id, reason in refused.items()}
+        return replace(judged, failed={**responses.failed, **failed}), missing
 
 
 def _checked(reply: Completion, purpose: Purpose) -> Completion:
@@ -287,4 +288,4 @@ def _verdict(reply: Completion | Rejected) -> Verdict:
 
 
 def _failure(reply: Rejected) -> str:
-    return f"judge: {reply.reason}"
+    return f"{JUDGE_FAILED}{reply.reason}"
