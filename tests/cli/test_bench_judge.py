@@ -190,6 +190,26 @@ def test_a_judge_may_be_asked_about_every_response(
     assert code == 2 and "says what its judge is asked" in error
 
 
+def test_a_gap_among_the_choices_is_no_choice() -> None:
+    [shown] = equal_prompt(Example(id="1", question="Which?", answer="C", choices=("cat", "", "cow")), "cow")
+    assert "Which?\n(A) cat\n(C) cow\n[end of question" in str(shown.content[0])
+
+
+def test_a_judge_that_only_scores_reads_the_response(bench: Bench, endpoint: Endpoint, tmp_path: Path) -> None:
+    """Which words of it are the answer no rule has said before."""
+    write(tmp_path / "rows.jsonl", [{"id": str(i), "question": "Which curve?", "answer": "ACC+"} for i in range(3)])
+    (tmp_path / "curves.yaml").write_text(
+        "use: qa\nsplit: train\nscorings: {strict: answer}\nscore_prompt: '{gold} = {answer}'\n"
+        "source: {use: rows, path: rows.jsonl}\n"
+    )
+    texts = ["<think>(B) 17?</think>It is labelled ACC+, of 3 curves.", "no, the 2nd", "<think>still at it"]
+    said = write(tmp_path / "said.jsonl", [{"id": str(i), "response": text} for i, text in enumerate(texts)])
+    endpoint.reply = lambda prompt: "1" if "labelled" in prompt else "0"
+    told = bench(tmp_path / "curves.yaml", "--responses", said, "--judge", "judge", "--judge-url", endpoint.url)
+    assert told["scores"]["official"]["correct"] == 1
+    assert {"ACC+ = It is labelled ACC+, of 3 curves.", "ACC+ = no, the 2nd"} < set(endpoint.prompts)
+
+
 def test_a_response_cannot_close_the_marks_around_it() -> None:
     example = Example(id="1", question="How many?", answer="3")
     [first] = equal_prompt(example, "4")
