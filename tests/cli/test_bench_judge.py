@@ -190,6 +190,26 @@ def test_a_judge_may_be_asked_about_every_response(
     assert code == 2 and "says what its judge is asked" in error
 
 
+def test_a_gap_among_the_choices_is_no_choice() -> None:
+    [shown] = equal_prompt(Example(id="1", question="Which?", answer="C", choices=("cat", "", "cow")), "cow")
+    assert "Which?\n(A) cat\n(C) cow\n[end of question" in str(shown.content[0])
+
+
+def test_a_judge_that_only_scores_reads_the_response(bench: Bench, endpoint: Endpoint, tmp_path: Path) -> None:
+    """Which words of it are the answer no rule has said before."""
+    write(tmp_path / "rows.jsonl", [{"id": str(i), "question": "Which curve?", "answer": "ACC+"} for i in range(3)])
+    (tmp_path / "curves.yaml").write_text(
+        "use: qa\nsplit: train\nscorings: {strict: answer}\nscore_prompt: '{gold} = {answer}'\n"
+        "source: {use: rows, path: rows.jsonl}\n"
+    )
+    texts = ["<think>(B) 17?</think>It is labelled ACC+, of 3 curves.", "no, the 2nd", "<think>still at it"]
+    said = write(tmp_path / "said.jsonl", [{"id": str(i), "response": text} for i, text in enumerate(texts)])
+    endpoint.reply = lambda prompt: "1" if "labelled" in prompt else "0"
+    told = bench(tmp_path / "curves.yaml", "--responses", said, "--judge", "judge", "--judge-url", endpoint.url)
+    assert told["scores"]["official"]["correct"] == 1
+    assert {"ACC+ = It is labelled ACC+, of 3 curves.", "ACC+ = no, the 2nd"} < set(endpoint.prompts)
+
+
 def test_a_response_cannot_close_the_marks_around_it() -> None:
     example = Example(id="1", question="How many?", answer="3")
     [first] = equal_prompt(example, "4")
@@ -288,3 +308,19 @@ def test_each_unparsed_sample_is_judged_by_the_gold_answer(bench: Bench, endpoin
     assert len(endpoint.prompts) == 2
     assert [scores[name]["accuracy"] for name in ("strict", "judged")] == [0.25, 0.5]
     assert scores["judged"]["sampled"]["pass_at"]["4"][0] == 1.0
+
+
+def test_scoring_again_leaves_open_what_the_judge_did_not_say(
+    bench: Bench, endpoint: Endpoint, vista: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    """Rules do not decide in its place, in samples as in single responses, by other scorings as by the same."""
+    samples = ["I see fur, it barks", "dog", "a long text about cats"]
+    said = write(tmp_path / "said.jsonl", [{"id": str(i), "response": text} for i in range(4) for text in samples])
+    endpoint.reply = lambda prompt: None if "barks" in prompt else "A"
+    judged = bench(*vista, "--judge", "judge", "--judge-url", endpoint.url)
+    run_name = f"{said.stem}-{judged['protocol_hash'][:8]}"
+    again = bench("--rescore", f"mathvista-{run_name}")
+    assert judged["scores"]["strict"]["undecided"] == again["scores"]["strict"]["undecided"] == 4
+    assert again["scores"] == judged["scores"]
+    (tmp_path / "mine.yaml").write_text("use: mathvista\nname: mine\nscorings: {other: text}\n")
+    assert bench(tmp_path / "mine.yaml", "--rescore", f"mathvista-{run_name}")["scores"]["other"]["undecided"] == 4

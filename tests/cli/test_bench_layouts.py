@@ -324,6 +324,9 @@ def test_refusals_and_errors_of_a_batch_are_not_wrong_answers(on_data: Bench, tm
         "5": "the file has an error for a response: too long",
         "6": "the file has an error for a response: late",
     }
+    third.update(error={"code": "content_policy_violation", "message": "unsafe"})
+    told = on_data(as_lines("b.jsonl", [first, second, third])(tmp_path))
+    assert told["failed"]["6"] == "refused: unsafe"
 
 
 def test_prompts_of_several_questions_leave_them_undecided(bench: Bench, tmp_path: Path) -> None:

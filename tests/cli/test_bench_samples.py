@@ -177,6 +177,35 @@ def test_an_error_among_the_samples_of_a_file_leaves_only_itself_open(bench: Ben
     assert score["bounds"] == [pytest.approx(0.5 / 4), pytest.approx(0.75 / 4)] and score["undecided"] == 1
 
 
+@pytest.mark.parametrize(("refused", "bounds"), [("open", [0.125, 0.25]), ("wrong", [0.125, 0.125])])
+def test_a_refused_sample_is_open_or_wrong_and_never_left_out(
+    bench: Bench, tmp_path: Path, refused: str, bounds: list[float]
+) -> None:
+    said = [("one", {"content": "\\boxed{1}"}), ("one", {"content": None, "refusal": "I cannot."})]
+    said += [(id, {"content": "no"}) for id in ("two", "three", "four") for _ in range(2)]
+    rows = [{"custom_id": id, "response": {"body": {"choices": [{"message": message}]}}} for id, message in said]
+    (tmp_path / "said.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    told = bench("--responses", str(tmp_path / "said.jsonl"), "--refused", refused, model=False)
+    assert told["scores"]["strict"]["bounds"] == bounds
+    assert any("refused" in note for note in told["notes"])
+    run_name = next(each.parent.name for each in (tmp_path / "home" / "runs").glob("*/result.json"))
+    again = bench("--rescore", run_name, "--refused", refused, model=False)
+    assert again["scores"] == told["scores"]
+
+
+def test_the_share_of_unparsed_responses_is_of_all_that_are_there(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two of five, where another question has three samples."""
+    rows = [{"id": "one", "response": ["\\boxed{1}", "I cannot tell what it is.", "I cannot tell."]}]
+    rows += [{"id": id, "response": "\\boxed{2}"} for id in ("two", "three")]
+    (tmp_path / "said.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    told = bench("--responses", str(tmp_path / "said.jsonl"), model=False)
+    assert (told["responses"], told["unparsed"]) == (5, 2)
+    assert run(["runs", next((tmp_path / "home" / "runs").glob("*/result.json")).parent.name]) == 0
+    assert " 40.0 " in capsys.readouterr().out
+
+
 def test_a_question_without_a_response_does_not_hide_the_samples_of_others(bench: Bench, tmp_path: Path) -> None:
     rows = [{"id": id, "response": texts[: 3 if id == "two" else 4]} for id, texts in REPLIES.items() if id != "four"]
     (tmp_path / "said.jsonl").write_text("\n".join(map(json.dumps, rows)))

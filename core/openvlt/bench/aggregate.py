@@ -82,6 +82,7 @@ def summarise(
         scores=scores,
         protocol=protocol,
         protocol_hash=digest(protocol),
+        responses=counts["responses"],
         unparsed=counts["unparsed"],
         truncated=counts["truncated"],
         unanswered=responses.unanswered,

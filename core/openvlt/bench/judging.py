@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from openvlt.bench.asking import Attach, RawReplies, collect, digest_prompts, retry_notes
 from openvlt.bench.definition import PROBE, Definition
-from openvlt.bench.questions import Responses, traces_of
+from openvlt.bench.questions import JUDGE_FAILED, Responses, traces_of
 from openvlt.bench.score import read, reading_of, trace_of
 from openvlt.engines import Resolved
 from openvlt.errors import Reject, UsageError
@@ -134,8 +134,16 @@ def _ask_each(
     def judge_extraction(row: Row, trace: Trace) -> list[Message] | None:
         return benchmark.judge_extraction(row.example, trace.raw) if trace.answer is None else None
 
+    with definition.benchmark.guarded("judge_extraction"):
+        extracts = benchmark.judge_extraction(first.example, PROBE) is not None
+
     def judge_score(row: Row, trace: Trace) -> list[Message] | None:
-        return benchmark.judge_score(row.example, read(trace, workspace.format, reading, row.example).answer or "")
+        answer = trace.answer
+        if answer is None and extracts:
+            answer = read(trace, workspace.format, reading, row.example).answer
+        elif answer is None:  # rules might find another answer than the judge does
+            answer = after_thinking(trace.raw, workspace.format).strip()[-LONGEST:]
+        return benchmark.judge_score(row.example, answer or "")
 
     responses, missing = judge.ask(responses, "extract", judge_extraction, _attach_answer)
     failed = {id: _failure(each) for id, each in missing.items()}
@@ -175,7 +183,8 @@ def equal_prompt(example: Example, response: str) -> list[Message]:
 
     The mark around the data contains a digest of it, so that no response can contain its own closing mark.
     """
-    choices = "".join(f"\n({chr(65 + index)}) {choice}" for index, choice in enumerate(example.choices))
+    # An empty choice is a gap among the letters, such as an empty cell of a table.
+    choices = "".join(f"\n({chr(65 + index)}) {choice}" for index, choice in enumerate(example.choices) if choice)
     parts = {
         "question": example.full_question + choices,
         "gold answer": f"{example.answer} {example.unit or ''}".strip(),
@@ -229,7 +238,8 @@ class _Judge:
         tokens = responses.judge_tokens + int(counts.get("total_tokens", 0))
         written = responses.judge_reply_tokens + int(counts.get("reply_tokens", 0))
         judged = replace(responses, output=made, judge_tokens=tokens, judge_reply_tokens=written, stages=stages)
-        return replace(judged, failed={**responses.failed, **refused}), missing
+        failed = {id: f"{JUDGE_FAILED}{reason}" for id, reason in refused.items()}
+        return replace(judged, failed={**responses.failed, **failed}), missing
 
 
 def _checked(reply: Completion, purpose: Purpose) -> Completion:
@@ -287,4 +297,4 @@ def _verdict(reply: Completion | Rejected) -> Verdict:
 
 
 def _failure(reply: Rejected) -> str:
-    return f"judge: {reply.reason}"
+    return f"{JUDGE_FAILED}{reply.reason}"

@@ -16,6 +16,9 @@ from openvlt.stages.accepting import accepted, rejected
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import digest
 
+JUDGE_FAILED = "judge: "
+"""Begins the reason of a verdict that is missing because a judge gave none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Questions:

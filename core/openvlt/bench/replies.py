@@ -17,6 +17,8 @@ HEAD = 32
 """Rows that a layout is recognised by."""
 FAILED = "Failed to obtain answer via API"
 """What VLMEvalKit writes where an endpoint failed."""
+_POLICY = ("content_filter", "content_policy_violation")
+"""Codes of APIs for a request that their policy refuses."""
 _CUT = ("length", "max_tokens", "model_length", "max_output_tokens")
 """Reasons of APIs and of inspect_ai for a response that ended at a limit."""
 _THOUGHTS = ("reasoning", "thinking", "redacted_thinking")
@@ -84,6 +86,9 @@ def scalar(value: Any) -> str:
 def _replies(layout: Layout, row: Mapping[str, Any], id: str) -> Iterator[Trace | Rejected]:
     samples = reach(row, layout.each) if layout.each else [row]
     if (error := reach(row, layout.error)) is not None:
+        if isinstance(error, Mapping) and error.get("code") in _POLICY:
+            yield Rejected(id=id, reason=f"refused: {_said(error)}")
+            return
         yield Rejected(id=id, reason=f"the file has an error for a response: {_said(error)}")
         return
     samples = samples if isinstance(samples, list) else []

@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from openvlt.bench.definition import Definition, define
-from openvlt.bench.questions import Questions, Responses, traces_of
+from openvlt.bench.questions import JUDGE_FAILED, Questions, Responses, traces_of
 from openvlt.errors import DataError, UsageError
-from openvlt.records import BenchResult, Protocol, Row, Run, RunStatus, StageRecord
+from openvlt.records import BenchResult, Judged, Protocol, Row, Run, RunStatus, StageRecord, Verdict
 from openvlt.registry import Registry
 from openvlt.stages.workspace import Output, Step, Workspace, write_stage
 from openvlt.store import (
@@ -228,8 +228,9 @@ def reuse_responses(
         raise UsageError(f"The run is of the benchmark {record.benchmark}, not {definition.name}.", "Name that one.")
     judged = () if new_judge else tuple(name for name in record.scores if name not in protocol.scoring)
     extracted = protocol.extraction == "stored" or (protocol.extraction == "judge" and not new_judge)
-    step = Step("bench", f"bench-{definition.name}-again", 0, ("again", result.digest, judged, extracted))
-    made = write_stage(workspace, step, lambda: _unjudged(result, judged, extracted), None)
+    scorings = () if new_judge or not protocol.judge else tuple(definition.verifiers)
+    step = Step("bench", f"bench-{definition.name}-again", 0, ("again", result.digest, judged, extracted, scorings))
+    made = write_stage(workspace, step, lambda: _unjudged(result, judged, scorings, extracted), None)
     rows = [(row.example.id, len(traces_of(row))) for row in made.rows()]
     # A question that only a judge failed on has a response, which another judge may read.
     retried = {id for id, count in rows if count} if new_judge else set()
@@ -287,21 +288,32 @@ def _pooled(protocol: Protocol) -> str:
     return digest(replace(protocol, draws={}, decoding=used and replace(used, n=1, seed=0)))
 
 
-def _unjudged(result: Result, judged: tuple[str, ...], extracted: bool) -> Iterator[Row]:
-    """The rows of a result without their verdicts, except those of a judge that still count."""
+def _unjudged(result: Result, judged: Sequence[str], scorings: Sequence[str], extracted: bool) -> Iterator[Row]:
+    """The rows of a result without their verdicts, except those of a judge that still count.
+
+    What an answer is that the judge was to extract and did not, the rules of `scorings` cannot say, either.
+    """
     record = result.record
+
+    def still_counting(each: Judged) -> dict[str, Verdict]:
+        open_ones = [each.verdicts[name] for name in record.protocol.scoring if name in each.verdicts]
+        failed = next((verdict for verdict in open_ones if verdict.reason.startswith(JUDGE_FAILED)), None)
+        return {
+            **(dict.fromkeys(scorings, failed) if failed else {}), **{name: each.verdicts[name] for name in judged}
+        }  # fmt: skip
+
     for row in result.rows():
         is_silent = row.example.id in record.failed or row.example.id in record.unanswered
         found = [
             replace(
                 each,
                 trace=replace(each.trace, answer=each.trace.answer if extracted else None),
-                verdicts={name: each.verdicts[name] for name in judged},
+                verdicts=still_counting(each),
             )
             for each in row.judged
             if each.trace.raw or not is_silent
         ]
-        if judged:
+        if judged or scorings:
             yield Row(example=row.example, judged=tuple(found))
         else:
             yield Row(example=row.example, traces=tuple(each.trace for each in found))

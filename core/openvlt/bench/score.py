@@ -56,7 +56,7 @@ def score(
     made_of = (
         [(scoring, built.identity) for scoring, built in definition.verifiers.items()],
         workspace.format, reading, responses.judged, responses.failed, responses.output.digest,
-        *([responses.samples] if responses.samples > 1 else []),
+        *([responses.samples, responses.refused] if responses.samples > 1 else []),
     )  # fmt: skip
     made = write_stage(
         workspace,
@@ -104,6 +104,7 @@ def _judged(
         RemoteError: the machine failed verifiers, whose verdicts the next run must find.
     """
     rows, lost, headline = responses.output.rows(), Counter[str](), next(iter(definition.verifiers))
+    incomplete = {*responses.failed, *responses.unanswered}
     runner = VerifierRunner(
         definition.verifiers, format=workspace.format, strict=workspace.strict, images=workspace.home.images
     )
@@ -131,7 +132,9 @@ def _judged(
                 for each in judged:
                     lost.update(verdict.reason for verdict in each.verdicts.values() if verdict.cause == "machine")
                     yield from _failures(row, {name: each.verdicts[name] for name in definition.verifiers})
-                yield Row(example=example, judged=(*judged, *_without(row, len(judged), definition, responses)))
+                wanted = responses.samples if row.example.id in incomplete or not judged else len(judged)
+                missing = _without(row, range(len(judged), wanted), definition, responses)
+                yield Row(example=example, judged=(*judged, *missing))
     if lost:
         raise RemoteError(
             f"{lost.total()} verdicts on {definition.name} are missing: {'; '.join(lost)}.",
@@ -147,14 +150,13 @@ def _scorable(row: Row, responses: Responses, format: Format, reading: Reading) 
     return [read(trace, format, reading, row.example) for trace in traces]
 
 
-def _without(row: Row, scored: int, definition: Definition, responses: Responses) -> Iterator[Judged]:
-    """Yield the responses to a question that cannot be scored, or are missing."""
+def _without(row: Row, samples: range, definition: Definition, responses: Responses) -> Iterator[Judged]:
+    """Yield the responses to a question that cannot be scored, or are missing; a file may have fewer to some."""
     reason = responses.failed.get(row.example.id)
     verdict = Verdict.unparsed(UNANSWERED) if reason is None else Verdict.error(reason)
     verdicts = dict.fromkeys([*definition.verifiers, *responses.judged], verdict)
-    left = list(traces_of(row)) if not scored else []
-    # A file may have fewer responses to a question than to others.
-    for sample in range(scored, responses.samples if reason is not None or not scored else scored):
+    left = list(traces_of(row)) if not samples.start else []
+    for sample in samples:
         trace = left[sample] if sample < len(left) else Trace(think="", answer=None, raw="", sample=sample)
         yield Judged(trace=trace, verdicts=verdicts)
 

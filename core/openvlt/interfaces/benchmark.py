@@ -57,7 +57,10 @@ class Benchmark(Component, ABC):
         return None
 
     def judge_score(self, example: Example, answer: str) -> list[Message] | None:
-        """The prompt that asks a judge to reply 1 if an answer is right, else 0; None if rules decide."""
+        """The prompt that asks a judge to reply 1 if an answer is right, else 0; None if rules decide.
+
+        The answer is the one that was extracted; without `judge_extraction` the response, less its reasoning.
+        """
         return None
 
     def choose(self, examples: Iterable[Example]) -> Iterator[Example]:

@@ -220,6 +220,7 @@ class BenchResult:
         headline: the scoring that is compared.
         scores: score by scoring.
         versus: paired difference by name of an earlier model.
+        responses: how many there are, every sample of each question; 0 in results that did not count them.
         unparsed: responses in which no answer was found.
         truncated: responses cut off at the token limit.
         unanswered: ids without a response in a file; these count as wrong.
@@ -245,6 +246,7 @@ class BenchResult:
     protocol: Protocol
     protocol_hash: str
     versus: Mapping[str, Paired] = field(default_factory=dict)
+    responses: int = 0
     unparsed: int = 0
     truncated: int = 0
     unanswered: tuple[str, ...] = ()

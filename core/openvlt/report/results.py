@@ -119,9 +119,9 @@ def _curve(result: BenchResult) -> Table:
 
 
 def _responses(result: BenchResult) -> int:
-    """How many responses a result is about, at most."""
+    """How many responses a result is about; one that did not count them had the same number to each question."""
     sampled = result.score.sampled
-    return max(result.n, 1) * (max(sampled.k, sampled.most) if sampled else 1)
+    return max(result.responses or result.n * (sampled.most if sampled else 1), 1)
 
 
 def _samples(sampled: Sampled, counts: Sequence[int]) -> tuple[str, ...]:

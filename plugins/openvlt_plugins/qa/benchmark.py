@@ -123,6 +123,8 @@ class Qa(Benchmark):
         return _render(self._template(example), values).lstrip("\n")
 
     def _template(self, example: Example) -> str:
+        if not self.prompts:
+            return "{question}\n{choices}" if example.choices else "{question}"
         keys = [example.metadata.get(key) for key in self.prompts_by] or [example.answer_type, example.precision]
         names = [".".join(map(tables.text_of, keys[:count])) for count in range(len(keys), 0, -1)]
         return next((self.prompts[name] for name in names if name in self.prompts), self.prompts["default"])
