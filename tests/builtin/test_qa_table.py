@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from openvlt import DataError, Example, Format, Rejected, UsageError, Verdict
+from openvlt import DataError, Example, Format, Reject, Rejected, UsageError, Verdict
 from openvlt.bench.definition import define
 from openvlt.registry import Registry
 from openvlt.stages.load import check_split
@@ -203,6 +203,12 @@ def test_the_most_specific_template_is_taken(tmp_path: Path) -> None:
             said,
         )
     assert text(benchmark, Example(id="1", question="q", answer="1")) == ("q",)
+
+
+def test_a_row_that_no_template_is_for_is_rejected(tmp_path: Path) -> None:
+    benchmark = qa(tmp_path, prompts={"integer": "{question} A number."})
+    with pytest.raises(Reject, match="no entry of 'prompts' is for text, and none is 'default'"):
+        benchmark.messages(Example(id="a", question="q", answer="x", answer_type="text"), Format())
 
 
 def test_braces_of_a_question_stay(tmp_path: Path) -> None:

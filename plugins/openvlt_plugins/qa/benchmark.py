@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval
 
-from openvlt import Benchmark, Example, Format, Image, Message, Option, Source, UsageError, Verdict, tables
+from openvlt import Benchmark, Example, Format, Image, Message, Option, Reject, Source, UsageError, Verdict, tables
 from openvlt_plugins.qa.groups import Groups, accuracy
 
 
@@ -127,7 +127,10 @@ class Qa(Benchmark):
             return "{question}\n{choices}" if example.choices else "{question}"
         keys = [example.metadata.get(key) for key in self.prompts_by] or [example.answer_type, example.precision]
         names = [".".join(map(tables.text_of, keys[:count])) for count in range(len(keys), 0, -1)]
-        return next((self.prompts[name] for name in names if name in self.prompts), self.prompts["default"])
+        for name in (*names, "default"):
+            if name in self.prompts:
+                return self.prompts[name]
+        raise Reject(f"no entry of 'prompts' is for {names[-1]}, and none is 'default'")
 
     def _choices(self, example: Example) -> Iterator[str]:
         for index, choice in enumerate(example.choices):
