@@ -109,10 +109,13 @@ def read_whole(connection: socket.socket) -> None:
 
 @contextmanager
 def raw(answers: list[bytes], *, endless: bytes = b"") -> Iterator[str]:
-    """A server that answers a list of models, then these bytes in turn, the last for ever."""
+    """A server that answers a list of models, then these bytes in turn, the last for ever.
+
+    It closes each connection and says so, or the next request may be sent on one that is about to be closed.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     models = json.dumps(MODELS).encode()
-    said = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(models), models), *answers]
+    said = [of(models, b"Connection: close"), *answers]
 
     def serve() -> None:
         while True:
