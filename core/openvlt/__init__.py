@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from openvlt.integrations.rewards import reward as reward
     from openvlt.integrations.scores import compute_score as compute_score, exported_reward as exported_reward
     from openvlt.interfaces import (
+        CONTINUOUS as CONTINUOUS,
+        STATIC as STATIC,
         AnswerVerifier as AnswerVerifier,
         Asking as Asking,
         AskingExampleFilter as AskingExampleFilter,
@@ -81,6 +83,8 @@ if TYPE_CHECKING:
         TrainJob as TrainJob,
         Verifier as Verifier,
         Workload as Workload,
+        gpu_hours as gpu_hours,
+        writing_hours as writing_hours,
     )
     from openvlt.keys import (
         EndpointKey as EndpointKey,
@@ -167,12 +171,12 @@ _HOMES = {
     "openvlt.integrations.scores": ("compute_score", "exported_reward"),
     "openvlt.interfaces": (
         "AnswerVerifier", "Asking", "AskingExampleFilter", "AskingFact", "AskingTraceFilter", "AskingVerifier",
-        "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Component", "CountingEngine", "DefaultFor",
-        "Drop", "Engine", "ExampleFilter", "Fact", "FactValue", "Facts", "Gpus", "ImageReader", "Keep", "Kind",
-        "LookingExampleFilter", "LookingTraceFilter", "LookingVerifier", "MaxTokens", "Memory", "Option",
+        "Backend", "Benchmark", "CONTINUOUS", "Captioner", "Chat", "Checkpoint", "Component", "CountingEngine",
+        "DefaultFor", "Drop", "Engine", "ExampleFilter", "Fact", "FactValue", "Facts", "Gpus", "ImageReader", "Keep",
+        "Kind", "LookingExampleFilter", "LookingTraceFilter", "LookingVerifier", "MaxTokens", "Memory", "Option",
         "Program", "ProgramCaptioner", "ProgramFact", "ProgramTeacher", "Reads", "Request", "Rewarded",
-        "SampledFact", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP", "TraceFilter", "TrainJob",
-        "Trainer", "Verifier", "Workload",
+        "STATIC", "SampledFact", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP", "TraceFilter",
+        "TrainJob", "Trainer", "Verifier", "Workload", "gpu_hours", "writing_hours",
     ),
     "openvlt.plain_text": ("PlainText",),
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),

@@ -1,16 +1,20 @@
-"""About how long a training takes: cases computed by hand from the formula of docs/gpu.md."""
+"""About how long a training or an engine takes: cases computed by hand from the formula of docs/gpu.md."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from openvlt import Gpus, ModelShape, Trainer, Workload
+from openvlt import Backend, Gpus, ModelShape, Trainer, Workload
+from openvlt.pipeline.hours import Hours, estimated, in_all
+from openvlt_plugins.hf.backend import HfBackend
 from openvlt_plugins.trl.dpo import Dpo
 from openvlt_plugins.trl.grpo import Grpo
 from openvlt_plugins.trl.sft import Sft
+from openvlt_plugins.vllm.backend import VllmBackend
 
 # A billion parameters that multiply and 100 million of an untied embedding; a tower of 100 million.
 SHAPE = ModelShape(
@@ -54,7 +58,7 @@ def test_hours_of_updates(trainer: Trainer, rows: int, flop: float) -> None:
 def test_hours_of_rollouts_and_updates(options: dict[str, Any], forward: int, share: float | None) -> None:
     trainer = Grpo(**ROLLOUT, **options, max_tokens=500)
     updates = 640 * ((4 + forward) * PASS + (1 + forward) * TOWER) / SECOND
-    written = 640 * (PASS / 2 / 5 / SECOND + PASS / 2 / (312e12 * share)) if share else 0
+    written = 640 * ((PASS / 2 + TOWER) / 5 / SECOND + PASS / 2 / (312e12 * share)) if share else 0
     assert trainer.hours(SHAPE, WORK, 1) == pytest.approx((updates + written) / 3600)
     two = replace(WORK, gpus=Gpus(2, 80 << 30))
     assert trainer.hours(SHAPE, two, 1) == pytest.approx((updates + written) / 7200)
@@ -70,5 +74,66 @@ def test_a_server_writes_on_its_own_gpus() -> None:
     assert slow and fast and slow > fast == colocated
 
 
+@pytest.mark.parametrize(
+    ("backend", "gpus", "working", "share"),
+    [
+        (HfBackend(), 1, 1, 0.02),
+        (HfBackend(), 8, 1, 0.02),  # each has some of the layers
+        (HfBackend(batch=16), 1, 1, 0.005),
+        (HfBackend(batch=256), 1, 1, 0.02),
+        (VllmBackend(), 8, 1, 0.1),
+        (VllmBackend(tensor_parallel=2, data_parallel=2), 8, 4, 0.1),
+        (VllmBackend(tensor_parallel=4), 2, 2, 0.1),
+    ],
+)
+def test_hours_of_an_engine(backend: Backend, gpus: int, working: int, share: float) -> None:
+    work = replace(WORK, gpus=Gpus(gpus, 80 << 30))
+    seconds = 3000 * (PASS / 2 + TOWER) / SECOND + 12000 * PASS / 2 / (312e12 * share)
+    assert backend.hours(SHAPE, work, 3000, 4) == pytest.approx(seconds / working / 3600)
+
+
+def test_an_engine_writes_as_fast_for_a_stage_as_for_rollouts() -> None:
+    work = replace(WORK, reply=500)
+    for vllm, backend in (("off", HfBackend()), ("colocate", VllmBackend())):
+        options = {**ROLLOUT, "beta": 0.0, "max_tokens": 500, "vllm": vllm}
+        trainer = Grpo(**options, **({} if vllm == "off" else {"importance_correction": "off"}))
+        updates = 640 * (4 * PASS + TOWER) / SECOND / 3600
+        rollouts = (trainer.hours(SHAPE, work, 1) or 0) - updates
+        assert rollouts == pytest.approx(backend.hours(SHAPE, work, 128, 5))
+
+
 def test_nothing_is_said_without_gpus() -> None:
-    assert Sft().hours(SHAPE, replace(WORK, gpus=Gpus(0, 0)), 1000) is None
+    work = replace(WORK, gpus=Gpus(0, 0))
+    assert Sft().hours(SHAPE, work, 1000) is None
+    assert HfBackend().hours(SHAPE, work, 1000, 1) is VllmBackend().hours(SHAPE, work, 1000, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ([Hours(1.25), Hours(0.5)], "Hours in all: 1.8."),
+        ([Hours(0.01), None], "Hours in all: <0.1, without 1 stage not estimated."),
+        ([None, None], "Hours in all: unknown, with 2 stages not estimated."),
+        ([Hours(2.0, 1000), None], "Hours in all: unknown, with 1 stage whose rows are known only afterwards and 1 stage not estimated."),
+        ([Hours(2.0, 1000), Hours(3.0)], "Hours in all: 3.0, without 1 stage whose rows are known only afterwards."),
+    ],
+)  # fmt: skip
+def test_a_sum_says_what_is_missing_from_it(stages: list[Hours | None], said: str) -> None:
+    assert in_all(stages) == said
+
+
+@pytest.mark.parametrize(
+    ("hours", "rows", "said"),
+    [
+        (lambda rows: rows / 500, 2000, "4.0"),
+        (lambda rows: rows / 500, None, "2.0 per 1,000 rows"),
+        (lambda rows: 3.0, None, "3.0"),  # a number of steps
+        (lambda rows: 0.001, 5, "<0.1"),
+        (lambda rows: None, None, "None"),
+        (lambda rows: None, 7, "None"),
+    ],
+)
+def test_hours_of_unknown_rows_are_those_of_a_thousand(
+    hours: Callable[[int], float | None], rows: int | None, said: str
+) -> None:
+    assert str(estimated(hours, rows)) == said

@@ -32,8 +32,42 @@ def test_the_trainings_of_a_shipped_recipe_fit_what_it_is_for(
     shown = capsys.readouterr()
     assert "GB of each GPU" in shown.out and "optimizer" in shown.out
     trainings = shown.out.partition("GB of each GPU")[2].splitlines()[2:]
-    assert trainings and all(re.search(r"\d\.\d  +\d+\.\d( per 1,000 rows)?$", line) for line in trainings)
+    assert trainings and all(re.search(r"\d\.\d  +\d+\.\d$", line) for line in trainings)
     assert "Stage" not in shown.err
+
+
+def hours(shown: str) -> dict[str, str]:
+    """The last cell of each stage, by its kind."""
+    cells = [re.split(r"  +", line.strip()) for line in shown.partition("\n\n")[0].splitlines()[1:]]
+    return {line[0].partition("-")[0]: line[-1] for line in cells}
+
+
+@pytest.mark.parametrize("words", [[], ["--teacher-url", "http://localhost:1/v1"]])
+def test_a_plan_estimates_the_hours_of_each_stage_or_says_that_it_does_not(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert run(["train", "openvlthinker-v1.2", "--iterations", "1", "--plan", "--gpus", "4x80", *words]) == 0
+    shown = capsys.readouterr().out
+    found, per_rows, whole = hours(shown), r"\d+\.\d per 1,000 rows", r"\d+\.\d"
+    assert found.keys() == {"load", "bench", "score", "caption", "distill", "verify", "select", "sft", "grpo", "filter"}
+    for kind in ("caption", "sft", *([] if words else ["distill"])):
+        assert re.fullmatch(per_rows, found[kind])
+    assert re.fullmatch(whole, found["bench"]) and re.fullmatch(whole, found["grpo"])
+    for kind in ("load", "verify", "select", "score", "filter", *(["distill"] if words else [])):
+        assert found[kind] == "not estimated"
+    said = (
+        rf"Hours in all: {whole}, without \d stages whose rows are known only afterwards and \d+ stages not estimated"
+    )
+    assert re.search(said, shown)
+
+
+def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "quickstart", "--plan"]) == 0
+    shown = capsys.readouterr().out.lower()
+    assert "memory" in shown and "hours" not in shown and "not estimated" not in shown
+    assert run(["train", "quickstart", "--plan", "--gpus", "1x24"]) == 0
+    found = hours(capsys.readouterr().out)
+    assert found["sft"] == found["bench"] == "<0.1" and found["load"] == "not estimated"
 
 
 def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,7 +141,7 @@ def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 plan_option = click.option(
-    "--plan", "plan_only", is_flag=True, help="Show the stages with rows, models and memory; run nothing."
+    "--plan", "plan_only", is_flag=True, help="Show the stages with rows, models, memory and hours; run nothing."
 )
 
 
@@ -228,11 +228,14 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         pipeline: to be shown.
         gpus: to plan for; None for those of this machine.
     """
+    from openvlt.pipeline.hours import in_all
     from openvlt.pipeline.memory_plan import gpus_here
     from openvlt.report.table import Table, print_table
 
     pipeline.workspace.gpus = gpus
     planned = list(pipeline.plan())
+    known = gpus or gpus_here()
+    figures = ("memory", "hours") if known.count else ("memory",)
     rows = [
         (
             stage.name,
@@ -240,13 +243,17 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
             "" if each.rows is None else f"{each.rows:,}",
             each.model,
             "" if each.memory is None else f"{each.memory / 1e9:.1f} GB",
+            *(["" if cached else str(each.hours or "not estimated")] if known.count else []),
             "done" if cached else "",
         )
         for stage, each, cached in planned
     ]
-    print_table(Table(("stage", "component", "rows", "model", "memory", ""), rows, right=("rows", "memory")))
+    print_table(Table(("stage", "component", "rows", "model", *figures, ""), rows, right=("rows", *figures)))
+    waiting = [each.hours for _, each, cached in planned if not cached]
+    if known.count and waiting:
+        click.echo(f"\n{in_all(waiting)} An estimate, for the backends installed here (docs/gpu.md).")
     trained = {stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}
-    _show_memory(trained, gpus or gpus_here())
+    _show_memory(trained, known)
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     if gpus:
@@ -260,7 +267,7 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
 
 
 def _show_memory(stages: Mapping[str, Description], gpus: Gpus) -> None:
-    """Print what the memory of each training consists of and about how long it takes, where the GPUs are known."""
+    """Print what the memory of each training consists of, where the GPUs are known."""
     from openvlt.report.table import Table, print_table
 
     terms = list(dict.fromkeys(name for each in stages.values() for name in each.terms))
@@ -269,10 +276,9 @@ def _show_memory(stages: Mapping[str, Description], gpus: Gpus) -> None:
             name,
             *(f"{each.terms[term] / 1e9:.1f}" if term in each.terms else "" for term in terms),
             f"{sum(each.terms.values()) / 1e9:.1f}",
-            each.hours,
         )
         for name, each in stages.items()
     ]
     if rows and gpus.count:
-        title = f"\nGB of each GPU, of which there {gpus.described}; hours are an estimate (docs/gpu.md)"
-        print_table(Table(("stage", *terms, "in all", "hours"), rows, title=title, labels=1))
+        title = f"\nGB of each GPU, of which there {gpus.described} (docs/gpu.md)"
+        print_table(Table(("stage", *terms, "in all"), rows, title=title, labels=1))

@@ -28,6 +28,7 @@ from openvlt.interfaces.filters import (
 from openvlt.interfaces.memory import Gpus, Memory, Workload
 from openvlt.interfaces.option_types import MaxTokens, Samples, Seed, Temperature, TopP
 from openvlt.interfaces.program import Program
+from openvlt.interfaces.speed import CONTINUOUS, STATIC, gpu_hours, writing_hours
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
 from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, LookingVerifier, Verifier
 
@@ -51,8 +52,10 @@ def kind_of(interface: type) -> Kind | None:
 
 
 __all__ = [
+    "CONTINUOUS",
     "INTERFACES",
     "KINDS",
+    "STATIC",
     "AnswerVerifier",
     "Asking",
     "AskingExampleFilter",
@@ -102,5 +105,7 @@ __all__ = [
     "Trainer",
     "Verifier",
     "Workload",
+    "gpu_hours",
     "kind_of",
+    "writing_hours",
 ]

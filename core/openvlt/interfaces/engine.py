@@ -102,6 +102,20 @@ class Backend(Component, ABC):
         """What the engine of a model holds on each GPU that it uses at its fullest; None if unknown."""
         return None
 
+    def hours(self, shape: ModelShape, work: Workload, prompts: int, samples: int) -> float | None:
+        """About how long it takes to answer prompts on the GPUs, from a throughput that the backend documents.
+
+        Args:
+            shape: of the model.
+            work: the lengths of a prompt and of the longest reply, and the GPUs.
+            prompts: their number.
+            samples: replies to each.
+
+        Returns:
+            None if unknown; a plan then says that it is not estimated.
+        """
+        return None
+
     def savings(self) -> Sequence[Mapping[str, Any]]:
         """Changes of options that need less memory, from the least intrusive; a plan that does not fit names them."""
         return ()

@@ -78,7 +78,7 @@ class Ask(Stage[Responses]):
 
     def describe(self, workspace: Workspace) -> Description:
         return describe_model(
-            self.questions.benchmark.name, self.most, self._model, workspace, self.sampling.max_tokens
+            self.questions.benchmark.name, self.most, self._model, workspace, self.sampling.max_tokens, self.sampling.n
         )
 
     def check(self, workspace: Workspace) -> None:

@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from openvlt import system
-from openvlt.engines import backend_of, check_files, check_pixels, is_known, model_file, model_shape, size_in_bytes
+from openvlt.engines import (
+    Local,
+    backend_of,
+    check_files,
+    check_pixels,
+    is_known,
+    model_file,
+    model_shape,
+    size_in_bytes,
+)
 from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
+from openvlt.pipeline.hours import Hours, estimated
 from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
@@ -53,7 +63,7 @@ def check_packages(recipe: Recipe) -> None:
 
 
 def describe_model(
-    component: str, rows: int | None, model: Model, workspace: Workspace, reply: int = REPLY
+    component: str, rows: int | None, model: Model, workspace: Workspace, reply: int = REPLY, samples: int = 0
 ) -> Description:
     """What a plan shows of a stage that runs a model; a policy needs the memory of the base.
 
@@ -63,16 +73,18 @@ def describe_model(
         model: that runs.
         workspace: finds it.
         reply: tokens of its longest reply.
+        samples: replies to the one prompt of each row; 0 where what it is asked is not known beforehand.
     """
     located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
     if located.url:
         return Description(component, rows, f"{model.id} at {key_names(located.url)}")
     shown = model.id.rsplit("/site-packages/", 1)[-1]
-    found = _engine_need(workspace, located, reply)
+    found, hours = _engine_need(workspace, located, reply), _hours(workspace, located, rows, reply, samples)
     if found is None:
-        return Description(component, rows, shown, None if is_known(located, workspace.registry) else _weights(located))
+        memory = None if is_known(located, workspace.registry) else _weights(located)
+        return Description(component, rows, shown, memory, hours=hours)
     problem = None if found.fits else found.problem(f"The model {shown}")
-    return Description(component, rows, shown, found.total, found.terms, problem)
+    return Description(component, rows, shown, found.total, found.terms, problem, hours)
 
 
 def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
@@ -80,6 +92,15 @@ def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | Non
     shape, built = model_shape(located), _backend(workspace, located)
     work = workload(located, shape, reply, workspace.gpus or gpus_here())
     return need(built.component, shape, work) if built else None
+
+
+def _hours(workspace: Workspace, located: Model, rows: int | None, reply: int, samples: int) -> Hours | None:
+    """How long the backend of a model says that it takes; on Ray nobody knows with how many engines."""
+    shape, built = model_shape(located), _backend(workspace, located)
+    if not (samples and shape and built and isinstance(workspace.executor, Local)):
+        return None
+    backend, work = built.component, workload(located, shape, reply, workspace.gpus or gpus_here())
+    return estimated(lambda prompts: backend.hours(shape, work, prompts, samples), rows)
 
 
 def _backend(workspace: Workspace, located: Model) -> Built[Backend] | None:

@@ -11,6 +11,7 @@ from openvlt.bench.questions import Questions
 from openvlt.engines import Resolved
 from openvlt.errors import UsageError
 from openvlt.interfaces import Memory
+from openvlt.pipeline.hours import Hours
 from openvlt.records import BenchResult, Model, StageRecord
 from openvlt.stages.load import image_digests
 from openvlt.stages.near_duplicates import BenchmarkQuestions
@@ -30,7 +31,7 @@ class Description:
         memory: approximate bytes the model needs of each GPU; None if unknown, or if no model runs here.
         terms: what this consists of, as far as it is known.
         problem: why the GPUs cannot hold it, if so.
-        hours: about how long a training takes, in words for a table; empty if unknown.
+        hours: about how long it takes on the GPUs; None if that is not estimated.
     """
 
     component: str
@@ -39,7 +40,7 @@ class Description:
     memory: float | None = None
     terms: Memory = field(default_factory=dict)
     problem: UsageError | None = None
-    hours: str = ""
+    hours: Hours | None = None
 
 
 @dataclass(frozen=True, slots=True)

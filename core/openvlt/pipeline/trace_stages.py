@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from openvlt.interfaces import Program, TraceFilter, Verifier
+from openvlt.interfaces import Captioner, Program, Teacher, TraceFilter, Verifier
 from openvlt.pipeline.model_checks import check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.records import Model
@@ -42,7 +42,8 @@ class Caption(RowStage):
         return int(self.captioner.component.sampling.max_tokens) if self.models else 0
 
     def describe(self, workspace: Workspace) -> Description:
-        return _described(self.captioner.entry.name, self.most, self.models, workspace, self._reply)
+        once = type(self.captioner.component).run is Captioner.run if self.models else False
+        return _described(self.captioner.entry.name, self.most, self.models, workspace, self._reply, int(once))
 
     def check(self, workspace: Workspace) -> None:
         _check(self.captioner, self.models, workspace, "captioner", self._reply)
@@ -54,13 +55,14 @@ class Caption(RowStage):
 
 
 def _described(
-    component: str, most: int | None, models: Mapping[str, Model], workspace: Workspace, reply: int
+    component: str, most: int | None, models: Mapping[str, Model], workspace: Workspace, reply: int, samples: int
 ) -> Description:
-    """What a plan shows of a stage that runs `models`, if any."""
+    """What a plan shows of a stage that runs `models`, if any; see `describe_model`."""
     if not models:
         return Description(component, most)
     others = [model for name, model in models.items() if name != MODEL]
-    return describe_asked(describe_model(component, most, models[MODEL], workspace, reply), others, workspace)
+    found = describe_model(component, most, models[MODEL], workspace, reply, samples)
+    return describe_asked(found, others, workspace)
 
 
 def _check(built: Built[Any], models: Mapping[str, Model], workspace: Workspace, key: str, reply: int) -> None:
@@ -100,7 +102,8 @@ class Distill(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         component = f"{self.teacher.entry.name}, {self.samples} each"
-        return _described(component, self.most, self.models, workspace, self.reply)
+        once = type(self.teacher.component).run is Teacher.run if self.models else False
+        return _described(component, self.most, self.models, workspace, self.reply, self.samples * once)
 
     def check(self, workspace: Workspace) -> None:
         _check(self.teacher, self.models, workspace, "traces.teacher", self.reply)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from openvlt.engines import model_file, model_shape
 from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Trainer
+from openvlt.pipeline.hours import Hours, estimated
 from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
 from openvlt.pipeline.model_checks import REPLY, check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
@@ -63,7 +64,7 @@ class Train(Stage[Model]):
         found = describe_asked(found, self.rewards.models.values(), workspace)
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, found.terms)
-        hours = self._hours(needed) if needed else ""
+        hours = self._hours(needed) if needed else None
         return replace(found, memory=memory or found.memory, terms=terms, hours=hours, problem=problem)
 
     def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
@@ -79,13 +80,9 @@ class Train(Stage[Model]):
             return None, UsageError(f"{who}: {error.problem}", error.remedy)
         return found, None if not found or found.fits else found.problem(who, self._key)
 
-    def _hours(self, needed: Need) -> str:
-        """About how long it takes; where the number of rows is known only afterwards, how long for a thousand."""
-        rows = (self.most,) if self.most is not None else (1000, 2000)
-        hours = [self.trainer.component.hours(needed.shape, needed.work, count) for count in rows]
-        if hours[0] is None:
-            return ""
-        return f"{hours[0]:.1f}" + (" per 1,000 rows" if len(set(hours)) > 1 else "")
+    def _hours(self, needed: Need) -> Hours | None:
+        trainer = self.trainer.component
+        return estimated(lambda rows: trainer.hours(needed.shape, needed.work, rows), self.most)
 
     def _located(self, workspace: Workspace) -> Model:
         """What it starts from, as far as it is known before the run: a policy has the shape of the base."""

@@ -62,6 +62,14 @@ class ModelShape:
         """Tokens of the language model that an image becomes."""
         return round(pixels / (self.patch * self.merge)) if self.patch else 0
 
+    def flop(self, tokens: float, image: float = 0) -> float:
+        """FLOP of a pass forward over so many tokens, `image` of them an image's, which the tower reads too.
+
+        Two a parameter and token (arXiv 2001.08361, table 1); to look up an embedding costs none.
+        """
+        multiplied = self.text - (self.embedding if self.head else 0)
+        return 2.0 * (multiplied * tokens + self.tower * image * self.merge)
+
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> ModelShape | None:
         """Count what a ``config.json`` describes.

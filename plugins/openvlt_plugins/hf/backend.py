@@ -10,10 +10,24 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from openvlt import Backend, Engine, ImageReader, Memory, Model, ModelShape, Option, UsageError, Workload
+from openvlt import (
+    STATIC,
+    Backend,
+    Engine,
+    ImageReader,
+    Memory,
+    Model,
+    ModelShape,
+    Option,
+    UsageError,
+    Workload,
+    writing_hours,
+)
 
 ATTENTION = ("full_attention", "sliding_attention", "chunked_attention")
 """Layers that need nothing of the past but keys and values."""
+FULL = 64
+"""Sequences of a batch. A step of fewer takes as long, for it reads all weights."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,7 @@ class HfBackend(Backend):
     A sample depends only on its request's key and its index, and the same chunk of requests gives identical text.
     """
 
-    batch: Annotated[int, Ge(1), Option("sequences decoded together", unit="sequences")] = 64
+    batch: Annotated[int, Ge(1), Option("sequences decoded together", unit="sequences")] = FULL
     threads: Annotated[int, Ge(0), Option("CPU threads; 0 for torch's default", affects_output=False)] = 0
 
     default_for = "any"
@@ -46,6 +60,11 @@ class HfBackend(Backend):
         gpus = max(1, work.gpus.count)
         weights = shape.parameters * work.width
         return {"weights": weights / gpus, "cache": cache / gpus, "headroom": 1.5e9 if work.gpus.count else 0.0}
+
+    def hours(self, shape: ModelShape, work: Workload, prompts: int, samples: int) -> float | None:
+        """One GPU works at a time, since each has some of the layers."""
+        share = STATIC * min(1.0, self.batch / FULL)
+        return writing_hours(shape, work, prompts=prompts, samples=samples, share=share, gpus=1)
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
         return [{"batch": batch} for batch in (32, 16, 8, 4, 1) if batch < self.batch]

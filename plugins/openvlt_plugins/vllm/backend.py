@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge, Gt, Le
 
 from openvlt import (
+    CONTINUOUS,
     Backend,
     Engine,
     ImageReader,
@@ -24,6 +25,7 @@ from openvlt import (
     Workload,
     first_line,
     within_pixels,
+    writing_hours,
 )
 
 if TYPE_CHECKING:
@@ -84,6 +86,11 @@ class VllmBackend(Backend):
             "engine": ENGINE if work.gpus.count else 0.0,
             "unused": (1 - self.memory) * work.gpus.size,
         }
+
+    def hours(self, shape: ModelShape, work: Workload, prompts: int, samples: int) -> float | None:
+        """All GPUs that `tensor_parallel` and `data_parallel` name work at the same time."""
+        gpus = max(1, min(self.tensor_parallel * self.data_parallel, work.gpus.count))
+        return writing_hours(shape, work, prompts=prompts, samples=samples, share=CONTINUOUS, gpus=gpus)
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
         return [{"tensor_parallel": count} for count in (2, 4, 8) if count > self.tensor_parallel]
