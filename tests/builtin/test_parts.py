@@ -18,8 +18,8 @@ from openvlt.registry import Registry
 from openvlt.stages.workspace import Workspace
 from openvlt.store import open_home
 from openvlt.verification import RewardRow
-from openvlt_plugins.trl import parts
-from openvlt_plugins.trl.policy import load
+from openvlt_plugins.trl import parts, policy
+from openvlt_plugins.trl.policy import load, reference_dtype
 from tiny_models import picture
 
 ALL = {"vision", "projector", "language"}
@@ -228,18 +228,46 @@ def test_two_steps_change_exactly_the_language_model(
     assert changed == {"language"}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("frozen", [None, []])
-def test_a_reference_model_is_loaded_in_bf16_beside_a_frozen_tower(
-    family: Callable[[str], Path], tmp_path: Path, name: str, frozen: list[str] | None
+@pytest.mark.parametrize(
+    ("saved", "pure", "mixed", "expected"),
+    [
+        ("bfloat16", False, True, "bfloat16"),
+        ("bfloat16", False, False, "float32"),
+        ("float32", False, True, "float32"),
+        ("float32", True, True, "bfloat16"),
+    ],
+)
+def test_a_reference_model_has_the_dtype_of_what_is_frozen(
+    family: Callable[[str], Path], tmp_path: Path, saved: str, pure: bool, mixed: bool, expected: str
 ) -> None:
-    """TRL loads it in the dtype of the policy's first parameter; the plan counts on that (`trl.memory`).
-
-    The first of LLaVA-OneVision belongs to no module of the tower.
-    """
-    import torch
     from transformers import AutoModelForImageTextToText
 
-    AutoModelForImageTextToText.from_pretrained(family(name), dtype=torch.bfloat16).save_pretrained(tmp_path)
-    policy = load(Model(id=str(tmp_path)), frozen, None, mixed=True)
-    assert policy.dtype == (torch.float32 if frozen == [] or name == "LLaVA-OneVision" else torch.bfloat16)
+    AutoModelForImageTextToText.from_pretrained(family("Qwen2-VL"), dtype=saved).save_pretrained(tmp_path)
+    model = Model(id=str(tmp_path))
+    assert reference_dtype(model, pure=pure, mixed=mixed) == expected
+    tower = parts.frozen_modules(load(model, None, None, pure=pure, mixed=mixed))
+    assert {str(each.dtype) for module in tower for each in module.parameters()} == {f"torch.{expected}"}
+
+
+class Loaded(Exception):
+    """The dtypes of a reference model, as soon as it is loaded."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LLaVA-OneVision", "Qwen2-VL"])
+def test_trl_loads_the_reference_model_as_it_is_told(
+    family: Callable[[str], Path], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The policy is float32, as is LLaVA-OneVision's first parameter beside a frozen tower in bf16."""
+    from trl.trainer import grpo_trainer
+
+    real = grpo_trainer.create_model_from_path
+
+    def made(*arguments: Any, **options: Any) -> None:
+        raise Loaded({str(each.dtype) for each in real(*arguments, **options).parameters()})
+
+    monkeypatch.setattr(policy, "reference_dtype", lambda *_, **__: "bfloat16")
+    monkeypatch.setattr(grpo_trainer, "create_model_from_path", made)
+    component = Registry.discover([]).build(Trainer, {**TRAINERS["grpo"], "beta": 0.1}).component
+    with pytest.raises(Loaded, match=r"^\{'torch.bfloat16'\}$"):
+        component.train(Job(family(name), tmp_path))

@@ -8,8 +8,7 @@ weights        4 T + 2 F: float32 masters, what is frozen in bf16. All in bf16: 
 gradients      4 T (all in bf16: 2 T); under DDP twice, as its buckets are copies (torch, ``gradient_as_bucket_view``).
 optimizer      8 T: two float32 states of AdamW; in bf16 4 T; 8 bits 2 T (arXiv 2110.02861); 0 where it is paged or
                offloaded to the CPU, with weights and gradients under FSDP2.
-reference      2 P: the model before the training, for a KL term or DPO; 4 P in mixed precision with nothing frozen (TRL
-               loads it in the dtype of the policy's first parameter, which is its tower's); none under LoRA.
+reference      2 P: the model before the training, in bf16, for a KL term or DPO; none under LoRA.
 copies         bf16 copies: of the trained weights, which autocast keeps for a forward pass (2 T, less the embedding),
                or of two layers, embedding and head with their gradients, which a sharded model gathers.
 activations    w h L N, w = 2 (4 for an unsharded model with float32 masters), which gradient checkpointing keeps (arXiv
@@ -153,9 +152,8 @@ def _terms(
         activations += seen * shape.tower_hidden * (shape.tower_layers * width + 55)
     held = 0.0
     if reference and not lora:
-        low = not mixed or zero or (shape.tower > 0 and "vision" in frozen)
         undivided = whole if sharded and not zero else 0
-        held = (2 if low else 4) * (shape.parameters - undivided) / shards + 2 * undivided
+        held = 2 * ((shape.parameters - undivided) / shards + undivided)
     logits = _TILE + 4 * shape.hidden * (tokens + (0 if lora else shape.vocabulary))
     return {
         "weights": weights,

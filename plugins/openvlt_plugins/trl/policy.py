@@ -103,6 +103,17 @@ def load(
     return policy
 
 
+def reference_dtype(model: Model, *, pure: bool, mixed: bool) -> str:
+    """The dtype of the reference model: of what is frozen in `load`, for it is.
+
+    TRL would take that of the policy's first parameter: float32 where that is trained, or belongs to no module of a
+    frozen tower (LLaVA-OneVision).
+    """
+    import torch
+
+    return "bfloat16" if pure or (mixed and load_config(model).dtype == torch.bfloat16) else "float32"
+
+
 def save(trainer: Any, processor: Any, model: Model, folder: Path) -> Checkpoint:
     """Gather what processes share, merge adapters, and save model and processor to a self-contained folder.
 

@@ -232,12 +232,15 @@ class TrlTrainer(Trainer):
 
             enable_fsdp_ram_efficient_loading()  # transformers itself does not tell its `from_pretrained`
         set_seed(job.seed)
+        pure = self.precision == "bf16"
+        if self.method != "SFT":  # of its arguments for models, TRL applies these to the reference alone
+            config.model_init_kwargs = {"dtype": policy.reference_dtype(model, pure=pure, mixed=gpu)}
         loaded = policy.load(
             model,
             self.freeze,
             job.checkpoint if shared == "ddp" and not self.lora_rank else None,
             adapted=bool(self.lora_rank),
-            pure=self.precision == "bf16",
+            pure=pure,
             mixed=gpu,
             kernels=sharing.KERNELS.get(self.attention),
         )
