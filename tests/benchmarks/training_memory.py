@@ -1,10 +1,10 @@
-"""Peak memory of a training of 10,000 and of 100,000 rows, with 1,000 pictures of 5 megapixels and two processes.
+"""Peak memory of a training of 10,000 and of 100,000 rows, with 1,000 pictures of 5 megapixels.
 
-    uv run python tests/benchmarks/training_memory.py [sft | grpo] [ROWS ...]
+    uv run python tests/benchmarks/training_memory.py [sft | grpo] [one] [ROWS ...]
 
-For SFT and GRPO it prints the peak of each process (VmHWM of ``/proc``, which counts files that are mapped), and how many
-pictures each has read: its own, the first one, and a batch that is fetched ahead. The tiny model, six updates of eight rows. A training's memory
-may not grow with rows: at most 1.1 times.
+For SFT and GRPO it prints the peak of each of two processes, or of one (VmHWM of ``/proc``, which counts files that are
+mapped), and how many pictures each has read: its own, the first one, and a batch that is fetched ahead. The tiny model,
+six updates of eight rows. A training's memory may not grow with rows: at most 1.1 times.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Watched:
         job.read = counted  # type: ignore[method-assign]
         done: Checkpoint = super().train(job)  # type: ignore[misc]
         peak = int(re.findall(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[0])
-        path = job.folder / f"peak-{os.environ['RANK']}.json"
+        path = job.folder / f"peak-{os.environ.get('RANK', '0')}.json"
         path.write_text(json.dumps({"megabytes": peak // 1000, "images": sorted(seen)}))
         return done
 
@@ -118,7 +118,7 @@ def trained(folder: Path, home: Any, images: list[Any], trainer: dict[str, Any],
     built = Registry.discover([Path(__file__)]).build(Trainer, trainer).component
     if printed := _run(launch.command(built, work / "job.json")):
         raise RuntimeError(printed[-3000:])
-    return [json.loads((work / f"peak-{rank}.json").read_text()) for rank in (0, 1)]
+    return [json.loads((work / f"peak-{rank}.json").read_text()) for rank in range(trainer["devices"])]
 
 
 def _run(command: list[str]) -> str:
@@ -143,20 +143,19 @@ def main(trainers: list[dict[str, Any]], counts: list[int]) -> int:
         for trainer in trainers:
             peaks = []
             for rows in counts:
-                first, second = trained(Path(name), home, images, trainer, rows)
-                shared = set(first["images"]) & set(second["images"])
-                peaks.append(max(first["megabytes"], second["megabytes"]))
-                print(
-                    f"{trainer['use'][6:]}, {rows:,} rows: {first['megabytes']} and {second['megabytes']} MB; "
-                    f"{len(first['images'])} and {len(second['images'])} pictures read, {len(shared)} of them by both",
-                    flush=True,
-                )
+                found = trained(Path(name), home, images, trainer, rows)
+                peaks.append(max(each["megabytes"] for each in found))
+                shown = ", ".join(f"{each['megabytes']} MB with {len(each['images'])} pictures read" for each in found)
+                both = len(set.intersection(*(set(each["images"]) for each in found))) if len(found) > 1 else 0
+                print(f"{trainer['use'][6:]}, {rows:,} rows: {shown}; {both} by both processes", flush=True)
             print(f"{trainer['use'][6:]}: {peaks[-1] / peaks[0]:.2f} times", flush=True)
             failed = failed or peaks[-1] > BAR * peaks[0]
     return int(failed)
 
 
 if __name__ == "__main__":
-    chosen = [trainer for name, trainer in TRAINERS.items() if name in sys.argv]
+    chosen = [trainer for name, trainer in TRAINERS.items() if name in sys.argv] or list(TRAINERS.values())
+    if "one" in sys.argv:
+        chosen = [{**trainer, "devices": 1} for trainer in chosen]
     numbers = [int(each) for each in sys.argv[1:] if each.isdecimal()]
-    sys.exit(main(chosen or list(TRAINERS.values()), numbers or [10_000, 100_000]))
+    sys.exit(main(chosen, numbers or [10_000, 100_000]))
