@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from openvlt.integrations.rewards import reward as reward
     from openvlt.integrations.scores import compute_score as compute_score, exported_reward as exported_reward
     from openvlt.interfaces import (
-        CONTINUOUS as CONTINUOUS,
-        STATIC as STATIC,
+        EAGER_SHARE as EAGER_SHARE,
+        PAGED_SHARE as PAGED_SHARE,
         AnswerVerifier as AnswerVerifier,
         Asking as Asking,
         AskingExampleFilter as AskingExampleFilter,
@@ -171,12 +171,12 @@ _HOMES = {
     "openvlt.integrations.scores": ("compute_score", "exported_reward"),
     "openvlt.interfaces": (
         "AnswerVerifier", "Asking", "AskingExampleFilter", "AskingFact", "AskingTraceFilter", "AskingVerifier",
-        "Backend", "Benchmark", "CONTINUOUS", "Captioner", "Chat", "Checkpoint", "Component", "CountingEngine",
-        "DefaultFor", "Drop", "Engine", "ExampleFilter", "Fact", "FactValue", "Facts", "Gpus", "ImageReader", "Keep",
-        "Kind", "LookingExampleFilter", "LookingTraceFilter", "LookingVerifier", "MaxTokens", "Memory", "Option",
-        "Program", "ProgramCaptioner", "ProgramFact", "ProgramTeacher", "Reads", "Request", "Rewarded",
-        "STATIC", "SampledFact", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP", "TraceFilter",
-        "TrainJob", "Trainer", "Verifier", "Workload", "gpu_hours", "writing_hours",
+        "Backend", "Benchmark", "Captioner", "Chat", "Checkpoint", "Component", "CountingEngine", "DefaultFor", "Drop",
+        "EAGER_SHARE", "Engine", "ExampleFilter", "Fact", "FactValue", "Facts", "Gpus", "ImageReader", "Keep", "Kind",
+        "LookingExampleFilter", "LookingTraceFilter", "LookingVerifier", "MaxTokens", "Memory", "Option",
+        "PAGED_SHARE", "Program", "ProgramCaptioner", "ProgramFact", "ProgramTeacher", "Reads", "Request", "Rewarded",
+        "SampledFact", "Samples", "Seed", "Source", "Teacher", "Temperature", "TopP", "TraceFilter", "TrainJob",
+        "Trainer", "Verifier", "Workload", "gpu_hours", "writing_hours",
     ),
     "openvlt.plain_text": ("PlainText",),
     "openvlt.keys": ("EndpointKey", "endpoint_key", "is_this_machine", "mask_keys"),

@@ -28,7 +28,7 @@ from openvlt.interfaces.filters import (
 from openvlt.interfaces.memory import Gpus, Memory, Workload
 from openvlt.interfaces.option_types import MaxTokens, Samples, Seed, Temperature, TopP
 from openvlt.interfaces.program import Program
-from openvlt.interfaces.speed import CONTINUOUS, STATIC, gpu_hours, writing_hours
+from openvlt.interfaces.speed import EAGER_SHARE, PAGED_SHARE, gpu_hours, writing_hours
 from openvlt.interfaces.training import Checkpoint, Reads, Rewarded, Trainer, TrainJob
 from openvlt.interfaces.verifiers import AnswerVerifier, AskingVerifier, LookingVerifier, Verifier
 
@@ -52,10 +52,10 @@ def kind_of(interface: type) -> Kind | None:
 
 
 __all__ = [
-    "CONTINUOUS",
+    "EAGER_SHARE",
     "INTERFACES",
     "KINDS",
-    "STATIC",
+    "PAGED_SHARE",
     "AnswerVerifier",
     "Asking",
     "AskingExampleFilter",

@@ -13,10 +13,10 @@ PEAK = 312e12
 """FLOP a second of an A100 in bf16 (NVIDIA's data sheet)."""
 READING = 0.4
 """Share of the peak in a pass; an assumption. Published trainings reach 0.3 to 0.5 (arXiv 2104.04473: 0.44 to 0.52)."""
-STATIC = 0.02
-"""Share of the peak while a fixed batch of sequences is written until the longest of them ends; an assumption."""
-CONTINUOUS = 0.1
-"""The same where another sequence begins as soon as one ends, and keys and values are paged; an assumption."""
+EAGER_SHARE = 0.02
+"""Share of the peak while torch writes some 64 sequences at a time, launching each operation; an assumption."""
+PAGED_SHARE = 0.1
+"""The same with paged keys and values, fused kernels and hundreds of sequences at a time; an assumption."""
 
 
 def gpu_hours(flop: float, gpus: int, share: float = READING) -> float:
@@ -34,7 +34,7 @@ def writing_hours(
         work: lengths of a prompt and a reply.
         prompts: their number; each is read once.
         samples: replies to each.
-        share: of the peak while tokens are written, such as `CONTINUOUS`.
+        share: of the peak while tokens are written, such as `PAGED_SHARE`.
         gpus: that work at the same time.
     """
     if not work.gpus.count:

@@ -42,7 +42,7 @@ class Caption(RowStage):
         return int(self.captioner.component.sampling.max_tokens) if self.models else 0
 
     def describe(self, workspace: Workspace) -> Description:
-        once = type(self.captioner.component).run is Captioner.run if self.models else False
+        once = getattr(type(self.captioner.component), "run", None) is Captioner.run
         return _described(self.captioner.entry.name, self.most, self.models, workspace, self._reply, int(once))
 
     def check(self, workspace: Workspace) -> None:
@@ -102,7 +102,7 @@ class Distill(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         component = f"{self.teacher.entry.name}, {self.samples} each"
-        once = type(self.teacher.component).run is Teacher.run if self.models else False
+        once = getattr(type(self.teacher.component), "run", None) is Teacher.run
         return _described(component, self.most, self.models, workspace, self.reply, self.samples * once)
 
     def check(self, workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from annotated_types import Ge
 
 from openvlt import (
-    STATIC,
+    EAGER_SHARE,
     Backend,
     Engine,
     ImageReader,
@@ -63,7 +63,7 @@ class HfBackend(Backend):
 
     def hours(self, shape: ModelShape, work: Workload, prompts: int, samples: int) -> float | None:
         """One GPU works at a time, since each has some of the layers."""
-        share = STATIC * min(1.0, self.batch / FULL)
+        share = EAGER_SHARE * min(1.0, self.batch / FULL)
         return writing_hours(shape, work, prompts=prompts, samples=samples, share=share, gpus=1)
 
     def savings(self) -> Sequence[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from openvlt import CONTINUOUS, STATIC, ModelShape, Workload, gpu_hours, writing_hours
+from openvlt import EAGER_SHARE, PAGED_SHARE, ModelShape, Workload, gpu_hours, writing_hours
 from openvlt_plugins.trl import memory, parts
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def of_rollouts(options: Grpo, shape: ModelShape, work: Workload, responses: int
         return 0.0
     written = writing_hours(
         shape, replace(work, reply=options.max_tokens), prompts=responses / options.generations,
-        samples=options.generations, share=STATIC if options.vllm == "off" else CONTINUOUS,
+        samples=options.generations, share=EAGER_SHARE if options.vllm == "off" else PAGED_SHARE,
         gpus=options.server_devices() or memory.device_count(options, work),
     )  # fmt: skip
     return written or 0.0

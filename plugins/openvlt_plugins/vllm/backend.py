@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from annotated_types import Ge, Gt, Le
 
 from openvlt import (
-    CONTINUOUS,
+    PAGED_SHARE,
     Backend,
     Engine,
     ImageReader,
@@ -90,7 +90,7 @@ class VllmBackend(Backend):
     def hours(self, shape: ModelShape, work: Workload, prompts: int, samples: int) -> float | None:
         """All GPUs that `tensor_parallel` and `data_parallel` name work at the same time."""
         gpus = max(1, min(self.tensor_parallel * self.data_parallel, work.gpus.count))
-        return writing_hours(shape, work, prompts=prompts, samples=samples, share=CONTINUOUS, gpus=gpus)
+        return writing_hours(shape, work, prompts=prompts, samples=samples, share=PAGED_SHARE, gpus=gpus)
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
         return [{"tensor_parallel": count} for count in (2, 4, 8) if count > self.tensor_parallel]
