@@ -195,7 +195,10 @@ class Grpo(TrlTrainer):
         return None if updates is None else updates + hours.of_rollouts(self, shape, work, written)
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
-        return [*memory.SAVINGS[:2], {"vllm": "colocate"}, *memory.SAVINGS[2:]]
+        asleep = [] if self.sleeps else [{"vllm_sleep": True}]
+        shares = [{"vllm_memory": share} for share in (0.45, 0.3) if share < (self.vllm_memory or 1)]
+        engine = {"off": [*shares, {"vllm": "colocate"}], "colocate": [*asleep, *shares], "server": []}[self.vllm]
+        return [*memory.SAVINGS[:2], *engine, *memory.SAVINGS[2:]]
 
     @property
     def updates(self) -> int:
