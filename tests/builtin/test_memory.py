@@ -189,7 +189,7 @@ def test_the_change_that_is_named_fits_and_none_is_named_only_where_none_fits(
 def test_a_share_that_cannot_hold_the_model_is_refused_with_one_that_can(size: str, gigabytes: int) -> None:
     """vLLM takes no more than its share, and does not start where the model leaves no room for a response."""
     trainer = Grpo(vllm="colocate", lora_rank=16, device_batch=1, prompts=16, generations=8, batch=64, devices=1)
-    with pytest.raises(UsageError, match=rf"its share is 0\.3 of .* GB\. Set vllm_memory to 0\.\d+") as told:
+    with pytest.raises(UsageError, match=r"its share is 0\.3 of .* GB\. Set vllm_memory to 0\.\d+") as told:
         trainer.memory(shape_of(size), work(1, gigabytes))
     share = float(re.findall(r"vllm_memory to (0\.\d+)", told.value.remedy)[0])
     found = need(replace(trainer, vllm_memory=share), shape_of(size), work(1, gigabytes))

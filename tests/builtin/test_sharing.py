@@ -125,6 +125,29 @@ def test_the_fields_of_transformers(tmp_path: Path) -> None:
         assert TrainingArguments(str(tmp_path), **fields).gradient_checkpointing == bool(options)
 
 
+@pytest.mark.parametrize(
+    ("options", "trained", "frozen"),
+    [
+        ({}, "float32", "float32"),
+        ({"adapted": True}, "float32", "float32"),
+        ({"mixed": True}, "float32", "bfloat16"),
+        ({"mixed": True, "adapted": True}, "bfloat16", "bfloat16"),
+        ({"mixed": False, "pure": True}, "bfloat16", "bfloat16"),
+    ],
+)
+def test_weights_are_loaded_in_the_precision_they_are_trained_in(
+    vision_model: Path, tmp_path: Path, options: dict[str, bool], trained: str, frozen: str
+) -> None:
+    """The base of adapters is bf16, and so is a frozen tower: half the memory of what is never changed."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    AutoModelForImageTextToText.from_pretrained(vision_model, dtype=torch.bfloat16).save_pretrained(tmp_path)
+    loaded = policy.load(Model(id=str(tmp_path)), None, None, **options)
+    dtypes = {(each.requires_grad, str(each.dtype).removeprefix("torch.")) for each in loaded.parameters()}
+    assert dtypes == {(True, trained), (False, frozen)}
+
+
 @pytest.fixture(scope="module")
 def model(vision_model: Path) -> Any:
     return policy.load(Model(id=str(vision_model)), None, None)
@@ -158,6 +181,18 @@ class TestSaved:
         weights = {name: weight for name, weight in model.state_dict().items() if "layers.1.mlp.up" not in name}
         with pytest.raises(OpenvltError, match=r"layers\.1\.mlp\.up_proj\.weight is missing"):
             self.save(model, weights, vision_model, tmp_path)
+
+    def test_what_was_written_is_looked_at(
+        self, model: Any, vision_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = type(model).save_pretrained
+
+        def lossy(self: Any, folder: Path, **options: Any) -> None:
+            whole(self, folder, state_dict=dict(list(self.state_dict().items())[1:]), **options)
+
+        monkeypatch.setattr(type(model), "save_pretrained", lossy)
+        with pytest.raises(OpenvltError, match=r"not saved whole: its files have .* numbers, not"):
+            self.save(model, model.state_dict(), vision_model, tmp_path)
 
     @pytest.mark.parametrize(
         ("spoil", "told"), [("empty", r"norm\.weight has the shape \(0,\)"), ("drop", "numbers, not")]
