@@ -72,8 +72,12 @@ def needed(
         sequences: that a device holds at once.
         reply: tokens of the longest reply.
         reference: whether a reference model is held, unless adapters make one superfluous.
+
+    Raises:
+        UsageError: so many devices cannot divide a batch.
     """
     devices = device_count(options, work)
+    options.check_batch(devices)
     tokens = sequences * (work.prompt + reply)
     return _terms(options, shape, work, shares(options, shape, work), devices, tokens, sequences, reference)
 
