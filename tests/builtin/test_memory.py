@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -182,6 +183,35 @@ def test_the_change_that_is_named_fits_and_none_is_named_only_where_none_fits(
     assert all(f"--set train.sft.{name}={value}" in problem.remedy for name, value in (change or {}).items())
 
 
+@pytest.mark.parametrize(("size", "gigabytes"), [("3B", 24), ("7B", 40), ("7B", 48)])
+def test_a_share_that_cannot_hold_the_model_is_refused_with_one_that_can(size: str, gigabytes: int) -> None:
+    """vLLM takes no more than its share, and does not start where the model leaves no room for a response."""
+    trainer = Grpo(vllm="colocate", lora_rank=16, device_batch=1, prompts=16, generations=8, batch=64, devices=1)
+    with pytest.raises(UsageError, match=r"its share is 0\.3 of .* GB\. Set vllm_memory to 0\.\d+") as told:
+        trainer.memory(shape_of(size), work(1, gigabytes))
+    share = float(re.findall(r"vllm_memory to (0\.\d+)", told.value.remedy)[0])
+    found = need(replace(trainer, vllm_memory=share), shape_of(size), work(1, gigabytes))
+    assert found and found.fits
+    with pytest.raises(UsageError, match="its share is"):
+        replace(trainer, vllm_memory=share - 0.02).memory(shape_of(size), work(1, gigabytes))
+
+
+@pytest.mark.parametrize(
+    ("options", "change"),
+    [
+        ({"vllm": "colocate", "vllm_memory": 0.9}, {"vllm_memory": 0.45}),
+        ({"vllm": "colocate", "vllm_memory": 0.5, "vllm_sleep": False}, {"vllm_sleep": True}),
+        ({}, {"vllm_memory": 0.45, "vllm": "colocate"}),
+    ],
+)
+def test_a_smaller_share_of_vllm_is_named_where_it_is_too_large(
+    options: dict[str, Any], change: dict[str, Any]
+) -> None:
+    small = {"lora_rank": 16, "device_batch": 1, "prompts": 64, "generations": 8, "batch": 128, "max_tokens": 2048}
+    found = need(Grpo(devices=1, **small, **options), shape_of("3B"), work(1, 24))  # type: ignore[arg-type]
+    assert found and not found.fits and found.smallest_change() == change
+
+
 def test_backends_hold_weights_cache_and_more() -> None:
     shape = shape_of("7B")
     one = VllmBackend().gpu_memory(shape, work(1, 24))
@@ -209,6 +239,6 @@ def test_a_server_has_gpus_that_the_training_leaves_it() -> None:
     assert own.memory(shape_of("3B"), work(8))
     with pytest.raises(UsageError, match="uses 8 devices, and there are 7 GPUs"):
         own.memory(shape_of("3B"), work(7))
-    with pytest.raises(UsageError, match=r"server needs 10\.\d GB of each GPU of its own, and has 0\.9 of 8\.6 GB"):
+    with pytest.raises(UsageError, match=r"needs 10\.\d GB of each of its GPUs, and its share is 0\.9 of 8\.6 GB"):
         replace(own, vllm_tensor_parallel=2).memory(shape_of("7B"), work(8, 8))
     assert Grpo(**SERVED).server_devices() == 0

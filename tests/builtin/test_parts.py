@@ -125,6 +125,22 @@ def test_it_is_refused_before_any_work(
         stage.check(workspace)
 
 
+def test_limits_of_pixels_that_cannot_be_kept_are_refused_before_a_training(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
+    (tmp_path / "rows.jsonl").write_text('{"question": "What?", "answer": "1", "response": "It is 1."}\n' * 4)
+    (tmp_path / "limits.yaml").write_text(
+        f"name: limits\nbase: {{id: {family('Gemma 3')}, pixels: [2000, 4000]}}\ntrain:\n  sft:\n"
+        "    data: {source: {use: rows, path: rows.jsonl}}\n    trainer: {use: sft, batch: 4, device_batch: 4}\n"
+    )
+    recipe, registry = read_recipe(str(tmp_path / "limits.yaml")), Registry.discover([])
+    workspace = Workspace(open_home(), registry, models={"base": recipe.base})
+    stage = next(each for each in compile_recipe(recipe, registry, {}) if each.name == "sft-1")
+    with pytest.raises(UsageError, match="Gemma3ImageProcessor makes every image 32 x 32"):
+        stage.check(workspace)
+
+
 @pytest.mark.parametrize("kind", ["fuyu", "idefics", "git", "t5gemma2"])
 def test_a_model_whose_parts_cannot_be_told_apart_is_refused(kind: str) -> None:
     import torch

@@ -16,6 +16,7 @@ from openvlt_plugins.trl.grpo import Grpo
 from openvlt_plugins.trl.rollouts import check_agreement, collapsed, colocated, forbidden, start_server, synchronised
 
 IMAGE = 7
+DIFFERENCE = "sampling/sampling_logp_difference/mean"
 
 
 @given(strategies.lists(strategies.integers(1, 6) | strategies.integers(1, 9).map(lambda count: -count)))
@@ -64,6 +65,31 @@ def test_a_colocated_vllm_gets_collapsed_prompts_and_others_do_not(monkeypatch: 
     ]:
         trainer.use_vllm, trainer.vllm_mode = use_vllm, mode
         assert trainer._generate_single_turn([prompt], None, {}, 2) == ([expected], None)
+
+
+def test_a_trainer_with_vllm_makes_it_forget_images_and_ends_where_it_differs() -> None:
+    from openvlt_plugins.trl.rollouts import trainer_class
+
+    told: list[str] = []
+    engine = SimpleNamespace(reset_encoder_cache=lambda: told.append("reset"))
+
+    class Base:
+        def __init__(self, difference: float) -> None:
+            self.model = SimpleNamespace(register_forward_pre_hook=lambda *_, **__: None, training=True)
+            self.ref_model, self.use_vllm, self._metrics = None, True, {"train": {DIFFERENCE: [difference]}}
+            self.vllm_generation = SimpleNamespace(
+                mode="colocate", sync_weights=lambda: told.append("sync"), llm=SimpleNamespace(llm_engine=engine)
+            )
+
+        def _generate_and_score_completions(self, inputs: str) -> str:
+            return f"scored {inputs}"
+
+    trainer = trainer_class(Base)(0.02)
+    trainer.vllm_generation.sync_weights()
+    assert told == ["sync", "reset"]
+    assert trainer._generate_and_score_completions("rows") == "scored rows"
+    with pytest.raises(OpenvltError, match=r"differ by 0\.90"):
+        trainer_class(Base)(0.9)._generate_and_score_completions("rows")
 
 
 def test_a_colocated_vllm_has_the_limits_of_pixels_and_the_dtype_of_the_training(

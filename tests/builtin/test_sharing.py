@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from openvlt import Example, Format, Image, Model
 from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt_plugins.trl import lengths, policy, sharing
+from openvlt_plugins.trl.grpo import Grpo
 from openvlt_plugins.trl.sft import Sft
 
 SFT = {"batch": 8, "device_batch": 2, "devices": 2}
@@ -125,6 +128,29 @@ def test_the_fields_of_transformers(tmp_path: Path) -> None:
         assert TrainingArguments(str(tmp_path), **fields).gradient_checkpointing == bool(options)
 
 
+@pytest.mark.parametrize(
+    ("options", "trained", "frozen"),
+    [
+        ({}, "float32", "float32"),
+        ({"adapted": True}, "float32", "float32"),
+        ({"mixed": True}, "float32", "bfloat16"),
+        ({"mixed": True, "adapted": True}, "bfloat16", "bfloat16"),
+        ({"mixed": False, "pure": True}, "bfloat16", "bfloat16"),
+    ],
+)
+def test_weights_are_loaded_in_the_precision_they_are_trained_in(
+    vision_model: Path, tmp_path: Path, options: dict[str, bool], trained: str, frozen: str
+) -> None:
+    """The base of adapters is bf16, and so is a frozen tower: half the memory of what is never changed."""
+    import torch
+    from transformers import AutoModelForImageTextToText
+
+    AutoModelForImageTextToText.from_pretrained(vision_model, dtype=torch.bfloat16).save_pretrained(tmp_path)
+    loaded = policy.load(Model(id=str(tmp_path)), None, None, **options)
+    dtypes = {(each.requires_grad, str(each.dtype).removeprefix("torch.")) for each in loaded.parameters()}
+    assert dtypes == {(True, trained), (False, frozen)}
+
+
 @pytest.fixture(scope="module")
 def model(vision_model: Path) -> Any:
     return policy.load(Model(id=str(vision_model)), None, None)
@@ -158,6 +184,18 @@ class TestSaved:
         weights = {name: weight for name, weight in model.state_dict().items() if "layers.1.mlp.up" not in name}
         with pytest.raises(OpenvltError, match=r"layers\.1\.mlp\.up_proj\.weight is missing"):
             self.save(model, weights, vision_model, tmp_path)
+
+    def test_what_was_written_is_looked_at(
+        self, model: Any, vision_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = type(model).save_pretrained
+
+        def lossy(self: Any, folder: Path, **options: Any) -> None:
+            whole(self, folder, state_dict=dict(list(self.state_dict().items())[1:]), **options)
+
+        monkeypatch.setattr(type(model), "save_pretrained", lossy)
+        with pytest.raises(OpenvltError, match=r"not saved whole: its files have .* numbers, not"):
+            self.save(model, model.state_dict(), vision_model, tmp_path)
 
     @pytest.mark.parametrize(
         ("spoil", "told"), [("empty", r"norm\.weight has the shape \(0,\)"), ("drop", "numbers, not")]
@@ -252,3 +290,47 @@ def test_a_model_of_the_hub_is_taken_at_its_revision(
         found = policy.located(Model(id="us/tiny", revision=revision))
         assert Path(found.id) == repository / "snapshots" / commit
     assert policy.located(Model(id=str(vision_model))).id == str(vision_model)
+
+
+@given(st.integers(1, 40), st.integers(2, 8), st.integers(1, 200), st.integers(1, 9), st.integers(1, 8))
+def test_what_is_proposed_for_a_batch_can_be_divided(
+    prompts: int, generations: int, batch: int, device_batch: int, devices: int
+) -> None:
+    """Followed, the advice of one error leads to no other."""
+    options = {"prompts": prompts, "generations": generations, "batch": batch, "device_batch": device_batch}
+    for _ in range(2):  # the number of prompts, then the batches
+        try:
+            Grpo(**options, devices=devices)
+            return
+        except UsageError as error:
+            told = error.remedy
+        numbers = [int(each) for each in re.findall(r"\d+", told)]
+        if "device_batch:" in told:
+            options |= {"batch": numbers[0], "device_batch": numbers[1]}
+        else:
+            options["prompts"] = numbers[-1]
+    Grpo(**options, devices=devices)
+
+
+@pytest.mark.parametrize(
+    ("options", "gpus", "told"),
+    [
+        ({"parallel": "fsdp2"}, ["0"], "parallel: fsdp2 has no effect with one process"),
+        ({"optimizer": "adamw-offload"}, ["0"], "only where processes share the optimizer"),
+        ({"vllm": "colocate", "vllm_tensor_parallel": 2}, ["0"], "split over 2 of 1 devices"),
+        ({"vllm": "colocate", "vllm_tensor_parallel": 2}, ["0", "1", "2"], "split over 2 of 3 devices"),
+        ({"prompts": 8, "batch": 16}, ["0", "1", "2"], "split groups of 2 responses over 3 processes"),
+    ],
+)
+def test_what_the_gpus_of_a_machine_cannot_do_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], gpus: list[str], told: str
+) -> None:
+    """With devices: auto only the machine tells how many processes there are; a plan has other GPUs."""
+    from openvlt_plugins.trl import grpo, trainer
+
+    for module in (grpo, trainer, sharing):
+        monkeypatch.setattr(module, "visible_gpus", lambda: gpus, raising=False)
+    monkeypatch.setattr(grpo, "find_spec", lambda name: name)
+    made = Grpo(**{"prompts": 12, "generations": 2, "batch": 24, "device_batch": 1, "beta": 0.0, **options})
+    with pytest.raises(UsageError, match=told):
+        made.check_machine()

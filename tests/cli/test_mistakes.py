@@ -98,7 +98,7 @@ RECIPES = [
     ("epochs: 1", "freeze: [visual]", "is 'visual', but it must be 'vision' or 'projector'. Did you mean 'vision'?"),
     ("epochs: 1", "schedule: cosin", "Did you mean 'cosine'?"),
     ("batch: 8, device_batch: 4}\n  grpo", "batch: 10, device_batch: 4}\n  grpo", "wrong.yaml:12: iterations.0.train.sft.trainer: A batch of 10 cannot be divided into micro-batches of 4 on each of 1 devices (options batch, device_batch and devices). Choose batch as a multiple of device_batch x devices, such as 8 or 12."),
-    ("generations: 4", "generations: 3", "wrong.yaml:15: iterations.0.train.grpo.trainer: GRPO cannot divide 6 responses (prompts x generations) into batches of 8. Choose batch as a divisor of prompts x generations, such as 6."),
+    ("generations: 4", "generations: 3", "wrong.yaml:15: iterations.0.train.grpo.trainer: GRPO cannot divide 6 responses (prompts x generations) into batches of 8, and these into micro-batches of 4 on each of 1 devices. Choose batch as a divisor of prompts x generations and a multiple of device_batch x devices, such as 6 with device_batch: 3."),
     ("prompts: 2", "prompts: 24", "Stage grpo-1 has 20 prompts to learn from, fewer than one batch (24). Load more examples, or train on fewer (--set train.grpo.min_rows=20)."),
     ("bench: ", "seed: -1\nbench: ", "wrong.yaml:17: seed is -1. It must be at least 0."),
     ("    trainer: {use: sft,", "    min_rows: 0\n    trainer: {use: sft,", "wrong.yaml:12: iterations.0.train.sft.min_rows is 0. It must be at least 1."),

@@ -82,6 +82,23 @@ def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.Capt
     assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
 
 
+def test_what_would_fit_another_backend_is_named_as_a_recipe_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "openvlthinker-v1.0", "--plan", "--gpus", "1x24"]
+    assert run(words) == 0
+    told = re.findall(r"The model base .* It would fit with backend: ({.*}) of its model\.", capsys.readouterr().err)
+    assert told == ["{use: hf, batch: 32}"]
+    assert run([*words, "--set", f"base.backend={told[0]}"]) == 0
+    assert "The model base" not in capsys.readouterr().err
+
+
+def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24", "--set", "train.grpo.vllm_memory=null"]
+    assert run(words) == 0
+    shown = capsys.readouterr()
+    assert "Stage grpo-1: vLLM needs 9.6 GB of each of its GPUs" in shown.err
+    assert re.search(r"^grpo-1 +grpo +2,000 +policy *$", shown.out, re.MULTILINE)
+
+
 @pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80"])
 def test_other_forms_of_gpus_are_refused(capsys: pytest.CaptureFixture[str], gpus: str) -> None:
     assert run(["train", "quickstart", "--plan", f"--gpus={gpus}"]) == 2

@@ -339,7 +339,7 @@ def test_equal_rewards_stop_the_training_and_say_what_to_look_at(stages: Bench, 
 @pytest.mark.parametrize(
     ("trainer", "options", "message"),
     [
-        ("grpo", {"batch": 12}, "GRPO cannot divide 8 responses (prompts x generations) into batches of 12."),
+        ("grpo", {"batch": 12}, "GRPO cannot divide 8 responses (prompts x generations) into batches of 12"),
         ("grpo", {"prompts": 3, "devices": 2, "batch": 12, "device_batch": 2}, "GRPO would split groups of 4"),
         ("sft", {"batch": 16, "device_batch": 16, "devices": 2}, "A batch of 16 cannot be divided into micro-batches"),
         ("dpo", {"batch": 3}, "A batch of 3 cannot be divided into micro-batches of 2 on each of 1 devices"),

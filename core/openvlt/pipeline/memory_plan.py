@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -28,12 +28,14 @@ class Need:
         shape: of the model it trains or runs.
         work: lengths and GPUs.
         terms: bytes of each GPU.
+        spec: of a backend, as a model in a recipe names it.
     """
 
     component: Trainer | Backend
     shape: ModelShape
     work: Workload
     terms: Memory
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -46,7 +48,12 @@ class Need:
 
     def smallest_change(self) -> Mapping[str, Any] | None:
         """The options by which it fits: the most intrusive of them is as little so as possible; None without any."""
-        for change in _changes(self.component.savings()):
+        changing = [
+            each
+            for each in self.component.savings()
+            if any(getattr(self.component, name) != value for name, value in each.items())
+        ]
+        for change in _changes(changing):
             try:
                 component = replace(self.component, **change)  # type: ignore[type-var]  # every component is one
                 found = need(component, self.shape, self.work)
@@ -58,13 +65,18 @@ class Need:
 
     def problem(self, who: str, key: str = "") -> UsageError:
         """What a user is told where it does not fit; `key` is that of a trainer in the recipe, for ``--set``."""
+        import yaml
+
         largest = sorted(self.terms.items(), key=lambda term: -term[1])[:4]
         listed = ", ".join(f"{name} {gigabytes(size)}" for name, size in largest if size >= 5e7)
         change = (self.smallest_change() or {}).items()
         if key:
             remedy = f"It would fit with {' '.join(f'--set {key}.{name}={value}' for name, value in change)}."
         else:
-            remedy = f"It would fit with {', '.join(f'{name}: {value}' for name, value in change)} of its backend."
+            backend = yaml.safe_dump(
+                {**self.spec, **dict(change)}, default_flow_style=True, sort_keys=False, width=1000
+            )
+            remedy = f"It would fit with backend: {backend.strip()} of its model."
         return UsageError(
             f"{who} needs {gigabytes(self.total)} GB of each GPU ({listed}), and there {self.work.gpus.described}.",
             remedy if change else "Use more or larger GPUs, or a smaller model.",
@@ -76,7 +88,9 @@ def gpus_here() -> Gpus:
     return Gpus(len(system.visible_gpus()), system.gpu_bytes())
 
 
-def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload) -> Need | None:
+def need(
+    component: Trainer | Backend, shape: ModelShape | None, work: Workload, spec: Mapping[str, Any] = {}
+) -> Need | None:
     """What a component needs; None if it does not tell, or nothing is known of the model.
 
     Raises:
@@ -85,7 +99,7 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
     if shape is None:
         return None
     terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)
-    return Need(component, shape, work, terms) if terms else None
+    return Need(component, shape, work, terms, spec) if terms else None
 
 
 def workload(model: Model, shape: ModelShape | None, reply: int, gpus: Gpus) -> Workload:

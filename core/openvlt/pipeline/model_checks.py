@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
@@ -91,7 +91,10 @@ def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | Non
     """What the backend of a model says that it needs; None if nothing is known."""
     shape, built = model_shape(located), _backend(workspace, located)
     work = workload(located, shape, reply, workspace.gpus or gpus_here())
-    return need(built.component, shape, work) if built else None
+    if built is None:
+        return None
+    given = located.backend if isinstance(located.backend, Mapping) else {}
+    return need(built.component, shape, work, {**given, "use": built.entry.name})
 
 
 def _hours(workspace: Workspace, located: Model, rows: int | None, reply: int, samples: int) -> Hours | None:

@@ -63,9 +63,9 @@ class Train(Stage[Model]):
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
         found = describe_asked(found, self.rewards.models.values(), workspace)
         needed, problem = self._need(workspace)
-        memory, terms = (needed.total, needed.terms) if needed else (None, found.terms)
+        memory, terms = (needed.total, needed.terms) if needed else (None, {})
         hours = self._hours(needed) if needed else None
-        return replace(found, memory=memory or found.memory, terms=terms, hours=hours, problem=problem)
+        return replace(found, memory=memory, terms=terms, hours=hours, problem=problem)
 
     def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
         """What the trainer needs of each GPU, and why the GPUs cannot carry it out, if so."""

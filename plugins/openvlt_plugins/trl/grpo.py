@@ -97,20 +97,36 @@ class Grpo(TrlTrainer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        rollouts = self.prompts * self.generations
-        if rollouts % self.batch:
-            raise UsageError(
-                f"GRPO cannot divide {rollouts} responses (prompts x generations) into batches of {self.batch}.",
-                f"Choose batch as a divisor of prompts x generations, such as {self._divisor(rollouts)}.",
-            )
         self._check_vllm()
+        if self.devices != "auto":
+            self.check_split(self.world)
 
     def check_batch(self, world: int) -> None:
-        super().check_batch(world)
-        if self.prompts * self.generations // world % self.generations:
+        rollouts = self.prompts * self.generations
+        if self.prompts % world:
+            below = self.prompts // world * world
+            possible = f"{below} or {below + world}" if below else world
             raise UsageError(
                 f"GRPO would split groups of {self.generations} responses over {world} processes.",
-                "Choose prompts as a multiple of devices, so that each group is on one process.",
+                f"Choose prompts as a multiple of devices, so that each group is on one process, such as {possible}.",
+            )
+        if rollouts % self.batch or self.batch % (self.device_batch * world):
+            held = max(each for each in range(1, self.device_batch + 1) if rollouts % (each * world) == 0)
+            batches = [each for each in range(held * world, rollouts + 1, held * world) if rollouts % each == 0]
+            batch = min(batches, key=lambda each: abs(each - self.batch))
+            raise UsageError(
+                f"GRPO cannot divide {rollouts} responses (prompts x generations) into batches of {self.batch}, and "
+                f"these into micro-batches of {self.device_batch} on each of {world} devices.",
+                "Choose batch as a divisor of prompts x generations and a multiple of device_batch x devices, such as "
+                f"{batch} with device_batch: {held}.",
+            )
+
+    def check_split(self, world: int) -> None:
+        """Refuse to split vLLM over more GPUs than there are processes, or over a part of them."""
+        if self.vllm == "colocate" and world % self.tensor_parallel:
+            raise UsageError(
+                f"vLLM cannot be split over {self.tensor_parallel} of {world} devices (option vllm_tensor_parallel).",
+                "Choose a divisor of devices x nodes.",
             )
 
     def _check_vllm(self) -> None:
@@ -139,12 +155,6 @@ class Grpo(TrlTrainer):
                 "of vLLM are those among the likeliest tokens alone.",
                 "Set top_p: 1, or importance_correction: off.",
             )
-        if self.vllm == "colocate" and self.devices != "auto" and self.world % self.tensor_parallel:
-            raise UsageError(
-                f"vLLM cannot be split over {self.tensor_parallel} of {self.world} devices (option "
-                "vllm_tensor_parallel).",
-                "Choose a divisor of devices x nodes.",
-            )
 
     @property
     def tensor_parallel(self) -> int:
@@ -159,12 +169,6 @@ class Grpo(TrlTrainer):
     def sleeps(self) -> bool:
         return self.vllm_sleep is not False
 
-    def _divisor(self, rollouts: int) -> int:
-        """The divisor of the rollouts that is closest to the batch and fits the devices, else closest to it."""
-        divisors = [each for each in range(1, rollouts + 1) if rollouts % each == 0]
-        fitting = [each for each in divisors if each % (self.device_batch * self.world) == 0]
-        return min(fitting or divisors, key=lambda each: abs(each - self.batch))
-
     def batch_rows(self) -> int:
         return self.prompts
 
@@ -172,6 +176,8 @@ class Grpo(TrlTrainer):
         return self.tensor_parallel if self.vllm == "server" and not self.vllm_url else 0
 
     def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        if work.gpus.count:
+            self.check_split(memory.device_count(self, work))
         if self.vllm == "off" and not self.slow_rollouts and shape.parameters > rollouts.LARGEST:
             raise UsageError(
                 f"GRPO would generate with transformers, one token of all responses at a time, and the model has "
@@ -195,7 +201,10 @@ class Grpo(TrlTrainer):
         return None if updates is None else updates + hours.of_rollouts(self, shape, work, written)
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
-        return [*memory.SAVINGS[:2], {"vllm": "colocate"}, *memory.SAVINGS[2:]]
+        asleep = [] if self.sleeps else [{"vllm_sleep": True}]
+        shares = [{"vllm_memory": share} for share in (0.45, 0.3) if share < (self.vllm_memory or 1)]
+        engine = {"off": [*shares, {"vllm": "colocate"}], "colocate": [*asleep, *shares], "server": []}[self.vllm]
+        return [*memory.SAVINGS[:2], *engine, *memory.SAVINGS[2:]]
 
     @property
     def updates(self) -> int:
@@ -210,6 +219,7 @@ class Grpo(TrlTrainer):
             )
         if self.vllm != "off" and not visible_gpus():
             raise UsageError(f"The option vllm: {self.vllm} needs a GPU, and this machine has none.", "Leave it out.")
+        self.check_split(self.world)
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
         return {"response": self.max_tokens}

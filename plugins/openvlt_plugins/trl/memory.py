@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from openvlt import ModelShape, UsageError, Workload
@@ -70,8 +71,12 @@ def needed(
         sequences: that a device holds at once.
         reply: tokens of the longest reply.
         reference: whether a reference model is held, unless adapters make one superfluous.
+
+    Raises:
+        UsageError: so many devices cannot divide a batch.
     """
     devices = device_count(options, work)
+    options.check_batch(devices)
     tokens = sequences * (work.prompt + reply)
     return _terms(options, shape, work, shares(options, shape, work), devices, tokens, sequences, reference)
 
@@ -170,27 +175,32 @@ def _terms(
 def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, float]) -> float:
     """Bytes a GPU that generating needs beyond what an update leaves free meanwhile.
 
-    The images of a generation stay on the GPU with it. An engine of vLLM takes its share of the memory, or more if
-    weights and one response need more; asleep it takes nothing during an update. transformers generates all responses
-    of a device at once.
+    The images of a generation stay on the GPU with it. An engine of vLLM takes its share of the memory; asleep it takes
+    nothing during an update. transformers generates all responses of a device at once.
 
     Raises:
-        UsageError: a server's own GPUs are too small.
+        UsageError: the share of vLLM is too small for the model and one response, and a larger one would fit.
     """
     responses = options.prompts * options.generations / device_count(options, work)
     images = responses * work.image * shape.merge * shape.patch * _CHANNELS * 4
     length = work.prompt + options.max_tokens
     least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
-    if options.vllm == "server":
-        if options.server_devices() and 0 < options.engine_share * work.gpus.size < least:
-            raise UsageError(
-                f"vLLM's server needs {least / 1e9:.1f} GB of each GPU of its own, and has {options.engine_share:g} of "
-                f"{work.gpus.size / 1e9:.1f} GB.",
-                "Raise vllm_tensor_parallel, which are its GPUs, or vllm_memory.",
-            )
-        return images
+    size, share = work.gpus.size, options.engine_share * work.gpus.size
     free = sum(terms[name] for name in ("gradients", "copies", "activations", "logits"))
-    if options.vllm == "off":
-        return images + max(0.0, responses * length * shape.kv_width * 2 - free)
-    engine = max(options.engine_share * work.gpus.size, least)
-    return images + (max(0.0, engine - free) if options.sleeps else engine)
+    if options.vllm == "server":
+        fits, needed = options.server_devices() > 0, 0.0
+    elif options.vllm == "off":
+        fits, needed = False, max(0.0, responses * length * shape.kv_width * 2 - free)
+    else:
+        engine = max(share, least)
+        needed = max(0.0, engine - free) if options.sleeps else engine
+        fits = sum(terms.values()) + images + needed <= size
+    if fits and 0 < share < least:
+        enough = ceil(100 * least / size) / 100
+        raise UsageError(
+            f"vLLM needs {least / 1e9:.1f} GB of each of its GPUs, and its share is {options.engine_share:g} of "
+            f"{size / 1e9:.1f} GB.",
+            f"Set vllm_memory to {enough:g}, or raise vllm_tensor_parallel." if enough < 1
+            else "Raise vllm_tensor_parallel, the number of GPUs that the model is split over.",
+        )  # fmt: skip
+    return images + needed

@@ -54,6 +54,28 @@ KERNELS = {"sdpa": "sdpa", "flash2": "flash_attention_2", "flash3": "flash_atten
 """transformers' names for attention kernels."""
 
 
+def refuse_alone(options: TrlTrainer, world: int) -> None:
+    """Refuse options that have no effect in one process.
+
+    Args:
+        options: of the trainer.
+        world: the processes, as far as they are known.
+
+    Raises:
+        UsageError: which, and what to do.
+    """
+    if world == 1 and options.parallel not in ("auto", "ddp"):
+        raise UsageError(
+            f"The option parallel: {options.parallel} has no effect with one process.",
+            "Set devices above 1, or parallel: auto.",
+        )
+    if options.optimizer == "adamw-offload" and (world == 1 or options.parallel == "ddp"):
+        raise UsageError(
+            "The option optimizer: adamw-offload has an effect only where processes share the optimizer.",
+            "Set parallel to fsdp2, zero2 or zero3, with devices above 1; or choose paged-adamw-8bit.",
+        )
+
+
 def refuse(options: TrlTrainer) -> None:
     """Refuse options that have no effect together.
 
@@ -61,15 +83,6 @@ def refuse(options: TrlTrainer) -> None:
         UsageError: which, and what to do.
     """
     shared, optimizer = options.parallel, options.optimizer
-    if shared not in ("auto", "ddp") and options.devices == 1 and options.nodes == 1:
-        raise UsageError(
-            f"The option parallel: {shared} has no effect with one process.", "Set devices above 1, or leave it out."
-        )
-    if optimizer == "adamw-offload" and (shared == "ddp" or (options.devices == 1 and options.nodes == 1)):
-        raise UsageError(
-            "The option optimizer: adamw-offload has an effect only where processes share the optimizer.",
-            "Set parallel to fsdp2, zero2 or zero3, with devices above 1; or choose paged-adamw-8bit.",
-        )
     if "8bit" in optimizer and shared not in ("auto", "ddp"):
         raise UsageError(
             f"The option optimizer: {optimizer} works on whole parameters, which parallel: {shared} divides.",

@@ -111,6 +111,8 @@ class TrlTrainer(Trainer):
             raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
         opening.check_target(self.trainer_class)
         sharing.refuse(self)
+        if self.devices != "auto":
+            sharing.refuse_alone(self, self.world)
         self.check_batch(self.nodes if self.devices == "auto" else self.world)
 
     def check_batch(self, world: int) -> None:
@@ -130,6 +132,7 @@ class TrlTrainer(Trainer):
 
     def check_machine(self) -> None:
         sharing.check_machine(self)
+        sharing.refuse_alone(self, self.world)
         self.check_batch(self.world)
         if self.extra or self.trainer_class:  # else TRL is imported in the training alone
             self.classes()
