@@ -60,9 +60,8 @@ class ImageStore:
         if not isinstance(image, NewImage):
             return image
         content = _content(image.origin)
-        picture = decode_image(content)
-        stored = Image(hashlib.sha256(content).hexdigest(), *picture.size)
-        self._decoded.keep(stored.sha256, picture)  # what comes next may look at it
+        width, height = decode_image(content).size
+        stored = Image(hashlib.sha256(content).hexdigest(), width, height)
         if not self._has(stored):
             self._write(self.path(stored), content)
         return stored
