@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 
 from openvlt.near_duplicates import search
 from openvlt.near_duplicates.hashes import HashIndex
-from openvlt.near_duplicates.pictures import cropped, likeness, outlines
+from openvlt.near_duplicates.pictures import hashes, likeness, outlines
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
 FOLDERS = ("mathvision/images", "tabmwp/tables")
@@ -99,13 +99,10 @@ class Known:
     def __init__(self, pictures: dict[str, Picture]) -> None:
         self.index, self.outlines = HashIndex(), []
         for name, picture in pictures.items():
-            first = len(self.outlines)
-            for part in cropped(picture):
-                if len(self.outlines) == first:
-                    self.outlines += [(name, outline) for outline in part]
-                if part[0].is_simple == self.outlines[first][1].is_simple:
-                    for at, outline in enumerate(part, first):
-                        self.index.add(outline.hash, at)
+            first, (whole, found) = len(self.outlines), hashes(picture)
+            self.outlines += [(name, outline) for outline in whole]
+            for at, hash in found:
+                self.index.add(hash, first + at)
 
     def likest(self, picture: Picture) -> dict[str, float]:
         near = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pictures
 
 from openvlt.errors import UsageError
 
@@ -71,6 +72,30 @@ def test_a_plan_ends_where_the_command_does(openvlt: Command, distilled: Path) -
     planned = [line.split() for line in lines if "-1" in line]
     assert [words[0] for words in planned] == ["load-1", "caption-1", "distill-1", "verify-1"]
     assert all(words[-1] == "done" for words in planned)
+
+
+def test_a_plan_names_what_the_training_data_are_compared_with(openvlt: Command, tmp_path: Path) -> None:
+    lines = [{"id": str(number), "question": f"What is {number}?", "answer": "1"} for number in range(3)]
+    Pictures.new("RGB", (40, 30), "white").save(tmp_path / "one.png")
+    lines[0]["image"] = "one.png"
+    (tmp_path / "asked.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    bench = (
+        f"bench=[{{use: qa, name: asked, split: train, scorings: {{a: answer}}, prompts: {{default: '{{question}}'}}, "
+        f"source: {{use: rows, path: {tmp_path}/asked.jsonl}}}}]"
+    )
+    command = ("distill", "RECIPE", "--name", "compared", "--set", bench, "--set", "near_duplicates=true")
+    assert "training data are compared with the questions of asked (3).\n" in openvlt(*command, "--plan")
+    openvlt(*command)
+    assert "training data are compared with the questions of asked (3 with 1 picture).\n" in openvlt(*command, "--plan")
+    assert "compared" not in openvlt("distill", "RECIPE", "--plan")
+
+
+def test_a_run_shows_why_it_rejected_rows(openvlt: Command, distilled: Path) -> None:
+    (run,) = [run for run in json.loads(openvlt("runs", "--json")) if run["name"] == "sums-distill"]
+    lines = [line.split(maxsplit=2) for line in openvlt("runs", "sums-distill").splitlines()]
+    reasons = {(stage["name"], str(n), why) for stage in run["stages"] for why, n in stage["rejected"].items()}
+    assert reasons
+    assert reasons <= {tuple(words) for words in lines}
 
 
 def test_distilling_again_computes_nothing(openvlt: Command, distilled: Path, tmp_path: Path) -> None:

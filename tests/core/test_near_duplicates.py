@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from made import Bench
 from near_duplicates import COPIES, SHARED, Known, shared
-from PIL import Image as Pictures, ImageDraw
+from PIL import Image as Pictures, ImageDraw, ImageOps
 
-from openvlt.near_duplicates import NearDuplicates, search
+from openvlt.near_duplicates import VERSION, KnownPicture, NearDuplicate, NearDuplicates, search
 from openvlt.near_duplicates.hashes import HashIndex
 from openvlt.near_duplicates.pictures import likeness, outlines
 from openvlt.near_duplicates.search import ALIKE, WITHIN
@@ -20,9 +20,11 @@ from openvlt.near_duplicates.wording import OVERLAP, Wordings
 from openvlt.pipeline import compile_recipe
 from openvlt.pipeline.stage import Context
 from openvlt.recipe import find_recipes, read_recipe
-from openvlt.records import Example, Image
+from openvlt.records import Example, Image, Run
 from openvlt.stages.load import load
-from openvlt.stages.near_duplicates import BenchmarkQuestions, in_training_data, pairs_of, reason
+from openvlt.stages.near_duplicates import HASHES, BenchmarkQuestions, in_training_data, pairs_of, reason
+from openvlt.stages.workspace import Output
+from openvlt.store import check_run, digest, find_unneeded, remove_run, write_run
 
 WAYS = [way for way in COPIES if way != "twice, nearest"]
 
@@ -94,6 +96,25 @@ def test_a_simple_picture_is_compared_as_a_whole() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (3, 2), (64, 64), (2000, 10)])
 def test_a_picture_without_content_is_like_none(size: tuple[int, int]) -> None:
     assert likest(Pictures.new("RGB", size, "white"), Pictures.new("RGB", size, "white")) == 0
+
+
+@pytest.mark.parametrize("picture", [diagram(1), table(1), shape(10, "red"), Pictures.new("RGB", (1, 200), "white")])
+def test_what_is_kept_of_a_picture_is_all_that_is_known_of_it(picture: Pictures.Image) -> None:
+    known = KnownPicture.of(picture)
+    kept = KnownPicture.unpacked(known.packed())
+    for one, other in zip(known.outlines, kept.outlines, strict=True):
+        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in one.__slots__)
+    assert [(at, hash.tolist()) for at, hash in known.hashes] == [(at, hash.tolist()) for at, hash in kept.hashes]
+    assert all(
+        np.array_equal(one.hash, other.hash) for one, other in zip(outlines(picture), kept.outlines, strict=True)
+    )
+
+
+def test_other_hashes_have_another_version() -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    picture = ImageOps.expand(Pictures.fromarray(drawn).resize((350, 270), Pictures.Resampling.BICUBIC), 20, "white")
+    hashes = [(at, hash.tobytes().hex()) for at, hash in KnownPicture.of(picture).hashes]
+    assert (VERSION, digest(hashes)) == ("1", "43d1d569cd9c604326c5646d371e89e401e2f6ee68c5af9734cb9a3a61ae1188")
 
 
 def test_the_nearest_hashes_are_found_in_order() -> None:
@@ -187,6 +208,51 @@ def test_load_drops_and_lists_them_and_counts_them_as_no_loss(stages: Bench, tmp
     assert in_training_data("b", {"load-1": made.record}) == "dropped from the training data: 2 in load-1"
     assert in_training_data("c", {"load-1": made.record}) == "none in the training data (load-1)"
     assert not in_training_data("b", {"load-1": plain.record})
+
+
+def compared(stages: Bench, folder: Path, **row: str) -> Output:
+    """A load stage of one training row that repeats a question of a benchmark, and of one that does not."""
+    asked = {str(seed): (diagram(seed), f"Which one is {seed}?") for seed in range(3)}
+    rows = {"copy": (COPIES["JPEG 60"](diagram(1)), row["question"]), "own": (diagram(9), "Which one is 1?")}
+    source = stages.build("source", "rows", path=rows_file(folder / "bench.jsonl", asked))
+    bench = load(stages.workspace, "load-b", 0, source, "train")
+    source = stages.build("source", "rows", path=rows_file(folder / "train.jsonl", rows))
+    questions = BenchmarkQuestions(stages.workspace, {"b": bench})
+    return load(stages.workspace, "load-1", 1, source, "train", questions=questions)
+
+
+def test_a_picture_of_a_benchmark_is_hashed_once(
+    stages: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Pictures.Image] = []
+    of = KnownPicture.of
+    monkeypatch.setattr(KnownPicture, "of", lambda picture: hashed.append(picture) or of(picture))
+
+    def found(question: str) -> tuple[NearDuplicate, int]:
+        hashed.clear()
+        (pair,) = pairs_of(compared(stages, tmp_path, question=question).folder.path)
+        return pair, len(hashed)
+
+    first = found("What is this?")
+    assert first[1] == 3
+    assert found("What is that?") == (first[0], 0)
+    shard = stages.workspace.home.values / HASHES / "000001.jsonl"
+    content = bytearray(shard.read_bytes())
+    content[content.index(b"\n") - 5] ^= 1
+    shard.write_bytes(content)
+    assert found("What are they?") == (first[0], 1)
+    assert found("What were they?") == (first[0], 0)
+
+
+def test_hashes_are_kept_while_a_run_needs_a_stage_that_used_them(stages: Bench, tmp_path: Path) -> None:
+    home = stages.workspace.home
+    run = Run(name="run", recipe="r", status="done", stages=(compared(stages, tmp_path, question="What?").record,))
+    write_run(home, run)
+    assert (home.values / HASHES).is_dir()
+    assert not [each for each in find_unneeded(home) if each.category == "values"]
+    assert not list(check_run(home, run))
+    remove_run(home, "run")
+    assert [each.path.name for each in find_unneeded(home) if each.category == "values"] == [HASHES]
 
 
 def test_a_recipe_compares_all_it_trains_on_with_all_its_benchmarks(stages: Bench, tmp_path: Path) -> None:

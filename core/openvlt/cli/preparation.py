@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from openvlt.errors import UsageError
+from openvlt.errors import DataError, UsageError, counted
 from openvlt.keys import allow, bind
 
 if TYPE_CHECKING:
@@ -254,6 +255,7 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         click.echo(f"\n{in_all(waiting)} An estimate, for the backends installed here (docs/gpu.md).")
     trained = {stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}
     _show_memory(trained, known)
+    _show_compared(pipeline)
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     if gpus:
@@ -264,6 +266,21 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         pipeline.check()
     except UsageError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
+
+
+def _show_compared(pipeline: Pipeline) -> None:
+    """Print which benchmarks the training data are compared with; their pictures are known once they are loaded."""
+    from openvlt.pipeline.data_stages import Load
+
+    loads = (stage for stage in pipeline.stages if isinstance(stage, Load))
+    shown = []
+    for asked in dict.fromkeys(each for stage in loads for each in stage.compared_with):
+        known = "" if asked.most is None else f"{asked.most:,}"
+        with suppress(KeyError, DataError):  # not loaded yet; or damaged, of which `check` tells
+            known += f" with {counted(len(pipeline.context.held_out_images([asked])), 'picture')}"
+        shown.append(asked.name.removeprefix("load-") + (f" ({known.strip()})" if known else ""))
+    if shown:
+        click.echo(f"Near-duplicates: all training data are compared with the questions of {', '.join(shown)}.")
 
 
 def _show_memory(stages: Mapping[str, Description], gpus: Gpus) -> None:

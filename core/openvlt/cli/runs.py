@@ -54,7 +54,10 @@ def runs(context: click.Context, as_json: bool) -> None:
 @runs.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Show the stages and scores of a run or a result of 'openvlt bench', or the scores of a model (RUN/MODEL)."""
+    """Show a run or a result of 'openvlt bench', or the scores of a model (RUN/MODEL).
+
+    Of a run: its stages, what they rejected and why, and its scores.
+    """
     from openvlt.bench.scored import find_results
     from openvlt.store import open_home, read_run, run_names
 
@@ -80,6 +83,14 @@ def _show_stages(home: Home, run: Run) -> None:
     rows += [(name, "", "", "", "to do") for name in run.planned if name not in done]
     print_table(Table(("stage", "in", "out", "rejected", "seconds"), rows, labels=1))
     click.echo()
+    reasons = [
+        (stage.name, f"{count:,}", reason)
+        for stage in run.stages
+        for reason, count in sorted(stage.rejected.items(), key=lambda each: (-each[1], each[0]))
+    ]
+    if reasons:
+        print_table(Table(("stage", "rejected", "reason"), reasons, right=("rejected",)))
+        click.echo()
 
 
 def _show_scores(scores: Sequence[BenchResult], more: Sequence[str] = ()) -> None:

@@ -8,8 +8,7 @@ Hash Functions", 2010), of 143 bits for 63. The libraries hash the picture as it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     Array: TypeAlias = NDArray[np.floating[Any]]
+    Hash: TypeAlias = NDArray[np.uint64]
 
 SIDE = 256
 """Pixels of the longer side at which borders are trimmed, so that lines are as faint in a small copy as in a large."""
@@ -36,9 +36,12 @@ SIMPLE, TURNS = 715, 4
 """Bytes as JPEG (quality 50), and changes between dark and light along a row and a column, under which a trimmed
 thumbnail shows no more than a shape: 0.5 % of MathVision and TabMWP, and all of easy-VQA. Trimmed, one circle is like
 any other: such a picture is compared as a whole, and a cropped or padded copy of it is not found."""
-CROPS = ((0, 0, 0, 0), (0.025,) * 4, (0.05,) * 4, (0.05, 0, 0, 0), (0, 0.05, 0, 0), (0, 0, 0.05, 0), (0, 0, 0, 0.05))
+CROPS = ((0.025,) * 4, (0.05,) * 4, (0.05, 0, 0, 0), (0, 0.05, 0, 0), (0, 0, 0.05, 0), (0, 0, 0, 0.05))
 """Parts cut off on the left, top, right and bottom, which a copy may lack: a hash finds it only if it is cut the same,
 `likeness` then aligns the two."""
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +57,7 @@ class Outline:
         is_simple: True if the picture shows too little to be trimmed.
     """
 
-    hash: NDArray[np.uint64]
+    hash: Hash
     grey: NDArray[np.uint8]
     colours: NDArray[np.int16]
     ratio: float
@@ -67,14 +70,26 @@ def outlines(picture: Picture) -> list[Outline]:
     return _outlines(_small(picture))
 
 
-def cropped(picture: Picture) -> Iterator[list[Outline]]:
-    """Yield the outlines of each of a picture's parts (`CROPS`), first those of the whole."""
+def hashes(picture: Picture) -> tuple[list[Outline], list[tuple[int, Hash]]]:
+    """The outlines of a picture, and the different hashes by which it is found, each with the number of its outline.
+
+    They are those of the outlines themselves, then those of the picture's parts (`CROPS`).
+    """
     small = _small(picture)
-    width, height = small.size
+    whole = _outlines(small)
+    found = [(at, outline.hash) for at, outline in enumerate(whole)]
+    grey, (width, height) = small.convert("L"), small.size
     for left, top, right, bottom in CROPS:
-        yield _outlines(small.crop((
-            round(left * width), round(top * height), width - round(right * width), height - round(bottom * height)
-        )))  # fmt: skip
+        part = grey.crop(
+            (round(left * width), round(top * height), width - round(right * width), height - round(bottom * height))
+        )
+        boxes, is_simple = _boxes(part)
+        if is_simple == whole[0].is_simple:
+            found += [(at, _hash(_thumb(part, box))) for at, box in enumerate(boxes)]
+    different: dict[bytes, tuple[int, Hash]] = {}
+    for at, hash in found:
+        different.setdefault(hash.tobytes(), (at, hash))
+    return whole, list(different.values())
 
 
 def _small(picture: Picture) -> Picture:
@@ -89,23 +104,35 @@ def _small(picture: Picture) -> Picture:
 
 def _outlines(small: Picture) -> list[Outline]:
     import numpy as np
+    from PIL.Image import Resampling
 
-    grey = small.convert("L")
-    pixels = np.asarray(grey)
-    trimmed = [_outline(small, grey, _content(pixels, tolerance)) for tolerance in (FAINT, STRONG)]
-    is_simple = _is_simple(trimmed[0].grey)
-    whole = replace(_outline(small, grey, (0, 0, *small.size)), is_whole=True, is_simple=is_simple)
-    return [whole] if is_simple else [*trimmed, whole]
+    grey, found = small.convert("L"), list[Outline]()
+    boxes, is_simple = _boxes(grey)
+    for box in boxes:
+        thumb = _thumb(grey, box)
+        colours = np.asarray(small.resize((8, 8), Resampling.BOX, box=box), dtype=np.int16)
+        ratio = (box[2] - box[0]) / (box[3] - box[1])
+        is_whole = len(found) == len(boxes) - 1
+        found.append(Outline(_hash(thumb), thumb, colours, ratio, is_whole, is_simple))
+    return found
 
 
-def _outline(small: Picture, grey: Picture, box: tuple[int, int, int, int]) -> Outline:
+def _boxes(grey: Picture) -> tuple[list[Box], bool]:
+    """The boxes of the outlines of a picture, the whole last, and whether it is too simple to be trimmed."""
+    import numpy as np
+
+    pixels, whole = np.asarray(grey), (0, 0, *grey.size)
+    faint = _content(pixels, FAINT)
+    if _is_simple(_thumb(grey, faint)):
+        return [whole], True
+    return [faint, _content(pixels, STRONG), whole], False
+
+
+def _thumb(grey: Picture, box: Box) -> NDArray[np.uint8]:
     import numpy as np
     from PIL.Image import Resampling
 
-    thumb = np.asarray(grey.resize((THUMB, THUMB), Resampling.BICUBIC, box=box))
-    colours = np.asarray(small.resize((8, 8), Resampling.BOX, box=box), dtype=np.int16)
-    ratio = (box[2] - box[0]) / (box[3] - box[1])
-    return Outline(_hash(thumb), thumb, colours, ratio, is_whole=False, is_simple=False)
+    return np.asarray(grey.resize((THUMB, THUMB), Resampling.BICUBIC, box=box))
 
 
 def _is_simple(thumb: NDArray[np.uint8]) -> bool:
@@ -120,20 +147,27 @@ def _is_simple(thumb: NDArray[np.uint8]) -> bool:
     return file.tell() < SIMPLE
 
 
-def _content(pixels: NDArray[np.uint8], tolerance: int) -> tuple[int, int, int, int]:
-    """The box (left, top, right, bottom) without the uniform rows and columns around it, whatever their colours."""
+def _content(pixels: NDArray[np.uint8], tolerance: int) -> Box:
+    """The box without the uniform rows and columns around it, whatever their colours."""
     left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
-    before: tuple[int, ...] = ()
-    while before != (before := (left, top, right, bottom)):
-        while bottom - top > 8 and _is_uniform(pixels[top, left:right], tolerance):
-            top += 1
-        while bottom - top > 8 and _is_uniform(pixels[bottom - 1, left:right], tolerance):
-            bottom -= 1
-        while right - left > 8 and _is_uniform(pixels[top:bottom, left], tolerance):
-            left += 1
-        while right - left > 8 and _is_uniform(pixels[top:bottom, right - 1], tolerance):
-            right -= 1
+    width = 0
+    while width != (width := right - left):
+        above, below = _uniform_ends(pixels[top:bottom, left:right], tolerance)
+        top, bottom = top + above, bottom - below
+        before, after = _uniform_ends(pixels[top:bottom, left:right].T, tolerance)
+        left, right = left + before, right - after
     return left, top, right, bottom
+
+
+def _uniform_ends(lines: NDArray[np.uint8], tolerance: int) -> tuple[int, int]:
+    """How many lines are uniform at the beginning, and how many at the end; 8 are left."""
+    import numpy as np
+
+    most = max(len(lines) - 8, 0)
+    others = np.flatnonzero(lines.max(1) - lines.min(1) > tolerance)  # may be uniform but for outliers
+    first = min(next((at for at in others if not _is_uniform(lines[at], tolerance)), most), most)
+    last = next((at for at in others[::-1] if not _is_uniform(lines[at], tolerance)), 0)
+    return int(first), int(min(len(lines) - 1 - last, most - first))
 
 
 def _is_uniform(line: NDArray[np.uint8], tolerance: int) -> bool:
@@ -144,7 +178,7 @@ def _is_uniform(line: NDArray[np.uint8], tolerance: int) -> bool:
     return int(ordered[-1 - few]) - int(ordered[few]) <= tolerance
 
 
-def _hash(thumb: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def _hash(thumb: NDArray[np.uint8]) -> Hash:
     import numpy as np
 
     halved = thumb.reshape(THUMB // 2, 2, THUMB // 2, 2).mean((1, 3), dtype=np.float32)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openvlt.near_duplicates.hashes import HashIndex
-from openvlt.near_duplicates.pictures import Outline, cropped, likeness, outlines
+from openvlt.near_duplicates.known import KnownPicture
+from openvlt.near_duplicates.pictures import Outline, likeness, outlines
 from openvlt.near_duplicates.wording import OVERLAP, Wordings
 from openvlt.records import Example, Image
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 VERSION = "1"
-"""Raised when other pairs are found."""
+"""Raised when other pairs are found, or a picture is hashed or packed in another way."""
 WITHIN = 45
 """Bits of 143 by which hashes may differ that are looked at closely: 99 % of copies differ by less than 30, and 1 % of
 other pictures by less than 45."""
@@ -62,10 +63,12 @@ class NearDuplicates:
 
     Args:
         read: decodes a stored image.
+        known: what is known of one of a benchmark; by default it is hashed.
     """
 
-    def __init__(self, read: Callable[[Image], Picture]) -> None:
+    def __init__(self, read: Callable[[Image], Picture], known: Callable[[Image], KnownPicture] | None = None) -> None:
         self._read = read
+        self._known = known or (lambda image: KnownPicture.of(read(image)))
         self._hashes, self._wordings = HashIndex(), Wordings()
         self._questions: list[_Asked] = []
         self._pictures: dict[str, list[_Asked]] = {}
@@ -84,21 +87,14 @@ class NearDuplicates:
             for image in example.images:
                 if image.sha256 not in self._pictures:
                     self._pictures[image.sha256] = []
-                    self._add_picture(image.sha256, cropped(self._read(image)))
+                    self._add_picture(image.sha256, self._known(image))
                 self._pictures[image.sha256].append(asked)
 
-    def _add_picture(self, sha256: str, parts: Iterable[list[Outline]]) -> None:
-        """Keep the outlines of a whole picture, which come first, and the hashes of those of its parts."""
-        first, seen = len(self._outlines), set[bytes]()
-        for part in parts:
-            if len(self._outlines) == first:
-                self._outlines += [(sha256, outline) for outline in part]
-            if part[0].is_simple != self._outlines[first][1].is_simple:
-                continue
-            for at, outline in enumerate(part, first):
-                if (key := outline.hash.tobytes()) not in seen:
-                    seen.add(key)
-                    self._hashes.add(outline.hash, at)
+    def _add_picture(self, sha256: str, known: KnownPicture) -> None:
+        first = len(self._outlines)
+        self._outlines += [(sha256, outline) for outline in known.outlines]
+        for at, hash in known.hashes:
+            self._hashes.add(hash, first + at)
 
     def find(self, example: Example) -> NearDuplicate | None:
         """The question that an example with stored images repeats, None if there is none; of several the likest.

@@ -45,6 +45,11 @@ class Load(RowStage):
 
     stage_kind: ClassVar[str] = "load"
 
+    @property
+    def compared_with(self) -> tuple[Stage[Questions], ...]:
+        """The benchmarks whose questions its rows may not repeat."""
+        return self.questions if self.near_duplicates else ()
+
     @cached_property
     def most(self) -> int | None:
         with self.source.guarded("size"):
@@ -65,7 +70,7 @@ class Load(RowStage):
         held_out = context.held_out_images(self.questions)
         choosing = _choosing(context, self.until, self) if self.until else None
         split, limit = self.data.split, self.limit
-        near = context.benchmark_questions(self.questions) if self.near_duplicates and self.questions else None
+        near = context.benchmark_questions(self.compared_with) if self.compared_with else None
         return load(
             context.workspace, self.name, self.iteration, self.source, split, limit, held_out, choosing, questions=near
         )  # fmt: skip

@@ -19,7 +19,7 @@ from openvlt.registry import Built
 from openvlt.results import check_size, check_type
 from openvlt.stages.accepting import accepted, rejected
 from openvlt.stages.filter import Choosing
-from openvlt.stages.near_duplicates import COUNT, PAIRS, BenchmarkQuestions, reason, write_pair
+from openvlt.stages.near_duplicates import COUNT, HASHES, PAIRS, BenchmarkQuestions, reason, write_pair
 from openvlt.stages.picture_files import changed_file, stamps_of
 from openvlt.stages.workspace import NotDone, Output, Step, Workspace, claimed, lost_too_many, output, reused
 from openvlt.store import StageFolder, StageWriter, digest, writing
@@ -149,7 +149,8 @@ def _load(
     if not counts["with_image"]:
         workspace.progress.note(f"{step.name}: none of the {writer.out} rows has an image.")
     looked_for = {COUNT: counts[COUNT]} if questions else {}
-    return writer.finish({"in": taken, "counts": {"with_image": counts["with_image"], **looked_for}})
+    values = {"values": HASHES} if questions else {}
+    return writer.finish({"in": taken, "counts": {"with_image": counts["with_image"], **looked_for}, **values})
 
 
 def image_digests(rows: Iterable[Row]) -> frozenset[str]:

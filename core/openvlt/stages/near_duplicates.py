@@ -1,4 +1,8 @@
-"""The near-duplicates of benchmark questions that a load stage drops, and the list of them that it leaves."""
+"""The near-duplicates of benchmark questions that a load stage drops, and the list of them that it leaves.
+
+What is known of a benchmark's picture is kept among the values of the store, under the picture's digest, so that it is
+hashed once and not by each stage and run.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from openvlt.errors import DataError
-from openvlt.near_duplicates import VERSION, NearDuplicate, NearDuplicates
-from openvlt.records import Example, StageRecord
+from openvlt.near_duplicates import VERSION, KnownPicture, NearDuplicate, NearDuplicates
+from openvlt.records import Example, Image, StageRecord
 from openvlt.stages.workspace import Output, Workspace
-from openvlt.store import decode, writing
+from openvlt.store import ImageStore, ValueStore, decode, digest, encode, writing
 
 PAIRS = "near-duplicates.jsonl"
 """File of a load stage that lists the pairs."""
 COUNT = "near_duplicates"
 """The count in the record of a load stage, which is there (0) if they were looked for."""
+HASHES = digest("hashes for near-duplicates", VERSION)
+"""The folder of values with what is known of pictures."""
+CHUNK = 64
+"""Pictures that are kept at once, since each time waits for the disk."""
 
 
 class BenchmarkQuestions:
@@ -35,11 +43,39 @@ class BenchmarkQuestions:
     def find(self, example: Example) -> NearDuplicate | None:
         """The question that a loaded example repeats."""
         if self._known is None:
-            known = NearDuplicates(self._workspace.images.read)
-            for name, output in self._questions.items():
-                known.add(name, (row.example for row in output.rows()))
+            images = self._workspace.images
+            with ValueStore(self._workspace.home.values / HASHES) as store:
+                hashing = _Hashing(images, store)
+                known = NearDuplicates(images.read, hashing.known)
+                for name, output in self._questions.items():
+                    known.add(name, (row.example for row in output.rows()))
+                hashing.keep()
             self._known = known
         return self._known.find(example)
+
+
+class _Hashing:
+    """Finds what is known of pictures in the store, or hashes them and keeps it there."""
+
+    def __init__(self, images: ImageStore, store: ValueStore) -> None:
+        self._images, self._store = images, store
+        self._new: list[tuple[str, bytes]] = []
+
+    def known(self, image: Image) -> KnownPicture:
+        kept = self._store.get_all([image.sha256]).get(image.sha256)
+        if kept is not None:
+            return KnownPicture.unpacked(decode(str, kept))
+        found = KnownPicture.of(self._images.read(image))
+        self._new.append((image.sha256, encode(found.packed())))
+        if len(self._new) == CHUNK:
+            self.keep()
+        return found
+
+    def keep(self) -> None:
+        """Write what is new; it then survives a crash."""
+        if self._new:
+            self._store.put(self._new)
+            self._new = []
 
 
 def reason(benchmark: str) -> str:
