@@ -202,7 +202,9 @@ class Grpo(TrlTrainer):
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
         asleep = [] if self.sleeps else [{"vllm_sleep": True}]
-        shares: list[Mapping[str, Any]] = [{"vllm_memory": share} for share in (0.45, 0.3) if share < (self.vllm_memory or 1)]
+        shares: list[Mapping[str, Any]] = [
+            {"vllm_memory": share} for share in (0.45, 0.3) if share < (self.vllm_memory or 1)
+        ]
         engine = {"off": [*shares, {"vllm": "colocate"}], "colocate": [*asleep, *shares], "server": []}[self.vllm]
         return [*memory.SAVINGS[:2], *engine, *memory.SAVINGS[2:]]
 
