@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,10 @@ from tiny_models import save_text_model, save_vision_model
 
 # Tests run on all cores already: two threads of torch on one core wait for each other more than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Where no bytecode may be written, each child compiles torch, transformers and TRL anew: half of a small training.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Under `uv run` Ray would start its workers with `uv run` too, which changes the environment under the other tests;
 # Ray reads this when it is imported, and vLLM imports it before the executor can say so.

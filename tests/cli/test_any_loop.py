@@ -58,15 +58,19 @@ SHAPES: dict[str, tuple[str, list[str]]] = {
 
 @dataclass
 class Loop:
-    """Runs commands on one recipe in a home of its own; what a command raises is raised, and it `said` the rest."""
+    """Runs commands on one recipe in a home; what a command raises is raised, and it `said` the rest.
+
+    Its home is in its folder, if it shares none.
+    """
 
     folder: Path
     plugins: list[Path]
+    home: Path | None = None
     said: str = ""
 
     def openvlt(self, *words: str) -> str:
         options = [word for plugin in self.plugins for word in ("--plugin", str(plugin))]
-        runner = CliRunner(env={"OPENVLT_HOME": str(self.folder / "home"), "COLUMNS": "200"})
+        runner = CliRunner(env={"OPENVLT_HOME": str(self.home or self.folder / "home"), "COLUMNS": "200"})
         result = runner.invoke(cli, [*options, *words])
         if result.exception is not None:
             raise result.exception

@@ -1,4 +1,4 @@
-"""Smoke runs of the shipped recipes: what they keep, and all stages of those for one GPU, carried out on a CPU."""
+"""Smoke runs of the shipped recipes: what they keep, and all their stages carried out on a CPU."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from openvlt.recipe import Phase, read_recipe
 from openvlt_plugins.easy_vqa.source import EasyVqa
 
 RECIPES = ("openvlthinker-v1.0", "openvlthinker-v1.2", "openvlthinker-24gb", "openvlthinker-80gb")
-WHOLE = ("openvlthinker-24gb", "openvlthinker-80gb")
-"""Those carried out here; six and nine trainings of the others, 50 s of processor time each, are too many."""
 SIZES = {"learning_rate", "epochs", "steps", "batch", "device_batch", "prompts", "max_tokens"}
 FOR_GPUS = {"parallel", "vllm", "vllm_memory", "vllm_tensor_parallel", "importance_correction"}
 """Options of the trainers that a scale may change: what a CPU has no time for, and what it does not have."""
@@ -70,7 +68,7 @@ def _updates(folder: Path) -> int:
 @needs_packages
 @pytest.mark.slow
 @pytest.mark.xdist_group("smoke")
-@pytest.mark.parametrize("recipe", WHOLE)
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_a_smoke_run_is_carried_out_whole(
     home: Path, benchmark: str, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:
