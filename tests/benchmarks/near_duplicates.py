@@ -3,6 +3,7 @@
     python tests/benchmarks/near_duplicates.py pictures [EVERY]   # of the shared pictures every EVERY-th (default 1)
     python tests/benchmarks/near_duplicates.py easy-vqa           # pictures of one or two shapes, train against test
     python tests/benchmarks/near_duplicates.py index              # 1,000,000 hashes, 1,000 looked up
+    python tests/benchmarks/near_duplicates.py cost               # CPU time and bytes of what is kept of a picture
     python tests/benchmarks/near_duplicates.py libraries [EVERY]  # of imagehash and pdqhash, if they are installed
 
 Pictures: the 304 of MathVision testmini and 400 tables of TabMWP in `shared/data`, each copied in each way of `COPIES`.
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from openvlt.near_duplicates import search
+from openvlt.near_duplicates import KnownPicture, search
 from openvlt.near_duplicates.hashes import HashIndex
 from openvlt.near_duplicates.pictures import hashes, likeness, outlines
 
@@ -180,6 +181,25 @@ def index() -> None:
     )
 
 
+def cost() -> None:
+    import easy_vqa as package
+
+    folder = Path(package.__file__).parent / "data/test/images"
+    for name in (folder, *(SHARED / folder for folder in FOLDERS)):
+        known = [Image.open(file).convert("RGB") for file in sorted(name.iterdir())]
+        started = time.process_time()
+        kept = [KnownPicture.of(picture).packed() for picture in known]
+        hashed = time.process_time()
+        for each in kept:
+            KnownPicture.unpacked(each)
+        read = time.process_time()
+        sizes = [len(each) for each in kept]
+        print(
+            f"{name.parent.name}: {len(known)} pictures, each hashed in {(hashed - started) / len(known) * 1000:.1f} ms, "
+            f"unpacked in {(read - hashed) / len(known) * 1000:.2f} ms; {np.mean(sizes):.0f} bytes, at most {max(sizes)}"
+        )
+
+
 def libraries(every: int) -> None:
     import imagehash
     import pdqhash
@@ -201,6 +221,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["index"]:
             index()
+        case ["cost"]:
+            cost()
         case ["easy-vqa"]:
             easy_vqa()
         case ["libraries", *every]:
