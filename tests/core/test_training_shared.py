@@ -44,22 +44,33 @@ def test_sft_does_not_depend_on_how_a_batch_is_divided(stages: Bench, vision_mod
         same(trained(stages, vision_model, "sft", options), whole, 1e-5, 1e-5)
 
 
-def killed_and_resumed(stages: Bench, model: Path, options: Mapping[str, Any]) -> None:
-    options = {**options, "save_steps": 1, "epochs": 4}
-    rows = chosen(stages)
-    made, folder = stages.train(rows, "sft", model, **options)
+RESUMED: dict[str, dict[str, Any]] = {
+    "sft": {**SFT, "device_batch": 2, "devices": 2, "save_steps": 1, "epochs": 4},
+    "grpo": {**GRPO, "device_batch": 2, "devices": 2, "steps": 6, "beta": 0.01, "loss_type": "dapo"},
+}
+
+
+def killed_and_resumed(stages: Bench, model: Path, use: str, options: Mapping[str, Any]) -> None:
+    """The weights are those of an undisturbed training, and load whole."""
+    from transformers import AutoModelForImageTextToText
+
+    rows = stages.load(n=8) if use == "grpo" else chosen(stages)
+    rewards, options = ({"luck": 1.0} if use == "grpo" else None), {**RESUMED[use], **options}
+    made, _ = stages.train(rows, use, model, rewards, **options)
     reference = made.folder.path.rename(made.folder.path.with_name("reference"))
     stages.workspace.progress = KillsTheChild(stages, 3)
     with pytest.raises(OpenvltError, match="killed by signal 9"):
-        stages.train(rows, "sft", model, **options)
+        stages.train(rows, use, model, rewards, **options)
     stages.workspace.progress = Heard()
-    _, folder = stages.train(rows, "sft", model, **options)
+    _, folder = stages.train(rows, use, model, rewards, **options)
     assert '"checkpoint": "' in (made.folder.path / "job.json").read_text()
     assert (folder / "model.safetensors").read_bytes() == (reference / "model/model.safetensors").read_bytes()
+    _, told = AutoModelForImageTextToText.from_pretrained(folder, output_loading_info=True)
+    assert not any(told.values())
 
 
 def test_two_processes_on_a_cpu_resume(stages: Bench, vision_model: Path) -> None:
-    killed_and_resumed(stages, vision_model, {**SFT, "device_batch": 2, "devices": 2})
+    killed_and_resumed(stages, vision_model, "sft", {})
 
 
 SHARDED = Path(__file__).parents[1] / "plugins" / "sharded" / "openvlt_sharded.py"
@@ -111,10 +122,17 @@ def test_processes_that_share_the_model_train_as_one(
         assert len(alone[0]) == options["steps"] and any(alone[0])
 
 
-@pytest.mark.parametrize(("parallel", "freeze"), [("fsdp2", None), ("fsdp2", []), ("zero3", None)])
+@pytest.mark.parametrize("parallel", ["fsdp2", "zero2", "zero3"])
+@pytest.mark.parametrize(
+    ("use", "options"), [("sft", {}), ("sft", {"freeze": []}), ("sft", {"lora_rank": 4}), ("grpo", {"freeze": None})]
+)
 def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
-    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, parallel: str, freeze: list[str] | None
+    sharded: Bench,
+    vision_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parallel: str,
+    use: str,
+    options: dict[str, Any],
 ) -> None:
     needs(parallel, monkeypatch)
-    options = {**SFT, "device_batch": 2, "devices": 2, "parallel": parallel, "freeze": freeze}
-    killed_and_resumed(sharded, vision_model, options)
+    killed_and_resumed(sharded, vision_model, use, {**options, "parallel": parallel})
