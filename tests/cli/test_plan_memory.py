@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.Capt
     assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80"])
+@pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80", "\u00b2x80", "4x" + "9" * 5000])
 def test_other_forms_of_gpus_are_refused(capsys: pytest.CaptureFixture[str], gpus: str) -> None:
     assert run(["train", "quickstart", "--plan", f"--gpus={gpus}"]) == 2
     assert "Write 4x80 for 4 GPUs of 80 GB" in capsys.readouterr().err

@@ -139,7 +139,11 @@ class Grpo(TrlTrainer):
                 "of vLLM are those among the likeliest tokens alone.",
                 "Set top_p: 1, or importance_correction: off.",
             )
-        if self.vllm == "colocate" and self.devices != "auto" and self.world % self.tensor_parallel:
+        if self.devices != "auto":
+            self._check_split()
+
+    def _check_split(self) -> None:
+        if self.vllm == "colocate" and self.world % self.tensor_parallel:
             raise UsageError(
                 f"vLLM cannot be split over {self.tensor_parallel} of {self.world} devices (option "
                 "vllm_tensor_parallel).",
@@ -203,6 +207,7 @@ class Grpo(TrlTrainer):
 
     def check_machine(self) -> None:
         super().check_machine()
+        self._check_split()
         if self.vllm != "off" and find_spec("vllm") is None:
             raise UsageError(
                 f"The option vllm: {self.vllm} needs the package vllm, which is not installed.",
