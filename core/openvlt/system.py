@@ -95,12 +95,21 @@ def cpus() -> int:
 
 
 def visible_gpus() -> list[str]:
-    """The NVIDIA GPUs this process may use: those that CUDA_VISIBLE_DEVICES names, as it names them, else all."""
-    installed = _gpus()
+    """The NVIDIA GPUs this process may use: those that CUDA_VISIBLE_DEVICES names, as it names them, else all.
+
+    CUDA reads the names up to the first that it does not know; here an index that is not there, or that comes again.
+    """
+    installed, found = _gpus(), list[str]()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not installed or named is None:
         return list(installed)
-    return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
+    for each in named.split(","):
+        name = each.strip()
+        name = name.lstrip("0") or "0" if name.isdecimal() else name
+        if name in found or not (name in installed or name.startswith(("GPU-", "MIG-"))):
+            break
+        found.append(name)
+    return found
 
 
 def gpu_bytes() -> int:

@@ -84,6 +84,61 @@ def test_the_devices_of_a_machine_are_its_gpus(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
+    ("gpus", "options", "told"),
+    [
+        (1, {"parallel": "fsdp2"}, "parallel: fsdp2 has no effect with one process"),
+        (1, {"optimizer": "adamw-offload"}, "only where processes share the optimizer"),
+        (0, {"optimizer": "adamw-offload"}, "only where processes share the optimizer"),
+        (0, {"optimizer": "adamw-offload", "devices": 2}, "no effect with parallel: auto on a CPU"),
+        (2, {"optimizer": "adamw-offload"}, None),
+        (2, {"parallel": "fsdp2"}, None),
+        (1, {"report_to": ["wandb"]}, "report_to names wandb, whose package is not installed. Install wandb"),
+        (1, {"report_to": ["azure_ml"]}, "report_to names azure_ml, whose package is not installed. Install azureml"),
+        (1, {"report_to": ["kubeflow"]}, None),
+    ],
+)
+def test_options_that_have_no_effect_on_this_machine_are_refused(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, options: dict[str, Any], told: str | None
+) -> None:
+    from openvlt_plugins.trl import trainer
+
+    for module in (trainer, sharing):
+        monkeypatch.setattr(module, "visible_gpus", lambda: [str(index) for index in range(gpus)])
+    made = Sft(**{"batch": 8, "device_batch": 2, **options})
+    if told is None:
+        made.check_machine()
+        return
+    with pytest.raises(UsageError, match=told):
+        made.check_machine()
+
+
+def test_a_colocated_vllm_is_split_over_a_divisor_of_the_gpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    from openvlt_plugins.trl import trainer
+    from openvlt_plugins.trl.grpo import Grpo
+
+    for module in (trainer, sharing):
+        monkeypatch.setattr(module, "visible_gpus", lambda: ["0", "1", "2"])
+    with pytest.raises(UsageError, match="vLLM cannot be split over 2 of 3 devices"):
+        Grpo(prompts=6, batch=6, generations=2, vllm="colocate", vllm_tensor_parallel=2).check_machine()
+
+
+def test_gpus_that_torch_cannot_use_are_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not sharing.has_gpu()
+    monkeypatch.setattr(sharing, "visible_gpus", lambda: ["0", "1"])
+    with pytest.raises(UsageError, match=r"This machine has GPUs \(0, 1\), and torch .* cannot use them"):
+        sharing.has_gpu()
+
+
+@pytest.mark.parametrize(("file", "written"), [("pytorch_model_fsdp_0/x", "fsdp2"), ("x", "ddp")])
+def test_auto_goes_on_as_the_checkpoint_was_written(tmp_path: Path, file: str, written: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    shared, why = Sft(**SFT).choose(Model(id=str(tmp_path)), 9, tmp_path)
+    assert (shared, why) == (written, "the checkpoint was written with it")
+    assert Sft(batch=8, devices=1).choose(Model(id=str(tmp_path)), 9, tmp_path)[0] == "ddp"
+
+
+@pytest.mark.parametrize(
     ("file", "written"), [("pytorch_model_fsdp_0/x", "fsdp2"), ("global_step3/x", "zero2 or zero3"), ("x", "ddp")]
 )
 def test_a_checkpoint_of_another_sharing_is_refused(tmp_path: Path, file: str, written: str) -> None:

@@ -7,15 +7,16 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 TOGETHER = '''
 """A trainer whose processes, on all machines, tell who they are; the first waits for all of them."""
-import json, os, time
+import json, os, signal, sys, time
 from dataclasses import dataclass
-from openvlt import Checkpoint, Trainer, hookimpl
+from openvlt import Checkpoint, DataError, Trainer, hookimpl
 
 @hookimpl
 def register_trainers(register):
@@ -24,12 +25,25 @@ def register_trainers(register):
 @dataclass(frozen=True)
 class Together(Trainer):
     nodes: int = 2
+    fails: bool = False
+    hangs: bool = False
     reads = "prompts"
 
     def machines(self):
         return self.nodes
 
     def train(self, job):
+        if self.fails and os.environ["RANK"] == "0":
+            raise DataError("The first machine fails.", "Mend it.")
+        if self.hangs:
+            came = []
+            signal.signal(signal.SIGTERM, lambda *_: came.append(1))
+            (job.folder / f"hangs-{os.environ['RANK']}").touch()
+            while not came:
+                time.sleep(0.05)
+            time.sleep(1)  # saves a checkpoint
+            (job.folder / f"saved-{os.environ['RANK']}").touch()
+            sys.exit(143)
         names = ("RANK", "WORLD_SIZE", "GROUP_RANK", "GROUP_WORLD_SIZE")
         (job.folder / f"rank-{os.environ['RANK']}").write_text(json.dumps([os.environ[name] for name in names]))
         model = job.folder / "model"
@@ -48,33 +62,70 @@ train:
 """
 
 
+class Machines:
+    """The command on two machines, in one home."""
+
+    def __init__(self, folder: Path, fake_plugin: Path, model: Path) -> None:
+        self.folder, self.home = folder, folder / "home"
+        (model / "config.json").write_text("{}")
+        plugin = folder / "openvlt_together.py"
+        plugin.write_text(TOGETHER)
+        (folder / "together.yaml").write_text(RECIPE.format(model=model))
+        self.words = [sys.executable, "-m", "openvlt", "--plugin", str(fake_plugin), "--plugin", str(plugin)]
+
+    def start(self, *words: str) -> list[subprocess.Popen[str]]:
+        """The machines, that with rank 1 first; it does not matter which comes first."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        told = {"OPENVLT_HOME": str(self.home), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NNODES": "2"}
+        command = [*self.words, "train", str(self.folder / "together.yaml"), *words]
+        return [
+            subprocess.Popen(
+                command, env={**os.environ, **told, "NODE_RANK": rank}, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True,
+            )
+            for rank in ("1", "0")
+        ]  # fmt: skip
+
+
+@pytest.fixture
+def machines(tmp_path: Path, fake_plugin: Path, fake_model: Path) -> Machines:
+    return Machines(tmp_path, fake_plugin, fake_model)
+
+
 @pytest.mark.slow
-def test_the_command_on_each_machine_trains_together(tmp_path: Path, fake_plugin: Path, fake_model: Path) -> None:
-    (fake_model / "config.json").write_text("{}")
-    plugin = tmp_path / "openvlt_together.py"
-    plugin.write_text(TOGETHER)
-    recipe = tmp_path / "together.yaml"
-    recipe.write_text(RECIPE.format(model=fake_model))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    machines = []
-    for rank in ("1", "0"):  # it does not matter which comes first
-        environment = {
-            **os.environ, "OPENVLT_HOME": str(tmp_path / "home"),
-            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": rank, "NNODES": "2",
-        }  # fmt: skip
-        named = ["--plugin", str(fake_plugin), "--plugin", str(plugin)]
-        words = [sys.executable, "-m", "openvlt", *named, "train", str(recipe)]
-        machines.append(
-            subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        )
-    told = [machine.communicate(timeout=400)[0] for machine in machines]
-    assert [machine.returncode for machine in machines] == [0, 0], told
-    folders = sorted(path.parent for path in (tmp_path / "home" / "stages").glob("*/job.json"))
+def test_the_command_on_each_machine_trains_together(machines: Machines) -> None:
+    started = machines.start()
+    told = [machine.communicate(timeout=400)[0] for machine in started]
+    assert [machine.returncode for machine in started] == [0, 0], told
+    folders = sorted(path.parent for path in (machines.home / "stages").glob("*/job.json"))
     assert len(folders) == 2
     for folder in folders:
         ranks = [json.loads((folder / f"rank-{rank}").read_text()) for rank in (0, 1)]
         assert ranks == [["0", "2", "0", "2"], ["1", "2", "1", "2"]]
-    run = json.loads((tmp_path / "home" / "runs" / "together" / "run.json").read_bytes())
+    run = json.loads((machines.home / "runs" / "together" / "run.json").read_bytes())
     assert run["status"] == "done"
+
+
+@pytest.mark.slow
+def test_a_machine_does_not_wait_for_one_that_has_ended(machines: Machines) -> None:
+    other, first = machines.start("--set", "train.one.fails=true")
+    assert "The first machine fails. Mend it." in first.communicate(timeout=400)[0]
+    told = other.communicate(timeout=400)[0]
+    assert "The machine with rank 0 has ended before the stage one-1 was done." in told
+    assert (first.returncode, other.returncode) != (0, 0) and other.returncode
+
+
+@pytest.mark.slow
+def test_each_machine_saves_when_it_is_asked_to_end(machines: Machines) -> None:
+    started = machines.start("--set", "train.one.hangs=true")
+    end = time.monotonic() + 240
+    while len(list(machines.home.glob("stages/*/hangs-*"))) < 2:
+        assert time.monotonic() < end, [machine.poll() for machine in started]
+        time.sleep(0.1)
+    for machine in started:
+        machine.terminate()
+    told = [machine.communicate(timeout=240)[0] for machine in started]
+    assert [machine.returncode for machine in started] == [143, 143], told
+    assert len(list(machines.home.glob("stages/*/saved-*"))) == 2

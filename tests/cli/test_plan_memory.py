@@ -99,7 +99,7 @@ def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pyte
     assert re.search(r"^grpo-1 +grpo +2,000 +policy *$", shown.out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80"])
+@pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80", "\u00b2x80", "4x" + "9" * 5000])
 def test_other_forms_of_gpus_are_refused(capsys: pytest.CaptureFixture[str], gpus: str) -> None:
     assert run(["train", "quickstart", "--plan", f"--gpus={gpus}"]) == 2
     assert "Write 4x80 for 4 GPUs of 80 GB" in capsys.readouterr().err

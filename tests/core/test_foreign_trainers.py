@@ -19,8 +19,9 @@ from made import Bench, Heard
 from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.records import Format
 from openvlt.registry import Registry
-from openvlt.stages.commands import command_output, last_error
+from openvlt.stages.commands import command_output, last_error, run_command
 from openvlt.stages.workspace import Output
+from openvlt_plugins.foreign.weights import check_weights
 
 pytestmark = pytest.mark.xdist_group("training")
 
@@ -106,6 +107,7 @@ def test_a_training_that_is_killed_goes_on_to_the_same_model(
             r"python ended with code 1; it printed last: RuntimeError: CUDA out of memory in step 1\. See .*engine.log",
         ),
         ("leave", 1, OpenvltError, r"verl has ended without a checkpoint\. See .*engine\.log"),
+        ("leave", 4, OpenvltError, r"verl has ended after step 2 of 6\. See .*engine\.log"),
         ("broken", 0, DataError, r"not the one it began with: it has an empty weight of shape \(0,\)"),
     ],
 )
@@ -187,6 +189,13 @@ def built(engine: str, **options: Any) -> Any:
         ({"nodes": 2}, "cannot reach the reward server at 127.0.0.1"),
         ({"extra": {"trainer": {"nnodes": 2}}}, "extra sets trainer.nnodes, which nodes sets"),
         ({"extra": {"+trainer.nnodes": 2}}, r"extra sets \+trainer.nnodes, which nodes sets"),
+        ({"extra": {"~trainer.nnodes": None}}, r"extra sets ~trainer.nnodes, which nodes sets"),
+        ({"extra": {"trainer": {}}}, r"extra replaces all of trainer, and with it trainer\."),
+        ({"extra": {"trainer": None}}, "extra replaces all of trainer"),
+        ({"extra": {"trainer": {"logger": ["wandb"]}}}, "extra sets trainer.logger without file"),
+        ({"extra": {"a b": 1}}, "extra sets 'a b', which is no key"),
+        ({"extra": {"a": float("inf")}}, "cannot be given inf"),
+        ({"extra": {"a": 'say "yes"'}}, "cannot be given"),
     ],
 )
 def test_options_that_cannot_be_handed_over_are_refused(engine: str, options: dict[str, Any], message: str) -> None:
@@ -215,6 +224,72 @@ def test_a_program_that_cannot_be_run_is_refused_before_any_work(
     monkeypatch.delenv("OPENVLT_ALLOW")
     with pytest.raises(UsageError, match=f"runs {python}, a program outside openvlt. Allow it .*--allow engine"):
         built(engine, python=str(python)).check_machine()
+
+
+@pytest.mark.parametrize(
+    ("engine", "key"), [("verl", "trainer.resume_mode"), ("verl", "+reward.custom_reward_function.name"), ("easyr1", "data.answer_key")]
+)  # fmt: skip
+def test_a_key_without_which_nothing_works_is_refused(engine: str, key: str) -> None:
+    with pytest.raises(UsageError, match="which openvlt decides"):
+        built(engine, python="python", extra={key: "x"})
+
+
+@pytest.mark.parametrize("engine", ["verl", "easyr1"])
+def test_the_last_checkpoint_is_found_where_a_full_disk_left_its_tracker_empty(engine: str, tmp_path: Path) -> None:
+    trainer = built(engine, python="python")
+    tracker = tmp_path / trainer.TRACKER
+    assert trainer.last_step(tmp_path) is None
+    tracker.write_text("")
+    assert trainer.last_step(tmp_path) is None
+    assert not tracker.exists()  # the engine would stop at it
+    for step in (2, 10):
+        (tmp_path / f"global_step_{step}").mkdir()
+    assert trainer.last_step(tmp_path) is None  # none is complete
+    for damaged in ("", "{", "[]", "\xff"):
+        tracker.write_text(damaged)
+        assert trainer.last_step(tmp_path) == 10
+        assert trainer.tracked(tracker.read_bytes()) == 10
+    tracker.write_bytes(trainer.tracker(2))
+    assert trainer.last_step(tmp_path) == 2  # the other was being written
+    tracker.write_bytes(trainer.tracker(7))
+    assert trainer.last_step(tmp_path) == 2
+
+
+def test_a_program_may_be_named_in_any_way(python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(python.parent))
+    monkeypatch.chdir(python.parent)
+    script = tmp_path / "a 'python' $of ours"
+    script.write_text(f'#!/bin/sh\necho activated\nexec {python} "$@"\n')
+    script.chmod(0o755)
+    (tmp_path / "away").mkdir()
+    for name in ("python", "./python", "~/python", str(script)):
+        built("verl", python=name).check_machine()
+        log = tmp_path / "log"
+        run_command([name, "-c", "print(7)"], tmp_path / "away", log, lambda: None, {})
+        assert log.read_text().endswith("7\n")
+    script.write_text("#!/bin/sh\necho hello\n")
+    with pytest.raises(UsageError, match="does not run Python: it printed 'hello'"):
+        built("verl", python=str(script)).check_machine()
+
+
+@pytest.mark.parametrize("engine", ["verl", "easyr1"])
+def test_an_older_release_is_refused_before_any_work(
+    engine: str, python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = built(engine, python=str(python))
+    monkeypatch.setattr(type(trainer), "LEAST", (0, 10))
+    with pytest.raises(UsageError, match=rf"The {engine} 0.9.0 of .* has other keys .* Install 0\.10 or later"):
+        trainer.check_machine()
+
+
+@pytest.mark.parametrize("size", [0, 7, 40, -1])
+def test_weights_that_are_not_whole_are_refused(vision_model: Path, tmp_path: Path, size: int) -> None:
+    content = (vision_model / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(content)
+    check_weights(tmp_path, vision_model)
+    (tmp_path / "model.safetensors").write_bytes(content[:size])
+    with pytest.raises(ValueError, match=r"model\.safetensors is not whole"):
+        check_weights(tmp_path, vision_model)
 
 
 def test_a_merger_that_is_not_there_is_refused_before_any_work(python: Path) -> None:

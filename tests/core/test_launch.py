@@ -63,6 +63,34 @@ def test_the_environment_says_which_machine_this_is(environment: str, node: Node
     assert this_node(dict(word.split("=") for word in environment.split())) == node
 
 
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ("NODE_RANK=x MASTER_ADDR=a", "NODE_RANK is 'x', no number"),
+        ("NODE_RANK=-1 MASTER_ADDR=a", "NODE_RANK is '-1', no number"),
+        ("NODE_RANK=\u00b2 MASTER_ADDR=a", "NODE_RANK is '\u00b2', no number"),
+        ("NODE_RANK=0 MASTER_ADDR=a MASTER_PORT=tcp://10.0.0.1:80", "MASTER_PORT is 'tcp://10.0.0.1:80', no number"),
+        ("NODE_RANK=0 MASTER_ADDR=a MASTER_PORT=99999", "MASTER_PORT is '99999', no number"),
+        ("GROUP_RANK=0 MASTER_ADDR=a MASTER_PORT=65535", "MASTER_PORT is '65535', no number"),
+        ("PET_NODE_RANK=0 PET_MASTER_ADDR=a PET_MASTER_PORT=x", "PET_MASTER_PORT is 'x', no number"),
+        ("SLURM_NODEID=0 SLURM_JOB_NODELIST=a,b SLURM_JOB_ID=x", "SLURM_JOB_ID is 'x', no number"),
+        ("NODE_RANK=5 NNODES=2 MASTER_ADDR=a", "uses 2 nodes, and the environment gives this one the rank 5"),
+        ("NODE_RANK=2 MASTER_ADDR=a", "uses 2 nodes, and the environment gives this one the rank 2"),
+        ("NODE_RANK= MASTER_ADDR=a", "no variable of the environment says which"),
+        ("NODE_RANK=0 MASTER_ADDR=", "no variable of the environment says which"),
+        ("GROUP_RANK=1 LOCAL_RANK=3 MASTER_ADDR=a", "several times on this machine .LOCAL_RANK is 3."),
+        ("SLURM_NODEID=1 SLURM_LOCALID=7 SLURM_JOB_NODELIST=a,b", "several times on this machine .SLURM_LOCALID is 7."),
+    ],
+)  # fmt: skip
+def test_an_environment_that_contradicts_itself_is_refused(
+    alone: None, monkeypatch: pytest.MonkeyPatch, environment: str, problem: str
+) -> None:
+    for word in environment.split():
+        monkeypatch.setenv(*word.split("=", 1))
+    with pytest.raises(UsageError, match=problem):
+        launch.check_processes(Several(nodes=2))
+
+
 def test_several_machines_need_to_find_each_other(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Several(devices=2, nodes=2)
     with pytest.raises(UsageError, match="uses 2 nodes, and no variable of the environment says which"):
@@ -79,7 +107,17 @@ def test_several_machines_need_to_find_each_other(alone: None, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     ("named", "devices", "seen"),
-    [(None, 1, "0"), (None, 2, "0,1"), ("3,1", 1, "3"), ("GPU-ab, MIG-c/d,7", 2, "GPU-ab,MIG-c/d"), ("", 1, "")],
+    [
+        (None, 1, "0"),
+        (None, 2, "0,1"),
+        ("3,1", 1, "3"),
+        ("GPU-ab, MIG-c/d,7", 2, "GPU-ab,MIG-c/d"),
+        ("", 1, ""),
+        ("6,07,8,9", 2, "6,7"),
+        ("3,-1,4", 1, "3"),
+        ("2,2,1", 1, "2"),
+        ("5,,4", 1, "5"),
+    ],
 )
 def test_a_training_sees_as_many_gpus_as_it_uses(
     alone: None, monkeypatch: pytest.MonkeyPatch, named: str | None, devices: int, seen: str
@@ -89,7 +127,10 @@ def test_a_training_sees_as_many_gpus_as_it_uses(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
     trainer = Several(devices=devices)
     monkeypatch.setenv("MASTER_PORT", "5")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     environment = launch.environment(trainer)
+    assert not {"PMI_SIZE", "ACCELERATE_MIXED_PRECISION"} & environment.keys()
     assert environment.get("CUDA_VISIBLE_DEVICES", "") == seen
     assert "MASTER_PORT" not in environment
     launch.check_processes(trainer)

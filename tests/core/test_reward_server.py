@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,6 +80,49 @@ def test_a_row_may_say_its_group(client: Any, monkeypatch: pytest.MonkeyPatch) -
         together = [row["overall"] for row in reward_client.rewards([{**row, "group": 7} for row in rows])]
     assert alone[0] == alone[1]
     assert together[0] > together[1]
+
+
+@pytest.mark.parametrize("limit", [{"MOST_ROWS": 7}, {"BODY_BYTES": 900}])
+def test_a_batch_over_the_limits_is_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch, limit: dict[str, int]) -> None:
+    """Of rows in any order, those of one question in one request."""
+    spec = {**EMPTY, "rewards": {"length": 1.0}, "verifiers": {"answer": "answer"}}
+    rows = [{**RIGHT, "response": f"<think>{'so ' * (n % 7)}</think><answer>2</answer>"} for n in range(30)]
+    rows = [{**row, "group": n % 5} for n, row in enumerate(rows)]
+    with RewardServer(spec) as server:
+        monkeypatch.setenv("OPENVLT_REWARDS", f"{server.url}/")
+        whole = reward_client.rewards(rows)
+        for name, value in limit.items():
+            monkeypatch.setattr(reward_client, name, value)
+        assert reward_client.rewards(rows) == whole
+        _, told = got(f"{server.url}/metrics")
+    assert len({row["overall"] for row in whole}) > 3
+    assert int(told.split("requests_total ")[1].split()[0]) > 4
+
+
+@pytest.mark.parametrize("gold", [b"2", 2.0, "2", memoryview(b"2").tobytes()])
+def test_a_gold_answer_may_be_whatever_a_table_has(client: Any, gold: Any) -> None:
+    import numpy
+
+    golds = [gold, numpy.array(gold), numpy.array([gold])[0]]
+    assert [row["overall"] for row in client.rewards([{**RIGHT, "ground_truth": each} for each in golds])] == [1, 1, 1]
+
+
+def test_a_slow_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            time.sleep(3)
+            reply = b'{"scores": [{"overall": 1.0}]}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(reply)))
+            self.end_headers()
+            self.wfile.write(reply)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("OPENVLT_REWARDS", f"http://127.0.0.1:{server.server_port}")
+    assert reward_client.rewards([RIGHT], patience=2) == [{"overall": 1.0}]
+    server.shutdown()
+    server.server_close()
 
 
 def test_no_request_is_lost_when_a_process_is_killed(client: Any, server: RewardServer) -> None:

@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,6 +135,8 @@ def _trained(machine: Machine, name: str, size: str, trainer: Found) -> Found:
     found: Found = {"passed": len(losses) >= 2 and all(map(math.isfinite, losses)), "losses": losses}
     runtime = [row["train_runtime"] for row in metrics if "train_runtime" in row]
     found |= {"seconds_of_a_step": round(runtime[-1] / len(losses), 2)} if runtime else {}
+    if machine.card != "CPU" and not (peak and planned):
+        return {**found, "passed": False, "error": "no peak of memory, or no plan, to compare"}
     if peak and planned:
         found |= {"peak_gb": round(peak / 1e9, 1), "planned_gb": round(planned / 1e9, 1)}
         found["passed"] = found["passed"] and abs(peak / planned - 1) <= MEMORY_WITHIN
@@ -154,10 +157,10 @@ def resume(machine: Machine) -> Found:
     while child.poll() is None and not list((machine.folder / "killed").rglob("checkpoint-2")):
         time.sleep(0.05)
     child.kill()
-    child.wait()
+    killed = child.wait() == -signal.SIGKILL
     done = machine.command("train", str(path), **home)
     same = _weights(machine, "whole", machine.folder / "killed") == whole
-    return {"passed": done.returncode == 0 and same}
+    return {"passed": killed and done.returncode == 0 and same, "killed": killed}
 
 
 def _weights(machine: Machine, name: str, home: Path | None = None) -> bytes:
@@ -223,7 +226,8 @@ def carried_out(machine: Machine, names: list[str]) -> Iterator[Found]:
         try:
             found = CHECKS[name](machine)
         except Exception as error:  # noqa: BLE001 - the next check may still pass
-            found = {"passed": False, "error": f"{type(error).__name__}: {error}"}
+            printed = str(getattr(error, "stderr", None) or error).strip()
+            found = {"passed": False, "error": f"{type(error).__name__}: {printed.rpartition(chr(10))[2]}"}
         yield {"check": name, "card": machine.card, **found, "seconds": round(time.monotonic() - started, 1)}
 
 

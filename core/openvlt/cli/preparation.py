@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -154,10 +155,10 @@ class GpusType(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from openvlt.interfaces import Gpus
 
-        count, _, size = str(value).lower().partition("x")
-        if not (count.isdigit() and size.isdigit() and int(count) and int(size)):
-            self.fail(f"'{value}' is no number of GPUs with their memory. Write 4x80 for 4 GPUs of 80 GB.")
-        return Gpus(int(count), int(size) << 30)
+        found = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", str(value).lower())
+        if not found:
+            self.fail(f"'{str(value)[:80]}' is no number of GPUs with their memory. Write 4x80 for 4 GPUs of 80 GB.")
+        return Gpus(int(found[1]), int(found[2]) << 30)
 
 
 gpus_option = click.option(

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from openvlt import system
 from openvlt.errors import OpenvltError, UsageError
+from openvlt.integrations.reward_client import BODY_BYTES, MOST_ROWS
 from openvlt.integrations.rewards import RewardFunction
 from openvlt.integrations.scores import exported, reward_of, score_rows
 from openvlt.store import write_atomically
@@ -30,10 +31,6 @@ from openvlt.store import write_atomically
 if TYPE_CHECKING:
     from aiohttp import web
 
-BODY_BYTES = 64 << 20
-"""Size of a request."""
-MOST_ROWS = 20_000
-"""Rows of a request."""
 THREADS = 4
 """Requests that a process works on at once; a verifier that asks a model waits for its replies."""
 HELD_BYTES = 512 << 20

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openvlt.errors import DataError, UsageError
+from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.keys import allowed
 from openvlt.pipeline.kept_recipe import kept_recipe
 from openvlt.pipeline.stage import Context, Description, Scored, Stage, needed_by
@@ -27,6 +27,7 @@ from openvlt.store import (
     digest,
     earlier_run,
     extended,
+    is_claimed,
     log_stage,
     run_folder,
     write_atomically,
@@ -170,16 +171,28 @@ class Pipeline:
 
         The machine with rank 0 carries out the run, in the same home. A job that is written before the stage is done is
         one to take part in: what starts the processes waits for those of the other machines.
+
+        Raises:
+            OpenvltError: that machine has ended before.
         """
-        self.workspace.dry_run = True
+        at_work = partial(is_claimed, self.workspace.home, self.run.name)
+        self.workspace.dry_run, begun = True, False
         for stage in self.stages:
             while stage.name not in self.context.made:
+                claimed = at_work()
                 try:
                     self.context.made[stage.name] = stage.run(self.context)
                 except NotDone as waiting:
+                    if begun and not claimed:
+                        raise OpenvltError(
+                            f"The machine with rank 0 has ended before the stage {stage.name} was done.",
+                            "See what the command printed there; the same command on all machines goes on.",
+                        ) from waiting
+                    begun = claimed
                     job = self.workspace.home.stages / waiting.step.fingerprint / "job.json"
-                    if isinstance(stage, Train) and stage.trainer.component.machines() > 1 and job.exists():
-                        take_part(stage.trainer.component, job)
+                    trainer = stage.trainer.component if isinstance(stage, Train) else None
+                    if claimed and trainer and trainer.machines() > 1 and job.exists():
+                        take_part(trainer, job, at_work)
                     time.sleep(POLL_SECONDS)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 _PATHS = re.compile(r"path|data|\w+_(?:path|folder|file)")
 """Options of a component that hold a path, or a list of them, by their names."""
 _MODELS = ("base", "start", "model", "id")
+_PROGRAMS = ("python", "merger")
 
 
 def anchored(value: Any, folder: Path, key: str = "", *, component: bool = False) -> Any:
@@ -27,6 +28,6 @@ def anchored(value: Any, folder: Path, key: str = "", *, component: bool = False
     if not isinstance(value, str) or not value or "://" in value or value.startswith("~"):
         return value
     is_relative = value.startswith(("./", "../"))
-    is_path = (component and _PATHS.fullmatch(key)) or (is_relative and key in _MODELS)
+    is_path = (component and _PATHS.fullmatch(key)) or (is_relative and key in (*_MODELS, *_PROGRAMS))
     is_file = key in ("bench", "use") and value.endswith((".yaml", ".yml"))
     return str(folder.absolute() / value) if is_path or is_file else value

@@ -31,7 +31,7 @@ def command_output(command: Sequence[str], seconds: float = 120.0) -> str:
     Raises:
         UsageError: the user has not allowed it, there is no such program, or it fails.
     """
-    _check(command[0])
+    command = _program(command)
     try:
         done = subprocess.run(
             command, env=_environment(system.child_environment()), stdin=subprocess.DEVNULL, capture_output=True,
@@ -65,7 +65,7 @@ def run_command(
         UsageError: the user has not allowed it, or there is no such program.
         OpenvltError: it failed; the message has the last error it printed.
     """
-    _check(command[0])
+    command = _program(command)
     start = log.stat().st_size if log.exists() else 0
     with log.open("ab") as file:
         process = subprocess.Popen(
@@ -97,14 +97,19 @@ def last_error(printed: str) -> str:
     return mask_keys(found[-1][:500])
 
 
-def _check(program: str) -> None:
+def _program(command: Sequence[str]) -> list[str]:
+    """The command with the path of its program from the root: it may work in another folder."""
+    program = os.path.abspath(os.path.expanduser(command[0]))
     if "engine" not in allowed():
         raise UsageError(
-            f"The recipe runs {program}, a program outside openvlt.",
+            f"The recipe runs {command[0]}, a program outside openvlt.",
             "Allow it if you trust the recipe: --allow engine.",
         )
     if not (os.path.isfile(program) and os.access(program, os.X_OK)):
-        raise UsageError(f"'{program}' is no program.", "Give the path of the Python that the engine is installed in.")
+        raise UsageError(
+            f"'{command[0]}' is no program.", "Give the path of the Python that the engine is installed in."
+        )
+    return [program, *command[1:]]
 
 
 def _environment(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -6,19 +6,15 @@ import json
 import math
 import re
 import signal
-import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from openvlt import errors, system
 from openvlt.errors import OpenvltError
-from openvlt.stages.launch import ROLE
+from openvlt.stages.launch import GRACE_SECONDS, ROLE, end, started
 from openvlt.stages.progress import Progress
 from openvlt.store import write_atomically, writing
 
-GRACE_SECONDS = 120.0
-"""How long a training that is asked to end may take to save a checkpoint, before it is killed."""
 _PROBE = 64 * 1024
 SHOWN = ("reward", "loss", "rewards/margins", "completions/mean_length", "mean_token_accuracy")
 
@@ -41,9 +37,7 @@ def run_child(command: list[str], environment: dict[str, str], folder: Path, sta
             error.unlink()
         log = (folder / "train.log").open("ab")
     with log:
-        child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
+        child = started(command, environment, log)
         metrics = _Metrics(progress, folder / "metrics.jsonl")
         try:
             while child.poll() is None:
@@ -54,7 +48,7 @@ def run_child(command: list[str], environment: dict[str, str], folder: Path, sta
             progress.note(f"{stage} has {GRACE_SECONDS:g} s to save a checkpoint and end.")
             raise
         finally:
-            _end(child)
+            end(child)
     if not (folder / "result.json").exists():
         raise _failure(folder, stage, child.returncode)
 
@@ -97,25 +91,6 @@ def _numbers(line: bytes) -> dict[str, float]:
         return {}
     known = metrics.items() if isinstance(metrics, dict) else ()
     return {key: value for key, value in known if isinstance(value, int | float) and math.isfinite(value)}
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child and its own children: a signal asks them to save and end, then force ends what is left.
-
-    A child that was started by the child leads a session of its own if there are several processes; it ends when its
-    input is closed.
-    """
-    try:
-        if child.poll() is None:
-            system.end(child, by_force=False)
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(GRACE_SECONDS)
-    finally:
-        assert child.stdin is not None
-        with suppress(BrokenPipeError):
-            child.stdin.close()
-        system.end(child, by_force=True)
-        child.wait()
 
 
 def _failure(folder: Path, stage: str, code: int) -> OpenvltError:

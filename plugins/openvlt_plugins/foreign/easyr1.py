@@ -6,7 +6,6 @@ The keys are those of its main branch at b44b311 (0.3.3.dev0); its releases up t
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,18 +81,16 @@ class EasyR1(ForeignTrainer):
         "trainer.val_freq": -1,
     }
 
+    HELD: ClassVar[frozenset[str]] = frozenset({"data.prompt_key", "data.answer_key", "data.image_key"})
+    LEAST: ClassVar[tuple[int, ...]] = (0, 3, 3)
+    TRACKER: ClassVar[str] = "checkpoint_tracker.json"
+
     merger: Annotated[
         str, Option("script that merges shards; by default scripts/model_merger.py beside the package")
     ] = ""
 
     def check_machine(self) -> None:
         super().check_machine()
-        version = str(self.probe()["version"])
-        if tuple(map(int, re.findall(r"\d+", version)[:3])) < (0, 3, 3):
-            raise UsageError(
-                f"The EasyR1 {version} of {self.python} writes no file of metrics.",
-                "Install 0.3.3 or its main branch.",
-            )
         if not self._merger().is_file():
             raise UsageError(
                 f"There is no script that merges EasyR1's checkpoints at {self._merger()}.",
@@ -114,6 +111,7 @@ class EasyR1(ForeignTrainer):
         return known | {
             "loss_type": LOSSES[self.loss_type],
             "no_kl": self.beta == 0,
+            "keep": max(2, self.keep),  # it deletes before it saves, and would have none
             "data": str(job.engine / "data"),
             "held_back": str(job.engine / "data"),
             "reward": f"{known['reward']}:compute_score",
@@ -131,17 +129,20 @@ class EasyR1(ForeignTrainer):
     def environment(self, metrics: Path) -> dict[str, str]:
         return {}
 
-    def last_step(self, folder: Path) -> int | None:
-        tracker = folder / "checkpoint_tracker.json"
-        found = json.loads(tracker.read_bytes()) if tracker.exists() else {}
-        return int(found["last_global_step"]) if "last_global_step" in found else None
+    def tracked(self, content: bytes) -> int:
+        return int(json.loads(content)["last_global_step"])
+
+    def tracker(self, step: int) -> bytes:
+        return json.dumps({"last_global_step": step}).encode()
 
     def merge(self, job: TrainJob, shards: Path, model: Path) -> None:
         job.run([self.python, str(self._merger()), "--local_dir", str(shards)])
         shutil.copytree(shards / "huggingface", model)
 
     def _merger(self) -> Path:
-        return Path(self.merger or Path(self.probe()["root"]).parent / "scripts" / "model_merger.py")
+        if self.merger:
+            return Path(self.merger).expanduser().absolute()
+        return Path(self.probe()["root"]).parent / "scripts" / "model_merger.py"
 
 
 def template(format: Format) -> str:

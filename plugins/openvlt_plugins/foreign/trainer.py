@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +56,10 @@ class ForeignTrainer(Trainer):
 
     Attributes:
         KEYS: what `values` names, to the engine's keys for it.
-        FIXED: keys that are the same for every recipe.
+        FIXED: keys that are the same for every recipe, unless `extra` sets them.
+        HELD: those of them that `extra` may not set.
+        LEAST: the first release that has all keys.
+        TRACKER: the file that says which checkpoint is the last.
     """
 
     reads: ClassVar[Reads] = "prompts"
@@ -66,6 +70,9 @@ class ForeignTrainer(Trainer):
     single: ClassVar[bool]
     KEYS: ClassVar[Mapping[str, tuple[str, ...]]]
     FIXED: ClassVar[Mapping[str, Any]]
+    HELD: ClassVar[frozenset[str]]
+    LEAST: ClassVar[tuple[int, ...]]
+    TRACKER: ClassVar[str]
 
     python: Annotated[str, Option("Python of the environment the engine is installed in", affects_output=False)]
     learning_rate: Annotated[float, Interval(gt=0, lt=1), Option("peak learning rate")] = 1e-6
@@ -131,10 +138,27 @@ class ForeignTrainer(Trainer):
                 f"{name} runs on {self.nodes} nodes, which cannot reach the reward server at {self.host}.",
                 "Set host to the address of this machine in their network.",
             )
+        self._check_extra()
+
+    def _check_extra(self) -> None:
+        """Refuse further keys that replace what openvlt sets, or that no command line can have."""
         ours = {key.lstrip("+"): name for name, keys in self.KEYS.items() for key in keys}
-        for key, _ in flat(self.extra):
-            if (option := ours.get(key.lstrip("+"))) is not None:
-                raise UsageError(f"extra sets {key}, which {option} sets.", f"Use the option or key {option}.")
+        for written_key, value in flat(self.extra):
+            key = written_key.lstrip("+~")
+            if not re.fullmatch(r"[\w.@/:-]+", key):
+                raise UsageError(f"extra sets '{written_key[:80]}', which is no key of {self.form}.", "Correct it.")
+            if (option := ours.get(key)) is not None:
+                raise UsageError(f"extra sets {written_key}, which {option} sets.", f"Use the option or key {option}.")
+            if below := [each for each in {**ours, **self.FIXED} if each.startswith(f"{key}.")]:
+                raise UsageError(f"extra replaces all of {written_key}, and with it {below[0]}.", "Set single keys.")
+            if key in self.HELD:
+                raise UsageError(f"extra sets {written_key}, which openvlt decides.", "Remove it.")
+            if key == "trainer.logger" and "file" not in (value if isinstance(value, list | tuple) else ()):
+                raise UsageError(
+                    "extra sets trainer.logger without file, from where openvlt reads the metrics.",
+                    "Write a list that has it, such as [console, file, wandb].",
+                )
+            written(value)
 
     def secrets(self) -> Sequence[str]:
         return self.secrets_needed
@@ -152,6 +176,11 @@ class ForeignTrainer(Trainer):
                 f"{self.python} has no {self.form} ({self.module} is not there).",
                 "Install it in that environment, or name another.",
             )
+        if tuple(map(int, re.findall(r"\d+", found["version"])[:3])) < self.LEAST:
+            raise UsageError(
+                f"The {self.form} {found['version']} of {self.python} has other keys than those openvlt sets.",
+                f"Install {'.'.join(map(str, self.LEAST))} or later.",
+            )
         if self.freeze and not found["freezes"]:
             raise UsageError(
                 f"The {self.form} {found['version']} of {self.python} reads freeze_vision_tower nowhere, so that it "
@@ -165,8 +194,15 @@ class ForeignTrainer(Trainer):
             )
 
     def probe(self) -> dict[str, Any]:
-        """What the environment has."""
-        found: dict[str, Any] = json.loads(command_output([self.python, "-c", PROBE]))
+        """What the environment has; the program may print something before."""
+        printed = command_output([self.python, "-c", PROBE]).strip()
+        try:
+            found: dict[str, Any] = json.loads(printed.rpartition("\n")[2])
+        except ValueError as error:
+            raise UsageError(
+                f"{self.python} does not run Python: it printed {printed[-80:]!r}.",
+                "Give the path of the Python that the engine is installed in.",
+            ) from error
         return found
 
     def train(self, job: TrainJob) -> Checkpoint:
@@ -195,12 +231,11 @@ class ForeignTrainer(Trainer):
 
                 job.run(self.command(job), watch, self.environment(follower.path))
                 counts = {name: float(count) for name, count in server.verdicts().items()}
-            counts |= self.counts((job.folder / "engine.log").read_text(errors="replace"))
-            if self.last_step(folder) is None:
-                raise OpenvltError(
-                    f"{self.form} has ended without a checkpoint.", f"See {job.folder / 'engine.log'} for what it did."
-                )
-            done.write_text(json.dumps({**follower.last, **counts}))
+            printed = (job.folder / "engine.log").read_text(errors="replace")
+            self._check_end(self.last_step(folder), printed, job.folder / "engine.log")
+            partial = done.with_suffix(".partial")
+            partial.write_text(json.dumps({**follower.last, **counts, **self.counts(printed)}))
+            partial.replace(done)
         shutil.rmtree(model, ignore_errors=True)
         self.merge(job, folder / f"global_step_{self.last_step(folder)}" / "actor", model)
         try:
@@ -208,6 +243,17 @@ class ForeignTrainer(Trainer):
         except ValueError as error:
             raise DataError(f"The model that {self.form} left is not the one it began with: {error}.") from error
         return Checkpoint(model, json.loads(done.read_bytes()))
+
+    def _check_end(self, last: int | None, printed: str, log: Path) -> None:
+        """Refuse what an engine left that ended, without an error, before its last step."""
+        if last is None:
+            raise OpenvltError(f"{self.form} has ended without a checkpoint.", f"See {log} for what it did.")
+        counted = re.findall(r"Total training steps: (\d+)", printed)
+        if last < (steps := self.steps or int((counted or [0])[-1])):
+            raise OpenvltError(
+                f"{self.form} has ended after step {last} of {steps}.",
+                f"See {log} for what it did; the same command resumes from its last checkpoint.",
+            )
 
     def values(self, job: TrainJob) -> dict[str, Any]:
         """What the engine is told, by the names in `KEYS`: the options, and what a job adds.
@@ -253,9 +299,34 @@ class ForeignTrainer(Trainer):
     def environment(self, metrics: Path) -> dict[str, str]:
         """Variables the engine reads."""
 
-    @abstractmethod
     def last_step(self, folder: Path) -> int | None:
-        """The step of the last complete checkpoint; None if there is none."""
+        """The step of the last complete checkpoint; None if there is none.
+
+        The engines overwrite the tracker in place, after all else of a checkpoint: a kill or a full disk leaves it
+        empty, and the last checkpoint whole. Then it is written again, since they cannot go on without it.
+        """
+        tracker = folder / self.TRACKER
+        if not tracker.exists():
+            return None
+        steps = [int(path.name[12:]) for path in folder.glob("global_step_*") if path.name[12:].isdecimal()]
+        try:
+            told, damaged = self.tracked(tracker.read_bytes()), False
+        except (ValueError, KeyError, TypeError):
+            told, damaged = max(steps, default=0), True
+        last = max((step for step in steps if step <= told), default=None)
+        if last is None:
+            tracker.unlink()
+        elif (last, damaged) != (told, False):
+            tracker.write_bytes(self.tracker(last))
+        return last
+
+    @abstractmethod
+    def tracked(self, content: bytes) -> int:
+        """The step that the tracker says; a ValueError, KeyError or TypeError if it is damaged."""
+
+    @abstractmethod
+    def tracker(self, step: int) -> bytes:
+        """A tracker that says a step."""
 
     @abstractmethod
     def merge(self, job: TrainJob, shards: Path, model: Path) -> None:
@@ -277,7 +348,12 @@ def written(value: Any) -> str:
     Raises:
         UsageError: it has a character that they read differently.
     """
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The engine cannot be given {value!r:.200}.", "Use text, whole numbers or fractions."
+        ) from error
     if "\\" in text or "${" in text:
         raise UsageError(f"The engine cannot be given {text[:200]}.", "Use a value without quotes, backslashes and ${.")
     return text

@@ -80,6 +80,10 @@ class Verl(ForeignTrainer):
         "trainer.test_freq": -1,
     }
 
+    HELD: ClassVar[frozenset[str]] = frozenset({"reward.custom_reward_function.name", "trainer.resume_mode"})
+    LEAST: ClassVar[tuple[int, ...]] = (0, 9)
+    TRACKER: ClassVar[str] = "latest_checkpointed_iteration.txt"
+
     schedule: Annotated[Literal["constant", "cosine"], Option("learning rate schedule")] = "constant"
 
     def values(self, job: TrainJob) -> dict[str, Any]:
@@ -100,10 +104,11 @@ class Verl(ForeignTrainer):
     def environment(self, metrics: Path) -> dict[str, str]:
         return {"VERL_FILE_LOGGER_PATH": str(metrics)}
 
-    def last_step(self, folder: Path) -> int | None:
-        tracker = folder / "latest_checkpointed_iteration.txt"
-        text = tracker.read_text().strip() if tracker.exists() else ""
-        return int(text) if text.isdecimal() else None
+    def tracked(self, content: bytes) -> int:
+        return int(content)
+
+    def tracker(self, step: int) -> bytes:
+        return str(step).encode()
 
     def merge(self, job: TrainJob, shards: Path, model: Path) -> None:
         merger = [self.python, "-m", "verl.model_merger", "merge", "--backend", "fsdp"]

@@ -38,10 +38,19 @@ def check_weights(model: Path, start: Path) -> None:
 
 
 def shapes(folder: Path) -> Counter[tuple[int, ...]]:
-    """How many weights of each shape the safetensors files of a folder have."""
+    """How many weights of each shape the safetensors files of a folder have.
+
+    Raises:
+        ValueError: a file is not whole.
+    """
     found = Counter[tuple[int, ...]]()
     for path in folder.glob("*.safetensors"):
+        size = path.stat().st_size
         with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        found.update(tuple(each["shape"]) for name, each in header.items() if name != "__metadata__")
+            start = 8 + int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(start - 8)) if start <= size else {}
+        weights = [each for name, each in header.items() if name != "__metadata__"]
+        if size != start + max((each["data_offsets"][1] for each in weights), default=0):
+            raise ValueError(f"{path.name} is not whole")
+        found.update(tuple(each["shape"]) for each in weights)
     return found

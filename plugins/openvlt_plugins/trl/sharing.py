@@ -105,6 +105,11 @@ def check_machine(options: TrlTrainer) -> None:
         if getattr(options, name) == value and not visible_gpus():
             shown = str(value).lower() if value is True else value
             raise UsageError(f"The option {name}: {shown} needs a GPU, and this machine has none.", "Leave it out.")
+    refuse_alone(options, options.world)
+    if (options.optimizer, options.parallel) == ("adamw-offload", "auto") and not visible_gpus():
+        raise UsageError(
+            "The option optimizer: adamw-offload has no effect with parallel: auto on a CPU.", "Leave it out."
+        )
     for (name, value), (module, package) in _PACKAGES.items():
         if getattr(options, name) == value and find_spec(module) is None:
             shown = str(value).lower() if value is True else value
@@ -115,10 +120,27 @@ def check_machine(options: TrlTrainer) -> None:
 
 
 def has_gpu() -> bool:
-    """Whether this process computes on a GPU."""
+    """Whether this process computes on a GPU.
+
+    Raises:
+        UsageError: there is one, and torch cannot use it.
+    """
     import torch
 
-    return bool(torch.cuda.is_available())
+    found = bool(torch.cuda.is_available())
+    if not found and (gpus := visible_gpus()):
+        raise UsageError(
+            f"This machine has GPUs ({', '.join(gpus)}), and torch {torch.__version__} cannot use them.",
+            "Install a torch for CUDA that fits the driver, or set CUDA_VISIBLE_DEVICES= to train on the CPU.",
+        )
+    return found
+
+
+def written_with(checkpoint: Path) -> Sequence[Sharing]:
+    """What processes may have shared where a checkpoint was written."""
+    if list(checkpoint.glob("pytorch_model_fsdp*")):
+        return ("fsdp2",)
+    return ("zero2", "zero3") if list(checkpoint.glob("global_step*")) else ("ddp",)
 
 
 def check_checkpoint(checkpoint: Path | None, shared: Sharing) -> None:
@@ -127,17 +149,11 @@ def check_checkpoint(checkpoint: Path | None, shared: Sharing) -> None:
     Raises:
         UsageError: what they shared.
     """
-    if checkpoint is None:
-        return
-    written = "ddp"
-    if list(checkpoint.glob("pytorch_model_fsdp*")):
-        written = "fsdp2"
-    elif list(checkpoint.glob("global_step*")):
-        written = "zero2 or zero3"
-    if shared not in written.split():
+    if checkpoint is not None and shared not in (written := written_with(checkpoint)):
         raise UsageError(
-            f"The checkpoint {checkpoint} was written with parallel: {written}, and this training has {shared}.",
-            f"Set parallel: {written}, or delete the checkpoint.",
+            f"The checkpoint {checkpoint} was written with parallel: {' or '.join(written)}, and this training has "
+            f"{shared}.",
+            "Train on as many devices as before, or delete the checkpoint.",
         )
 
 

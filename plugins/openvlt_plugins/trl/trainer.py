@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -56,6 +57,8 @@ Tracker: TypeAlias = Literal[
     "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive", "flyte", "kubeflow", "mlflow", "neptune",
     "swanlab", "tensorboard", "trackio", "wandb",
 ]  # fmt: skip
+_MODULES = {"azure_ml": "azureml", "flyte": "flytekit", "kubeflow": "transformers"}
+"""The module of a tracker, where it has another name; Kubeflow's needs only a variable of the environment."""
 SECRETS: Mapping[str, tuple[str, ...]] = {
     "wandb": ("WANDB_API_KEY",),
     "comet_ml": ("COMET_API_KEY",),
@@ -132,8 +135,14 @@ class TrlTrainer(Trainer):
 
     def check_machine(self) -> None:
         sharing.check_machine(self)
-        sharing.refuse_alone(self, self.world)
         self.check_batch(self.world)
+        for tracker in self.report_to:
+            module = _MODULES.get(tracker, tracker)
+            if not any(map(find_spec, (module, f"{module}X"))):  # transformers also takes tensorboardX
+                raise UsageError(
+                    f"The option report_to names {tracker}, whose package is not installed.",
+                    f"Install {module}, or remove it.",
+                )
         if self.extra or self.trainer_class:  # else TRL is imported in the training alone
             self.classes()
 
@@ -177,7 +186,7 @@ class TrlTrainer(Trainer):
         model = policy.located(job.model)
         processor = policy.load_processor(model)
         longest = lengths.longest(job, processor, policy.context(model), **self.responses(job))
-        shared, why = self.choose(model, longest)
+        shared, why = self.choose(model, longest, job.checkpoint)
         logging.getLogger(__name__).warning("parallel: %s, because %s.", shared, why)
         sharing.check_checkpoint(job.checkpoint, shared)
         sharing.check_rows(shared, self.freeze, job.examples())
@@ -189,17 +198,20 @@ class TrlTrainer(Trainer):
         shutil.rmtree(job.folder / dataset.ON_DISK, ignore_errors=True)
         return done
 
-    def choose(self, model: Model, longest: int) -> tuple[Sharing, str]:
+    def choose(self, model: Model, longest: int, checkpoint: Path | None) -> tuple[Sharing, str]:
         """What the processes share, and why: nothing where a GPU holds all that an update needs, else the model.
 
         Args:
             model: a folder.
             longest: tokens of the longest row.
+            checkpoint: that the training goes on from, maybe on other GPUs than it was written on.
         """
         if self.parallel != "auto":
             return self.parallel, "the recipe says so"
         if self.world == 1:
             return "ddp", "there is one process"
+        if checkpoint:
+            return sharing.written_with(checkpoint)[0], "the checkpoint was written with it"
         if not sharing.has_gpu():
             return "ddp", "the processes are on a CPU"
         if "8bit" in self.optimizer:
