@@ -156,8 +156,10 @@ def resume(machine: Machine) -> Found:
     child.kill()
     child.wait()
     done = machine.command("train", str(path), **home)
+    [job] = (machine.folder / "killed" / "stages").glob("*/job.json")
+    from_checkpoint = json.loads(job.read_text())["checkpoint"] is not None  # else it was killed too early or too late
     same = _weights(machine, "whole", machine.folder / "killed") == whole
-    return {"passed": done.returncode == 0 and same}
+    return {"passed": done.returncode == 0 and from_checkpoint and same}
 
 
 def _weights(machine: Machine, name: str, home: Path | None = None) -> bytes:

@@ -201,8 +201,10 @@ class Grpo(TrlTrainer):
         return None if updates is None else updates + hours.of_rollouts(self, shape, work, written)
 
     def savings(self) -> Sequence[Mapping[str, Any]]:
-        asleep = [] if self.sleeps else [{"vllm_sleep": True}]
-        shares = [{"vllm_memory": share} for share in (0.45, 0.3) if share < (self.vllm_memory or 1)]
+        asleep: list[Mapping[str, Any]] = [] if self.sleeps else [{"vllm_sleep": True}]
+        shares: list[Mapping[str, Any]] = [
+            {"vllm_memory": share} for share in (0.45, 0.3) if share < (self.vllm_memory or 1)
+        ]
         engine = {"off": [*shares, {"vllm": "colocate"}], "colocate": [*asleep, *shares], "server": []}[self.vllm]
         return [*memory.SAVINGS[:2], *engine, *memory.SAVINGS[2:]]
 
