@@ -87,6 +87,28 @@ def test_a_model_of_the_hub_is_trained_at_its_revision(
         Sft(**SFT).train(Job(Model(id="us/tiny", revision="v1"), tmp_path))  # type: ignore[arg-type]
 
 
+def test_kernels_and_layers_of_adapters_reach_the_model(
+    vision_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    whole = policy.load
+
+    def load(*options: Any, kernels: str | None, **others: Any) -> Any:
+        told.append(kernels)
+        return whole(*options, kernels=None, **others)
+
+    def trainer(self: Any, job: Any, base: Any, peft_config: Any, **_: Any) -> Any:
+        told.append({name.rpartition(".")[2] for name in peft_config.target_modules})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(policy, "load", load)
+    monkeypatch.setattr(Sft, "trainer", trainer)
+    options = {"attention": "flash2", "lora_rank": 2, "lora_targets": ("q_proj", "down_proj")}
+    with pytest.raises(KeyboardInterrupt):
+        Sft(**SFT, **options).train(Job(Model(id=str(vision_model)), tmp_path))  # type: ignore[arg-type]
+    assert told == ["flash_attention_2", {"q_proj", "down_proj"}]
+
+
 def test_the_limits_of_pixels_are_those_of_the_training(family: Callable[[str], Path]) -> None:
     """In the processor, and in a network that has them too (LLaVA's grid)."""
     limits = (1024, 4 * 1024)

@@ -225,6 +225,15 @@ def test_backends_hold_weights_cache_and_more() -> None:
     assert change and need(HfBackend(**change), shape, work(1, 24)).fits  # type: ignore[union-attr]
 
 
+def test_four_bits_need_a_package_that_is_asked_for_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    from openvlt_plugins.vllm import backend
+
+    monkeypatch.setattr(backend, "find_spec", lambda name: None)
+    VllmBackend(extra={"quantization": "awq"}).check({})
+    with pytest.raises(UsageError, match=r"needs the package bitsandbytes.* Run: pip install bitsandbytes"):
+        VllmBackend(extra={"quantization": "bitsandbytes"}).check({})
+
+
 def test_transformers_write_no_rollouts_of_a_large_model_unasked() -> None:
     with pytest.raises(
         UsageError, match=r"8\.3 billion parameters, more than 4\. Set vllm: colocate, or slow_rollouts"

@@ -155,6 +155,19 @@ def test_a_model_whose_parts_cannot_be_told_apart_is_refused(kind: str) -> None:
     parts.freeze(policy, [])
 
 
+def test_a_second_tower_is_vision_too() -> None:
+    """One for high resolutions, beside the one that transformers names."""
+    import torch
+    from transformers import DeepseekVLHybridConfig, DeepseekVLHybridForConditionalGeneration
+
+    with torch.device("meta"):
+        policy = DeepseekVLHybridForConditionalGeneration(DeepseekVLHybridConfig())
+    part = parts.parts(policy)
+    towers = {part[name] for name in part if name.startswith(("model.vision_model.", "model.high_res_vision_model."))}
+    others = {part[name] for name in part if name.startswith(("model.aligner.", "model.high_res_vision_proj."))}
+    assert (towers, others) == ({"vision"}, {"projector"})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("frozen", [None, ["vision"], ["projector"]])

@@ -184,6 +184,53 @@ def test_the_fields_of_transformers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "shared", "field", "expected"),
+    [
+        ({}, "ddp", "fsdp", None),
+        ({}, "ddp", "gradient_checkpointing", True),
+        ({"gradient_checkpointing": "off"}, "ddp", "gradient_checkpointing", False),
+        ({"liger": True}, "ddp", "use_liger_kernel", True),
+        ({"optimizer": "adamw-8bit"}, "ddp", "optim", "adamw_bnb_8bit"),
+        ({"optimizer": "paged-adamw-8bit"}, "ddp", "optim", "paged_adamw_8bit"),
+        ({}, "fsdp2", "fsdp", True),
+        ({}, "fsdp2", "fsdp_config.cpu_offload", False),
+        ({"optimizer": "adamw-offload"}, "fsdp2", "fsdp_config.cpu_offload", True),
+        ({}, "fsdp2", "fsdp_config.cpu_ram_efficient_loading", False),
+        ({"freeze": ()}, "fsdp2", "fsdp_config.cpu_ram_efficient_loading", True),
+        ({}, "zero2", "deepspeed.zero_optimization", {"stage": 2}),
+        ({}, "zero3", "deepspeed.zero_optimization.stage3_gather_16bit_weights_on_model_save", True),
+    ],
+)
+def test_each_option_reaches_transformers(options: dict[str, Any], shared: Any, field: str, expected: Any) -> None:
+    found: Any = sharing.arguments(Sft(**SFT, **options), shared, gpu=True)
+    for name in field.split("."):
+        found = found.get(name)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "chosen"),
+    [
+        ({}, 80e9, "ddp"),
+        ({}, 1e6, "fsdp2"),
+        ({"parallel": "zero2"}, 80e9, "zero2"),
+        ({"devices": 1}, 1e6, "ddp"),
+        ({"optimizer": "adamw-8bit"}, 1e6, "ddp"),
+        ({"optimizer": "adamw-offload"}, 80e9, "fsdp2"),
+    ],
+)
+def test_what_processes_share_is_chosen_by_what_a_gpu_holds(
+    vision_model: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], size: float, chosen: str
+) -> None:
+    import torch
+
+    monkeypatch.setattr(sharing, "has_gpu", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=int(size)))
+    shared, why = Sft(**{**SFT, **options}).choose(Model(id=str(vision_model)), 300)
+    assert shared == chosen and why
+
+
+@pytest.mark.parametrize(
     ("options", "trained", "frozen"),
     [
         ({}, "float32", "float32"),

@@ -19,10 +19,12 @@ SFT = {"batch": 4, "device_batch": 4, "learning_rate": 1e-4, "epochs": 2, "warmu
 
 
 def trained(
-    stages: Bench, model: Path, use: str, options: Mapping[str, Any], rows: int = 8
+    stages: Bench, model: Path, use: str, options: Mapping[str, Any], rows: int = 8, **faults: Any
 ) -> tuple[list[float], dict[str, Any]]:
     """Losses and weights of a training."""
-    data = stages.load(n=rows) if use == "grpo" else chosen(stages, rows, 4 if use == "dpo" else 1)
+    data = stages.load(n=rows, **faults)
+    if use != "grpo":
+        data = stages.select(stages.verify(stages.distill(data, k=4 if use == "dpo" else 1)))
     rewards = {"luck": 1.0} if use == "grpo" else None
     made, folder = stages.train(data, use, model, rewards, **options)
     return [row["loss"] for row in metrics(made) if "loss" in row], weights(folder)
@@ -136,3 +138,18 @@ def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
 ) -> None:
     needs(parallel, monkeypatch)
     killed_and_resumed(sharded, vision_model, use, {**options, "parallel": parallel})
+
+
+@pytest.mark.parametrize(("use", "parallel"), [("grpo", "ddp"), ("grpo", "fsdp2"), ("sft", "fsdp2")])
+def test_rows_without_a_picture_train_beside_rows_with_one_where_processes_share(
+    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, use: str, parallel: str
+) -> None:
+    """A process without pictures waits for no other, nor they for it: for a frozen tower, or for what TRL logs."""
+    if parallel == "ddp":
+        monkeypatch.delenv("OPENVLT_SHARDED")
+    options = {**SHARED_GRPO, "steps": 4} if use == "grpo" else {**SFT, "device_batch": 1}
+    options |= {"learning_rate": 1e-5}
+    mixed = {"faults": {"no image": (1, 2, 5)}}
+    alone = trained(sharded, vision_model, use, options, **mixed)
+    shared = trained(sharded, vision_model, use, {**options, "devices": 2, "parallel": parallel}, **mixed)
+    same(shared, alone, 1e-4, 1e-5)

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 @pytest.mark.slow
 def test_the_checks_pass_with_a_tiny_model() -> None:
-    names = ["replies", "attention", "step-sft", "speed", "sft-7b-lora", "grpo-3b"]
+    names = ["replies", "resume", "attention", "step-sft", "speed", "sft-7b-lora", "grpo-3b"]
     command = [sys.executable, str(HERE / "check.py"), "--size", "tiny", "--only", *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = [json.loads(line) for line in done.stdout.splitlines()]

@@ -254,6 +254,8 @@ class Grpo(TrlTrainer):
         return {
             "max_steps": self._generations(len(job.examples())) * self.updates,
             "shuffle_dataset": False,
+            # TRL 1.16 gathers images for its log, and waits for ever for processes that have none.
+            "log_multimodal": False,
             "generation_batch_size": self.prompts * self.generations,
             "num_generations": self.generations,
             "num_iterations": 1,

@@ -35,7 +35,7 @@ RESERVED = {
     "resume_from_checkpoint", "enable_jit_checkpoint", "auto_find_batch_size",
     "shuffle_dataset", "train_sampling_strategy", "max_length",
     "completion_only_loss", "num_iterations", "steps_per_generation", "generation_kwargs", "vllm_max_model_length",
-    "trust_remote_code", "push_to_hub", "hub_model_id", "hub_token", "log_completions_hub_repo",
+    "trust_remote_code", "push_to_hub", "hub_model_id", "hub_token", "log_completions_hub_repo", "log_multimodal",
 }  # fmt: skip
 """Fields that openvlt sets itself, or that would break a resume, run foreign code or publish the model."""
 

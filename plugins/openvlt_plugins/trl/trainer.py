@@ -216,6 +216,8 @@ class TrlTrainer(Trainer):
             return "ddp", "the processes are on a CPU"
         if "8bit" in self.optimizer:
             return "ddp", f"{self.optimizer} works on whole parameters"
+        if self.optimizer == "adamw-offload":
+            return "fsdp2", "processes share an optimizer on the CPU"
         import torch
 
         shape = ModelShape.of(json.loads((Path(model.id) / "config.json").read_bytes()))
@@ -227,7 +229,7 @@ class TrlTrainer(Trainer):
             return "fsdp2", "nothing is known of the model's size"
         needed = sum(terms.values())
         compared = f"an update needs {needed / 1e9:.1f} GB of a GPU of {size / 1e9:.1f} GB"
-        return ("ddp" if needed <= size and self.optimizer != "adamw-offload" else "fsdp2"), compared
+        return ("ddp" if needed <= size else "fsdp2"), compared
 
     def _trainer(
         self, job: TrainJob, model: Model, processor: Any, longest: int, shared: Sharing, came: Sequence[int]

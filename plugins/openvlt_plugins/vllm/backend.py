@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Gt, Le
@@ -70,6 +71,13 @@ class VllmBackend(Backend):
             raise UsageError(
                 f"The option extra has {named}, which would let a recipe run other code or read other files.",
                 "Remove it, or start a vLLM server with that argument and give its URL.",
+            )
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        if self.extra.get("quantization") == "bitsandbytes" and find_spec("bitsandbytes") is None:
+            raise UsageError(
+                "The backend vllm needs the package bitsandbytes for that quantization, which is not installed.",
+                "Run: pip install bitsandbytes",
             )
 
     def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory:

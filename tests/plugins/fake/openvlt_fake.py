@@ -163,6 +163,7 @@ class Made(Source):
             "": {},
             "empty gold": {"answer": "  "},
             "duplicate id": {"id": example.id.partition("/")[0] + "/0"},
+            "no image": {"images": ()},
             "missing image": {"images": (Image.file("/nowhere/at/all.png"),)},
             "broken image": {"images": (Image.data(png(1, 2, 3)[:40]),)},
             "test image": {"images": self._example(index, "test").images},
