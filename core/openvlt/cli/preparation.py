@@ -255,8 +255,8 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     if known.count and waiting:
         click.echo(f"\n{in_all(waiting)} An estimate, for the backends installed here (docs/gpu.md).")
     trained = {stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}
-    _show_memory(trained, known)
     _show_compared(pipeline)
+    _show_memory(trained, known)
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     if gpus:
