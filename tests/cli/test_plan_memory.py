@@ -53,12 +53,11 @@ def test_a_plan_estimates_the_hours_of_each_stage_or_says_that_it_does_not(
     for kind in ("caption", "sft", *([] if words else ["distill"])):
         assert re.fullmatch(per_rows, found[kind])
     assert re.fullmatch(whole, found["bench"]) and re.fullmatch(whole, found["grpo"])
-    for kind in ("load", "verify", "select", "score", "filter", *(["distill"] if words else [])):
-        assert found[kind] == "not estimated"
-    said = (
-        rf"Hours in all: {whole}, without \d stages whose rows are known only afterwards and \d+ stages not estimated"
-    )
-    assert re.search(said, shown)
+    for kind in ("load", "verify", "select", "score", "filter"):
+        assert not re.search("[0-9] per|estimated|<", found[kind])
+    assert (found["distill"] == "not estimated") == bool(words)
+    said = rf"Hours in all: {whole}, without \d stages whose rows are known only afterwards"
+    assert re.search(said + (" and 1 stage not estimated" if words else r"\."), shown)
 
 
 def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +66,7 @@ def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture
     assert "memory" in shown and "hours" not in shown and "not estimated" not in shown
     assert run(["train", "quickstart", "--plan", "--gpus", "1x24"]) == 0
     found = hours(capsys.readouterr().out)
-    assert found["sft"] == found["bench"] == "<0.1" and found["load"] == "not estimated"
+    assert found["sft"] == found["bench"] == "<0.1" and "estimated" not in found["load"]
 
 
 def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:

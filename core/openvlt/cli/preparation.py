@@ -245,13 +245,13 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
             "" if each.rows is None else f"{each.rows:,}",
             each.model,
             "" if each.memory is None else f"{each.memory / 1e9:.1f} GB",
-            *(["" if cached else str(each.hours or "not estimated")] if known.count else []),
+            *([_hours(each) if not cached else ""] if known.count else []),
             "done" if cached else "",
         )
         for stage, each, cached in planned
     ]
     print_table(Table(("stage", "component", "rows", "model", *figures, ""), rows, right=("rows", *figures)))
-    waiting = [each.hours for _, each, cached in planned if not cached]
+    waiting = [each.hours for _, each, cached in planned if not cached and each.model]
     if known.count and waiting:
         click.echo(f"\n{in_all(waiting)} An estimate, for the backends installed here (docs/gpu.md).")
     trained = {stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}
@@ -267,6 +267,11 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         pipeline.check()
     except UsageError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
+
+
+def _hours(stage: Description) -> str:
+    """As a plan shows them: stages without a model take minutes, and nobody estimates these."""
+    return str(stage.hours or "not estimated") if stage.model else ""
 
 
 def _show_compared(pipeline: Pipeline) -> None:
