@@ -226,7 +226,7 @@ def test_what_processes_share_is_chosen_by_what_a_gpu_holds(
 
     monkeypatch.setattr(sharing, "has_gpu", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=int(size)))
-    shared, why = Sft(**{**SFT, **options}).choose(Model(id=str(vision_model)), 300)
+    shared, why = Sft(**{**SFT, **options}).choose(Model(id=str(vision_model)), 300, None)
     assert shared == chosen and why
 
 

@@ -95,7 +95,7 @@ def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pyte
     assert run(words) == 0
     shown = capsys.readouterr()
     assert "Stage grpo-1: vLLM needs 9.6 GB of each of its GPUs" in shown.err
-    assert re.search(r"^grpo-1 +grpo +2,000 +policy *$", shown.out, re.MULTILINE)
+    assert re.search(r"^grpo-1 +grpo +2,000 +policy +not estimated *$", shown.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80", "\u00b2x80", "4x" + "9" * 5000])

@@ -214,6 +214,7 @@ class Grpo(TrlTrainer):
 
     def check_machine(self) -> None:
         super().check_machine()
+        self.check_split(self.world)
         if self.vllm != "off" and find_spec("vllm") is None:
             raise UsageError(
                 f"The option vllm: {self.vllm} needs the package vllm, which is not installed.",
@@ -221,7 +222,6 @@ class Grpo(TrlTrainer):
             )
         if self.vllm != "off" and not visible_gpus():
             raise UsageError(f"The option vllm: {self.vllm} needs a GPU, and this machine has none.", "Leave it out.")
-        self.check_split(self.world)
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
         return {"response": self.max_tokens}
