@@ -149,6 +149,7 @@ def test_options_build_the_same_again(
         ({"use": "full", "limit": 1, "style": "odd"}, UsageError, "it must be 'plain' or 'fancy'"),
         ({"use": "full", "limit": 1, "tags": {"a": 1}}, UsageError, "it must be a valid tuple"),
         ({"use": "full", "limit": 1, "model": {"id": "m", "pixel": 1}}, UsageError, "Did you mean 'pixels'?"),
+        ({"use": "full", "limit": 1, "model": {"pixels": 9}}, UsageError, "it must be given with 'id'"),
         ({"use": "full", "limit": 1, "source": "row"}, PluginError, "There is no source 'row'. Did you mean 'rows'?"),
         ({"use": "full", "limit": 1, "source": {"use": "rows", "pat": 1}}, UsageError, "Did you mean 'path'?"),
         ({"limit": 1}, UsageError, "not by {'limit': 1}"),

@@ -148,7 +148,7 @@ def test_no_request_is_lost_when_a_process_is_killed(client: Any, server: Reward
     assert found == [[float((n + i) % 2 == 0) for i in range(40)] for n in range(150)]
     status, told = got(f"{server.url}/metrics")
     counts = dict(line.rsplit(" ", 1) for line in told.splitlines())
-    assert (status, int(counts["openvlt_reward_rows_total"])) == (200, int(counts["openvlt_reward_rows_total"]))
+    assert status == 200
     assert int(counts["openvlt_reward_rows_total"]) >= 6000  # those of killed processes too
 
 
@@ -157,6 +157,13 @@ BAD: dict[str, tuple[str, bytes | None, str | None, int, str]] = {
     "no rows": ("/scores", b"{}", None, 400, "not JSON with a list of objects named rows"),
     "rows that are no objects": ("/scores", b'{"rows": [1]}', None, 400, "not JSON with a list of objects named rows"),
     "deep": ("/scores", b"[" * 100_000, None, 400, "not JSON with a list of objects named rows"),
+    "a misspelt key": (
+        "/scores",
+        b'{"rows": [{"response": "x", "gold": "1"}]}',
+        None,
+        400,
+        "Row 0 of the request has no ground_truth.",
+    ),
     "too many": ("/scores", b'{"rows": [' + b"{}," * 20_000 + b"{}]}", None, 400, "The request has 20,001 rows."),
     "too large": ("/scores", b" " * (reward_worker.BODY_BYTES + 1), None, 413, "Request Entity Too Large."),
     "another page": ("/score", b"{}", None, 404, "Not Found."),
@@ -174,8 +181,8 @@ def test_what_cannot_be_answered_is_said_with_a_remedy(server: RewardServer, mis
 
 
 def test_rows_may_hold_anything(client: Any) -> None:
-    odd = [{}, {"response": None, "ground_truth": float("nan")}, {"response": "\ud800", "ground_truth": [1]}]
-    assert [row["overall"] for row in client.rewards([*odd, RIGHT])] == [0.0, 0.0, 0.0, 1.0]
+    odd = [{"response": None, "ground_truth": float("nan")}, {"response": "\ud800", "ground_truth": [1]}]
+    assert [row["overall"] for row in client.rewards([*odd, RIGHT])] == [0.0, 0.0, 1.0]
     with pytest.raises(RuntimeError, match="not JSON with a list"):
         client.rewards(7)
 

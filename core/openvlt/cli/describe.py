@@ -45,7 +45,7 @@ def _print(description: Description) -> None:
             option.name,
             f"{option.type}, {option.bounds}" if option.bounds else option.type,
             option.unit,
-            option.text + ("" if option.affects_output else " (does not change the output)"),
+            option.text + ("" if option.affects_output else " (a change keeps what is done)"),
             "required" if option.required else json.dumps(option.default, ensure_ascii=False),
         )
         for option in description.options

@@ -118,6 +118,10 @@ def _rows(body: bytes) -> list[dict[str, Any]]:
         )
     if len(rows) > MOST_ROWS:
         raise UsageError(f"The request has {len(rows):,} rows.", f"Send at most {MOST_ROWS:,} at once.")
+    for index, row in enumerate(rows):
+        for key in ("response", "ground_truth"):
+            if key not in row:  # it may be null, and a misspelt name would train on zeros
+                raise UsageError(f"Row {index} of the request has no {key}.", f"Send {key} in each row; null for none.")
     return rows
 
 

@@ -134,6 +134,8 @@ def expected(error: ErrorDetails, bounds: str = "") -> str:
     if error["type"] in _OUT_OF_BOUNDS:
         (bound,) = error["ctx"].values()
         return bounds or f"{_OUT_OF_BOUNDS[error['type']]} {bound:g}"
+    if error["type"] == "missing":
+        return f"given with '{error['loc'][-1]}'"
     words = _WORDS.get(error["type"].partition("_")[0])
     if words is None:
         return error["msg"].removeprefix("Input should be ").removeprefix("Value error, ").rstrip(".")
