@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from openvlt import Gpus
 from openvlt.__main__ import run
 from openvlt.pipeline import model_checks, train_stage
+from openvlt.pipeline.memory_plan import setting
 
 FITTING = [
     ("openvlthinker-v1.0", "4x80"), ("openvlthinker-v1.0", "8x40"), ("openvlthinker-v1.2", "4x80"),
@@ -72,29 +74,67 @@ def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture
 def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-v1.0", "--plan", "--set", "train.sft.parallel=ddp", "--gpus"]
     assert run([*words, "4x80"]) == 0
-    assert "It would fit with --set train.sft.parallel=fsdp2." in capsys.readouterr().err
+    assert "It would fit with --set train.sft.parallel=fsdp2\n" in capsys.readouterr().err
     assert run([*words, "1x24"]) == 0
-    assert "It would fit with --set train.sft.lora_rank=16." in capsys.readouterr().err
+    assert "It would fit with --set train.sft.lora_rank=16\n" in capsys.readouterr().err
     assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 0
-    assert "Stage sft-1: The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
+    assert "The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
     assert run([*words, "1x4"]) == 0
     assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
 
 
-def test_what_would_fit_another_backend_is_named_as_a_recipe_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["train", "openvlthinker-v1.0", "--plan", "--gpus", "1x24"]
-    assert run(words) == 0
-    told = re.findall(r"The model base .* It would fit with backend: ({.*}) of its model\.", capsys.readouterr().err)
-    assert told == ["{use: hf, batch: 32}"]
-    assert run([*words, "--set", f"base.backend={told[0]}"]) == 0
-    assert "The model base" not in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("recipe", "gpus", "stages", "advice"),
+    [
+        (
+            "openvlthinker-v1.0", "1x24", ("bench", "distill-2", "distill-3"),  # the policy runs as the base does
+            "--set 'base.backend={use: hf, batch: 32}'",
+        ),
+        (
+            "openvlthinker-v1.2", "1x24", ("caption",),
+            "--set 'captioner.model={id: Qwen/Qwen2.5-VL-7B-Instruct, backend: {use: hf, batch: 32}}'",
+        ),
+        (
+            "openvlthinker-v1.2", "1x80", ("distill-1",),
+            "--set 'iterations.0.traces.teacher.model={id: Qwen/QwQ-32B, backend: {use: hf, batch: 8}}'",
+        ),
+        (
+            "openvlthinker-v1.2", "1x24", ("distill-2",),
+            "--set 'iterations.1.traces.teacher.model={id: policy, backend: {use: hf, batch: 32}}'",
+        ),
+    ],
+)  # fmt: skip
+def test_advice_on_a_backend_can_be_pasted_and_changes_that_model_alone(
+    capsys: pytest.CaptureFixture[str], recipe: str, gpus: str, stages: tuple[str, ...], advice: str
+) -> None:
+    def planned(*words: str) -> tuple[dict[str, list[str]], str]:
+        run(["train", recipe, "--plan", "--gpus", gpus, *words])
+        shown = capsys.readouterr()
+        lines = [re.split(r"  +", line.strip()) for line in shown.out.partition("\n\n")[0].splitlines()[1:]]
+        return {line[0]: line[1:] for line in lines}, shown.err
+
+    before, told = planned()
+    assert f"It would fit with {advice}\n" in told
+    after, told = planned(*shlex.split(advice))
+    assert advice not in told
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed and all(name.startswith(stages) for name in changed)
+    limit = float(gpus.partition("x")[2]) * 1.073741824
+    assert all(float(cell.split()[0]) <= limit for name in changed for cell in after[name] if cell.endswith(" GB"))
+
+
+def test_values_in_advice_are_those_of_a_recipe() -> None:
+    assert setting("train.grpo.vllm_sleep", True) == "--set train.grpo.vllm_sleep=true"
+    assert setting("a.b", "off") == "--set " + shlex.quote("a.b='off'")
+    assert setting("a.b", None) == "--set a.b=null"
+    assert setting("a", {"b": [1, 0.5]}) == "--set 'a={b: [1, 0.5]}'"
 
 
 def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24", "--set", "train.grpo.vllm_memory=null"]
     assert run(words) == 0
     shown = capsys.readouterr()
-    assert "Stage grpo-1: vLLM needs 9.6 GB of each of its GPUs" in shown.err
+    assert "vLLM needs 9.6 GB of each of its GPUs" in shown.err
     assert re.search(r"^grpo-1 +grpo +2,000 +policy +not estimated *$", shown.out, re.MULTILINE)
 
 
@@ -115,7 +155,7 @@ def test_a_run_refuses_before_any_work_what_its_gpus_cannot_hold(
     for module in (train_stage, model_checks):
         monkeypatch.setattr(module, "gpus_here", lambda: Gpus(1, 1 << 30))
     assert run(["train", "quickstart"]) == 2
-    assert "Stage sft-1 needs " in (said := capsys.readouterr().err) or "which needs " in said
+    assert "Stage sft-1: The training needs " in (said := capsys.readouterr().err) or "which needs " in said
     assert "of each GPU" in said and "there is 1 GPU of 1.1 GB" in said
 
 

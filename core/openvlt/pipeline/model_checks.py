@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
@@ -63,7 +63,13 @@ def check_packages(recipe: Recipe) -> None:
 
 
 def describe_model(
-    component: str, rows: int | None, model: Model, workspace: Workspace, reply: int = REPLY, samples: int = 0
+    component: str,
+    rows: int | None,
+    model: Model,
+    workspace: Workspace,
+    reply: int = REPLY,
+    samples: int = 0,
+    key: str = "",
 ) -> Description:
     """What a plan shows of a stage that runs a model; a policy needs the memory of the base.
 
@@ -74,6 +80,7 @@ def describe_model(
         workspace: finds it.
         reply: tokens of its longest reply.
         samples: replies to the one prompt of each row; 0 where what it is asked is not known beforehand.
+        key: of the recipe that names the model, for ``--set``; empty for the base.
     """
     located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
     if located.url:
@@ -83,7 +90,8 @@ def describe_model(
     if found is None:
         memory = None if is_known(located, workspace.registry) else _weights(located)
         return Description(component, rows, shown, memory, hours=hours)
-    problem = None if found.fits else found.problem(f"The model {shown}")
+    who = f"The model {'base' if model.id == 'policy' else shown}"
+    problem = None if found.fits else found.problem(who, _settings(workspace, model, key))
     return Description(component, rows, shown, found.total, found.terms, problem, hours)
 
 
@@ -91,10 +99,27 @@ def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | Non
     """What the backend of a model says that it needs; None if nothing is known."""
     shape, built = model_shape(located), _backend(workspace, located)
     work = workload(located, shape, reply, workspace.gpus or gpus_here())
-    if built is None:
-        return None
-    given = located.backend if isinstance(located.backend, Mapping) else {}
-    return need(built.component, shape, work, {**given, "use": built.entry.name})
+    return None if built is None else need(built.component, shape, work)
+
+
+def _settings(workspace: Workspace, model: Model, key: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """The keys of a recipe that change options of a model's backend; the model is written in full, as a component's
+    default is nowhere in the recipe."""
+
+    def settings(change: Mapping[str, Any]) -> Mapping[str, Any]:
+        located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
+        used = backend_of(located, workspace.registry)[0].entry.name
+        named = located.backend if isinstance(located.backend, tuple) else (located.backend,)
+        given = next((each for each in named if isinstance(each, Mapping) and each["use"] == used), {})
+        backend = {"use": used, **given, **change}
+        if not key:
+            return {"base.backend": backend}
+        own = {each.name: getattr(model, each.name) for each in fields(model)}
+        return {
+            key: {name: value for name, value in own.items() if value not in (None, (), "auto")} | {"backend": backend}
+        }
+
+    return settings
 
 
 def _hours(workspace: Workspace, located: Model, rows: int | None, reply: int, samples: int) -> Hours | None:
@@ -172,7 +197,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     if model.id == "policy":
         _check_architecture(workspace, workspace.locate(replace(model, id="base")))
         return
-    located = workspace.locate(model)
+    located, settings = workspace.locate(model), _settings(workspace, model, key)
     for url in located.url:
         endpoint_key(url, who.partition(" ")[0])
     if model.id == "base":
@@ -191,7 +216,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     served = f", one that is served ({switch})" if key.endswith(".model") else ""
     remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     if reply is not None:
-        _check_memory(workspace, located, who, reply, remedy)
+        _check_memory(workspace, located, who, reply, remedy, settings)
     if here or downloaded(located):
         return
     if not reachable():
@@ -208,13 +233,20 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
         )
 
 
-def _check_memory(workspace: Workspace, located: Model, who: str, reply: int, remedy: str) -> None:
+def _check_memory(
+    workspace: Workspace,
+    located: Model,
+    who: str,
+    reply: int,
+    remedy: str,
+    settings: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> None:
     """Refuse a model that the GPUs cannot hold, or that is too large for a machine without one."""
     gpus, ram, rough = workspace.gpus or gpus_here(), system.memory(), _weights(located) or 0
     if gpus.count:
         found = _engine_need(workspace, located, reply)
         if found and not found.fits:
-            raise found.problem(f"The {who} runs {located.id}, which")
+            raise found.problem(f"The {who} runs {located.id}, which", settings)
         if not found and rough > gpus.count * gpus.size:
             raise UsageError(
                 f"The {who} runs {located.id}, which needs about {_gb(rough)}; there {gpus.described}.", remedy
