@@ -33,9 +33,9 @@ def test_the_trainings_of_a_shipped_recipe_fit_what_it_is_for(
     assert run(["train", recipe, "--plan", "--gpus", gpus]) == 0
     shown = capsys.readouterr()
     assert "GB of each GPU" in shown.out and "optimizer" in shown.out
-    trainings = shown.out.partition("GB of each GPU")[2].splitlines()[2:]
+    *trainings, verdict = shown.out.partition("GB of each GPU")[2].splitlines()[2:]
     assert trainings and all(re.search(r"\d\.\d  +\d+\.\d$", line) for line in trainings)
-    assert "Stage" not in shown.err
+    assert verdict.startswith("It fits: at most ") and not shown.err
 
 
 def hours(shown: str) -> dict[str, str]:
@@ -58,8 +58,9 @@ def test_a_plan_estimates_the_hours_of_each_stage_or_says_that_it_does_not(
     for kind in ("load", "verify", "select", "score", "filter"):
         assert not re.search("[0-9] per|estimated|<", found[kind])
     assert (found["distill"] == "not estimated") == bool(words)
-    said = rf"Hours in all: {whole}, without \d stages whose rows are known only afterwards"
+    said = rf"Hours in all: at least {whole}, without \d stages whose rows are known only afterwards"
     assert re.search(said + (" and 1 stage not estimated" if words else r"\."), shown)
+    assert re.search(r"An estimate, with \w+ as backend \(docs/gpu\.md\)", shown)
 
 
 def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,13 +74,13 @@ def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture
 
 def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-v1.0", "--plan", "--set", "train.sft.parallel=ddp", "--gpus"]
-    assert run([*words, "4x80"]) == 0
+    assert run([*words, "4x80"]) == 2
     assert "It would fit with --set train.sft.parallel=fsdp2\n" in capsys.readouterr().err
-    assert run([*words, "1x24"]) == 0
+    assert run([*words, "1x24"]) == 2
     assert "It would fit with --set train.sft.lora_rank=16\n" in capsys.readouterr().err
-    assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 0
+    assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 2
     assert "The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
-    assert run([*words, "1x4"]) == 0
+    assert run([*words, "1x4"]) == 2
     assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
 
 
@@ -132,10 +133,41 @@ def test_values_in_advice_are_those_of_a_recipe() -> None:
 
 def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24", "--set", "train.grpo.vllm_memory=null"]
-    assert run(words) == 0
+    assert run(words) == 2
     shown = capsys.readouterr()
-    assert "vLLM needs 9.6 GB of each of its GPUs" in shown.err
+    assert (
+        "This plan cannot be carried out: Stages grpo-1 and grpo-2: vLLM needs 9.6 GB of each of its GPUs" in shown.err
+    )
     assert re.search(r"^grpo-1 +grpo +2,000 +policy +not estimated *$", shown.out, re.MULTILINE)
+
+
+def test_what_is_told_of_several_stages_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "openvlthinker-v1.2", "--plan", "--gpus"]
+    assert run([*words, "3x80"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and all(line.startswith("This plan cannot be carried out: Stages ") for line in told)
+    assert "Stages sft-1, sft-2 and sft-3: A batch of 32 cannot be divided" in told[0]
+    assert "Stages grpo-medium-1, grpo-hard-1, grpo-medium-2 and 3 more: vLLM cannot be split" in told[1]
+    assert run([*words, "1x80", "--set", "train.sft.lora_rank=0"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(set(told))
+    (training,) = [line for line in told if "The training" in line and "sft" in line]
+    assert "does not fit: Stages sft-1, sft-2 and sft-3: The training needs up to " in training
+
+
+@pytest.mark.parametrize(("recipe", "gpus"), [("openvlthinker-24gb", "1x24"), ("openvlthinker-80gb", "1x80")])
+def test_a_plan_that_fits_says_so_and_how_closely(capsys: pytest.CaptureFixture[str], recipe: str, gpus: str) -> None:
+    words = ["train", recipe, "--plan", "--gpus", gpus]
+    assert run(words) == 0
+    most, limit, stage = re.findall(
+        r"It fits: at most (\S+) of (\S+) GB, in (\S+)\.\n", (shown := capsys.readouterr().out)
+    )[0]
+    assert float(most) <= float(limit) and re.search(rf"^{stage} .* {most} GB ", shown, re.MULTILINE)
+    assert max(map(float, re.findall(r"(\d+\.\d) GB  ", shown))) == float(most)
+    assert run([*words, "--teacher-url", "http://localhost:1/v1"]) == 0
+    assert "Not counted: Stage distill-1." in capsys.readouterr().out
+    assert run(["train", recipe, "--plan", "--gpus", "1x4"]) == 2
+    assert "It fits" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80", "\u00b2x80", "4x" + "9" * 5000])

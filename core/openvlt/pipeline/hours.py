@@ -42,7 +42,8 @@ def in_all(stages: Sequence[Hours | None]) -> str:
     missing = " and ".join(left)
     if not whole:
         return f"Hours in all: unknown, with {missing}."
-    return f"Hours in all: {_rounded(sum(whole))}{missing and f', without {missing}'}."
+    summed = _rounded(sum(whole))
+    return f"Hours in all: at least {summed}, without {missing}." if missing else f"Hours in all: {summed}."
 
 
 def _rounded(hours: float) -> str:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, starmap
-from typing import Any
+from typing import Any, Self
 
 from openvlt import system
 from openvlt.engines import image_limit, size_in_bytes
@@ -21,7 +21,23 @@ PIXELS = 1_000_000
 
 
 class DoesNotFit(UsageError):
-    """The GPUs are too small."""
+    """The GPUs are too small.
+
+    Attributes:
+        who: needs more than they have.
+    """
+
+    who: str = ""
+
+    @classmethod
+    def of(cls, who: str, needed: str, gpus: Gpus, remedy: str = "") -> Self:
+        """The error of a component or model with this need."""
+        error = cls(
+            f"{who} needs {needed}, and there {gpus.described}.",
+            remedy or "Use more or larger GPUs, or a smaller model.",
+        )
+        error.who = who
+        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +87,8 @@ class Need:
         largest = sorted(self.terms.items(), key=lambda term: -term[1])[:4]
         listed = ", ".join(f"{name} {gigabytes(size)}" for name, size in largest if size >= 5e7)
         change = self.smallest_change()
-        remedy = change and f"It would fit with {' '.join(starmap(setting, settings(change).items()))}"
-        return DoesNotFit(
-            f"{who} needs {gigabytes(self.total)} GB of each GPU ({listed}), and there {self.work.gpus.described}.",
-            remedy or "Use more or larger GPUs, or a smaller model.",
-        )
+        remedy = f"It would fit with {' '.join(starmap(setting, settings(change).items()))}" if change else ""
+        return DoesNotFit.of(who, f"{gigabytes(self.total)} GB of each GPU ({listed})", self.work.gpus, remedy)
 
 
 def setting(key: str, value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import cache
@@ -26,7 +26,7 @@ from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
 from openvlt.pipeline.hours import Hours, estimated
-from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
+from openvlt.pipeline.memory_plan import DoesNotFit, Need, gpus_here, need, workload
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
@@ -87,12 +87,19 @@ def describe_model(
         return Description(component, rows, f"{model.id} at {key_names(located.url)}")
     shown = model.id.rsplit("/site-packages/", 1)[-1]
     found, hours = _engine_need(workspace, located, reply), _hours(workspace, located, rows, reply, samples)
+    built = _backend(workspace, located) if hours else None
+    backend = built.entry.name if built else ""
     if found is None:
-        memory = None if is_known(located, workspace.registry) else _weights(located)
-        return Description(component, rows, shown, memory, hours=hours)
+        memory, gpus = (
+            None if is_known(located, workspace.registry) else _weights(located),
+            workspace.gpus or gpus_here(),
+        )
+        too_large = memory is not None and gpus.count and memory > gpus.count * gpus.size
+        problem = DoesNotFit.of(f"The model {shown}", f"about {_gb(memory or 0)}", gpus) if too_large else None
+        return Description(component, rows, shown, memory, problem=problem, hours=hours, backend=backend)
     who = f"The model {'base' if model.id == 'policy' else shown}"
     problem = None if found.fits else found.problem(who, _settings(workspace, model, key))
-    return Description(component, rows, shown, found.total, found.terms, problem, hours)
+    return Description(component, rows, shown, found.total, found.terms, problem, hours, backend)
 
 
 def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
@@ -153,12 +160,13 @@ def _weights(located: Model) -> float | None:
     return None if size is None else size * OVERHEAD
 
 
-def describe_asked(stage: Description, models: Iterable[Model], workspace: Workspace) -> Description:
-    """What a plan shows of a stage, with the models that its components ask."""
-    asked = [describe_model("", None, model, workspace) for model in models]
+def describe_asked(stage: Description, models: Mapping[str, Model], workspace: Workspace) -> Description:
+    """What a plan shows of a stage, with the models that its components ask, by the recipe's key of each."""
+    asked = [describe_model("", None, model, workspace, key=key) for key, model in models.items()]
     shown = dict.fromkeys(each.model for each in (stage, *asked) if each.model)
     memory = [each.memory for each in (stage, *asked) if each.memory is not None]
-    return replace(stage, model="; ".join(shown), memory=max(memory, default=None))
+    problem = next((each.problem for each in (stage, *asked) if each.problem), None)
+    return replace(stage, model="; ".join(shown), memory=max(memory, default=None), problem=problem)
 
 
 def check_asked(workspace: Workspace, built: Built[Any], key: str, *, in_step: bool = False) -> None:

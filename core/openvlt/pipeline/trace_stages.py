@@ -68,7 +68,7 @@ def _described(
     """What a plan shows of a stage that runs `models`, if any; `key` is its component's, see `describe_model`."""
     if not models:
         return Description(component, most)
-    others = [model for name, model in models.items() if name != MODEL]
+    others = {f"{key}.{name}": model for name, model in models.items() if name != MODEL}
     found = describe_model(component, most, models[MODEL], workspace, reply, samples, f"{key}.{MODEL}")
     return describe_asked(found, others, workspace)
 
@@ -139,7 +139,12 @@ class Verify(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(self.verifiers), self.most)
-        return describe_asked(found, models_asked(self.verifiers.values()), workspace)
+        asked = {
+            f"verifiers.{name}.model": model
+            for name, built in self.verifiers.items()
+            for model in models_asked([built])
+        }
+        return describe_asked(found, asked, workspace)
 
     def check(self, workspace: Workspace) -> None:
         for name, built in self.verifiers.items():
@@ -163,7 +168,11 @@ class Select(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        return describe_asked(found, models_asked(self.filters), workspace)
+        key = f"iterations.{self.iteration - 1}.traces.select"
+        asked = {
+            f"{key}.{index}.model": model for index, built in enumerate(self.filters) for model in models_asked([built])
+        }
+        return describe_asked(found, asked, workspace)
 
     def check(self, workspace: Workspace) -> None:
         for index, built in enumerate(self.filters):

@@ -62,7 +62,9 @@ class Train(Stage[Model]):
 
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
-        found = describe_asked(found, self.rewards.models.values(), workspace)
+        found = describe_asked(
+            found, {f"verifiers.{name}.model": model for name, model in self.rewards.models.items()}, workspace
+        )
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, {})
         hours = self._hours(needed) if needed else None
