@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from openvlt import Gpus
 from openvlt.__main__ import run
@@ -122,6 +123,23 @@ def test_advice_on_a_backend_can_be_pasted_and_changes_that_model_alone(
     assert changed and all(name.startswith(stages) for name in changed)
     limit = float(gpus.partition("x")[2]) * 1.073741824
     assert all(float(cell.split()[0]) <= limit for name in changed for cell in after[name] if cell.endswith(" GB"))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_advice_on_a_backend_keeps_what_the_recipe_says_of_the_model(
+    capsys: pytest.CaptureFixture[str], several: bool
+) -> None:
+    given, id = "{use: hf, batch: 99}", "Qwen/Qwen2.5-VL-7B-Instruct"
+    model = (
+        f"{{id: {id}, dtype: bfloat16, pixels: [3136, 262144], backend: {f'[{given}, vllm]' if several else given}}}"
+    )
+    words = ["train", "openvlthinker-v1.2", "--plan", "--gpus", "1x24", "--set", f"captioner.model={model}"]
+    assert run(words) == 2
+    (advice,) = re.findall(r"fit with --set '(captioner.*)'\n", capsys.readouterr().err)
+    told = yaml.safe_load(advice.partition("=")[2])
+    assert told == {
+        "id": id, "dtype": "bfloat16", "pixels": [3136, 262144], "backend": {"use": "hf", "batch": told["backend"]["batch"]},
+    }  # fmt: skip
 
 
 def test_values_in_advice_are_those_of_a_recipe() -> None:

@@ -43,7 +43,8 @@ def in_all(stages: Sequence[Hours | None]) -> str:
     if not whole:
         return f"Hours in all: unknown, with {missing}."
     summed = _rounded(sum(whole))
-    return f"Hours in all: at least {summed}, without {missing}." if missing else f"Hours in all: {summed}."
+    least = "at least " if missing and "<" not in summed else ""
+    return f"Hours in all: {least}{summed}{missing and f', without {missing}'}."
 
 
 def _rounded(hours: float) -> str:

@@ -22,6 +22,7 @@ from openvlt.engines import (
     model_shape,
     size_in_bytes,
 )
+from openvlt.engines.backend_choice import first_installed
 from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
@@ -86,18 +87,16 @@ def describe_model(
     if located.url:
         return Description(component, rows, f"{model.id} at {key_names(located.url)}")
     shown = model.id.rsplit("/site-packages/", 1)[-1]
+    who = f"The model {'base' if model.id == 'policy' else shown}"
     found, hours = _engine_need(workspace, located, reply), _hours(workspace, located, rows, reply, samples)
     built = _backend(workspace, located) if hours else None
     backend = built.entry.name if built else ""
     if found is None:
-        memory, gpus = (
-            None if is_known(located, workspace.registry) else _weights(located),
-            workspace.gpus or gpus_here(),
-        )
+        gpus = workspace.gpus or gpus_here()
+        memory = None if is_known(located, workspace.registry) else _weights(located)
         too_large = memory is not None and gpus.count and memory > gpus.count * gpus.size
-        problem = DoesNotFit.of(f"The model {shown}", f"about {_gb(memory or 0)}", gpus) if too_large else None
+        problem = DoesNotFit.of(who, f"about {_gb(memory or 0)}", gpus) if too_large else None
         return Description(component, rows, shown, memory, problem=problem, hours=hours, backend=backend)
-    who = f"The model {'base' if model.id == 'policy' else shown}"
     problem = None if found.fits else found.problem(who, _settings(workspace, model, key))
     return Description(component, rows, shown, found.total, found.terms, problem, hours, backend)
 
@@ -115,10 +114,11 @@ def _settings(workspace: Workspace, model: Model, key: str) -> Callable[[Mapping
 
     def settings(change: Mapping[str, Any]) -> Mapping[str, Any]:
         located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
-        used = backend_of(located, workspace.registry)[0].entry.name
-        named = located.backend if isinstance(located.backend, tuple) else (located.backend,)
-        given = next((each for each in named if isinstance(each, Mapping) and each["use"] == used), {})
-        backend = {"use": used, **given, **change}
+        spec = located.backend
+        if isinstance(spec, tuple):
+            spec = first_installed(spec, workspace.registry)[0]
+        named = spec or backend_of(located, workspace.registry)[0].entry.name
+        backend = {**({"use": named} if isinstance(named, str) else named), **change}
         if not key:
             return {"base.backend": backend}
         own = {each.name: getattr(model, each.name) for each in fields(model)}
