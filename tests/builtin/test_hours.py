@@ -115,7 +115,7 @@ def test_nothing_is_said_without_gpus() -> None:
         ([Hours(0.01), None], "Hours in all: <0.1, without 1 stage not estimated."),
         ([None, None], "Hours in all: unknown, with 2 stages not estimated."),
         ([Hours(2.0, 1000), None], "Hours in all: unknown, with 1 stage whose rows are known only afterwards and 1 stage not estimated."),
-        ([Hours(2.0, 1000), Hours(3.0)], "Hours in all: 3.0, without 1 stage whose rows are known only afterwards."),
+        ([Hours(2.0, 1000), Hours(3.0)], "Hours in all: at least 3.0, without 1 stage whose rows are known only afterwards."),
     ],
 )  # fmt: skip
 def test_a_sum_says_what_is_missing_from_it(stages: list[Hours | None], said: str) -> None:

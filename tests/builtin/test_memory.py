@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from openvlt import Gpus, Model, ModelShape, Trainer, UsageError, Workload
 from openvlt.engines import model_shape
-from openvlt.pipeline.memory_plan import need
+from openvlt.pipeline.memory_plan import need, setting
 from openvlt_plugins.hf.backend import HfBackend
 from openvlt_plugins.trl.dpo import Dpo
 from openvlt_plugins.trl.grpo import Grpo
@@ -178,9 +178,11 @@ def test_the_change_that_is_named_fits_and_none_is_named_only_where_none_fits(
         least = [offloaded, paged] if "lora_rank" in change else []
     if not options["lora_rank"] or change is None:  # nothing less intrusive would do
         assert all(total(each, size, count, gigabytes) * 1e9 > gigabytes << 30 for each in least)
-    problem = found.problem("Stage sft-1", "train.sft")
+    problem = found.problem(
+        "The training", lambda change: {f"train.sft.{name}": value for name, value in change.items()}
+    )
     assert isinstance(problem, UsageError)
-    assert all(f"--set train.sft.{name}={value}" in problem.remedy for name, value in (change or {}).items())
+    assert all(setting(f"train.sft.{name}", value) in problem.remedy for name, value in (change or {}).items())
 
 
 @pytest.mark.parametrize(("size", "gigabytes"), [("3B", 24), ("7B", 40), ("7B", 48)])

@@ -145,7 +145,13 @@ def test_no_token_that_stands_for_pixels_is_generated(processor: Any) -> None:
         ({"vllm": "server", "vllm_url": "http://a:8000", "vllm_memory": 0.5}, r"vllm: server of others \(vllm_url\)"),
         ({"vllm": "server", "devices": "auto"}, "GPUs of this machine that the training leaves it"),
         ({"vllm": "colocate", "slow_rollouts": True}, "slow_rollouts has no effect with vLLM"),
-        ({"importance_correction": "off"}, "importance_correction has no effect without vLLM"),
+        ({"importance_correction": "off"}, "importance_correction has no effect with vllm: off"),
+        (
+            {"vllm_memory": 0.5, "vllm_tensor_parallel": 2, "importance_correction": "off"},
+            "options vllm_memory, vllm_tensor_parallel and importance_correction have no effect with vllm: off. Set "
+            "vllm: colocate or server, or remove them",
+        ),
+        ({"vllm_url": "http://a:8000", "vllm_sleep": True}, "have no effect with vllm: off. Remove them"),
         ({"vllm": "colocate", "top_p": 0.99}, "biased by top_p: 0.99"),
         ({"vllm": "colocate", "devices": 2, "vllm_tensor_parallel": 4}, "split over 4 of 2 devices"),
     ],

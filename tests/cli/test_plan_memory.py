@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from openvlt import Gpus
 from openvlt.__main__ import run
 from openvlt.pipeline import model_checks, train_stage
+from openvlt.pipeline.memory_plan import setting
 
 FITTING = [
     ("openvlthinker-v1.0", "4x80"), ("openvlthinker-v1.0", "8x40"), ("openvlthinker-v1.2", "4x80"),
@@ -31,9 +34,9 @@ def test_the_trainings_of_a_shipped_recipe_fit_what_it_is_for(
     assert run(["train", recipe, "--plan", "--gpus", gpus]) == 0
     shown = capsys.readouterr()
     assert "GB of each GPU" in shown.out and "optimizer" in shown.out
-    trainings = shown.out.partition("GB of each GPU")[2].splitlines()[2:]
+    *trainings, verdict = shown.out.partition("GB of each GPU")[2].splitlines()[2:]
     assert trainings and all(re.search(r"\d\.\d  +\d+\.\d$", line) for line in trainings)
-    assert "Stage" not in shown.err
+    assert verdict.startswith("It fits: at most ") and not shown.err
 
 
 def hours(shown: str) -> dict[str, str]:
@@ -56,8 +59,9 @@ def test_a_plan_estimates_the_hours_of_each_stage_or_says_that_it_does_not(
     for kind in ("load", "verify", "select", "score", "filter"):
         assert not re.search("[0-9] per|estimated|<", found[kind])
     assert (found["distill"] == "not estimated") == bool(words)
-    said = rf"Hours in all: {whole}, without \d stages whose rows are known only afterwards"
+    said = rf"Hours in all: at least {whole}, without \d stages whose rows are known only afterwards"
     assert re.search(said + (" and 1 stage not estimated" if words else r"\."), shown)
+    assert re.search(r"An estimate, with \w+ as backend \(docs/gpu\.md\)", shown)
 
 
 def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,31 +75,117 @@ def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture
 
 def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-v1.0", "--plan", "--set", "train.sft.parallel=ddp", "--gpus"]
-    assert run([*words, "4x80"]) == 0
-    assert "It would fit with --set train.sft.parallel=fsdp2." in capsys.readouterr().err
-    assert run([*words, "1x24"]) == 0
-    assert "It would fit with --set train.sft.lora_rank=16." in capsys.readouterr().err
-    assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 0
-    assert "Stage sft-1: The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
-    assert run([*words, "1x4"]) == 0
+    assert run([*words, "4x80"]) == 2
+    assert "It would fit with --set train.sft.parallel=fsdp2\n" in capsys.readouterr().err
+    assert run([*words, "1x24"]) == 2
+    assert "It would fit with --set train.sft.lora_rank=16\n" in capsys.readouterr().err
+    assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 2
+    assert "The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
+    assert run([*words, "1x4"]) == 2
     assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
 
 
-def test_what_would_fit_another_backend_is_named_as_a_recipe_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["train", "openvlthinker-v1.0", "--plan", "--gpus", "1x24"]
-    assert run(words) == 0
-    told = re.findall(r"The model base .* It would fit with backend: ({.*}) of its model\.", capsys.readouterr().err)
-    assert told == ["{use: hf, batch: 32}"]
-    assert run([*words, "--set", f"base.backend={told[0]}"]) == 0
-    assert "The model base" not in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("recipe", "gpus", "stages", "advice"),
+    [
+        (
+            "openvlthinker-v1.0", "1x24", ("bench", "distill-2", "distill-3"),  # the policy runs as the base does
+            "--set 'base.backend={use: hf, batch: 32}'",
+        ),
+        (
+            "openvlthinker-v1.2", "1x24", ("caption",),
+            "--set 'captioner.model={id: Qwen/Qwen2.5-VL-7B-Instruct, backend: {use: hf, batch: 32}}'",
+        ),
+        (
+            "openvlthinker-v1.2", "1x80", ("distill-1",),
+            "--set 'iterations.0.traces.teacher.model={id: Qwen/QwQ-32B, backend: {use: hf, batch: 8}}'",
+        ),
+        (
+            "openvlthinker-v1.2", "1x24", ("distill-2",),
+            "--set 'iterations.1.traces.teacher.model={id: policy, backend: {use: hf, batch: 32}}'",
+        ),
+    ],
+)  # fmt: skip
+def test_advice_on_a_backend_can_be_pasted_and_changes_that_model_alone(
+    capsys: pytest.CaptureFixture[str], recipe: str, gpus: str, stages: tuple[str, ...], advice: str
+) -> None:
+    def planned(*words: str) -> tuple[dict[str, list[str]], str]:
+        run(["train", recipe, "--plan", "--gpus", gpus, *words])
+        shown = capsys.readouterr()
+        lines = [re.split(r"  +", line.strip()) for line in shown.out.partition("\n\n")[0].splitlines()[1:]]
+        return {line[0]: line[1:] for line in lines}, shown.err
+
+    before, told = planned()
+    assert f"It would fit with {advice}\n" in told
+    after, told = planned(*shlex.split(advice))
+    assert advice not in told
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed and all(name.startswith(stages) for name in changed)
+    limit = float(gpus.partition("x")[2]) * 1.073741824
+    assert all(float(cell.split()[0]) <= limit for name in changed for cell in after[name] if cell.endswith(" GB"))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_advice_on_a_backend_keeps_what_the_recipe_says_of_the_model(
+    capsys: pytest.CaptureFixture[str], several: bool
+) -> None:
+    given, id = "{use: hf, batch: 99}", "Qwen/Qwen2.5-VL-7B-Instruct"
+    model = (
+        f"{{id: {id}, dtype: bfloat16, pixels: [3136, 262144], backend: {f'[{given}, vllm]' if several else given}}}"
+    )
+    words = ["train", "openvlthinker-v1.2", "--plan", "--gpus", "1x24", "--set", f"captioner.model={model}"]
+    assert run(words) == 2
+    (advice,) = re.findall(r"fit with --set '(captioner.*)'\n", capsys.readouterr().err)
+    told = yaml.safe_load(advice.partition("=")[2])
+    assert told == {
+        "id": id, "dtype": "bfloat16", "pixels": [3136, 262144], "backend": {"use": "hf", "batch": told["backend"]["batch"]},
+    }  # fmt: skip
+
+
+def test_values_in_advice_are_those_of_a_recipe() -> None:
+    assert setting("train.grpo.vllm_sleep", True) == "--set train.grpo.vllm_sleep=true"
+    assert setting("a.b", "off") == "--set " + shlex.quote("a.b='off'")
+    assert setting("a.b", None) == "--set a.b=null"
+    assert setting("a", {"b": [1, 0.5]}) == "--set 'a={b: [1, 0.5]}'"
 
 
 def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24", "--set", "train.grpo.vllm_memory=null"]
-    assert run(words) == 0
+    assert run(words) == 2
     shown = capsys.readouterr()
-    assert "Stage grpo-1: vLLM needs 9.6 GB of each of its GPUs" in shown.err
+    assert (
+        "This plan cannot be carried out: Stages grpo-1 and grpo-2: vLLM needs 9.6 GB of each of its GPUs" in shown.err
+    )
     assert re.search(r"^grpo-1 +grpo +2,000 +policy +not estimated *$", shown.out, re.MULTILINE)
+
+
+def test_what_is_told_of_several_stages_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "openvlthinker-v1.2", "--plan", "--gpus"]
+    assert run([*words, "3x80"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and all(line.startswith("This plan cannot be carried out: Stages ") for line in told)
+    assert "Stages sft-1, sft-2 and sft-3: A batch of 32 cannot be divided" in told[0]
+    assert "Stages grpo-medium-1, grpo-hard-1, grpo-medium-2 and 3 more: vLLM cannot be split" in told[1]
+    assert run([*words, "1x80", "--set", "train.sft.lora_rank=0"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(set(told))
+    (training,) = [line for line in told if "The training" in line and "sft" in line]
+    assert "does not fit: Stages sft-1, sft-2 and sft-3: The training needs up to " in training
+
+
+@pytest.mark.parametrize(("recipe", "gpus"), [("openvlthinker-24gb", "1x24"), ("openvlthinker-80gb", "1x80")])
+def test_a_plan_that_fits_says_so_and_how_closely(capsys: pytest.CaptureFixture[str], recipe: str, gpus: str) -> None:
+    words = ["train", recipe, "--plan", "--gpus", gpus]
+    assert run(words) == 0
+    most, limit, stage = re.findall(
+        r"It fits: at most (\S+) of (\S+) GB, in (\S+)\.\n", (shown := capsys.readouterr().out)
+    )[0]
+    assert float(most) <= float(limit) and re.search(rf"^{stage} .* {most} GB ", shown, re.MULTILINE)
+    assert max(map(float, re.findall(r"(\d+\.\d) GB  ", shown))) == float(most)
+    assert run([*words, "--teacher-url", "http://localhost:1/v1"]) == 0
+    assert "Not counted: Stage distill-1." in capsys.readouterr().out
+    assert run(["train", recipe, "--plan", "--gpus", "1x4"]) == 2
+    assert "It fits" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("gpus", ["4", "x80", "4x", "0x80", "4x0", "4x80GB", "-1x80", "\u00b2x80", "4x" + "9" * 5000])
@@ -115,7 +205,7 @@ def test_a_run_refuses_before_any_work_what_its_gpus_cannot_hold(
     for module in (train_stage, model_checks):
         monkeypatch.setattr(module, "gpus_here", lambda: Gpus(1, 1 << 30))
     assert run(["train", "quickstart"]) == 2
-    assert "Stage sft-1 needs " in (said := capsys.readouterr().err) or "which needs " in said
+    assert "Stage sft-1: The training needs " in (said := capsys.readouterr().err) or "which needs " in said
     assert "of each GPU" in said and "there is 1 GPU of 1.1 GB" in said
 
 

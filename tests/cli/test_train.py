@@ -163,8 +163,8 @@ def test_a_teacher_that_cannot_run_here_is_refused_in_two_sentences(openvlt: Tra
     assert refused.stdout == ""
     assert refused.stderr == (
         "Error: The teacher r1-distill runs deepseek-ai/DeepSeek-R1-Distill-Qwen-14B, which needs about 34 GB of GPU "
-        "memory, and this machine has no GPU. Use a smaller model (--set traces.teacher.model=HUB_ID), one that is served "
-        "(--teacher-url http://HOST:8000/v1), or look at the whole plan first (--plan).\n"
+        "memory, and this machine has no GPU. Use a smaller model (--set "
+        "iterations.0.traces.teacher.model=HUB_ID), one that is served (--teacher-url http://HOST:8000/v1), or look at the whole plan first (--plan).\n"
     )
     assert stages(home) == []
 

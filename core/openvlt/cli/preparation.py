@@ -162,7 +162,9 @@ class GpusType(click.ParamType[Any]):
 
 
 gpus_option = click.option(
-    "--gpus", type=GpusType(), help="With --plan: for these GPUs instead of this machine's, such as 4x80 (GB each)."
+    "--gpus",
+    type=GpusType(),
+    help="With --plan: for these GPUs, such as 4x80 (GB each), not this machine's; exit with 2 if it does not fit.",
 )
 
 
@@ -229,9 +231,13 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     Args:
         pipeline: to be shown.
         gpus: to plan for; None for those of this machine.
+
+    Raises:
+        click.exceptions.Exit: with 2, where it cannot be carried out on the GPUs that are named.
     """
     from openvlt.pipeline.hours import in_all
     from openvlt.pipeline.memory_plan import gpus_here
+    from openvlt.pipeline.plan_verdict import fitting, refusals
     from openvlt.report.table import Table, print_table
 
     pipeline.workspace.gpus = gpus
@@ -253,15 +259,20 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     print_table(Table(("stage", "component", "rows", "model", *figures, ""), rows, right=("rows", *figures)))
     waiting = [each.hours for _, each, cached in planned if not cached and each.model]
     if known.count and waiting:
-        click.echo(f"\n{in_all(waiting)} An estimate, for the backends installed here (docs/gpu.md).")
-    trained = {stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}
+        used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
+        click.echo(f"\n{in_all(waiting)} An estimate{used and f', with {used} as backend'} (docs/gpu.md).")
+    described = {stage.name: each for stage, each, _ in planned}
     _show_compared(pipeline)
-    _show_memory(trained, known)
+    _show_memory({stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}, known)
+    if known.count and (fits := fitting(described, known)):
+        click.echo(fits)
     if cluster := pipeline.workspace.executor.joins:
         click.echo(f"Models without a URL run on the Ray cluster at {cluster}.")
     if gpus:
-        for problem in dict.fromkeys(str(each.problem) for _, each, _ in planned if each.problem):
-            click.echo(f"This plan does not fit: {problem}", err=True)
+        for refusal in (refused := refusals(described)):
+            click.echo(refusal, err=True)
+        if refused:
+            raise click.exceptions.Exit(2)
         return
     try:
         pipeline.check()

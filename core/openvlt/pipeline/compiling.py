@@ -194,7 +194,7 @@ class _Compiler:
             self.builder, filters, f"{position}.filters", self._verifiers, self._weights, self._of_run
         )  # fmt: skip
         choice = Choice(filters, data.limit, facts)
-        trained = self._policy(*models_of(choice))
+        trained = self._policy(*models_of(choice).values())
         is_early = bool(filters) and choice.is_row_by_row
         rows: RowStage = self._add(
             Load(

@@ -42,7 +42,9 @@ def in_all(stages: Sequence[Hours | None]) -> str:
     missing = " and ".join(left)
     if not whole:
         return f"Hours in all: unknown, with {missing}."
-    return f"Hours in all: {_rounded(sum(whole))}{missing and f', without {missing}'}."
+    summed = _rounded(sum(whole))
+    least = "at least " if missing and "<" not in summed else ""
+    return f"Hours in all: {least}{summed}{missing and f', without {missing}'}."
 
 
 def _rounded(hours: float) -> str:

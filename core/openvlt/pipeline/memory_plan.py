@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import combinations
-from typing import Any
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations, starmap
+from typing import Any, Self
 
 from openvlt import system
 from openvlt.engines import image_limit, size_in_bytes
@@ -19,6 +20,26 @@ PIXELS = 1_000_000
 """Pixels of an image where the recipe sets no limit, if the model has no lower one (an estimate)."""
 
 
+class DoesNotFit(UsageError):
+    """The GPUs are too small.
+
+    Attributes:
+        who: needs more than they have.
+    """
+
+    who: str = ""
+
+    @classmethod
+    def of(cls, who: str, needed: str, gpus: Gpus, remedy: str = "") -> Self:
+        """The error of a component or model with this need."""
+        error = cls(
+            f"{who} needs {needed}, and there {gpus.described}.",
+            remedy or "Use more or larger GPUs, or a smaller model.",
+        )
+        error.who = who
+        return error
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """What a component needs.
@@ -28,14 +49,12 @@ class Need:
         shape: of the model it trains or runs.
         work: lengths and GPUs.
         terms: bytes of each GPU.
-        spec: of a backend, as a model in a recipe names it.
     """
 
     component: Trainer | Backend
     shape: ModelShape
     work: Workload
     terms: Memory
-    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -63,24 +82,22 @@ class Need:
                 return change
         return None
 
-    def problem(self, who: str, key: str = "") -> UsageError:
-        """What a user is told where it does not fit; `key` is that of a trainer in the recipe, for ``--set``."""
-        import yaml
-
+    def problem(self, who: str, settings: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> DoesNotFit:
+        """What a user is told where it does not fit; `settings` are the keys of a recipe that change its options so."""
         largest = sorted(self.terms.items(), key=lambda term: -term[1])[:4]
         listed = ", ".join(f"{name} {gigabytes(size)}" for name, size in largest if size >= 5e7)
-        change = (self.smallest_change() or {}).items()
-        if key:
-            remedy = f"It would fit with {' '.join(f'--set {key}.{name}={value}' for name, value in change)}."
-        else:
-            backend = yaml.safe_dump(
-                {**self.spec, **dict(change)}, default_flow_style=True, sort_keys=False, width=1000
-            )
-            remedy = f"It would fit with backend: {backend.strip()} of its model."
-        return UsageError(
-            f"{who} needs {gigabytes(self.total)} GB of each GPU ({listed}), and there {self.work.gpus.described}.",
-            remedy if change else "Use more or larger GPUs, or a smaller model.",
-        )
+        change = self.smallest_change()
+        remedy = f"It would fit with {' '.join(starmap(setting, settings(change).items()))}" if change else ""
+        return DoesNotFit.of(who, f"{gigabytes(self.total)} GB of each GPU ({listed})", self.work.gpus, remedy)
+
+
+def setting(key: str, value: Any) -> str:
+    """A key of a recipe and its value as a shell takes them: ``--set 'base.backend={use: hf, batch: 8}'``."""
+    import yaml
+
+    written = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
+    end = "\n..."  # of a document that is a scalar
+    return f"--set {shlex.quote(f'{key}={written.strip().removesuffix(end)}')}"
 
 
 def gpus_here() -> Gpus:
@@ -88,9 +105,7 @@ def gpus_here() -> Gpus:
     return Gpus(len(system.visible_gpus()), system.gpu_bytes())
 
 
-def need(
-    component: Trainer | Backend, shape: ModelShape | None, work: Workload, spec: Mapping[str, Any] = {}
-) -> Need | None:
+def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload) -> Need | None:
     """What a component needs; None if it does not tell, or nothing is known of the model.
 
     Raises:
@@ -99,7 +114,7 @@ def need(
     if shape is None:
         return None
     terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)
-    return Need(component, shape, work, terms, spec) if terms else None
+    return Need(component, shape, work, terms) if terms else None
 
 
 def workload(model: Model, shape: ModelShape | None, reply: int, gpus: Gpus) -> Workload:

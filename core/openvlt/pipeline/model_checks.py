@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
@@ -22,11 +22,12 @@ from openvlt.engines import (
     model_shape,
     size_in_bytes,
 )
+from openvlt.engines.backend_choice import first_installed
 from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
 from openvlt.pipeline.hours import Hours, estimated
-from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
+from openvlt.pipeline.memory_plan import DoesNotFit, Need, gpus_here, need, workload
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
@@ -63,7 +64,13 @@ def check_packages(recipe: Recipe) -> None:
 
 
 def describe_model(
-    component: str, rows: int | None, model: Model, workspace: Workspace, reply: int = REPLY, samples: int = 0
+    component: str,
+    rows: int | None,
+    model: Model,
+    workspace: Workspace,
+    reply: int = REPLY,
+    samples: int = 0,
+    key: str = "",
 ) -> Description:
     """What a plan shows of a stage that runs a model; a policy needs the memory of the base.
 
@@ -74,27 +81,52 @@ def describe_model(
         workspace: finds it.
         reply: tokens of its longest reply.
         samples: replies to the one prompt of each row; 0 where what it is asked is not known beforehand.
+        key: of the recipe that names the model, for ``--set``; empty for the base.
     """
     located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
     if located.url:
         return Description(component, rows, f"{model.id} at {key_names(located.url)}")
     shown = model.id.rsplit("/site-packages/", 1)[-1]
+    who = f"The model {'base' if model.id == 'policy' else shown}"
     found, hours = _engine_need(workspace, located, reply), _hours(workspace, located, rows, reply, samples)
+    built = _backend(workspace, located) if hours else None
+    backend = built.entry.name if built else ""
     if found is None:
+        gpus = workspace.gpus or gpus_here()
         memory = None if is_known(located, workspace.registry) else _weights(located)
-        return Description(component, rows, shown, memory, hours=hours)
-    problem = None if found.fits else found.problem(f"The model {shown}")
-    return Description(component, rows, shown, found.total, found.terms, problem, hours)
+        too_large = memory is not None and gpus.count and memory > gpus.count * gpus.size
+        problem = DoesNotFit.of(who, f"about {_gb(memory or 0)}", gpus) if too_large else None
+        return Description(component, rows, shown, memory, problem=problem, hours=hours, backend=backend)
+    problem = None if found.fits else found.problem(who, _settings(workspace, model, key))
+    return Description(component, rows, shown, found.total, found.terms, problem, hours, backend)
 
 
 def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
     """What the backend of a model says that it needs; None if nothing is known."""
     shape, built = model_shape(located), _backend(workspace, located)
     work = workload(located, shape, reply, workspace.gpus or gpus_here())
-    if built is None:
-        return None
-    given = located.backend if isinstance(located.backend, Mapping) else {}
-    return need(built.component, shape, work, {**given, "use": built.entry.name})
+    return None if built is None else need(built.component, shape, work)
+
+
+def _settings(workspace: Workspace, model: Model, key: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """The keys of a recipe that change options of a model's backend; the model is written in full, as a component's
+    default is nowhere in the recipe."""
+
+    def settings(change: Mapping[str, Any]) -> Mapping[str, Any]:
+        located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
+        spec = located.backend
+        if isinstance(spec, tuple):
+            spec = first_installed(spec, workspace.registry)[0]
+        named = spec or backend_of(located, workspace.registry)[0].entry.name
+        backend = {**({"use": named} if isinstance(named, str) else named), **change}
+        if not key:
+            return {"base.backend": backend}
+        own = {each.name: getattr(model, each.name) for each in fields(model)}
+        return {
+            key: {name: value for name, value in own.items() if value not in (None, (), "auto")} | {"backend": backend}
+        }
+
+    return settings
 
 
 def _hours(workspace: Workspace, located: Model, rows: int | None, reply: int, samples: int) -> Hours | None:
@@ -128,12 +160,13 @@ def _weights(located: Model) -> float | None:
     return None if size is None else size * OVERHEAD
 
 
-def describe_asked(stage: Description, models: Iterable[Model], workspace: Workspace) -> Description:
-    """What a plan shows of a stage, with the models that its components ask."""
-    asked = [describe_model("", None, model, workspace) for model in models]
+def describe_asked(stage: Description, models: Mapping[str, Model], workspace: Workspace) -> Description:
+    """What a plan shows of a stage, with the models that its components ask, by the recipe's key of each."""
+    asked = [describe_model("", None, model, workspace, key=key) for key, model in models.items()]
     shown = dict.fromkeys(each.model for each in (stage, *asked) if each.model)
     memory = [each.memory for each in (stage, *asked) if each.memory is not None]
-    return replace(stage, model="; ".join(shown), memory=max(memory, default=None))
+    problem = next((each.problem for each in (stage, *asked) if each.problem), None)
+    return replace(stage, model="; ".join(shown), memory=max(memory, default=None), problem=problem)
 
 
 def check_asked(workspace: Workspace, built: Built[Any], key: str, *, in_step: bool = False) -> None:
@@ -172,7 +205,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     if model.id == "policy":
         _check_architecture(workspace, workspace.locate(replace(model, id="base")))
         return
-    located = workspace.locate(model)
+    located, settings = workspace.locate(model), _settings(workspace, model, key)
     for url in located.url:
         endpoint_key(url, who.partition(" ")[0])
     if model.id == "base":
@@ -191,7 +224,7 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
     served = f", one that is served ({switch})" if key.endswith(".model") else ""
     remedy = f"Use a smaller model ({smaller}){served}, or look at the whole plan first (--plan)."
     if reply is not None:
-        _check_memory(workspace, located, who, reply, remedy)
+        _check_memory(workspace, located, who, reply, remedy, settings)
     if here or downloaded(located):
         return
     if not reachable():
@@ -208,13 +241,20 @@ def check_model(workspace: Workspace, model: Model, who: str, key: str, reply: i
         )
 
 
-def _check_memory(workspace: Workspace, located: Model, who: str, reply: int, remedy: str) -> None:
+def _check_memory(
+    workspace: Workspace,
+    located: Model,
+    who: str,
+    reply: int,
+    remedy: str,
+    settings: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> None:
     """Refuse a model that the GPUs cannot hold, or that is too large for a machine without one."""
     gpus, ram, rough = workspace.gpus or gpus_here(), system.memory(), _weights(located) or 0
     if gpus.count:
         found = _engine_need(workspace, located, reply)
         if found and not found.fits:
-            raise found.problem(f"The {who} runs {located.id}, which")
+            raise found.problem(f"The {who} runs {located.id}, which", settings)
         if not found and rough > gpus.count * gpus.size:
             raise UsageError(
                 f"The {who} runs {located.id}, which needs about {_gb(rough)}; there {gpus.described}.", remedy

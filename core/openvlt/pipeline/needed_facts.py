@@ -88,11 +88,16 @@ def _needed(
     return Needed(fact, teacher, models, verifiers, weights)
 
 
-def models_of(choice: Choice) -> list[Model]:
-    """The models that the filters of a choice and the facts they need ask."""
-    facts = [model for need in choice.facts.values() for model in need.models.values()]
-    judges = [model for need in choice.facts.values() for model in models_asked(need.verifiers.values())]
-    return [*models_asked(choice.filters), *facts, *judges]
+def models_of(choice: Choice) -> dict[str, Model]:
+    """The models that the filters of a choice and the facts they need ask, by the recipe's key of each."""
+    models: dict[str, Model] = {}
+    for index, built in enumerate(choice.filters):
+        models |= {f"data.filters.{index}.model": model for model in models_asked([built])}
+    for name, need in choice.facts.items():
+        models |= {f"facts.{name}.teacher.{option}": model for option, model in need.models.items()}
+        for verifier, judging in need.verifiers.items():
+            models |= {f"verifiers.{verifier}.model": model for model in models_asked([judging])}
+    return models
 
 
 def check_choice(workspace: Workspace, choice: Choice) -> None:

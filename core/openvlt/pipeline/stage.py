@@ -32,6 +32,7 @@ class Description:
         terms: what this consists of, as far as it is known.
         problem: why the GPUs cannot hold it, if so.
         hours: about how long it takes on the GPUs; None if that is not estimated.
+        backend: name of the one that `hours` are estimated for; empty where none is.
     """
 
     component: str
@@ -41,6 +42,7 @@ class Description:
     terms: Memory = field(default_factory=dict)
     problem: UsageError | None = None
     hours: Hours | None = None
+    backend: str = ""
 
 
 @dataclass(frozen=True, slots=True)

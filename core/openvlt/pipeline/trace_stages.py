@@ -43,7 +43,9 @@ class Caption(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         once = getattr(type(self.captioner.component), "run", None) is Captioner.run
-        return _described(self.captioner.entry.name, self.most, self.models, workspace, self._reply, int(once))
+        return _described(
+            self.captioner.entry.name, self.most, self.models, workspace, self._reply, int(once), "captioner"
+        )
 
     def check(self, workspace: Workspace) -> None:
         _check(self.captioner, self.models, workspace, "captioner", self._reply)
@@ -55,13 +57,19 @@ class Caption(RowStage):
 
 
 def _described(
-    component: str, most: int | None, models: Mapping[str, Model], workspace: Workspace, reply: int, samples: int
+    component: str,
+    most: int | None,
+    models: Mapping[str, Model],
+    workspace: Workspace,
+    reply: int,
+    samples: int,
+    key: str,
 ) -> Description:
-    """What a plan shows of a stage that runs `models`, if any; see `describe_model`."""
+    """What a plan shows of a stage that runs `models`, if any; `key` is its component's, see `describe_model`."""
     if not models:
         return Description(component, most)
-    others = [model for name, model in models.items() if name != MODEL]
-    found = describe_model(component, most, models[MODEL], workspace, reply, samples)
+    others = {f"{key}.{name}": model for name, model in models.items() if name != MODEL}
+    found = describe_model(component, most, models[MODEL], workspace, reply, samples, f"{key}.{MODEL}")
     return describe_asked(found, others, workspace)
 
 
@@ -100,13 +108,17 @@ class Distill(RowStage):
         """Tokens of the longest chain; 0 where a program writes it."""
         return int(self.teacher.component.sampling.max_tokens) if self.models else 0
 
+    @property
+    def _key(self) -> str:
+        return f"iterations.{self.iteration - 1}.traces.teacher"
+
     def describe(self, workspace: Workspace) -> Description:
         component = f"{self.teacher.entry.name}, {self.samples} each"
         once = getattr(type(self.teacher.component), "run", None) is Teacher.run
-        return _described(component, self.most, self.models, workspace, self.reply, self.samples * once)
+        return _described(component, self.most, self.models, workspace, self.reply, self.samples * once, self._key)
 
     def check(self, workspace: Workspace) -> None:
-        _check(self.teacher, self.models, workspace, "traces.teacher", self.reply)
+        _check(self.teacher, self.models, workspace, self._key, self.reply)
 
     def rows(self, context: Context) -> Output:
         models = {name: context.resolve(self.name, model, self.trained) for name, model in self.models.items()}
@@ -127,7 +139,12 @@ class Verify(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(self.verifiers), self.most)
-        return describe_asked(found, models_asked(self.verifiers.values()), workspace)
+        asked = {
+            f"verifiers.{name}.model": model
+            for name, built in self.verifiers.items()
+            for model in models_asked([built])
+        }
+        return describe_asked(found, asked, workspace)
 
     def check(self, workspace: Workspace) -> None:
         for name, built in self.verifiers.items():
@@ -151,7 +168,11 @@ class Select(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        return describe_asked(found, models_asked(self.filters), workspace)
+        key = f"iterations.{self.iteration - 1}.traces.select"
+        asked = {
+            f"{key}.{index}.model": model for index, built in enumerate(self.filters) for model in models_asked([built])
+        }
+        return describe_asked(found, asked, workspace)
 
     def check(self, workspace: Workspace) -> None:
         for index, built in enumerate(self.filters):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from openvlt.engines import model_file, model_shape
 from openvlt.errors import DataError, UsageError
@@ -61,7 +62,9 @@ class Train(Stage[Model]):
 
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
-        found = describe_asked(found, self.rewards.models.values(), workspace)
+        found = describe_asked(
+            found, {f"verifiers.{name}.model": model for name, model in self.rewards.models.items()}, workspace
+        )
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, {})
         hours = self._hours(needed) if needed else None
@@ -73,12 +76,14 @@ class Train(Stage[Model]):
         shape = None if located.url else model_shape(located)
         reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
         work = workload(located, shape, reply, workspace.gpus or gpus_here())
-        who = f"Stage {self.name}"
         try:
             found = need(self.trainer.component, shape, work)
         except UsageError as error:
-            return None, UsageError(f"{who}: {error.problem}", error.remedy)
-        return found, None if not found or found.fits else found.problem(who, self._key)
+            return None, error
+        return found, None if not found or found.fits else found.problem("The training", self._settings)
+
+    def _settings(self, change: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {f"{self._key}.{name}": value for name, value in change.items()}
 
     def _hours(self, needed: Need) -> Hours | None:
         trainer = self.trainer.component
@@ -105,7 +110,7 @@ class Train(Stage[Model]):
                 f"Set {key}.start to a folder or a hub id.",
             )
         if problem := self._need(workspace)[1]:
-            raise problem
+            raise problem.at(f"Stage {self.name}")
         try:
             if config := model_file(self._located(workspace)):
                 self.trainer.component.check_model(config)

@@ -131,15 +131,22 @@ class Grpo(TrlTrainer):
 
     def _check_vllm(self) -> None:
         """Refuse options of vLLM that have no effect, or bias the training."""
-        ours = "colocate" if self.vllm_url else "colocate or server"
-        modes = {"vllm_url": "server", "vllm_sleep": "colocate", "vllm_memory": ours, "vllm_tensor_parallel": ours}
-        for name, mode in modes.items():
-            if getattr(self, name) is not None and self.vllm not in mode.split(" or "):
-                told = "of others (vllm_url)" if self.vllm == "server" and self.vllm_url else ""
-                raise UsageError(
-                    f"The option {name} has no effect with vllm: {self.vllm}{told and f' {told}'}.",
-                    f"Set vllm: {mode}, or remove it.",
-                )
+        ours = ("colocate",) if self.vllm_url else ("colocate", "server")
+        modes = {
+            "vllm_url": ("server",), "vllm_sleep": ("colocate",), "vllm_memory": ours, "vllm_tensor_parallel": ours,
+            "importance_correction": ("colocate", "server"),
+        }  # fmt: skip
+        idle = [name for name, own in modes.items() if getattr(self, name) is not None and self.vllm not in own]
+        if idle:
+            told = " of others (vllm_url)" if self.vllm == "server" and self.vllm_url else ""
+            one, them = len(idle) == 1, " and ".join(", ".join(idle).rsplit(", ", 1))
+            able = [mode for mode in ("colocate", "server") if all(mode in modes[name] for name in idle)]
+            remove = "remove it" if one else "remove them"
+            raise UsageError(
+                f"The option{'' if one else 's'} {them} {'has' if one else 'have'} no effect with vllm: "
+                f"{self.vllm}{told}.",
+                f"Set vllm: {' or '.join(able)}, or {remove}." if able else f"{remove.capitalize()}.",
+            )
         if self.slow_rollouts and self.vllm != "off":
             raise UsageError("The option slow_rollouts has no effect with vLLM.", "Remove it, or set vllm: off.")
         if self.server_devices() and (self.devices == "auto" or self.nodes > 1):
@@ -147,8 +154,6 @@ class Grpo(TrlTrainer):
                 "A vLLM server is started on GPUs of this machine that the training leaves it.",
                 "Set devices to the number of the others, with nodes: 1; or start a server and give its vllm_url.",
             )
-        if self.vllm == "off" and self.importance_correction is not None:
-            raise UsageError("The option importance_correction has no effect without vLLM.", "Set vllm, or remove it.")
         if self.vllm != "off" and self.top_p < 1 and self.importance_correction != "off":
             raise UsageError(
                 f"The importance correction of vLLM's responses is biased by top_p: {self.top_p:g}: the probabilities "
