@@ -53,7 +53,7 @@ def _updates(folder: Path) -> int:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_smoke_run_is_carried_out_whole(home: Path, monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
     monkeypatch.setenv("OPENVLT_HOME", str(home))
-    assert run(["train", recipe, "--set", "scale=smoke"]) == 0
+    assert run(["train", recipe, "--set", "scale=smoke", "--set", "bench.0.limit=4"]) == 0
     record: dict[str, Any] = json.loads((home / "runs" / f"{recipe}-smoke" / "run.json").read_text())
     assert record["status"] == "done"
     assert [stage["name"] for stage in record["stages"]] == record["planned"]
@@ -61,6 +61,6 @@ def test_a_smoke_run_is_carried_out_whole(home: Path, monkeypatch: pytest.Monkey
     assert len(trained) == len(_phases(recipe))
     assert all(_updates(home / stage["folder"]) >= 2 for stage in trained)
     loaded = {stage["name"]: stage["out"] for stage in record["stages"] if stage["stage_kind"] == "load"}
-    assert loaded.pop("load-easy-vqa") == 16
+    assert loaded.pop("load-easy-vqa") == 4
     assert set(loaded.values()) == {64}
     assert len(record["scores"]) >= 1 + len(trained)
