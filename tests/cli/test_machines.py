@@ -106,6 +106,11 @@ def test_the_command_on_each_machine_trains_together(machines: Machines) -> None
         assert ranks == [["0", "2", "0", "2"], ["1", "2", "1", "2"]]
     run = json.loads((machines.home / "runs" / "together" / "run.json").read_bytes())
     assert run["status"] == "done"
+    others = told[0].splitlines()
+    assert others[0] == "This machine has rank 1: it takes part in trainings of the run together."
+    for stage in ("one-1", "two-1"):
+        (joined,) = (line for line in others if line.startswith(f"Taking part in {stage}; see "))
+        assert Path(joined.partition("; see ")[2]).is_file()
 
 
 @pytest.mark.slow

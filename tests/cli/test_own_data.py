@@ -81,12 +81,25 @@ def test_missing_image_files_are_told_before_any_work(openvlt: Callable[..., str
     assert "  missing    1 image files, such as " in openvlt("train", data, *COLUMNS, "--plan")
 
 
-def test_with_a_gpu_the_base_is_reinforced(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openvlt.recipe.own_data._has_gpu", lambda: True)
+def test_with_a_gpu_the_base_is_reinforced(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openvlt.system.visible_gpus", lambda: ["0"])
     registry = Registry.discover()
     text, _ = recipe_of(registry, [str(data)], COLUMNS[1:])
     stages = [stage.name for stage in compile_recipe(read_recipe("own", text=text), registry)]
     assert stages[-3:] == ["grpo-1", "bench-my-questions-grpo-1", "score-my-questions-grpo-1"]
+
+
+@pytest.mark.parametrize("gpus", ["1x24", "1x80", "2x80", "3x80", "4x80", "5x80", "7x80", "8x80", "24x80"])
+def test_for_gpus_elsewhere_the_recipe_is_theirs(openvlt: Callable[..., str], data: Path, gpus: str) -> None:
+    words = ["train", str(data), *COLUMNS, "--plan", "--gpus", gpus]
+    plan = CliRunner(env={"OPENVLT_HOME": str(data.parent / "home")}).invoke(cli, words)
+    assert (plan.exit_code, plan.stderr) == (0, "")
+    assert "grpo-1" in plan.stdout and "sft-1" not in plan.stdout
+    openvlt("new-recipe", data, *COLUMNS, "--gpus", gpus)
+    (phase,) = read_recipe("my-questions.yaml").iterations[0].train.values()
+    count = int(gpus.partition("x")[0])
+    prompts, batch = phase.trainer["prompts"], phase.trainer["batch"]
+    assert prompts % count == 0 and 16 <= prompts < 16 + count and batch == 8 * prompts
 
 
 @pytest.mark.slow  # a real training

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import pytest
 
 from openvlt.__main__ import run
 from openvlt.recipe import Phase, read_recipe
-from openvlt_plugins.easy_vqa.source import EasyVqa
 
 RECIPES = ("openvlthinker-v1.0", "openvlthinker-v1.2", "openvlthinker-24gb", "openvlthinker-80gb")
 SIZES = {"learning_rate", "epochs", "steps", "batch", "device_batch", "prompts", "max_tokens"}
@@ -45,21 +42,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("smoke")
 
 
-@pytest.fixture(scope="module")
-def benchmark(home: Path) -> str:
-    """Four questions on images that no training has."""
-    pictures = files("easy_vqa") / "data/test/images"
-    rows = [
-        {"id": each.id, "q": each.question, "a": each.answer, "image": f"{Path(each.metadata['image_id']).name}.png"}
-        for each in islice(EasyVqa(questions_per_image=1, balanced=True, seed=0).examples("test"), 4)
-    ]
-    (data := home / "four.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    columns = "columns: {id: id, question: q, answer: a}, images: [image], sizes: {test: 4}"
-    source = f"{{use: table, path: {data}, {columns}, image_folder: {pictures}}}"
-    (file := home / "four.yaml").write_text(f"use: qa\nsplit: test\nscorings: {{exact: answer}}\nsource: {source}\n")
-    return str(file)
-
-
 def _updates(folder: Path) -> int:
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return max(int(each.get("step", 0)) for each in metrics)
@@ -69,19 +51,16 @@ def _updates(folder: Path) -> int:
 @pytest.mark.slow
 @pytest.mark.xdist_group("smoke")
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_smoke_run_is_carried_out_whole(
-    home: Path, benchmark: str, monkeypatch: pytest.MonkeyPatch, recipe: str
-) -> None:
+def test_a_smoke_run_is_carried_out_whole(home: Path, monkeypatch: pytest.MonkeyPatch, recipe: str) -> None:
     monkeypatch.setenv("OPENVLT_HOME", str(home))
-    scored = ["--set", f"bench=[{benchmark}]", "--set", "bench_tokens=48"]
-    assert run(["train", recipe, "--set", "scale=smoke", *scored, "--name", recipe]) == 0
-    record: dict[str, Any] = json.loads((home / "runs" / recipe / "run.json").read_text())
+    assert run(["train", recipe, "--set", "scale=smoke", "--set", "bench.0.limit=4"]) == 0
+    record: dict[str, Any] = json.loads((home / "runs" / f"{recipe}-smoke" / "run.json").read_text())
     assert record["status"] == "done"
     assert [stage["name"] for stage in record["stages"]] == record["planned"]
     trained = [stage for stage in record["stages"] if stage["stage_kind"] == "train"]
     assert len(trained) == len(_phases(recipe))
     assert all(_updates(home / stage["folder"]) >= 2 for stage in trained)
     loaded = {stage["name"]: stage["out"] for stage in record["stages"] if stage["stage_kind"] == "load"}
-    assert loaded.pop("load-four") == 4
+    assert loaded.pop("load-easy-vqa") == 4
     assert set(loaded.values()) == {64}
     assert len(record["scores"]) >= 1 + len(trained)

@@ -318,6 +318,7 @@ def test_ctrl_c_interrupts_and_the_same_command_goes_on(
     assert "Traceback" not in err
     (run,) = runs(openvlt)
     assert run["status"] == "interrupted"
+    assert f"The run {run['name']} is kept: the same command goes on from here.\n" in err
     before = asked(home)
 
     process = started(*words, "--set", "train.sft.seconds=0.4", told={"log": str(tmp_path / "log")})

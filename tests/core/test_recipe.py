@@ -400,6 +400,8 @@ def test_a_scale_is_overlaid_wherever_the_recipe_has_its_keys(tmp_path: Path) ->
     file.write_text(TEXT + SCALED)
     plain, smoke = read_recipe(str(file)), read_recipe(str(file), settings=["scale=smoke", "train.sft.steps=2"])
     assert (plain.base.id, smoke.base.id) == ("tiny", "tinier")
+    assert smoke.name == f"{plain.name}-smoke"
+    assert read_recipe(str(file), settings=["scale=smoke", "name=mine"]).name == "mine"
     assert [one.traces.data.limit for one in smoke.iterations if one.traces] == [5] * len(plain.iterations)
     assert [one.train["grpo"].trainer for one in smoke.iterations] == [{"use": "copy-grpo", "steps": 1}] * 2
     assert [one.train["sft"].trainer["steps"] for one in smoke.iterations] == [2, 2]

@@ -45,8 +45,11 @@ class RecipeOptions:
             overrides["source"] = spec_of(self.source)
         return {**overrides, "base": {"id": self.base}} if self.base else overrides
 
-    def written(self) -> tuple[str, str | None]:
+    def written(self, gpus: Gpus | None = None) -> tuple[str, str | None]:
         """The recipe's name or file; and the recipe itself, if the files are data.
+
+        Args:
+            gpus: that a recipe for data is for; None for those of this machine.
 
         Raises:
             UsageError: there are several recipes, or columns or a split of a recipe.
@@ -56,7 +59,9 @@ class RecipeOptions:
 
         names = self.recipe or ("quickstart",)
         if all(map(is_data, names)):
-            text, shown = recipe_of(registry(), names, self.columns, split=self.split)
+            text, shown = recipe_of(
+                registry(), names, self.columns, split=self.split, gpus=gpus.count if gpus else None
+            )
             click.echo("\n".join(shown))
             return f"recipe of {names[0]}", text
         if len(names) > 1:
@@ -189,6 +194,7 @@ def prepare(
     until: str | None = None,
     check: bool = True,
     suffix: str = "",
+    gpus: Gpus | None = None,
 ) -> Pipeline:
     """Read the recipe, compile it and check its stages; nothing is computed yet.
 
@@ -198,6 +204,7 @@ def prepare(
         until: end the pipeline after the first stage of this kind.
         check: reject what cannot be carried out here, and claim the name of the run.
         suffix: appended to the recipe's name to name the run, unless the user names it.
+        gpus: to plan for; None for those of this machine.
     """
     from openvlt.cli import registry
     from openvlt.engines import make_executor
@@ -207,7 +214,7 @@ def prepare(
     from openvlt.stages.workspace import Workspace
     from openvlt.store import open_home
 
-    name, text = options.written()
+    name, text = options.written(gpus)
     recipe = read_recipe(name, options.overrides, options.settings, iterations, text=text)
     check_packages(recipe)
     plugins = registry()

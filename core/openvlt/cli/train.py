@@ -31,7 +31,7 @@ def train(options: RecipeOptions, iterations: int | None, plan_only: bool, gpus:
     """
     if gpus and not plan_only:
         raise UsageError("--gpus has no effect on a run: it uses the GPUs of this machine.", "Add --plan.")
-    pipeline = prepare(options, iterations=iterations, check=not plan_only)
+    pipeline = prepare(options, iterations=iterations, check=not plan_only, gpus=gpus)
     if plan_only:
         show_plan(pipeline, gpus)
         return

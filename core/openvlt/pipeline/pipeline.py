@@ -20,7 +20,7 @@ from openvlt.pipeline.trace_stages import Select, Verify
 from openvlt.pipeline.train_stage import Train
 from openvlt.recipe import Recipe
 from openvlt.records import Model, Run, RunStatus, StageRecord
-from openvlt.stages.launch import take_part, this_node
+from openvlt.stages.launch import Node, take_part, this_node
 from openvlt.stages.workspace import NotDone, Workspace
 from openvlt.store import (
     claimed_run,
@@ -149,7 +149,7 @@ class Pipeline:
         trains = [stage.trainer.component for stage in self.stages if isinstance(stage, Train)]
         node = this_node(os.environ) if any(trainer.machines() > 1 for trainer in trains) else None
         if node and node.rank:
-            self._take_part()
+            self._take_part(node)
             return self.run
         self.run = replace(self.run, planned=tuple(stage.name for stage in self.stages))
         self.run = replace(self.run, releases=self.workspace.registry.releases())
@@ -166,18 +166,23 @@ class Pipeline:
                     self._carry_out(stage)
         return self.run
 
-    def _take_part(self) -> None:
+    def _take_part(self, node: Node) -> None:
         """Do this machine's part of the trainings that several machines share, until all stages are done.
 
         The machine with rank 0 carries out the run, in the same home. A job that is written before the stage is done is
         one to take part in: what starts the processes waits for those of the other machines.
 
+        Args:
+            node: this machine.
+
         Raises:
             OpenvltError: that machine has ended before.
         """
-        at_work = partial(is_claimed, self.workspace.home, self.run.name)
-        self.workspace.dry_run, begun = True, False
+        at_work, note = partial(is_claimed, self.workspace.home, self.run.name), self.workspace.progress.note
+        note(f"This machine has rank {node.rank}: it takes part in trainings of the run {self.run.name}.")
+        self.workspace.dry_run, begun, awaited = True, False, ""
         for stage in self.stages:
+            done = False  # this machine's part; that with rank 0 may still have to keep the model
             while stage.name not in self.context.made:
                 claimed = at_work()
                 try:
@@ -189,10 +194,15 @@ class Pipeline:
                             "See what the command printed there; the same command on all machines goes on.",
                         ) from waiting
                     begun = claimed
+                    what = stage.name if claimed else f"the machine with rank 0, {node.address}, to begin"
+                    if what != awaited:
+                        note(f"Waiting for {what}.")
+                        awaited = what
                     job = self.workspace.home.stages / waiting.step.fingerprint / "job.json"
                     trainer = stage.trainer.component if isinstance(stage, Train) else None
-                    if claimed and trainer and trainer.machines() > 1 and job.exists():
-                        take_part(trainer, job, at_work)
+                    if claimed and not done and trainer and trainer.machines() > 1 and job.exists():
+                        note(f"Taking part in {stage.name}; see {job.with_name(f'train-{node.rank}.log')}")
+                        done = take_part(trainer, job, at_work)
                     time.sleep(POLL_SECONDS)
 
     @property
@@ -249,6 +259,8 @@ class Pipeline:
             self._write("done")
         except KeyboardInterrupt:
             self._write("interrupted")
+            with suppress(OSError):  # the terminal may be what has gone
+                self.workspace.progress.note(f"The run {self.run.name} is kept: the same command goes on from here.")
             raise
         except BaseException:
             self._write("failed")

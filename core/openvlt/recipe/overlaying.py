@@ -54,7 +54,7 @@ def rescale(tree: dict[str, Any], name: Any) -> None:
     """Overlay a recipe by one of its scales, in place; its key ``scales`` is removed.
 
     A scale has keys of a recipe. Its ``traces`` and ``train`` hold wherever the recipe has them, at the top and in
-    iterations; an item of its ``iterations`` holds for that iteration.
+    iterations; an item of its ``iterations`` holds for that iteration. The recipe's name becomes ``NAME-SCALE``.
 
     Args:
         tree: the parsed recipe.
@@ -73,6 +73,8 @@ def rescale(tree: dict[str, Any], name: Any) -> None:
     iterations = [each for each in own if isinstance(each, dict)] if isinstance(own, list) else []
     scale = dict(scales[name])
     single = scale.pop("iterations", [])
+    if "name" in tree:
+        tree["name"] = f"{tree['name']}-{name}"
     for key, value in scale.items():
         for home in (tree, *iterations) if key in ITERATION_KEYS else (tree,):
             if (home is tree and key not in ITERATION_KEYS) or isinstance(home.get(key), dict):

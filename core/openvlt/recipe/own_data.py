@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from openvlt import system
 from openvlt.errors import DataError, UsageError
 from openvlt.interfaces import Source
 from openvlt.recipe.parsing import parse
@@ -26,6 +28,9 @@ SHARE = 0.2
 """Share of the rows that is held out; of over `LOOK` rows, 1,000."""
 FEWEST = 10
 """Rows that can be divided at all."""
+PROMPTS = 16
+"""Fewest prompts of a generation with GPUs; their groups of `GENERATIONS` are not divided among the GPUs."""
+GENERATIONS = 8
 FIELDS = ("question", "answer", "choices", "images", "id", "unused")
 _FOLDER = "openvlt_tasks"
 _HUB_ID = re.compile(r"(?P<dataset>\w[\w.-]*/\w[\w.-]*)(?::(?P<config>[\w.-]+))?(?<!\.yaml)(?<!\.yml)")
@@ -86,6 +91,7 @@ def recipe_of(
     columns: Sequence[str] = (),
     out: Path | None = None,
     split: str | None = None,
+    gpus: int | None = None,
 ) -> tuple[str, list[str]]:
     """Look at files of rows, and write the recipe that trains on them.
 
@@ -95,6 +101,7 @@ def recipe_of(
         columns: see `source_of`.
         out: the file that the recipe will be written to.
         split: of the dataset; None for ``train``.
+        gpus: that it is for; None for those of this machine.
 
     Returns:
         The recipe as YAML, and lines that say what was understood.
@@ -111,10 +118,12 @@ def recipe_of(
     if split:
         spec["held_out_of"] = split
     text = yaml.safe_dump(spec, default_flow_style=True, width=100_000, allow_unicode=True, sort_keys=False).strip()
-    kind = "gpu" if _has_gpu() else "cpu"
+    gpus = len(system.visible_gpus()) if gpus is None else gpus
+    prompts = math.ceil(PROMPTS / max(gpus, 1)) * max(gpus, 1)
     made = f"Made from {', '.join(os.path.basename(path) for path in paths)!r}"
     values = {"name": name_of(paths[0]), "source": text, "made": " ".join(made.split())[:100] + ":"}
-    return Template(_text(f"{kind}.yaml")).substitute(values), shown
+    sizes = {"prompts": prompts, "generations": GENERATIONS, "batch": prompts * GENERATIONS}
+    return Template(_text("gpu.yaml" if gpus else "cpu.yaml")).substitute(values, **sizes), shown
 
 
 def name_of(path: str) -> str:
@@ -161,12 +170,6 @@ def _look(registry: Registry, spec: Mapping[str, Any], paths: Sequence[str], spl
 def _short(text: str, most: int) -> str:
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 3]}..."
-
-
-def _has_gpu() -> bool:
-    import torch
-
-    return bool(torch.cuda.is_available())
 
 
 def _text(name: str) -> str:

@@ -40,7 +40,7 @@ def read_recipe(
         name: name of a recipe that comes with openvlt, or a path.
         overrides: blocks to replace, by switch (``{"teacher": {"use": "r1-distill"}}``).
         settings: ``a.b=c`` strings, applied last; values are YAML. ``scale=NAME`` overlays one of the recipe's scales
-            before all other changes.
+            before all other changes, and adds its name to that of the recipe.
         iterations: their number; the last iteration is repeated as often as needed.
         text: the recipe itself, if it is in no file; its name is then for messages.
 

@@ -186,7 +186,7 @@ def environment(trainer: Trainer, *secrets: str) -> dict[str, str]:
     }
 
 
-def take_part(trainer: Trainer, job: Path, goes_on: Callable[[], bool]) -> None:
+def take_part(trainer: Trainer, job: Path, goes_on: Callable[[], bool]) -> bool:
     """Carry out this machine's part of a training, of which the machine with rank 0 has written the job.
 
     It ends with the training, however that ends; the machine with rank 0 tells why.
@@ -195,6 +195,9 @@ def take_part(trainer: Trainer, job: Path, goes_on: Callable[[], bool]) -> None:
         trainer: of the training.
         job: ``job.json``, in a folder that all machines share.
         goes_on: whether the machine with rank 0 is still at work; ``torchrun`` itself does not notice its end.
+
+    Returns:
+        True if all is done.
     """
     secrets = json.loads(job.read_bytes())["secrets"]
     with job.with_name(f"train-{_among(trainer.machines()).rank}.log").open("ab") as log:
@@ -204,6 +207,7 @@ def take_part(trainer: Trainer, job: Path, goes_on: Callable[[], bool]) -> None:
                 time.sleep(1)
         finally:
             end(child)
+    return child.returncode == 0
 
 
 def started(command: list[str], environment: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
