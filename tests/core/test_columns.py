@@ -30,6 +30,13 @@ cells = st.recursive(
 )
 
 
+@pytest.mark.parametrize("column", ["id", "question", "choices", "unit", "source"])
+@pytest.mark.parametrize("value", ["\ud800", {"\ud800": 1}, ["\ud800", "b"]])
+def test_a_lone_surrogate_in_any_column_reaches_the_workers(column: str, value: Any) -> None:
+    [row] = REWARD.score([claim_of(RIGHT, Decimal("Infinity"), {column: value}, FORMAT)])
+    assert row.verdicts["answer"].status in {"incorrect", "bad_gold"}
+
+
 @settings(max_examples=300, deadline=None)
 @given(gold=cells, known=st.fixed_dictionaries({}, optional=dict.fromkeys(
     ["id", "question", "choices", "answer_type", "precision", "unit", "source", "other"], cells)))  # fmt: skip

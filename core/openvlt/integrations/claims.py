@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast, get_args
 from openvlt import tables
 from openvlt.extraction import parse
 from openvlt.records import MOST_DECIMALS, AnswerType, Claim, Completion, Example, Format
+from openvlt.results import encodable
 from openvlt.store import decode, encode
 
 T = TypeVar("T")
@@ -92,16 +93,16 @@ def is_ids(completion: Any) -> bool:
 
 
 def _example(gold: str, known: Mapping[str, Any]) -> Example:
-    unit = cell_text(known.get("unit"))
+    unit = encodable(cell_text(known.get("unit")))
     return Example(
-        id=cell_text(known.get("id")),
-        question=text_of(known.get("question")),
+        id=encodable(cell_text(known.get("id"))),
+        question=encodable(text_of(known.get("question"))),
         answer=gold,
         choices=_read(_choices, known.get("choices"), ()),
         answer_type=_answer_type(known.get("answer_type")),
         precision=_read(_precision, known.get("precision"), None),
         unit=None if tables.is_empty(unit) else unit,
-        source=cell_text(known.get("source")),
+        source=encodable(cell_text(known.get("source"))),
     )
 
 
@@ -121,7 +122,7 @@ def _warn_of_type(name: str) -> None:
 
 def _choices(value: Any) -> tuple[str, ...]:
     """A list or array of choices, a mapping from letters, or the text of one."""
-    return tuple(map(cell_text, tables.choices_of(plain(value))))
+    return tuple(encodable(cell_text(each)) for each in tables.choices_of(plain(value)))
 
 
 def _precision(value: Any) -> int | None:
