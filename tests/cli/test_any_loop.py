@@ -81,9 +81,10 @@ class Loop:
         return self.openvlt("train", str(self.folder / "any.yaml"), *words)
 
     def plan(self, *words: str) -> list[str]:
-        heading, *lines = self.train("--plan", *words).splitlines()
+        table, *_ = self.train("--plan", *words).split("\n\n")
+        heading, *lines = table.splitlines()
         assert heading.startswith("stage ")
-        return [line.split()[0] for line in lines if line.strip()]
+        return [line.split()[0] for line in lines]
 
     def run(self) -> dict[str, Any]:
         (run,) = json.loads(self.openvlt("runs", "--json"))

@@ -265,11 +265,11 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     ]
     print_table(Table(("stage", "component", "rows", "model", *figures, ""), rows, right=("rows", *figures)))
     waiting = [each.hours for _, each, cached in planned if not cached and each.model]
-    if known.count and waiting:
-        used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
-        click.echo(f"\n{in_all(waiting)} An estimate{used and f', with {used} as backend'} (docs/gpu.md).")
+    used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
+    hours = f"{in_all(waiting)} An estimate{used and f', with {used} as backend'} (docs/gpu.md)."
+    if said := "\n".join(filter(None, (hours if known.count and waiting else "", _compared(pipeline)))):
+        click.echo(f"\n{said}")
     described = {stage.name: each for stage, each, _ in planned}
-    _show_compared(pipeline)
     _show_memory({stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}, known)
     if known.count and (fits := fitting(described, known)):
         click.echo(fits)
@@ -292,8 +292,8 @@ def _hours(stage: Description) -> str:
     return str(stage.hours or "not estimated") if stage.model else ""
 
 
-def _show_compared(pipeline: Pipeline) -> None:
-    """Print which benchmarks the training data are compared with; their pictures are known once they are loaded."""
+def _compared(pipeline: Pipeline) -> str:
+    """Which benchmarks the training data are compared with; their pictures are known once they are loaded."""
     from openvlt.pipeline.data_stages import Load
 
     loads = (stage for stage in pipeline.stages if isinstance(stage, Load))
@@ -303,8 +303,7 @@ def _show_compared(pipeline: Pipeline) -> None:
         with suppress(KeyError, DataError):  # not loaded yet; or damaged, of which `check` tells
             known += f" with {counted(len(pipeline.context.held_out_images([asked])), 'picture')}"
         shown.append(asked.name.removeprefix("load-") + (f" ({known.strip()})" if known else ""))
-    if shown:
-        click.echo(f"Near-duplicates: all training data are compared with the questions of {', '.join(shown)}.")
+    return f"Near-duplicates: training data are compared with the questions of {', '.join(shown)}." if shown else ""
 
 
 def _show_memory(stages: Mapping[str, Description], gpus: Gpus) -> None:
