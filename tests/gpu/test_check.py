@@ -14,12 +14,13 @@ HERE = Path(__file__).parent
 
 @pytest.mark.slow
 def test_the_checks_pass_with_a_tiny_model() -> None:
-    names = ["replies", "resume", "attention", "step-sft", "speed", "sft-7b-lora", "grpo-3b"]
+    names = ["replies", "resume", "attention", "step-sft", "speed", "sft-7b-lora", "grpo-3b", "vllm"]
     command = [sys.executable, str(HERE / "check.py"), "--size", "tiny", "--only", *names]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [each["check"] for each in found] == names, done.stderr
     assert all(each["passed"] for each in found) and done.returncode == 0, found
+    assert {each["check"] for each in found if "skipped" in each} == {"vllm"}
 
 
 def test_the_models_have_the_published_shapes() -> None:
