@@ -318,7 +318,7 @@ assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
 assert reward(completions=["three"], answer=["7"]) == [1.0]
 """
     environment = {**os.environ, "OPENVLT_HOME": str(tmp_path / "home")}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=600)
     assert len(endpoint.prompts) == 3
 
 
@@ -330,7 +330,7 @@ def test_a_step_does_not_wait_for_a_slow_judge(rewarded: Callable[..., Reward], 
 
     def reply(prompt: str) -> str:
         if "six" in prompt:
-            late.wait(120)
+            late.wait(600)
         return "Verdict: yes"
 
     endpoint.reply = reply

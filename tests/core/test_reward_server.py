@@ -49,7 +49,7 @@ def client(server: RewardServer, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def got(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, Any]:
     try:
-        with urlopen(Request(url, body, method=method), timeout=60) as reply:
+        with urlopen(Request(url, body, method=method), timeout=600) as reply:
             return reply.status, reply.read().decode()
     except HTTPError as error:
         return error.code, json.loads(error.read())
@@ -308,7 +308,7 @@ def test_what_is_in_flight_is_answered_before_the_end(
 
     def reply(prompt: str) -> str:
         asked.set()
-        free.wait(60)
+        free.wait(600)
         return "Verdict: yes"
 
     endpoint.reply = reply
@@ -318,9 +318,9 @@ def test_what_is_in_flight_is_answered_before_the_end(
         monkeypatch.setenv("OPENVLT_REWARDS", server.url)
         thread = threading.Thread(target=lambda: found.extend(reward_client.rewards([RIGHT])))
         thread.start()
-        assert asked.wait(60)
+        assert asked.wait(600)
         threading.Timer(1.0, free.set).start()
-    thread.join(60)
+    thread.join(600)
     assert [row["overall"] for row in found] == [1.0]
     assert not any(Path(f"/proc/{pid}").exists() for pid in server.pids)
 
