@@ -37,11 +37,11 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def _exit(code: int) -> NoReturn:
+def _exit(status: int) -> NoReturn:
     """Stands for `os._exit`, which no boundary to a component could catch; a child that was forked does end."""
     if os.getpid() != _process:
-        _leave(code)
-    raise SystemExit(code)
+        _leave(status)
+    raise SystemExit(status)
 
 
 def _interrupt(number: int, _: object) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def started(fake_plugin: Path, home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def started(fake_plugin: Path, home: Path) -> Callable[..., subprocess.Popen[str]]:
     """Start ``openvlt`` with the plugin of made sums; ``told`` is what is to go wrong."""
 
     def start(*words: str | Path, told: dict[str, Any] | None = None, **environment: str) -> subprocess.Popen[str]:
@@ -71,10 +71,7 @@ def started(fake_plugin: Path, home: Path) -> Iterator[Callable[..., subprocess.
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
-    # What a shell runs in the background ignores Ctrl-C, and so would all that these tests start.
-    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield start
-    signal.signal(signal.SIGINT, inherited)
+    return start
 
 
 @pytest.fixture

@@ -334,7 +334,6 @@ from openvlt.verification import VerifierRunner
 from openvlt.verification.pool import Pool
 from test_verification import claim
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the parent ignores it
 drop = Pool.drop
 built = Registry.discover([Path(sys.argv[1])]).build("verifier", {"use": "slow", "cpu": 1.5})
 with VerifierRunner({"slow": built}, format=Format(), workers=1) as runner:

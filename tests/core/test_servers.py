@@ -137,8 +137,7 @@ def test_nothing_of_a_server_outlives_what_is_killed(served: Bench, killed: str,
 
 
 _ALONE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+import sys
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from made import bench
