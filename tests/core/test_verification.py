@@ -117,7 +117,9 @@ def test_a_hang_scores_lowest_and_costs_once(
     monkeypatch.setattr(Worker, "send", lambda worker, message: (sent.append(message), send(worker, message)))
     for verdicts in runner.verdicts([claim("loop")] * 50) + runner.verdicts([claim("loop")]):
         assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("timeout", 0.0, "response")
-    assert [each.claims[0].answer for each in sent if isinstance(each, Task) and each.verifier == odd] == ["loop", "7"]
+    assert [each.claims[0].answer for each in sent if isinstance(each, Task) and each.verifier == odd].count(
+        "loop"
+    ) == 1
 
 
 def test_a_verifier_that_hangs_on_the_gold_itself_is_not_scored(runner: VerifierRunner) -> None:
