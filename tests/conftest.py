@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -21,6 +22,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Where no bytecode may be written, each child compiles torch, transformers and TRL anew: half of a small training.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A job in the background ignores SIGINT, and one under nohup SIGHUP; what it starts must not inherit that.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 # Under `uv run` Ray would start its workers with `uv run` too, which changes the environment under the other tests;
 # Ray reads this when it is imported, and vLLM imports it before the executor can say so.

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -21,14 +22,26 @@ INTERRUPTED = 128
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _received = [signal.SIGINT]
+_leave, _process = os._exit, os.getpid()
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 unexpected, 2 usage, 3 plugin, 4 data, 5 remote, 128 + signal."""
+    """Run the command line and exit: 0 done, 1 unexpected, 2 usage, 3 plugin, 4 data, 5 remote, 128 + signal.
+
+    Nothing else ends the process with success: what calls `sys.exit` or `os._exit` in it has failed.
+    """
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and background jobs of scripts ask for
             signal.signal(number, _interrupt)
+    os._exit = _exit
     sys.exit(run(sys.argv[1:]))
+
+
+def _exit(status: int) -> NoReturn:
+    """Stands for `os._exit`, which no boundary to a component could catch; a child that was forked does end."""
+    if os.getpid() != _process:
+        _leave(status)
+    raise SystemExit(status)
 
 
 def _interrupt(number: int, _: object) -> None:
@@ -72,7 +85,7 @@ def _run(arguments: Sequence[str]) -> int:
         # The reader has gone; without this the interpreter reports an error when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:  # noqa: BLE001 - the boundary: the user gets a sentence for any error
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary: the user gets a sentence for any error
         user_error = _user_error(error)
         if debug:
             click.echo(mask_keys(traceback.format_exc()), err=True)
@@ -90,7 +103,7 @@ def _check_text(arguments: Sequence[str]) -> None:
             )
 
 
-def _user_error(error: Exception) -> OpenvltError:
+def _user_error(error: BaseException) -> OpenvltError:
     """Any error as one with a remedy; for an optional package that is not installed, the command that installs it."""
     if isinstance(error, OpenvltError):
         return error

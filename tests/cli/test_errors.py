@@ -75,11 +75,98 @@ def test_interrupted(openvlt: Cli, plugin: Callable[[str], Path]) -> None:
     assert (process.returncode, process.stderr.strip()) == (130, "Interrupted.")
 
 
-def test_a_plugin_that_exits_or_prints_spoils_nothing(openvlt: Cli, plugin: Callable[[str], Path]) -> None:
-    process = openvlt("--plugin", plugin("print('hello')\nraise SystemExit(9)"), "list-plugins", "--json")
+@pytest.mark.parametrize("ends", ["raise SystemExit(9)", "import os; os._exit(9)"])
+def test_a_plugin_that_exits_or_prints_spoils_nothing(openvlt: Cli, plugin: Callable[[str], Path], ends: str) -> None:
+    process = openvlt("--plugin", plugin(f"print('hello')\n{ends}"), "list-plugins", "--json")
     assert process.returncode == 0
     assert process.stdout.startswith("[")
     assert '"reason": "SystemExit: 9"' in process.stdout
+
+
+ENDING = """
+import os
+from dataclasses import dataclass, field
+from openvlt import AnswerVerifier, Benchmark, Example, Source, Trainer, Verdict, Verifier, hookimpl
+
+@dataclass(frozen=True)
+class Rows(Source):
+    ends: bool = False
+    def examples(self, split):
+        if self.ends: os._exit(0)
+        yield Example(id="1", question="?", answer="1")
+
+@dataclass(frozen=True)
+class Test(Benchmark):
+    split, scorings = "train", {"exact": "answer"}
+    source = Rows()
+    def messages(self, example, format): os._exit(0)
+
+@dataclass(frozen=True)
+class Quick(AnswerVerifier):
+    inline = True
+    def quick(self, answer, claim):
+        if os.fork() == 0: os._exit(0)  # its child may end
+        assert os.wait()[1] == 0
+        os._exit(0)
+    def check(self, answer, claim): return Verdict.correct()
+
+@dataclass(frozen=True)
+class Built(Verifier):
+    table: dict = field(default_factory=lambda: os._exit(0))
+    def verify(self, claim): return Verdict.correct()
+
+@dataclass(frozen=True)
+class Trains(Trainer):
+    reads = "prompts"
+    def train(self, job): os._exit(0)
+
+@hookimpl
+def register_sources(register): register("ending", Rows, summary="rows")
+@hookimpl
+def register_benchmarks(register): register("test", Test, summary="asks nothing")
+@hookimpl
+def register_verifiers(register):
+    register("quick", Quick, summary="ends"); register("built", Built, summary="is not built")
+@hookimpl
+def register_trainers(register): register("trains", Trains, summary="ends")
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["check", "PLUGIN", "--kind", "verifier"], 3, "raises SystemExit"),
+        (["verify", "--verifier", "quick", "1", "<answer>1</answer>"], 0, "failed in quick: SystemExit: 0 (mine.py:"),
+        (["describe", "verifier", "built"], 1, "unexpected SystemExit: 0."),
+        (["try", "source", "ending", "--set", "ends=true"], 3, "SystemExit: 0 (mine.py:"),
+        (["bench", "test", "--model", "MODEL", "--backend", "fake"], 4, "SystemExit: 0 (mine.py:"),
+        pytest.param(
+            ["train", "RECIPE", "--set", "train.grpo.data.source.ends=true"],
+            3,
+            "SystemExit: 0 (mine.py:",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["train", "RECIPE"], 1, "The training process of grpo-1 ended with code 0", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_only_the_command_itself_ends_with_success(
+    openvlt: Cli, plugin: Callable[[str], Path], fake_plugin: Path, fake_model: Path, tmp_path: Path,
+    words: list[str], code: int, told: str,
+) -> None:  # fmt: skip
+    """A component that ends the process is one that fails, in every command."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"name: any\nbase: {{id: {fake_model}, backend: fake}}\nrewards: {{answer: 1.0}}\n"
+        "train: {grpo: {trainer: {use: trains}, data: {source: {use: ending}}}}\n"
+    )
+    file = plugin(ENDING)
+    (fake_model / "config.json").write_text("{}")
+    names = {"PLUGIN": file, "RECIPE": recipe, "MODEL": fake_model}
+    plugins = ["--plugin", fake_plugin] + (["--plugin", file] if "check" not in words else [])
+    found = openvlt(*plugins, *(names.get(word, word) for word in words), OPENVLT_HOME=str(tmp_path / "home"))
+    assert (found.returncode, told in found.stdout + found.stderr) == (code, True), found.stdout + found.stderr
 
 
 def test_the_version(openvlt: Cli) -> None:

@@ -97,7 +97,7 @@ def machines(tmp_path: Path, fake_plugin: Path, fake_model: Path) -> Machines:
 @pytest.mark.slow
 def test_the_command_on_each_machine_trains_together(machines: Machines) -> None:
     started = machines.start()
-    told = [machine.communicate(timeout=400)[0] for machine in started]
+    told = [machine.communicate(timeout=600)[0] for machine in started]
     assert [machine.returncode for machine in started] == [0, 0], told
     folders = sorted(path.parent for path in (machines.home / "stages").glob("*/job.json"))
     assert len(folders) == 2
@@ -116,8 +116,8 @@ def test_the_command_on_each_machine_trains_together(machines: Machines) -> None
 @pytest.mark.slow
 def test_a_machine_does_not_wait_for_one_that_has_ended(machines: Machines) -> None:
     other, first = machines.start("--set", "train.one.fails=true")
-    assert "The first machine fails. Mend it." in first.communicate(timeout=400)[0]
-    told = other.communicate(timeout=400)[0]
+    assert "The first machine fails. Mend it." in first.communicate(timeout=600)[0]
+    told = other.communicate(timeout=600)[0]
     assert "The machine with rank 0 has ended before the stage one-1 was done." in told
     assert (first.returncode, other.returncode) != (0, 0) and other.returncode
 
@@ -125,12 +125,12 @@ def test_a_machine_does_not_wait_for_one_that_has_ended(machines: Machines) -> N
 @pytest.mark.slow
 def test_each_machine_saves_when_it_is_asked_to_end(machines: Machines) -> None:
     started = machines.start("--set", "train.one.hangs=true")
-    end = time.monotonic() + 240
+    end = time.monotonic() + 600
     while len(list(machines.home.glob("stages/*/hangs-*"))) < 2:
         assert time.monotonic() < end, [machine.poll() for machine in started]
         time.sleep(0.1)
     for machine in started:
         machine.terminate()
-    told = [machine.communicate(timeout=240)[0] for machine in started]
+    told = [machine.communicate(timeout=600)[0] for machine in started]
     assert [machine.returncode for machine in started] == [143, 143], told
     assert len(list(machines.home.glob("stages/*/saved-*"))) == 2

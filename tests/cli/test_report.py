@@ -349,7 +349,7 @@ def test_a_browser_shows_filters_and_searches_the_questions(openvlt: Callable[..
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=profile", "--enable-logging=stderr"]
         found = subprocess.run(
             [BROWSER or "", *options, "--dump-dom", Path(name).absolute().as_uri()],
-            capture_output=True, text=True, timeout=120, check=True,
+            capture_output=True, text=True, timeout=600, check=True,
         )  # fmt: skip
         assert "CONSOLE" not in found.stderr  # neither an error nor a violation of the policy
         return found.stdout

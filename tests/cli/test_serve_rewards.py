@@ -54,7 +54,7 @@ def test_it_serves_the_recipe_and_ends_gracefully(
         ]
         assert [row["overall"] for row in reward_client.rewards(rows)] == paid
         server.send_signal(ends)
-        assert server.wait(120) == 0
+        assert server.wait(600) == 0
         assert server.stderr is not None and server.stderr.read() == ""
 
 

@@ -48,7 +48,7 @@ class Process:
 
     def __call__(self, *words: str, **told: Any) -> str:
         process = self.start(*words, **told)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         return out
 
@@ -56,7 +56,7 @@ class Process:
         return list(json.loads(self("runs", "--json")))
 
     def wait_for(self, pattern: str, process: subprocess.Popen[str]) -> None:
-        end = time.monotonic() + 240
+        end = time.monotonic() + 600
         while not list(self.home.glob(pattern)):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end, "waited in vain"
@@ -85,7 +85,7 @@ def test_a_signal_is_an_interrupt_however_often_it_is_sent(openvlt: Process, com
     assert "nothing" in openvlt("runs", "prune", "--yes")
     for _ in range(3):
         process.send_signal(number)
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 128 + number, err
     assert err.endswith("Interrupted.\n") and "Traceback" not in err
     (after,) = openvlt.runs()
@@ -103,7 +103,7 @@ def test_a_signal_ends_a_training_and_its_child(openvlt: Process) -> None:
     process = openvlt.start(*openvlt.commands["train"], trainer="hang")
     openvlt.wait_for("stages/*/checkpoint-1", process)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=240)
+    process.communicate(timeout=600)
     assert process.returncode == 143
     assert not subprocess.run(["pgrep", "-f", f"train_worker {openvlt.home}"], capture_output=True, check=False).stdout
     assert [run["status"] for run in openvlt.runs()] == ["interrupted"]
@@ -113,7 +113,7 @@ def test_a_signal_ends_a_training_and_its_child(openvlt: Process) -> None:
 
 def test_a_benchmark_that_was_killed_is_listed_and_its_answers_are_kept(openvlt: Process) -> None:
     process = openvlt.start(*openvlt.commands["bench"], die_after=1)
-    assert process.wait(240) == -signal.SIGKILL
+    assert process.wait(600) == -signal.SIGKILL
     process.communicate()
     (run,) = openvlt.runs()
     assert (run["recipe"], run["status"]) == ("bench", "interrupted")
@@ -131,5 +131,5 @@ def test_nohup_is_respected(openvlt: Process) -> None:
         signal.signal(signal.SIGHUP, before)
     openvlt.wait_for("values/*/index.sqlite", process)
     process.send_signal(signal.SIGHUP)
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err

@@ -318,7 +318,7 @@ assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
 assert reward(completions=["three"], answer=["7"]) == [1.0]
 """
     environment = {**os.environ, "OPENVLT_HOME": str(tmp_path / "home")}
-    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=600)
     assert len(endpoint.prompts) == 3
 
 
@@ -330,11 +330,13 @@ def test_a_step_does_not_wait_for_a_slow_judge(rewarded: Callable[..., Reward], 
 
     def reply(prompt: str) -> str:
         if "six" in prompt:
-            late.wait(120)
+            late.wait(600)
         return "Verdict: yes"
 
     endpoint.reply = reply
     reward = rewarded(step_seconds=10.0)
+    while reward(completions=["It is seven."], answer=["7"]) == [None]:
+        pass  # on a busy machine the connection alone takes longer
     assert reward(**SAID) == [1.0, 0.3, None]
     late.set()
     assert reward(**SAID) == [1.0, 0.3, 0.3]

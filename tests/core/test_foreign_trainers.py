@@ -155,7 +155,7 @@ def test_nothing_outlives_a_training_that_is_killed(
     stages.workspace.progress = heard = KillsTheTraining(home)
     with pytest.raises(OpenvltError, match="was killed by signal 9"):
         trained(stages, "verl", vision_model, python)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while (left := [*of_home(home, "main_ppo"), *of_home(home, "reward_worker")]) and time.monotonic() < end:
         time.sleep(0.1)
     assert heard.killed and not left

@@ -25,6 +25,7 @@ import openvlt
 from openvlt import Claim, Example, Format, Trace, forks, system
 from openvlt.registry import Registry
 from openvlt.verification import VerifierRunner, limits
+from openvlt.verification.pool import Pool
 
 SLOW = '''
 import os, signal, time
@@ -143,13 +144,14 @@ def test_a_worker_that_dies_once_is_nobody_s_fault(number: str, registry: Regist
     assert [row["slow"].status for row in rows] == ["correct", "correct"]
 
 
-def test_an_answer_that_always_kills_its_worker_scores_lowest(registry: Registry) -> None:
+def test_an_answer_that_always_kills_its_worker_scores_lowest(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with slow(registry) as runner:
-        start = time.monotonic()
         [row] = runner.verdicts([claim("kill")])
         assert (row["slow"].status, row["slow"].score, row["slow"].cause) == ("error", 0.0, "response")
-        first, start = time.monotonic() - start, time.monotonic()
-        assert runner.verdicts([claim("kill")])[0] == row and time.monotonic() - start < first / 4, "it costs only once"
+        monkeypatch.delattr(Pool, "borrow")  # it costs only once
+        assert runner.verdicts([claim("kill")])[0] == row
 
 
 @pytest.mark.slow
@@ -246,19 +248,18 @@ def test_waiting_again_and_again_is_a_timeout(registry: Registry) -> None:
 
 
 @pytest.mark.slow
-def test_a_stage_has_no_time_limit_and_a_step_has(registry: Registry) -> None:
+def test_a_stage_has_no_time_limit_and_a_step_has(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that is over before its first claim is decided, which it waits for, on however busy a machine."""
+    monkeypatch.setattr(limits, "LOOK_SECONDS", 600.0)
     claims = [claim(str(index), gold="7") for index in range(8)]
     with slow(registry, cpu=0.4) as runner:
         assert {row["slow"].status for row in runner.verdicts(claims)} == {"correct"}
     built = {"slow": registry.build("verifier", {"use": "slow", "cpu": 0.4})}
-    with VerifierRunner(built, format=Format(), workers=1, budget=1.0) as runner:
-        found = [row["slow"] for row in runner.verdicts(claims)]
-        skipped = [verdict for verdict in found if verdict.status == "skipped"]
-        assert found[0].status == "correct" and 1 <= len(skipped) <= 7
-        assert {(verdict.score, verdict.cause) for verdict in skipped} == {(None, "machine")}
-        assert runner.tallies["slow"].concerns == [
-            f"{len(skipped)} of 8 claims are not scored because their step ran out of time"
-        ]
+    with VerifierRunner(built, format=Format(), workers=1, budget=0.1) as runner:
+        first, *others = (row["slow"] for row in runner.verdicts(claims))
+        assert first.status == "correct"
+        assert {(each.status, each.score, each.cause) for each in others} == {("skipped", None, "machine")}
+        assert runner.tallies["slow"].concerns == ["7 of 8 claims are not scored because their step ran out of time"]
         assert runner.verdicts(claims[-1:])[0]["slow"].status == "correct", "a claim that was skipped is not remembered"
 
 
@@ -299,6 +300,8 @@ def symbolic(index: int) -> dict[str, Any]:
 
 def test_all_functions_and_threads_share_one_pool() -> None:
     before, found, most = set(children()), list[Any](), 0
+    kept = openvlt.reward("answer", workers=1)  # the pool ends with the last function that shares it
+    assert kept(**symbolic(40)) == [1.0]
 
     def work(index: int) -> None:
         found.append(openvlt.reward("answer", workers=1)(**symbolic(index)))
@@ -331,7 +334,6 @@ from openvlt.verification import VerifierRunner
 from openvlt.verification.pool import Pool
 from test_verification import claim
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the parent ignores it
 drop = Pool.drop
 built = Registry.discover([Path(sys.argv[1])]).build("verifier", {"use": "slow", "cpu": 1.5})
 with VerifierRunner({"slow": built}, format=Format(), workers=1) as runner:
@@ -358,7 +360,7 @@ def test_after_two_interrupts_the_next_call_works(registry: Registry) -> None:
     """In a process of its own: an interrupt that comes too early or too late would end the tests."""
     command = [sys.executable, "-c", INTERRUPTED, str(registry.files[0])]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, check=False)
     assert done.stdout.split() == ["interrupted"] * 4 + ["correct"], done.stderr
 
 
@@ -394,7 +396,7 @@ def test_a_forked_child_scores_whatever_locks_a_thread_holds() -> None:
     thread.start()
     held.wait()
     if (child := os.fork()) == 0:
-        signal.alarm(60)
+        signal.alarm(600)
         os._exit(0 if score(**symbolic(1)) == [1.0] else 1)
     let_go.set()
     thread.join()
@@ -422,7 +424,7 @@ for _ in range(10):
     children.append(child)
 print([os.waitpid(child, 0)[1] for child in children])
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=600)
     assert done.stdout.split("\n")[0] == str([0] * 10), done.stderr
 
 

@@ -50,12 +50,12 @@ ODD = [
 def test_odd_yaml_ends_in_a_sentence_soon(text: str, problem: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text(text)
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(UsageError, match=problem.replace("(", r"\(")):
         read_recipe(str(path))
     with pytest.raises(UsageError, match=problem.replace("(", r"\(")):
         define(Registry.discover([]), str(path), Format())
-    assert time.process_time() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_what_is_not_utf8_is_named(tmp_path: Path) -> None:

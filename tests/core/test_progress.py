@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import threading
+import time
 from collections.abc import Iterator
 from io import StringIO
 
@@ -66,6 +69,24 @@ def test_a_short_stage_is_one_line_and_a_day_is_a_dozen(clock: Clock) -> None:
     make_progress(stream).end(record)
     said = "100 in, 96 out, 4 rejected, tokens 5,000, retried 2, 10.0/s, 500 tokens/s, 11 s"
     assert stream.getvalue().split(None, 1)[1] == f"{said}\n"
+
+
+def test_a_stage_that_does_not_advance_says_so_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a model is loaded, for example; and nothing more once it has ended."""
+    monkeypatch.setattr("openvlt.report.live.PLAIN_AFTER", 0.01)
+    stream, before = StringIO(), set(threading.enumerate())
+    progress = make_progress(stream)
+    progress.begin("distill-1", 64, "rows")
+    end = time.monotonic() + 600
+    while stream.getvalue().count("\n") < 3:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert re.fullmatch(r"distill-1 +0/64 rows, 0\.0/s, \d+\.\d s so far", stream.getvalue().splitlines()[2])
+    progress.end(StageRecord(stage_kind="distill", name="distill-1", iteration=1, fingerprint=""))
+    said = stream.getvalue()
+    for timer in set(threading.enumerate()) - before:
+        timer.join()
+    assert stream.getvalue() == said and said.splitlines()[-1].startswith("distill-1                0 in, 0 out")
 
 
 def test_what_was_reused_does_not_count_as_pace(clock: Clock) -> None:

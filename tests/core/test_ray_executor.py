@@ -136,6 +136,6 @@ def test_a_reward_function_scores_in_actors() -> None:
     function = openvlt.reward("answer", workers=1)
     actors = [Scorer.options(max_concurrency=3).remote() for _ in range(2)]
     asked = [actor.score.remote(function, index) for index in range(3) for actor in actors]
-    assert ray.get(asked, timeout=120) == [[1.0]] * 6
+    assert ray.get(asked, timeout=600) == [[1.0]] * 6
     for actor in actors:
         ray.kill(actor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -48,7 +49,7 @@ def client(server: RewardServer, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def got(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, Any]:
     try:
-        with urlopen(Request(url, body, method=method), timeout=60) as reply:
+        with urlopen(Request(url, body, method=method), timeout=600) as reply:
             return reply.status, reply.read().decode()
     except HTTPError as error:
         return error.code, json.loads(error.read())
@@ -96,7 +97,7 @@ def test_a_batch_over_the_limits_is_asked_for_in_parts(monkeypatch: pytest.Monke
         assert reward_client.rewards(rows) == whole
         _, told = got(f"{server.url}/metrics")
     assert len({row["overall"] for row in whole}) > 3
-    assert int(told.split("requests_total ")[1].split()[0]) > 4
+    assert series(told)["openvlt_reward_requests_total", ()] > 4
 
 
 @pytest.mark.parametrize("gold", [b"2", 2.0, "2", memoryview(b"2").tobytes()])
@@ -147,9 +148,63 @@ def test_no_request_is_lost_when_a_process_is_killed(client: Any, server: Reward
     assert killed
     assert found == [[float((n + i) % 2 == 0) for i in range(40)] for n in range(150)]
     status, told = got(f"{server.url}/metrics")
-    counts = dict(line.rsplit(" ", 1) for line in told.splitlines())
     assert status == 200
-    assert int(counts["openvlt_reward_rows_total"]) >= 6000  # those of killed processes too
+    assert series(told)["openvlt_reward_rows_total", ()] >= 6000  # those of killed processes too
+
+
+NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+SAMPLE = re.compile(rf"({NAME.pattern})(?:\{{(.*)\}})? (\d+)")
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)')
+
+
+def series(page: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], int]:
+    """The samples of a page in the text format 0.0.4 of Prometheus, checked by its rules."""
+    found, of, told, ended = dict[Any, int](), "", set[tuple[str, str]](), set[str]()
+    assert page.endswith("\n")
+    for line in page.splitlines():
+        if line.startswith("#"):
+            _, what, name, rest = line.split(" ", 3)
+            assert what in ("HELP", "TYPE") and NAME.fullmatch(name) and (what, name) not in told
+            assert what == "HELP" or rest == "counter"
+            told.add((what, name))
+        else:
+            sample = SAMPLE.fullmatch(line)
+            assert sample, line
+            name, labels, value = sample[1], sample[2] or "", sample[3]
+            assert LABEL.sub("", labels) == ""
+            at = name, tuple((key, re.sub(r"\\(.)", _unescaped, text)) for key, text in LABEL.findall(labels))
+            assert at not in found and {("HELP", name), ("TYPE", name)} <= told
+            found[at] = int(value)
+        assert name not in ended, "the lines of one metric are together"
+        ended |= {of} - {name}
+        of = name
+    return found
+
+
+def _unescaped(mark: re.Match[str]) -> str:
+    return "\n" if mark[1] == "n" else mark[1]
+
+
+def test_metrics_are_in_the_format_of_prometheus(tmp_path: Path) -> None:
+    odd = 'a "judge"\n\\b'
+    service = reward_worker.Service(tmp_path, reward_of(PLAIN), {})
+    spec = {**EMPTY, "rewards": {"zeros": 1.0, odd: 1.0}, "verifiers": {"zeros": "answer", odd: "answer"}}
+    assert set(series(service.metrics()).values()) == {0}, "a counter is there before its first event"
+    rows = json.dumps({"rows": [RIGHT, {**RIGHT, "ground_truth": "3"}]}).encode()
+    reward_worker.Service(tmp_path, reward_of(spec), {}).score(rows)
+
+    async def asked() -> tuple[str, str]:
+        async with TestClient(TestServer(reward_worker.application(service))) as client:
+            reply = await client.get("/metrics")
+            return reply.headers["Content-Type"], await reply.text()
+
+    kind, page = asyncio.run(asked())
+    assert kind == "text/plain; version=0.0.4"
+    counts = series(page)
+    assert (counts["openvlt_reward_requests_total", ()], counts["openvlt_reward_rows_total", ()]) == (1, 2)
+    for verifier in (odd, "zeros"):
+        for status in ("correct", "incorrect"):
+            assert counts["openvlt_reward_verdicts_total", (("verifier", verifier), ("status", status))] == 1
 
 
 BAD: dict[str, tuple[str, bytes | None, str | None, int, str]] = {
@@ -253,7 +308,7 @@ def test_what_is_in_flight_is_answered_before_the_end(
 
     def reply(prompt: str) -> str:
         asked.set()
-        free.wait(60)
+        free.wait(600)
         return "Verdict: yes"
 
     endpoint.reply = reply
@@ -263,9 +318,9 @@ def test_what_is_in_flight_is_answered_before_the_end(
         monkeypatch.setenv("OPENVLT_REWARDS", server.url)
         thread = threading.Thread(target=lambda: found.extend(reward_client.rewards([RIGHT])))
         thread.start()
-        assert asked.wait(60)
+        assert asked.wait(600)
         threading.Timer(1.0, free.set).start()
-    thread.join(60)
+    thread.join(600)
     assert [row["overall"] for row in found] == [1.0]
     assert not any(Path(f"/proc/{pid}").exists() for pid in server.pids)
 

@@ -25,7 +25,7 @@ import json, signal, sys
 from pathlib import Path
 from openvlt import Claim, Example, Format, Trace
 from openvlt.registry import Registry
-from openvlt.verification import VerifierRunner
+from openvlt.verification import VerifierRunner, limits
 
 def claim(answer, gold):
     trace = Trace(think="", answer=answer, raw=f"<answer>{answer}</answer>")
@@ -37,6 +37,7 @@ for use, *claims in (
     ("answer", claim("1", r"\\sin^2 x+\\cos^2 x"), claim("2", r"\\sin^2 x+\\cos^2 x")),
     ("odd", claim("loop", "7"), claim("sleep", "8"), claim("9", "9")),
 ):
+    limits.LOOK_SECONDS = 600.0 if use == "answer" else 2.4  # SymPy takes longer than that on a busy machine
     with VerifierRunner({use: registry.build("verifier", use)}, format=Format(), workers=1) as runner:
         for verdicts in runner.verdicts(claims):
             found.append([verdicts[use].status, verdicts[use].score, verdicts[use].cause])
@@ -116,7 +117,7 @@ def test_a_child_ends_with_and_without_sessions(killpg: bool, by_force: bool, mo
     if not killpg:
         monkeypatch.delattr(os, "killpg")
     system.end(child, by_force=by_force)
-    assert child.wait(10) == (-signal.SIGKILL if by_force else -signal.SIGTERM)
+    assert child.wait(600) == (-signal.SIGKILL if by_force else -signal.SIGTERM)
     system.end(child, by_force=by_force)  # it is gone: nothing to do
     assert child.stdin is not None
     child.stdin.close()
@@ -201,7 +202,7 @@ def test_a_child_and_its_own_children_die_with_a_killed_parent(how: str, tmp_pat
     assert all(map(_alive, family))
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while any(map(_alive, family)):
         assert time.monotonic() < deadline, "it outlives its parent"
         time.sleep(0.05)

@@ -312,7 +312,7 @@ def test_grpo_killed_and_resumed_ends_with_the_same_weights(
     assert len(groups) == 5 * 2
 
 
-def until(true: Callable[[], bool], seconds: float = 300) -> None:
+def until(true: Callable[[], bool], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"

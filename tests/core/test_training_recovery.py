@@ -274,7 +274,7 @@ def test_the_child_and_its_verifiers_die_with_a_killed_parent(
     files = [str(fake_plugin), str(stages.model), str(stages.log)]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     parent = subprocess.Popen([sys.executable, "-c", HANGS, *files], env=environment)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(stages.workspace.home.stages.glob("*/checkpoint-1/manifest.json")):
         assert time.monotonic() < deadline and parent.poll() is None
         time.sleep(0.05)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,9 @@ from openvlt import Claim, Example, Format, Trace, UsageError, Verifier
 from openvlt.registry import Built, Registry
 from openvlt.verification import Reward, VerifierRunner
 from openvlt.verification.memo import memo_key
+from openvlt.verification.messages import Task
 from openvlt.verification.pool import default_workers
+from openvlt.verification.process import Worker
 
 THIRD_PARTY = '''
 import os, time
@@ -107,11 +110,16 @@ def test_no_answer_is_the_response_fault(runner: VerifierRunner) -> None:
         assert (verdicts[name].status, verdicts[name].score, verdicts[name].cause) == ("unparsed", 0.0, "response")
 
 
-def test_a_hang_scores_lowest_and_costs_once(runner: VerifierRunner) -> None:
-    start = time.monotonic()
+def test_a_hang_scores_lowest_and_costs_once(
+    runner: VerifierRunner, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, send, odd = list[Any](), Worker.send, registry.build("verifier", "odd").identity
+    monkeypatch.setattr(Worker, "send", lambda worker, message: (sent.append(message), send(worker, message)))
     for verdicts in runner.verdicts([claim("loop")] * 50) + runner.verdicts([claim("loop")]):
         assert (verdicts["odd"].status, verdicts["odd"].score, verdicts["odd"].cause) == ("timeout", 0.0, "response")
-    assert time.monotonic() - start < 80, "51 hangs would compute for 102 s"
+    assert [each.claims[0].answer for each in sent if isinstance(each, Task) and each.verifier == odd].count(
+        "loop"
+    ) == 1
 
 
 def test_a_verifier_that_hangs_on_the_gold_itself_is_not_scored(runner: VerifierRunner) -> None:
@@ -230,7 +238,7 @@ def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stdout
     workers = [int(pid) for pid in said.split()]
     assert workers
-    deadline = time.monotonic() + 60  # the spare may still be importing, and sees the closed pipe only then
+    deadline = time.monotonic() + 600  # the spare may still be importing, and sees the closed pipe only then
     while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(_runs(pid) for pid in workers)

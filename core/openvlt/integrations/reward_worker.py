@@ -39,6 +39,13 @@ LEAST_BYTES = 64 << 10
 """What a request counts as at least."""
 GRACE_SECONDS = 60.0
 """How long the requests in flight may take when the server is to end."""
+_FAMILIES = {
+    "requests": "Requests that were answered.",
+    "rows": "Rows that were scored.",
+    "unscored": "Rows without a reward.",
+    "microseconds": "Time that requests took, in microseconds.",
+    "verdicts": "Verdicts by verifier and status.",
+}
 _REMEDIES = {
     404: "The server has POST /scores, GET /metrics and GET /health.",
     405: "The server has POST /scores, GET /metrics and GET /health.",
@@ -87,10 +94,14 @@ class Service:
         partial.replace(path)
 
     def metrics(self) -> str:
-        """The counts of all processes, in the text format of Prometheus."""
-        return "".join(
-            f"openvlt_reward_{_series(key)} {count}\n" for key, count in sorted(counted(self.folder).items())
-        )
+        """The counts of all processes, in the text format 0.0.4 of Prometheus (prometheus/docs, exposition_formats)."""
+        counts, lines = counted(self.folder), list[str]()
+        verdicts = {_labels(key): count for key, count in sorted(counts.items()) if "/" in key}
+        for key, told in _FAMILIES.items():  # all lines of one metric are together
+            name, series = f"openvlt_reward_{key}_total", verdicts if key == "verdicts" else {"": counts[key]}
+            lines += [f"# HELP {name} {told}", f"# TYPE {name} counter"]
+            lines += [f"{name}{labels} {count}" for labels, count in series.items()]
+        return "".join(f"{line}\n" for line in lines)
 
 
 def counted(folder: Path) -> Counter[str]:
@@ -101,9 +112,11 @@ def counted(folder: Path) -> Counter[str]:
     return total
 
 
-def _series(key: str) -> str:
+def _labels(key: str) -> str:
     verifier, _, status = key.rpartition("/")
-    return f'verdicts_total{{verifier="{verifier}",status="{status}"}}' if verifier else f"{key}_total"
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        verifier = verifier.replace(plain, escaped)
+    return f'{{verifier="{verifier}",status="{status}"}}'
 
 
 def _rows(body: bytes) -> list[dict[str, Any]]:
@@ -145,7 +158,7 @@ def application(service: Service) -> web.Application:
         return web.Response(body=reply, content_type="application/json")
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(text=service.metrics())
+        return web.Response(body=service.metrics().encode(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def health(_: web.Request) -> web.Response:
         return web.json_response(service.told)

@@ -1,13 +1,19 @@
-"""Progress: a live line on a terminal; elsewhere one plain line per stage, and a few more if it takes long."""
+"""Progress: a live line on a terminal; elsewhere one plain line per stage, and a few more if it takes long.
+
+These few come in time even where nothing advances, as while a model is loaded.
+"""
 
 from __future__ import annotations
 
 import atexit
 import sys
+import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from openvlt import forks
 from openvlt.records import StageRecord
 from openvlt.stages.progress import Progress
 from openvlt.terminal import escape, raw
@@ -35,24 +41,52 @@ class Plain:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._pace = _Pace("", None, "")
+        self._begun = 0.0
+        self._timer: threading.Timer | None = None
+        self._lock = forks.renewed_at_fork(threading.RLock())
 
     def begin(self, stage: str, total: int | None, unit: str) -> None:
-        self._pace = _Pace(stage or self._pace.stage, total, unit)
-        self._wait = PLAIN_AFTER
-        self._next = time.monotonic() + self._wait
+        with self._lock:
+            self._pace = _Pace(stage or self._pace.stage, total, unit)
+            self._begun = time.monotonic() if stage else self._begun
+            self._wait_for(PLAIN_AFTER)
 
     def advance(self, done: int, **counts: float) -> None:
-        self._pace.advance(done, counts)
-        if time.monotonic() >= self._next:
-            self._wait *= 2
-            self._next = time.monotonic() + self._wait
-            self._write(f"{self._pace.stage:<24} {self._pace.text()}")
+        with self._lock:
+            self._pace.advance(done, counts)
+            if time.monotonic() >= self._next:
+                self._tell()
 
     def end(self, record: StageRecord) -> None:
-        self._write(_summary(record))
+        with self._lock:
+            self._stop()
+            self._write(_summary(record))
 
     def note(self, text: str) -> None:
-        self._write(text)
+        with self._lock:
+            self._write(text)
+
+    def _tell(self) -> None:
+        taken = _clock(time.monotonic() - self._begun)
+        self._write(f"{self._pace.stage:<24} {self._pace.text()}, {taken} so far")
+        self._wait_for(2 * self._wait)
+
+    def _wait_for(self, seconds: float) -> None:
+        self._stop()
+        self._wait, self._next = seconds, time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._on_time)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_time(self) -> None:
+        with self._lock, suppress(OSError, ValueError):  # the reader may have gone, or the command ended with an error
+            if threading.current_thread() is self._timer:  # nothing else has ended the wait just now
+                self._tell()
 
     def _write(self, line: str) -> None:
         self._stream.write(line.rstrip() + "\n")
@@ -119,8 +153,8 @@ class _Pace:
             self._marks.popleft()
 
     def text(self) -> str:
-        (since, units, tokens), (now, *_) = self._marks[0], self._marks[-1]
-        taken = max(now - since, 1e-6)
+        since, units, tokens = self._marks[0]
+        taken = max(time.monotonic() - since, 1e-6)
         rate = (self.done - units) / taken
         of = f"{self.done}/{self._total}" if self._total else f"{self.done}"
         parts = [f"{of} {self._unit}", f"{rate:.1f}/s"]
