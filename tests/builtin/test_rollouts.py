@@ -152,6 +152,11 @@ def test_no_token_that_stands_for_pixels_is_generated(processor: Any) -> None:
             "vllm: colocate or server, or remove them",
         ),
         ({"vllm_url": "http://a:8000", "vllm_sleep": True}, "have no effect with vllm: off. Remove them"),
+        ({"vllm": "server", "vllm_url": "localhost:8000"}, "'localhost:8000', which is no address of a server"),
+        (
+            {"vllm": "colocate", "loss_type": "vespo", "importance_correction": "sequence_mask"},
+            "vespo takes no importance_correction: sequence_mask",
+        ),
         ({"vllm": "colocate", "top_p": 0.99}, "biased by top_p: 0.99"),
         ({"vllm": "colocate", "devices": 2, "vllm_tensor_parallel": 4}, "split over 4 of 2 devices"),
     ],

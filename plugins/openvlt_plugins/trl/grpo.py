@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -147,6 +148,12 @@ class Grpo(TrlTrainer):
                 f"{self.vllm}{told}.",
                 f"Set vllm: {' or '.join(able)}, or {remove}." if able else f"{remove.capitalize()}.",
             )
+        if self.vllm_url and not re.fullmatch(r"https?://[^/\s]+/?", self.vllm_url):
+            raise UsageError(
+                f"The option vllm_url is {self.vllm_url!r}, which is no address of a server.",
+                "Write it as http://HOST:8000.",
+                "vllm_url",
+            )
         if self.slow_rollouts and self.vllm != "off":
             raise UsageError("The option slow_rollouts has no effect with vLLM.", "Remove it, or set vllm: off.")
         if self.server_devices() and (self.devices == "auto" or self.nodes > 1):
@@ -159,6 +166,24 @@ class Grpo(TrlTrainer):
                 f"The importance correction of vLLM's responses is biased by top_p: {self.top_p:g}: the probabilities "
                 "of vLLM are those among the likeliest tokens alone.",
                 "Set top_p: 1, or importance_correction: off.",
+            )
+
+        if self.loss_type == "vespo" and self.vllm != "off" and "sequence" in (self.importance_correction or ""):
+            raise UsageError(
+                f"The loss vespo takes no importance_correction: {self.importance_correction}, as its own weights are "
+                "of sequences.",
+                "Set importance_correction: token_truncate, token_mask or off.",
+            )
+
+    def check_model(self, config: Mapping[str, Any]) -> None:
+        super().check_model(config)
+        heads = {**config, **config.get("text_config", {})}.get("num_attention_heads")
+        if self.vllm != "off" and heads and heads % self.tensor_parallel:
+            raise UsageError(
+                f"vLLM cannot split the model's {heads} attention heads over {self.tensor_parallel} GPUs (option "
+                "vllm_tensor_parallel).",
+                f"Choose a divisor of {heads}.",
+                "vllm_tensor_parallel",
             )
 
     @property
