@@ -166,6 +166,21 @@ def test_an_option_of_vllm_that_has_no_effect_or_biases_is_refused(options: dict
         Grpo(**{"prompts": 2, "generations": 4, "batch": 8, "devices": 1, **options})
 
 
+def test_what_a_server_needs_is_told_at_once() -> None:
+    with pytest.raises(UsageError) as refused:
+        Grpo(vllm="server", top_p=0.99, slow_rollouts=True)
+    for told in ("GPUs of this machine", "biased by top_p", "slow_rollouts has no effect"):
+        assert told in refused.value.problem
+    for told in (
+        "devices to the number of the others (1, 2, 4, 8 divide",
+        "nodes to 1",
+        "vllm_tensor_parallel to the number",
+    ):
+        assert told in refused.value.remedy
+    for devices in (1, 2, 4, 8):
+        Grpo(vllm="server", devices=devices, vllm_tensor_parallel=4)
+
+
 def test_a_biased_ratio_is_no_concern_where_it_is_not_used() -> None:
     Grpo(prompts=2, generations=4, batch=8, vllm="colocate", top_p=0.99, importance_correction="off", devices=1)
 
