@@ -167,6 +167,16 @@ def test_a_model_that_no_trainer_loads_is_refused_before_any_work(config: dict[s
         Sft(devices=1).check_model(config)
 
 
+def test_a_usual_model_is_not_asked(vision_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To import transformers takes seconds, which the first command of a user would wait for."""
+    asked: list[Any] = []
+    monkeypatch.setattr(policy, "outline", asked.append)
+    config = json.loads((vision_model / "config.json").read_bytes())
+    for freeze in (None, (), ("vision",), ("vision", "projector")):
+        Sft(devices=1, freeze=freeze, lora_rank=2).check_model(config)
+    assert not asked
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_an_outline_is_judged_as_the_model_is(
     family: Callable[[str], Path], loaded: Callable[[str], Any], name: str

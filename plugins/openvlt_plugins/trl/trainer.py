@@ -174,9 +174,14 @@ class TrlTrainer(Trainer):
         return self.processes() * self.nodes
 
     def check_model(self, config: Mapping[str, Any]) -> None:
-        """Ask the model itself, without its weights, where an option names a part, a layer or kernels of it, or its
-        family is none of the usual ones; to import transformers takes seconds."""
-        if self.freeze or self.lora_targets or self.attention != "auto" or ModelShape.of(config) is None:
+        """Ask the model itself, without its weights, wherever it may lack what an option names.
+
+        To import transformers takes seconds: a model of a usual family has a vision tower and a projector to freeze if
+        its configuration has a tower, and is not asked for them.
+        """
+        shape = ModelShape.of(config)
+        usual = shape is not None and (shape.tower > 0 or not self.freeze)
+        if self.lora_targets or self.attention != "auto" or not usual:
             outline = policy.outline(config)
             sharing.check_kernels(outline, self.attention)
             parts.freeze(outline, self.freeze)
