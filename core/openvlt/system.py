@@ -30,6 +30,9 @@ OF_MACHINE = {errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.EIO,
 KILLED = -9
 """Exit code of a process killed by SIGKILL, which the kernel sends when memory runs out."""
 
+_NAMED_GIGABYTE = int(0.88 * 2**30)
+"""Bytes that a slice has at least for each ``gb`` of its name; ``nvidia-smi mig -lgip`` shows 10.62 GiB for 12gb
+(GH200), 16 for 18gb (H200), 9.5 for 10gb (A100)."""
 _SECRET = re.compile(
     r"(?:(?<!IB_P)KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|COOKIE|WEBHOOK)S?(?![A-Z])"
     r"|(?<![A-Z])(?:O?AUTH|AUTHORIZATION|PASS|PAT|JWT|DSN)(?![A-Z])|(?<=_)PWD(?![A-Z])|CONNECTION_STRING",
@@ -97,39 +100,62 @@ def cpus() -> int:
 def visible_gpus() -> list[str]:
     """The NVIDIA GPUs this process may use: those that CUDA_VISIBLE_DEVICES names, as it names them, else all.
 
-    CUDA reads the names up to the first that it does not know; here an index that is not there, or that comes again.
+    CUDA reads the names up to the first that it does not know; here an index that is not there, or that comes again. Of
+    slices of GPUs (MIG) one is used, the first, and beside whole GPUs none: they cannot reach each other, and before
+    the driver 570 CUDA shows a process only one (NVIDIA's MIG user guide).
     """
-    installed, found = _gpus(), list[str]()
+    installed, slices, found = _gpus(), _slices(), list[str]()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not installed or named is None:
-        return list(installed)
+    if named is None or not (installed or slices):
+        return list(installed) or list(slices)[:1]
     for each in named.split(","):
         name = each.strip()
         name = name.lstrip("0") or "0" if name.isdecimal() else name
-        if name in found or not (name in installed or name.startswith(("GPU-", "MIG-"))):
+        if name in found or not (name in installed or name in slices or name.startswith("GPU-")):
             break
         found.append(name)
-    return found
+    return [name for name in found if name not in slices] or found[:1]
 
 
 def gpu_bytes() -> int:
     """Memory of the smallest of the visible GPUs; 0 without any."""
-    installed = _gpus()
+    installed = _gpus() | _slices()
     smallest = min(installed.values(), default=0)
     return min((installed.get(name, smallest) for name in visible_gpus()), default=0)
 
 
 @cache
 def _gpus() -> dict[str, int]:
-    """Bytes of memory of the GPUs by index, asked of the driver, for importing torch takes seconds."""
+    """Bytes of memory of the whole GPUs by index; one in MIG mode is none."""
+    asked = _nvidia_smi("--query-gpu=index,memory.total,mig.mode.current", "--format=csv,noheader,nounits")
+    rows = (line.replace(" ", "").split(",") for line in asked if line.count(",") == 2)
+    return {index: int(size) << 20 for index, size, mode in rows if size.isdecimal() and mode != "Enabled"}
+
+
+@cache
+def _slices() -> dict[str, int]:
+    """Bytes of MIG's slices by UUID, and of the first of each GPU by its index, for which CUDA takes it.
+
+    The lines, and that the name of a slice has its memory, are those of NVIDIA's MIG user guide ("MIG Device Names"):
+    ``MIG 1c.3g.40gb  Device  0: (UUID: MIG-...)`` below ``GPU 0: ...``.
+    """
+    found, index = dict[str, int](), ""
+    for line in _nvidia_smi("-L"):
+        if gpu := re.match(r"\s*GPU (\d+): ", line):
+            index = gpu[1]
+        elif part := re.match(r"\s*MIG \S*\.(\d+)gb\S*\s+Device\s+\d+: \(UUID: (MIG-[^)]+)\)", line):
+            found[part[2]] = size = int(part[1]) * _NAMED_GIGABYTE
+            found.setdefault(index, size)
+    return found
+
+
+def _nvidia_smi(*arguments: str) -> list[str]:
+    """The lines that the driver's program prints, for importing torch takes seconds; none without it."""
     if not shutil.which("nvidia-smi"):
-        return {}
-    asked = subprocess.run(
-        ["nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"],
-        env=child_environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    found = (line.replace(" ", "").split(",") for line in asked.stdout.splitlines())
-    return {index: int(size) << 20 for index, size in found if index.isdecimal() and size.isdecimal()}
+        return []
+    command = ["nvidia-smi", *arguments]
+    asked = subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=False)
+    return asked.stdout.splitlines()
 
 
 def memory() -> int | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from families import FAMILIES
-from openvlt import Claim, Example, Format, Image, Model, Trace, UsageError, Verdict
+from openvlt import Claim, Example, Format, Gpus, Image, Model, Trace, UsageError, Verdict
 from openvlt.interfaces import Trainer
 from openvlt.pipeline import compile_recipe
 from openvlt.recipe import read_recipe
@@ -18,8 +20,9 @@ from openvlt.registry import Registry
 from openvlt.stages.workspace import Workspace
 from openvlt.store import open_home
 from openvlt.verification import RewardRow
-from openvlt_plugins.trl import parts, policy
+from openvlt_plugins.trl import parts, policy, sharing
 from openvlt_plugins.trl.policy import load, reference_dtype
+from openvlt_plugins.trl.sft import Sft
 from tiny_models import picture
 
 ALL = {"vision", "projector", "language"}
@@ -103,26 +106,95 @@ def test_a_text_model_has_nothing_to_freeze(text_model: Path) -> None:
         parts.freeze(policy, ["projector"])
 
 
+SFT = {"use": "sft", "batch": 4, "device_batch": 4, "devices": 1}
+GRPO = {"use": "grpo", "prompts": 3, "generations": 4, "batch": 12, "device_batch": 1, "devices": 3}
+ADAPTED = {"lora_rank": 2, "lora_targets": ["q_proj", "up_proj"]}
+MISNAMED = {"lora_rank": 2, "lora_targets": ["q_proj", "up_pro"]}
+
+
 @pytest.mark.parametrize(
-    ("freeze", "told"), [("[vision]", r"freeze names vision, but .* qwen2 read text only"), ("[]", "")]
+    ("trainer", "told"),
+    [
+        ({**SFT, "freeze": []}, ""),
+        ({**SFT, **ADAPTED}, ""),
+        ({**SFT, "freeze": ["vision"]}, "freeze names vision, which Qwen2ForCausalLM does not have"),
+        ({**GRPO, "freeze": ["projector"]}, "freeze names projector, which Qwen2ForCausalLM does not have"),
+        ({**SFT, **MISNAMED}, r"lora_targets names up_pro, .* Did you mean 'up_proj'\?"),
+        ({**GRPO, **MISNAMED}, r"lora_targets names up_pro, .* Did you mean 'up_proj'\?"),
+        ({**GRPO, "vllm": "colocate", "vllm_tensor_parallel": 3}, "the model's 4 attention heads over 3 GPUs"),
+    ],
 )
-def test_it_is_refused_before_any_work(
-    text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, freeze: str, told: str
+@pytest.mark.parametrize("planned", [False, True])
+def test_what_a_model_does_not_have_is_refused_before_any_work(
+    text_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trainer: dict[str, Any],
+    told: str,
+    planned: bool,
 ) -> None:
+    """Also by a plan for other GPUs, which does not look at this machine."""
     monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
     (tmp_path / "rows.jsonl").write_text('{"question": "What?", "answer": "1", "response": "It is 1."}\n' * 4)
     (tmp_path / "text.yaml").write_text(
-        f"name: text\nbase: {text_model}\ntrain:\n  sft:\n    data: {{source: {{use: rows, path: rows.jsonl}}}}\n"
-        f"    trainer: {{use: sft, batch: 4, device_batch: 4, freeze: {freeze}}}\n"
+        f"name: text\nbase: {text_model}\nrewards: {{answer: 1.0}}\ntrain:\n  phase:\n"
+        f"    data: {{source: {{use: rows, path: rows.jsonl}}}}\n    trainer: {json.dumps(trainer)}\n"
     )
     recipe, registry = read_recipe(str(tmp_path / "text.yaml")), Registry.discover([])
     workspace = Workspace(open_home(), registry, models={"base": recipe.base})
-    stage = next(each for each in compile_recipe(recipe, registry, {}) if each.name == "sft-1")
-    if not told:
+    stage = next(each for each in compile_recipe(recipe, registry, {}) if each.name == "phase-1")
+    if planned:
+        workspace.gpus = Gpus(3, 80 << 30)
+        problem = stage.describe(workspace).problem
+        assert re.search(told, str(problem)) if told else problem is None
+    elif told:
+        with pytest.raises(UsageError, match=f"Stage phase-1: .*{told}"):
+            stage.check(workspace)
+    else:
         stage.check(workspace)
-        return
-    with pytest.raises(UsageError, match=f"Stage sft-1: .*{told}"):
-        stage.check(workspace)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"model_type": "t5"}, "transformers makes no model of the type t5"),
+        ({"model_type": "no_such"}, "transformers makes no model of the type no_such"),
+        ({}, "transformers makes no model of the type None"),
+    ],
+)
+def test_a_model_that_no_trainer_loads_is_refused_before_any_work(config: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        Sft(devices=1).check_model(config)
+
+
+def test_a_usual_model_is_not_asked(vision_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To import transformers takes seconds, which the first command of a user would wait for."""
+    asked: list[Any] = []
+    monkeypatch.setattr(policy, "outline", asked.append)
+    config = json.loads((vision_model / "config.json").read_bytes())
+    for freeze in (None, (), ("vision",), ("vision", "projector")):
+        Sft(devices=1, freeze=freeze, lora_rank=2).check_model(config)
+    assert not asked
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_outline_is_judged_as_the_model_is(
+    family: Callable[[str], Path], loaded: Callable[[str], Any], name: str
+) -> None:
+    """What its ``config.json`` says gives the same parts and layers as its weights do."""
+    outline, whole = policy.outline(json.loads((family(name) / "config.json").read_bytes())), loaded(name)
+    assert parts.parts(outline) == parts.parts(whole)
+    made = [parts.adapters(each, 2, [], ["vision"]).target_modules for each in (outline, whole)]
+    assert made[0] == made[1]
+    assert all(parameter.is_meta for parameter in outline.parameters())
+
+
+def test_kernels_that_a_model_does_not_have_are_refused() -> None:
+    lacks = SimpleNamespace(_supports_sdpa=False, _supports_flash_attn=False)
+    for attention in ("sdpa", "flash2", "flash3"):
+        with pytest.raises(UsageError, match=f"attention: {attention} is not possible"):
+            sharing.check_kernels(lacks, attention)  # type: ignore[arg-type]
+    sharing.check_kernels(lacks, "auto")
 
 
 def test_limits_of_pixels_that_cannot_be_kept_are_refused_before_a_training(

@@ -152,6 +152,11 @@ def test_no_token_that_stands_for_pixels_is_generated(processor: Any) -> None:
             "vllm: colocate or server, or remove them",
         ),
         ({"vllm_url": "http://a:8000", "vllm_sleep": True}, "have no effect with vllm: off. Remove them"),
+        ({"vllm": "server", "vllm_url": "localhost:8000"}, "'localhost:8000', which is no address of a server"),
+        (
+            {"vllm": "colocate", "loss_type": "vespo", "importance_correction": "sequence_mask"},
+            "vespo takes no importance_correction: sequence_mask",
+        ),
         ({"vllm": "colocate", "top_p": 0.99}, "biased by top_p: 0.99"),
         ({"vllm": "colocate", "devices": 2, "vllm_tensor_parallel": 4}, "split over 4 of 2 devices"),
     ],
@@ -159,6 +164,21 @@ def test_no_token_that_stands_for_pixels_is_generated(processor: Any) -> None:
 def test_an_option_of_vllm_that_has_no_effect_or_biases_is_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         Grpo(**{"prompts": 2, "generations": 4, "batch": 8, "devices": 1, **options})
+
+
+def test_what_a_server_needs_is_told_at_once() -> None:
+    with pytest.raises(UsageError) as refused:
+        Grpo(vllm="server", top_p=0.99, slow_rollouts=True)
+    for told in ("GPUs of this machine", "biased by top_p", "slow_rollouts has no effect"):
+        assert told in refused.value.problem
+    for told in (
+        "devices to the number of the others (1, 2, 4, 8 divide",
+        "nodes to 1",
+        "vllm_tensor_parallel to the number",
+    ):
+        assert told in refused.value.remedy
+    for devices in (1, 2, 4, 8):
+        Grpo(vllm="server", devices=devices, vllm_tensor_parallel=4)
 
 
 def test_a_biased_ratio_is_no_concern_where_it_is_not_used() -> None:

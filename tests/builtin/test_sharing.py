@@ -31,6 +31,7 @@ SFT = {"batch": 8, "device_batch": 2, "devices": 2}
         ({"optimizer": "paged-adamw-8bit", "parallel": "fsdp2"}, "which parallel: fsdp2 divides"),
         ({"precision": "bf16", "parallel": "zero2"}, "precision: bf16 has no effect with parallel: zero2"),
         ({"lora_targets": ["q_proj"]}, "lora_targets has no effect without adapters"),
+        ({"schedule": "polynomial", "learning_rate": 1e-7}, "ends at a learning rate of 1e-07, and begins at 1e-07"),
         ({"batch": 6}, "batch of 6 cannot be divided into micro-batches of 2 on each of 2 devices"),
         ({"batch": 8, "nodes": 3}, "micro-batches of 2 on each of 6 devices"),
     ],
@@ -398,20 +399,15 @@ def test_a_model_of_the_hub_is_taken_at_its_revision(
 def test_what_is_proposed_for_a_batch_can_be_divided(
     prompts: int, generations: int, batch: int, device_batch: int, devices: int
 ) -> None:
-    """Followed, the advice of one error leads to no other."""
-    options = {"prompts": prompts, "generations": generations, "batch": batch, "device_batch": device_batch}
-    for _ in range(2):  # the number of prompts, then the batches
-        try:
-            Grpo(**options, devices=devices)
-            return
-        except UsageError as error:
-            told = error.remedy
-        numbers = [int(each) for each in re.findall(r"\d+", told)]
-        if "device_batch:" in told:
-            options |= {"batch": numbers[0], "device_batch": numbers[1]}
-        else:
-            options["prompts"] = numbers[-1]
-    Grpo(**options, devices=devices)
+    """All that has to change is told at once: each proposal is accepted as it is."""
+    options = {"prompts": prompts, "batch": batch, "device_batch": device_batch}
+    try:
+        Grpo(**options, generations=generations, devices=devices)
+    except UsageError as error:
+        first = "prompts" if prompts % devices else "batch"
+        for each in error.remedy.partition("such as ")[2].split(", or "):
+            told = {name: int(value) for name, value in re.findall(r"(\w+): (\d+)", f"{first}: {each}")}
+            Grpo(**{**options, **told}, generations=generations, devices=devices)
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_several_machines_need_to_find_each_other(alone: None, monkeypatch: pyte
         (None, 1, "0"),
         (None, 2, "0,1"),
         ("3,1", 1, "3"),
-        ("GPU-ab, MIG-c/d,7", 2, "GPU-ab,MIG-c/d"),
+        ("GPU-ab, GPU-cd,7", 2, "GPU-ab,GPU-cd"),
         ("", 1, ""),
         ("6,07,8,9", 2, "6,7"),
         ("3,-1,4", 1, "3"),

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,60 @@ def test_windows_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
 
 def _no_such_file(path: Path, **_: Any) -> str:
     raise FileNotFoundError(path)
+
+
+SMI = """#!{python}
+import sys
+LISTED, ASKED = {listed!r}, {asked!r}
+print(LISTED if sys.argv[1] == "-L" else "\\n".join(ASKED), end="\\n")
+"""
+SLICED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-c08d91cb-e324-655c-71ba-7570956445bc)
+  MIG 1c.3g.40gb  Device  0: (UUID: MIG-c788539f-c1ea-5a36-8b4d-9b07d024b1bb)
+  MIG 1g.10gb+me  Device  1: (UUID: MIG-b4b2228d-6933-5839-bc0e-41ab9edb61c6)
+"""
+WHOLE = "GPU {}: NVIDIA H100 80GB HBM3 (UUID: GPU-{}-b324-655c-71ba-7570956445bc)\n"
+LARGE, SMALL = "MIG-c788539f-c1ea-5a36-8b4d-9b07d024b1bb", "MIG-b4b2228d-6933-5839-bc0e-41ab9edb61c6"
+OF_40, OF_10, OF_GPU = int(0.88 * 2**30) * 40, int(0.88 * 2**30) * 10, 81559 << 20
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Puts an ``nvidia-smi`` on the path that prints what NVIDIA's does."""
+
+    def put(listed: str, *modes: str, named: str | None = None) -> None:
+        rows = [f"{index}, {size}, {mode}" for index, (size, mode) in enumerate(mode.split(" ") for mode in modes)]
+        script = tmp_path / "nvidia-smi"
+        script.write_text(SMI.format(python=sys.executable, listed=listed, asked=rows))
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if named is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+
+    yield put
+    system._gpus.cache_clear()
+    system._slices.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("listed", "modes", "named", "visible", "size"),
+    [
+        (WHOLE.format(0, "a") + WHOLE.format(1, "b"), ["81559 Disabled"] * 2, None, ["0", "1"], OF_GPU),
+        (WHOLE.format(0, "a"), ["81559 [N/A]"], None, ["0"], OF_GPU),  # a GPU that cannot be divided
+        (SLICED, ["81559 Enabled"], None, [LARGE], OF_40),
+        (SLICED, ["[N/A] Enabled"], None, [LARGE], OF_40),
+        ("", [], "0", [], 0),
+        (SLICED, ["81559 Enabled"], "0", ["0"], OF_40),
+        (SLICED, ["81559 Enabled"], SMALL, [SMALL], OF_10),
+        (SLICED, ["81559 Enabled"], f"{LARGE},{SMALL}", [LARGE], OF_40),
+        (SLICED, ["81559 Enabled"], "MIG-no-such", [], 0),
+        (SLICED + WHOLE.format(1, "b"), ["81559 Enabled", "81559 Disabled"], None, ["1"], OF_GPU),
+        (SLICED + WHOLE.format(1, "b"), ["81559 Enabled", "81559 Disabled"], SMALL, [SMALL], OF_10),
+        (WHOLE.format(0, "a"), ["81559 Enabled"], None, [], 0),  # no slice was made, and CUDA has no device
+    ],
+)
+def test_a_slice_of_a_gpu_is_planned_with_its_own_memory(
+    asked: Callable[..., None], listed: str, modes: list[str], named: str | None, visible: list[str], size: int
+) -> None:
+    asked(listed, *modes, named=named)
+    assert (system.visible_gpus(), system.gpu_bytes()) == (visible, size)

@@ -189,12 +189,11 @@ class _Compiler:
     def _load(self, name: str, index: int, data: Data, position: str) -> RowStage:
         source = self.builder.build(Source, data.source, f"{position}.source")
         questions = tuple(self.questions)
-        filters = self.builder.build_all(ExampleFilter, data.filters, f"{position}.filters")
-        facts = needed_facts(
-            self.builder, filters, f"{position}.filters", self._verifiers, self._weights, self._of_run
-        )  # fmt: skip
+        key = f"{position}.filters"
+        filters = self.builder.build_all(ExampleFilter, data.filters, key)
+        facts = needed_facts(self.builder, filters, key, self._verifiers, self._weights, self._of_run)
         choice = Choice(filters, data.limit, facts)
-        trained = self._policy(*models_of(choice).values())
+        trained = self._policy(*models_of(choice, key).values())
         is_early = bool(filters) and choice.is_row_by_row
         rows: RowStage = self._add(
             Load(
@@ -207,8 +206,8 @@ class _Compiler:
             return rows
         return self._add(
             Filter(
-                name=f"filter-{name}", iteration=index, examples=rows, choice=choice, questions=questions,
-                trained=trained,
+                name=f"filter-{name}", iteration=index, examples=rows, choice=choice, position=key,
+                questions=questions, trained=trained,
             )
         )  # fmt: skip
 

@@ -78,10 +78,15 @@ class Load(RowStage):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Filter(RowStage):
-    """Chooses among loaded examples by their content, and by facts that are found when a filter first needs them."""
+    """Chooses among loaded examples by their content, and by facts that are found when a filter first needs them.
+
+    Attributes:
+        position: of the filters in the recipe.
+    """
 
     examples: RowStage
     choice: Choice
+    position: str
     questions: tuple[Stage[Questions], ...]
     trained: Stage[Model] | None
 
@@ -98,10 +103,10 @@ class Filter(RowStage):
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        return describe_asked(found, models_of(self.choice), workspace)
+        return describe_asked(found, models_of(self.choice, self.position), workspace)
 
     def check(self, workspace: Workspace) -> None:
-        check_choice(workspace, self.choice)
+        check_choice(workspace, self.choice, self.position)
 
     def rows(self, context: Context) -> Output:
         choosing = _choosing(context, self.choice, self)

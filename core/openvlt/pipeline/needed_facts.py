@@ -88,11 +88,16 @@ def _needed(
     return Needed(fact, teacher, models, verifiers, weights)
 
 
-def models_of(choice: Choice) -> dict[str, Model]:
-    """The models that the filters of a choice and the facts they need ask, by the recipe's key of each."""
+def models_of(choice: Choice, position: str) -> dict[str, Model]:
+    """The models that the filters of a choice and the facts they need ask, by the recipe's key of each.
+
+    Args:
+        choice: the filters.
+        position: of the filters in the recipe.
+    """
     models: dict[str, Model] = {}
     for index, built in enumerate(choice.filters):
-        models |= {f"data.filters.{index}.model": model for model in models_asked([built])}
+        models |= {f"{position}.{index}.model": model for model in models_asked([built])}
     for name, need in choice.facts.items():
         models |= {f"facts.{name}.teacher.{option}": model for option, model in need.models.items()}
         for verifier, judging in need.verifiers.items():
@@ -100,14 +105,19 @@ def models_of(choice: Choice) -> dict[str, Model]:
     return models
 
 
-def check_choice(workspace: Workspace, choice: Choice) -> None:
+def check_choice(workspace: Workspace, choice: Choice, position: str) -> None:
     """Refuse, before any work, a model that cannot run here, and data of a fact that cannot be used.
+
+    Args:
+        workspace: finds the models.
+        choice: the filters.
+        position: of the filters in the recipe.
 
     Raises:
         UsageError, DataError: what is missing, and what to do instead.
     """
     for index, built in enumerate(choice.filters):
-        check_asked(workspace, built, f"data.filters.{index}.model")
+        check_asked(workspace, built, f"{position}.{index}.model")
     for name, need in choice.facts.items():
         check_asked(workspace, need.fact, f"facts.{name}.model")
         for option, model in need.models.items() if need.teacher else ():

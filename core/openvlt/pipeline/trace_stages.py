@@ -166,17 +166,22 @@ class Select(RowStage):
 
     stage_kind: ClassVar[str] = "select"
 
+    @property
+    def _key(self) -> str:
+        return f"iterations.{self.iteration - 1}.traces.select"
+
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)
-        key = f"iterations.{self.iteration - 1}.traces.select"
         asked = {
-            f"{key}.{index}.model": model for index, built in enumerate(self.filters) for model in models_asked([built])
+            f"{self._key}.{index}.model": model
+            for index, built in enumerate(self.filters)
+            for model in models_asked([built])
         }
         return describe_asked(found, asked, workspace)
 
     def check(self, workspace: Workspace) -> None:
         for index, built in enumerate(self.filters):
-            check_asked(workspace, built, f"traces.select.{index}.model")
+            check_asked(workspace, built, f"{self._key}.{index}.model")
 
     def rows(self, context: Context) -> Output:
         context.workspace.models["policy"] = context.policy(self.trained)

@@ -71,12 +71,14 @@ class Train(Stage[Model]):
         return replace(found, memory=memory, terms=terms, hours=hours, problem=problem)
 
     def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
-        """What the trainer needs of each GPU, and why the GPUs cannot carry it out, if so."""
+        """What the trainer needs of each GPU, and why the model or the GPUs do not allow it, if so."""
         located = self._located(workspace)
         shape = None if located.url else model_shape(located)
         reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
         work = workload(located, shape, reply, workspace.gpus or gpus_here())
         try:
+            if not located.url and (config := model_file(located)):
+                self.trainer.component.check_model(config)
             found = need(self.trainer.component, shape, work)
         except UsageError as error:
             return None, error
@@ -109,11 +111,9 @@ class Train(Stage[Model]):
                 f"The phase {self.name} starts from a model at an endpoint, which cannot be trained.",
                 f"Set {key}.start to a folder or a hub id.",
             )
-        if problem := self._need(workspace)[1]:
-            raise problem.at(f"Stage {self.name}")
         try:
-            if config := model_file(self._located(workspace)):
-                self.trainer.component.check_model(config)
+            if problem := self._need(workspace)[1]:
+                raise problem
             self.trainer.component.check_machine()
             check_processes(self.trainer.component)
         except UsageError as error:

@@ -16,11 +16,15 @@ from openvlt.recipe.positions import Key, split
 from openvlt.recipe.schema import Phase
 from openvlt.recipe.short_forms import written_out
 
+_COMPONENTS = ("verifiers", "facts")
+"""Keys of a recipe with components by name, of which those with a component's own name may be left out."""
+
 
 class Setting:
     """One ``a.b=c`` of the command line; the value is YAML.
 
-    ``train.sft.epochs`` sets an option of the phase's trainer, as a phase has no such key itself.
+    ``train.sft.epochs`` sets an option of the phase's trainer, as a phase has no such key itself. A verifier or a fact
+    that the recipe does not describe is the component of its name.
 
     Raises:
         UsageError: there is no value, or it is not YAML.
@@ -52,6 +56,12 @@ class Setting:
         """
         for home in self._homes(tree):
             at = home
+            if (
+                self.key[0] in _COMPONENTS
+                and self.key[2:]
+                and isinstance(named := home.setdefault(self.key[0], {}), dict)
+            ):
+                named.setdefault(str(self.key[1]), {"use": str(self.key[1])})
             for step in self.key[:-1]:
                 at = _descend(at, step, self.text)
             last = self.key[-1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -97,29 +98,43 @@ class Grpo(TrlTrainer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_vllm()
+        if problems := list(self._vllm_problems()):
+            raise UsageError(" ".join(each.problem for each in problems), " ".join(each.remedy for each in problems))
         if self.devices != "auto":
             self.check_split(self.world)
 
     def check_batch(self, world: int) -> None:
-        rollouts = self.prompts * self.generations
         if self.prompts % world:
             below = self.prompts // world * world
-            possible = f"{below} or {below + world}" if below else world
+            possible = [self._batches(each, world) for each in (below, below + world) if each]
             raise UsageError(
                 f"GRPO would split groups of {self.generations} responses over {world} processes.",
-                f"Choose prompts as a multiple of devices, so that each group is on one process, such as {possible}.",
+                "Choose prompts as a multiple of devices, so that each group is on one process, such as "
+                f"{', or '.join(possible)}.",
             )
+        rollouts = self.prompts * self.generations
         if rollouts % self.batch or self.batch % (self.device_batch * world):
-            held = max(each for each in range(1, self.device_batch + 1) if rollouts % (each * world) == 0)
-            batches = [each for each in range(held * world, rollouts + 1, held * world) if rollouts % each == 0]
-            batch = min(batches, key=lambda each: abs(each - self.batch))
+            batch, held = self._divided(self.prompts, world)
             raise UsageError(
                 f"GRPO cannot divide {rollouts} responses (prompts x generations) into batches of {self.batch}, and "
                 f"these into micro-batches of {self.device_batch} on each of {world} devices.",
                 "Choose batch as a divisor of prompts x generations and a multiple of device_batch x devices, such as "
                 f"{batch} with device_batch: {held}.",
             )
+
+    def _divided(self, prompts: int, world: int) -> tuple[int, int]:
+        """The `batch` and `device_batch` closest to these that so many processes can divide."""
+        rollouts = prompts * self.generations
+        held = max(each for each in range(1, self.device_batch + 1) if rollouts % (each * world) == 0)
+        batches = [each for each in range(held * world, rollouts + 1, held * world) if rollouts % each == 0]
+        return min(batches, key=lambda each: abs(each - self.batch)), held
+
+    def _batches(self, prompts: int, world: int) -> str:
+        """A number of prompts with what else has to be changed for it: ``510 with batch: 510 and device_batch: 1``."""
+        batch, held = self._divided(prompts, world)
+        changes = {"batch": batch, "device_batch": held}
+        told = [f"{name}: {value}" for name, value in changes.items() if value != getattr(self, name)]
+        return f"{prompts} with {' and '.join(told)}" if told else str(prompts)
 
     def check_split(self, world: int) -> None:
         """Refuse to split vLLM over more GPUs than there are processes, or over a part of them."""
@@ -129,8 +144,8 @@ class Grpo(TrlTrainer):
                 "Choose a divisor of devices x nodes.",
             )
 
-    def _check_vllm(self) -> None:
-        """Refuse options of vLLM that have no effect, or bias the training."""
+    def _vllm_problems(self) -> Iterator[UsageError]:
+        """Options of vLLM that have no effect, lack another, or bias the training: all at once."""
         ours = ("colocate",) if self.vllm_url else ("colocate", "server")
         modes = {
             "vllm_url": ("server",), "vllm_sleep": ("colocate",), "vllm_memory": ours, "vllm_tensor_parallel": ours,
@@ -142,23 +157,49 @@ class Grpo(TrlTrainer):
             one, them = len(idle) == 1, " and ".join(", ".join(idle).rsplit(", ", 1))
             able = [mode for mode in ("colocate", "server") if all(mode in modes[name] for name in idle)]
             remove = "remove it" if one else "remove them"
-            raise UsageError(
+            yield UsageError(
                 f"The option{'' if one else 's'} {them} {'has' if one else 'have'} no effect with vllm: "
                 f"{self.vllm}{told}.",
                 f"Set vllm: {' or '.join(able)}, or {remove}." if able else f"{remove.capitalize()}.",
             )
+        if self.vllm_url and not re.fullmatch(r"https?://[^/\s]+/?", self.vllm_url):
+            yield UsageError(
+                f"The option vllm_url is {self.vllm_url!r}, which is no address of a server.",
+                "Write it as http://HOST:8000.",
+            )
         if self.slow_rollouts and self.vllm != "off":
-            raise UsageError("The option slow_rollouts has no effect with vLLM.", "Remove it, or set vllm: off.")
+            yield UsageError("The option slow_rollouts has no effect with vLLM.", "Remove it, or set vllm: off.")
         if self.server_devices() and (self.devices == "auto" or self.nodes > 1):
-            raise UsageError(
+            fitting = (n for n in range(1, 9) if not (self.prompts % n or self.batch % (self.device_batch * n)))
+            numbers = ", ".join(map(str, fitting))
+            yield UsageError(
                 "A vLLM server is started on GPUs of this machine that the training leaves it.",
-                "Set devices to the number of the others, with nodes: 1; or start a server and give its vllm_url.",
+                f"Set devices to the number of the others ({numbers} divide prompts and batch), nodes to 1 and "
+                "vllm_tensor_parallel to the number of the server's; or start a server and give its vllm_url.",
             )
         if self.vllm != "off" and self.top_p < 1 and self.importance_correction != "off":
-            raise UsageError(
+            yield UsageError(
                 f"The importance correction of vLLM's responses is biased by top_p: {self.top_p:g}: the probabilities "
                 "of vLLM are those among the likeliest tokens alone.",
                 "Set top_p: 1, or importance_correction: off.",
+            )
+        if self.loss_type == "vespo" and self.vllm != "off" and "sequence" in (self.importance_correction or ""):
+            yield UsageError(
+                f"The loss vespo takes no importance_correction: {self.importance_correction}, as its own weights are "
+                "of sequences.",
+                "Set importance_correction: token_truncate, token_mask or off.",
+            )
+
+    def check_model(self, config: Mapping[str, Any]) -> None:
+        """vLLM splits attention by heads (vllm-project/vllm, ``ModelConfig.verify_with_parallel_config``)."""
+        super().check_model(config)
+        heads = {**config, **config.get("text_config", {})}.get("num_attention_heads")
+        if self.vllm != "off" and heads and heads % self.tensor_parallel:
+            raise UsageError(
+                f"vLLM cannot split the model's {heads} attention heads over {self.tensor_parallel} GPUs (option "
+                "vllm_tensor_parallel).",
+                f"Choose a divisor of {heads}.",
+                "vllm_tensor_parallel",
             )
 
     @property

@@ -106,7 +106,9 @@ def device_count(options: TrlTrainer, work: Workload) -> int:
     if 0 < gpus.count < used:
         raise UsageError(
             f"The training uses {used} devices, and there {gpus.described}.",
-            "Lower devices, or set it to auto.",
+            "Lower devices or vllm_tensor_parallel."
+            if options.server_devices()
+            else "Lower devices, or set it to auto.",
         )
     return options.devices * options.nodes
 

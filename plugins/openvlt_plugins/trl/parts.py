@@ -65,6 +65,7 @@ def freeze(policy: Any, names: Sequence[str] | None) -> None:
             raise UsageError(
                 f"The option freeze names {name}, which {type(policy).__name__} does not have.",
                 "Remove it, or leave the option out: then whatever the model has beside its language model is frozen.",
+                "freeze",
             )
     for name, parameter in policy.named_parameters():
         if part[name] in (FROZEN if names is None else names):
@@ -106,6 +107,7 @@ def adapters(policy: Any, rank: int, targets: Sequence[str], frozen: Sequence[st
             raise UsageError(
                 f"The option lora_targets names {target}, but no linear layer that is trained is called so.",
                 f"Did you mean '{near[0]}'?" if near else f"Choose among {', '.join(known)}.",
+                "lora_targets",
             )
     chosen = [name for name in layers if not targets or name.rpartition(".")[2] in targets]
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=chosen, task_type="CAUSAL_LM")

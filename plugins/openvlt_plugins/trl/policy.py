@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from openvlt import Checkpoint, Model, OpenvltError, limit_pixels
+from openvlt import Checkpoint, Model, OpenvltError, UsageError, first_line, limit_pixels
 from openvlt_plugins.trl import parts
 
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -35,6 +35,37 @@ def load_config(model: Model) -> Any:
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(model.id, trust_remote_code=False)
+
+
+def _loader(config: Any) -> Any:
+    """transformers' class that makes and loads models of a configuration."""
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    sees = getattr(config, "vision_config", None) is not None
+    return AutoModelForImageTextToText if sees else AutoModelForCausalLM
+
+
+def outline(config: Mapping[str, Any]) -> Any:
+    """A model without weights: its modules and the shapes of its parameters, which need no memory.
+
+    Args:
+        config: its ``config.json``.
+
+    Raises:
+        UsageError: transformers makes no model of it.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    try:
+        made = type(AutoConfig.for_model(config["model_type"])).from_dict(dict(config))
+        with torch.device("meta"):
+            return _loader(made).from_config(made)
+    except Exception as error:  # what is wrong with a configuration is found by the code of the model
+        raise UsageError(
+            f"transformers makes no model of the type {config.get('model_type')}: {first_line(error)}.",
+            "Train another model, or install a transformers that knows it.",
+        ) from error
 
 
 def context(model: Model) -> int | None:
@@ -78,13 +109,11 @@ def load(
         kernels: transformers' name of those for attention, or None for its choice.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     config = load_config(model)
     low = mixed and config.dtype == torch.bfloat16
     dtype = torch.bfloat16 if pure or (adapted and low) else torch.float32
-    sees = getattr(config, "vision_config", None) is not None
-    loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+    loader = _loader(config)
     policy = loader.from_pretrained(
         model.id, dtype=dtype, attn_implementation=kernels, trust_remote_code=False, use_safetensors=True
     )

@@ -119,6 +119,26 @@ def check_machine(options: TrlTrainer) -> None:
             )
 
 
+def check_kernels(policy: Any, attention: Attention) -> None:
+    """Refuse attention kernels that transformers does not have for a model.
+
+    Args:
+        policy: a model of transformers, with or without weights.
+        attention: the option.
+
+    Raises:
+        UsageError: it says so.
+    """
+    supported = policy._supports_sdpa if attention == "sdpa" else policy._supports_flash_attn
+    if attention != "auto" and not supported:
+        raise UsageError(
+            f"The option attention: {attention} is not possible: {type(policy).__name__} of transformers has no such "
+            "kernels.",
+            "Leave it out.",
+            "attention",
+        )
+
+
 def has_gpu() -> bool:
     """Whether this process computes on a GPU.
 

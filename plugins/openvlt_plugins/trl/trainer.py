@@ -50,6 +50,8 @@ Schedule = Annotated[
     ],
     Option("learning rate schedule, by its name in transformers"),
 ]
+LAST_RATE = 1e-7
+"""Where transformers' polynomial schedule ends (``get_polynomial_decay_schedule_with_warmup``)."""
 Warmup = Annotated[float, Interval(ge=0, le=1), Option("fraction of the updates over which the rate increases")]
 WeightDecay = Annotated[float, Ge(0), Option("weight decay of AdamW")]
 SaveSteps = Annotated[int, Ge(1), Option("updates between checkpoints", unit="updates", affects_output=False)]
@@ -112,6 +114,12 @@ class TrlTrainer(Trainer):
     def __post_init__(self) -> None:
         if self.lora_targets and not self.lora_rank:
             raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
+        if self.schedule == "polynomial" and self.learning_rate <= LAST_RATE and not self.extra:
+            raise UsageError(
+                f"The schedule polynomial ends at a learning rate of {LAST_RATE:g}, and begins at "
+                f"{self.learning_rate:g}.",
+                "Set learning_rate higher, or choose linear.",
+            )
         opening.check_target(self.trainer_class)
         sharing.refuse(self)
         if self.devices != "auto":
@@ -166,12 +174,18 @@ class TrlTrainer(Trainer):
         return self.processes() * self.nodes
 
     def check_model(self, config: Mapping[str, Any]) -> None:
-        if self.freeze and not config.get("vision_config"):
-            raise UsageError(
-                f"The option freeze names {' and '.join(self.freeze)}, but models of the type "
-                f"{config.get('model_type')} read text only.",
-                "Remove the option.",
-            )
+        """Ask the model itself, without its weights, wherever it may lack what an option names.
+
+        To import transformers takes seconds: a model of a usual family has a vision tower and a projector to freeze if
+        its configuration has a tower, and is not asked for them.
+        """
+        shape = ModelShape.of(config)
+        usual = shape is not None and (shape.tower > 0 or not self.freeze)
+        if self.lora_targets or self.attention != "auto" or not usual:
+            outline = policy.outline(config)
+            sharing.check_kernels(outline, self.attention)
+            parts.freeze(outline, self.freeze)
+            parts.adapters(outline, self.lora_rank, self.lora_targets, self.freeze)
 
     def memory(self, shape: ModelShape, work: Workload) -> Memory | None:
         return memory.needed(self, shape, work, sequences=self.device_batch, reply=work.reply, reference=False)
