@@ -140,15 +140,30 @@ def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
     killed_and_resumed(sharded, vision_model, use, {**options, "parallel": parallel})
 
 
-@pytest.mark.parametrize(("use", "parallel"), [("grpo", "ddp"), ("grpo", "fsdp2"), ("sft", "fsdp2"), ("sft", "zero2")])
+@pytest.mark.parametrize(
+    ("use", "parallel", "options"),
+    [
+        ("grpo", "ddp", {}),
+        ("grpo", "fsdp2", {}),
+        ("grpo", "zero2", {}),
+        ("sft", "fsdp2", {}),
+        ("sft", "zero2", {}),
+        ("sft", "ddp", {"freeze": [], "gradient_checkpointing": "on"}),
+    ],
+)
 def test_rows_without_a_picture_train_beside_rows_with_one_where_processes_share(
-    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, use: str, parallel: str
+    sharded: Bench,
+    vision_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    use: str,
+    parallel: str,
+    options: dict[str, Any],
 ) -> None:
-    """A process without pictures waits for no other, nor they for it: for a frozen tower, or for what TRL logs."""
+    """A process without pictures waits for no other, nor they for it: for a tower, or for what TRL logs."""
     needs(parallel, monkeypatch)
     if parallel == "ddp":
         monkeypatch.delenv("OPENVLT_SHARDED")
-    options = {**SHARED_GRPO, "steps": 4} if use == "grpo" else {**SFT, "device_batch": 1}
+    options = {**({**SHARED_GRPO, "steps": 4} if use == "grpo" else {**SFT, "device_batch": 1}), **options}
     options |= {"learning_rate": 1e-5}
     mixed = {"faults": {"no image": (1, 2, 5)}}
     alone = trained(sharded, vision_model, use, options, **mixed)
