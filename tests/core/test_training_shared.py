@@ -169,3 +169,54 @@ def test_rows_without_a_picture_train_beside_rows_with_one_where_processes_share
     alone = trained(sharded, vision_model, use, options, **mixed)
     shared = trained(sharded, vision_model, use, {**options, "devices": 2, "parallel": parallel}, **mixed)
     same(shared, alone, 1e-4, 1e-5)
+
+
+SPOILS = Path(__file__).parents[1] / "plugins" / "spoils" / "openvlt_spoils.py"
+SAVED = {
+    "ddp": ["model.safetensors", "rng_state_1.pth", "optimizer.pt"],
+    "fsdp2": ["pytorch_model_fsdp_0/__0_0.distcp", "optimizer_0/__1_0.distcp", "pytorch_model_fsdp_0/__1_0.distcp"],
+    "zero2": ["model.safetensors", "*/*rank_1_*optim_states.pt", "*/*rank_0_*optim_states.pt"],
+    "zero3": ["*/*rank_0_*model_states.pt", "*/*rank_1_*optim_states.pt", "*/*rank_1_*model_states.pt"],
+}
+"""Files of a checkpoint; two of them are cut off by the end of the process that writes it, one by a full disk."""
+
+
+@pytest.mark.parametrize("parallel", SAVED)
+def test_what_ends_a_process_as_it_saves_costs_no_saved_step(
+    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, parallel: str
+) -> None:
+    """Each of the two processes is killed, the disk is full, and at last the model is cut off; each time it goes on."""
+    needs(parallel, monkeypatch)
+    if parallel == "ddp":
+        monkeypatch.delenv("OPENVLT_SHARDED")
+    sharded.workspace.registry = Registry.discover([*sharded.workspace.registry.files, SPOILS])
+    rows, options = chosen(sharded), {**RESUMED["sft"], "parallel": parallel}
+    made, _ = sharded.train(rows, "sft", vision_model, **options)
+    folder, reference = made.folder.path, made.folder.path.rename(made.folder.path.with_name("reference"))
+    first, second, third = SAVED[parallel]
+    died, full = r"killed by signal 9 \(out of memory\?\)\. .*last checkpoint", "cannot be written: .*Free some space"
+    before = None
+    for how, number, file, told in [
+        ("kill", 2, first, died), ("kill", 3, second, died), ("full", 4, third, full), ("kill", None, "*", died),
+    ]:  # fmt: skip
+        name = f"checkpoint-{number}" if number else "model"
+        monkeypatch.setenv("OPENVLT_SPOILS", f"{how} {name}/{file}")
+        heard = sharded.workspace.progress = Heard()
+        with pytest.raises(OpenvltError, match=told):
+            sharded.train(rows, "sft", vision_model, **options)
+        assert (folder / name).is_dir() and not (folder / name / "manifest.json").exists()
+        assert heard.notes == skips(before)
+        before = number
+    monkeypatch.delenv("OPENVLT_SPOILS")
+    _, folder = sharded.train(rows, "sft", vision_model, **options)
+    assert (folder / "model.safetensors").read_bytes() == (reference / "model/model.safetensors").read_bytes()
+
+
+def skips(number: int | None) -> list[str]:
+    """What is told where the saving of a checkpoint was cut off."""
+    if number is None:
+        return []
+    return [
+        f"Warning: sft-1: checkpoint-{number} is skipped: its saving was interrupted.",
+        f"Warning: sft-1: the training resumes from checkpoint-{number - 1}.",
+    ]
