@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _UNWRITABLE = re.compile(r"(?:\(os error |\[Errno )(\d+)[)\]]|PytorchStreamWriter failed|unexpected pos \d+ vs \d+")
 """How libraries tell that they could not write: those in Rust, and torch's sharded checkpoints in the text of another
-process, with the number of the system's error; torch otherwise without it (``caffe2/serialize/inline_container.cc``)."""
+process, with the number of the system's error; torch otherwise without it (caffe2/serialize/inline_container.cc)."""
 
 
 class Job:
