@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from made import Bench, Heard
-from test_training import DPO, GRPO, KillsTheChild, chosen, metrics, weights
+from test_training import DPO, GRPO, KillsTheChild, chosen, metrics, recorded, weights
 
 from openvlt.errors import OpenvltError
 from openvlt.registry import Registry
@@ -181,17 +181,18 @@ SAVED = {
 """Files of a checkpoint; two of them are cut off by the end of the process that writes it, one by a full disk."""
 
 
-@pytest.mark.parametrize("parallel", SAVED)
+@pytest.mark.parametrize(("use", "parallel"), [("grpo", "ddp"), ("sft", "fsdp2"), ("sft", "zero2"), ("sft", "zero3")])
 def test_what_ends_a_process_as_it_saves_costs_no_saved_step(
-    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, parallel: str
+    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, use: str, parallel: str
 ) -> None:
     """Each of the two processes is killed, the disk is full, and at last the model is cut off; each time it goes on."""
     needs(parallel, monkeypatch)
     if parallel == "ddp":
         monkeypatch.delenv("OPENVLT_SHARDED")
     sharded.workspace.registry = Registry.discover([*sharded.workspace.registry.files, SPOILS])
-    rows, options = chosen(sharded), {**RESUMED["sft"], "parallel": parallel}
-    made, _ = sharded.train(rows, "sft", vision_model, **options)
+    rows, rewards = (sharded.load(n=8), {"luck": 1.0}) if use == "grpo" else (chosen(sharded), None)
+    options = {**RESUMED[use], "parallel": parallel}
+    made, _ = sharded.train(rows, use, vision_model, rewards, **options)
     folder, reference = made.folder.path, made.folder.path.rename(made.folder.path.with_name("reference"))
     first, second, third = SAVED[parallel]
     died, full = r"killed by signal 9 \(out of memory\?\)\. .*last checkpoint", "cannot be written: .*Free some space"
@@ -203,20 +204,21 @@ def test_what_ends_a_process_as_it_saves_costs_no_saved_step(
         monkeypatch.setenv("OPENVLT_SPOILS", f"{how} {name}/{file}")
         heard = sharded.workspace.progress = Heard()
         with pytest.raises(OpenvltError, match=told):
-            sharded.train(rows, "sft", vision_model, **options)
+            sharded.train(rows, use, vision_model, rewards, **options)
         assert (folder / name).is_dir() and not (folder / name / "manifest.json").exists()
-        assert heard.notes == skips(before)
+        assert heard.notes == skips(use, before)
         before = number
     monkeypatch.delenv("OPENVLT_SPOILS")
-    _, folder = sharded.train(rows, "sft", vision_model, **options)
+    _, folder = sharded.train(rows, use, vision_model, rewards, **options)
     assert (folder / "model.safetensors").read_bytes() == (reference / "model/model.safetensors").read_bytes()
+    assert recorded(made.folder.path) == recorded(reference)
 
 
-def skips(number: int | None) -> list[str]:
+def skips(use: str, number: int | None) -> list[str]:
     """What is told where the saving of a checkpoint was cut off."""
     if number is None:
         return []
     return [
-        f"Warning: sft-1: checkpoint-{number} is skipped: its saving was interrupted.",
-        f"Warning: sft-1: the training resumes from checkpoint-{number - 1}.",
+        f"Warning: {use}-1: checkpoint-{number} is skipped: its saving was interrupted.",
+        f"Warning: {use}-1: the training resumes from checkpoint-{number - 1}.",
     ]
