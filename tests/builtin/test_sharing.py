@@ -155,8 +155,9 @@ def test_a_checkpoint_of_another_sharing_is_refused(tmp_path: Path, file: str, w
 
 @pytest.mark.parametrize(
     ("shared", "freeze", "refused"),
-    [("ddp", [], False), ("zero2", [], False), ("fsdp2", None, False), ("fsdp2", ["projector", "vision"], False),
-     ("fsdp2", ["vision"], True), ("fsdp2", [], True), ("zero3", None, True)],
+    [("ddp", [], False), ("zero2", None, False), ("zero2", [], True), ("zero2", ["vision"], True),
+     ("fsdp2", None, False), ("fsdp2", ["projector", "vision"], False), ("fsdp2", ["vision"], True),
+     ("fsdp2", [], True), ("zero3", None, True)],
 )  # fmt: skip
 def test_rows_that_would_let_processes_wait_for_ever_are_refused(shared: Any, freeze: Any, refused: bool) -> None:
     with_image, without = Job(["a"], 1).examples(), Job(["b"], 0).examples()
@@ -165,7 +166,7 @@ def test_rows_that_would_let_processes_wait_for_ever_are_refused(shared: Any, fr
     if not refused:
         sharing.check_rows(shared, freeze, [*with_image, *without])
         return
-    with pytest.raises(UsageError, match=f"parallel: {shared} divides the vision tower"):
+    with pytest.raises(UsageError, match=f"parallel: {shared} divides .* of the vision tower"):
         sharing.check_rows(shared, freeze, [*with_image, *without])
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from made import Bench
@@ -14,9 +16,15 @@ from made import Bench
 from openvlt import system
 from openvlt.errors import DataError, OpenvltError, UsageError
 from openvlt.interfaces import Checkpoint, Trainer, TrainJob
+from openvlt.pipeline import Pipeline, pipeline
+from openvlt.pipeline.stage import Context, Made
+from openvlt.pipeline.train_stage import Train
+from openvlt.records import Model, Run
 from openvlt.registry import Registry
 from openvlt.stages import launch
 from openvlt.stages.launch import Node, this_node
+from openvlt.stages.train import Rewards
+from openvlt.stages.workspace import NotDone, Step
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,45 @@ def test_several_machines_need_to_find_each_other(alone: None, monkeypatch: pyte
     with pytest.raises(UsageError, match="uses 3 nodes, and the environment was made for 2"):
         launch.check_processes(Several(nodes=3))
     assert "--standalone" in launch.command(Several(devices=2), Path("/job/job.json"))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Kept(Train):
+    """A training whose model the machine with rank 0 keeps some time after it was trained."""
+
+    looks: Iterator[NotDone]
+
+    def run(self, context: Context) -> Made[Model]:
+        for waiting in self.looks:
+            raise waiting
+        return Made(None, self.start)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("ended", "times"), [([True], 1), ([False, True], 2)])
+def test_a_machine_takes_part_again_only_in_what_failed(
+    alone: None, stages: Bench, monkeypatch: pytest.MonkeyPatch, ended: list[bool], times: int
+) -> None:
+    """What it would start while rank 0 keeps the model would wait in vain for the processes of the others."""
+    step, joined = Step("train", "one-1", 1, ()), []
+    job = stages.workspace.home.stages / step.fingerprint / "job.json"
+    job.parent.mkdir()
+    job.touch()
+    model = Model(id=str(stages.model))
+    trainer: Any = SimpleNamespace(component=Several(nodes=2))
+    train = Kept(
+        name="one-1", iteration=1, examples=None, trainer=trainer, start=model, trained=None, rewards=Rewards(),
+        looks=iter([NotDone(step)] * 4),
+    )  # type: ignore[arg-type]  # fmt: skip
+    recipe: Any = SimpleNamespace(base=model)
+    monkeypatch.setattr(pipeline, "POLL_SECONDS", 0)
+    monkeypatch.setattr(pipeline, "is_claimed", lambda *_: True)
+    monkeypatch.setattr(
+        pipeline, "take_part", lambda *given: joined.append(given[1]) or ended[min(times, len(joined)) - 1]
+    )
+    for name, value in {"MASTER_ADDR": "a", "NODE_RANK": "1", "NNODES": "2"}.items():
+        monkeypatch.setenv(name, value)
+    Pipeline(stages.workspace, recipe, (train,), Run(name="one", recipe="one", status="running")).carry_out()
+    assert joined == [job] * times
 
 
 @pytest.mark.parametrize(

@@ -510,6 +510,60 @@ def test_rows_without_a_picture_train_beside_rows_with_one(
     assert "language" in changed(vision_model, trained.folder)
 
 
+class SeenJob(TextJob):
+    """Sums, each with a picture of its own; knows in which order they were looked at."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        super().__init__(model, folder)
+        self.seen: list[int] = []
+
+    def examples(self) -> list[Example]:
+        return [replace(each, images=(Image.file(f"/{n}"),)) for n, each in enumerate(super().examples())]
+
+    def read(self, image: Image) -> Any:
+        import PIL.Image
+
+        self.seen.append(int(image.origin.name))
+        return PIL.Image.new("RGB", (40, 40))
+
+    def reward(self, claims: Sequence[Claim]) -> list[Any]:
+        return [SimpleNamespace(reward=float(len(claim.response) % 7), verdicts={}) for claim in claims]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("trainer", "options"),
+    [
+        ("sft", {**SFT, "device_batch": 2, "epochs": 3}),
+        ("dpo", {**DPO, "epochs": 3}),
+        ("grpo", {**GRPO, "prompts": 1, "generations": 2, "batch": 2, "device_batch": 2, "steps": 12}),
+    ],
+)
+def test_rows_are_trained_on_in_the_order_of_whole_epochs(
+    stages: Bench, vision_model: Path, tmp_path: Path, trainer: str, options: dict[str, Any]
+) -> None:
+    """No sampler of TRL or transformers orders them anew, which on resume would replay its first epoch."""
+    from openvlt_plugins.trl.dataset import in_epochs
+
+    job = SeenJob(vision_model, tmp_path)
+    stages.build("trainer", trainer, **options).component.train(job)
+    seen = job.seen[:: options.get("generations", 1)]
+    assert seen[-12:] == in_epochs(4, 12, job.seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trainer", "options"), [("sft", SFT), ("dpo", {**DPO, "loss_type": ["sft"]})])
+def test_rows_of_text_are_trained_on_in_the_order_of_whole_epochs(
+    stages: Bench, text_model: Path, tmp_path: Path, trainer: str, options: dict[str, Any]
+) -> None:
+    """They are tokenized in advance; a model that does not change has one loss for each."""
+    from openvlt_plugins.trl.dataset import in_epochs
+
+    job, one_by_one = TextJob(text_model, tmp_path), {"batch": 1, "device_batch": 1, "learning_rate": 1e-12}
+    stages.build("trainer", trainer, **{**options, **one_by_one, "epochs": 3}).component.train(job)
+    assert len(set(job.losses)) == len(set(zip(job.losses, in_epochs(4, 12, job.seed), strict=True))) == 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_computing_activations_twice_changes_nothing(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from made import Bench, Heard
-from test_training import DPO, GRPO, KillsTheChild, chosen, metrics, weights
+from test_training import DPO, GRPO, KillsTheChild, chosen, metrics, recorded, weights
 
 from openvlt.errors import OpenvltError
 from openvlt.registry import Registry
@@ -140,17 +140,85 @@ def test_a_shared_training_that_is_killed_resumes_to_the_same_weights(
     killed_and_resumed(sharded, vision_model, use, {**options, "parallel": parallel})
 
 
-@pytest.mark.parametrize(("use", "parallel"), [("grpo", "ddp"), ("grpo", "fsdp2"), ("sft", "fsdp2"), ("sft", "zero2")])
+@pytest.mark.parametrize(
+    ("use", "parallel", "options"),
+    [
+        ("grpo", "ddp", {}),
+        ("grpo", "fsdp2", {}),
+        ("grpo", "zero2", {}),
+        ("sft", "fsdp2", {}),
+        ("sft", "zero2", {}),
+        ("sft", "ddp", {"freeze": [], "gradient_checkpointing": "on"}),
+    ],
+)
 def test_rows_without_a_picture_train_beside_rows_with_one_where_processes_share(
-    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, use: str, parallel: str
+    sharded: Bench,
+    vision_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    use: str,
+    parallel: str,
+    options: dict[str, Any],
 ) -> None:
-    """A process without pictures waits for no other, nor they for it: for a frozen tower, or for what TRL logs."""
+    """A process without pictures waits for no other, nor they for it: for a tower, or for what TRL logs."""
     needs(parallel, monkeypatch)
     if parallel == "ddp":
         monkeypatch.delenv("OPENVLT_SHARDED")
-    options = {**SHARED_GRPO, "steps": 4} if use == "grpo" else {**SFT, "device_batch": 1}
+    options = {**({**SHARED_GRPO, "steps": 4} if use == "grpo" else {**SFT, "device_batch": 1}), **options}
     options |= {"learning_rate": 1e-5}
     mixed = {"faults": {"no image": (1, 2, 5)}}
     alone = trained(sharded, vision_model, use, options, **mixed)
     shared = trained(sharded, vision_model, use, {**options, "devices": 2, "parallel": parallel}, **mixed)
     same(shared, alone, 1e-4, 1e-5)
+
+
+SPOILS = Path(__file__).parents[1] / "plugins" / "spoils" / "openvlt_spoils.py"
+SAVED = {
+    "ddp": ["model.safetensors", "rng_state_1.pth", "optimizer.pt"],
+    "fsdp2": ["pytorch_model_fsdp_0/__0_0.distcp", "optimizer_0/__1_0.distcp", "pytorch_model_fsdp_0/__1_0.distcp"],
+    "zero2": ["model.safetensors", "*/*rank_1_*optim_states.pt", "*/*rank_0_*optim_states.pt"],
+    "zero3": ["*/*rank_0_*model_states.pt", "*/*rank_1_*optim_states.pt", "*/*rank_1_*model_states.pt"],
+}
+"""Files of a checkpoint; two of them are cut off by the end of the process that writes it, one by a full disk."""
+
+
+@pytest.mark.parametrize(("use", "parallel"), [("grpo", "ddp"), ("sft", "fsdp2"), ("sft", "zero2"), ("sft", "zero3")])
+def test_what_ends_a_process_as_it_saves_costs_no_saved_step(
+    sharded: Bench, vision_model: Path, monkeypatch: pytest.MonkeyPatch, use: str, parallel: str
+) -> None:
+    """Each of the two processes is killed, the disk is full, and at last the model is cut off; each time it goes on."""
+    needs(parallel, monkeypatch)
+    if parallel == "ddp":
+        monkeypatch.delenv("OPENVLT_SHARDED")
+    sharded.workspace.registry = Registry.discover([*sharded.workspace.registry.files, SPOILS])
+    rows, rewards = (sharded.load(n=8), {"luck": 1.0}) if use == "grpo" else (chosen(sharded), None)
+    options = {**RESUMED[use], "parallel": parallel}
+    made, _ = sharded.train(rows, use, vision_model, rewards, **options)
+    folder, reference = made.folder.path, made.folder.path.rename(made.folder.path.with_name("reference"))
+    first, second, third = SAVED[parallel]
+    died, full = r"killed by signal 9 \(out of memory\?\)\. .*last checkpoint", "cannot be written: .*Free some space"
+    before = None
+    for how, number, file, told in [
+        ("kill", 2, first, died), ("kill", 3, second, died), ("full", 4, third, full), ("kill", None, "*", died),
+    ]:  # fmt: skip
+        name = f"checkpoint-{number}" if number else "model"
+        monkeypatch.setenv("OPENVLT_SPOILS", f"{how} {name}/{file}")
+        heard = sharded.workspace.progress = Heard()
+        with pytest.raises(OpenvltError, match=told):
+            sharded.train(rows, use, vision_model, rewards, **options)
+        assert (folder / name).is_dir() and not (folder / name / "manifest.json").exists()
+        assert heard.notes == skips(use, before)
+        before = number
+    monkeypatch.delenv("OPENVLT_SPOILS")
+    _, folder = sharded.train(rows, use, vision_model, rewards, **options)
+    assert (folder / "model.safetensors").read_bytes() == (reference / "model/model.safetensors").read_bytes()
+    assert recorded(made.folder.path) == recorded(reference)
+
+
+def skips(use: str, number: int | None) -> list[str]:
+    """What is told where the saving of a checkpoint was cut off."""
+    if number is None:
+        return []
+    return [
+        f"Warning: {use}-1: checkpoint-{number} is skipped: its saving was interrupted.",
+        f"Warning: {use}-1: the training resumes from checkpoint-{number - 1}.",
+    ]

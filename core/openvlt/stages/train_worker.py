@@ -40,6 +40,10 @@ from openvlt.verification.runner import Tally
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+_UNWRITABLE = re.compile(r"(?:\(os error |\[Errno )(\d+)[)\]]|PytorchStreamWriter failed|unexpected pos \d+ vs \d+")
+"""How libraries tell that they could not write: those in Rust, and torch's sharded checkpoints in the text of another
+process, with the number of the system's error; torch otherwise without it (caffe2/serialize/inline_container.cc)."""
+
 
 class Job:
     """What the trainer is given; see `openvlt.TrainJob`.
@@ -249,19 +253,14 @@ def _write_error(folder: Path, error: BaseException, trainer: Built[Trainer] | N
 
 
 def unwritable(error: BaseException, folder: Path) -> DataError | None:
-    """The error that the disk is full or read-only, if that is what ended a training; None if not.
-
-    Libraries in Rust name the number of the system's error, torch says only that its writer failed.
-    """
+    """The error that the disk is full or read-only, if that is what ended a training; None if not."""
     cause: BaseException | None = error
     passed: list[BaseException] = []  # a chain may be a circle
     while cause is not None and cause not in passed:
         passed.append(cause)
         number = cause.errno if isinstance(cause, OSError) else None
-        if number is None and (named := re.search(r"\(os error (\d+)\)", printable(cause))):
-            number = int(named[1])
-        if number is None and "PytorchStreamWriter failed" in printable(cause):
-            number = errno.ENOSPC
+        if number is None and (named := _UNWRITABLE.search(printable(cause))):
+            number = int(named[1] or errno.ENOSPC)
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
             where = getattr(cause, "filename", None) or folder
             return DataError(

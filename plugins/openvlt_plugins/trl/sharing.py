@@ -178,19 +178,21 @@ def check_checkpoint(checkpoint: Path | None, shared: Sharing) -> None:
 
 
 def check_rows(shared: Sharing, freeze: Sequence[str] | None, examples: Sequence[Example]) -> None:
-    """Refuse rows without an image beside rows with one where processes gather the vision tower together.
+    """Refuse rows without an image beside rows with one where processes gather the vision tower or its gradients.
 
-    A process whose rows have none would not gather it, and the others would wait for it for ever.
+    A process whose rows have none would gather neither, and the others would wait for it for ever, or fail (ZeRO-2).
 
     Raises:
         UsageError: what to do instead.
     """
-    whole = shared == "fsdp2" and (freeze is None or set(freeze) == set(parts.FROZEN))
-    if shared in ("ddp", "zero2") or whole or len({bool(example.images) for example in examples}) < 2:
+    whole = shared in ("fsdp2", "zero2") and (freeze is None or set(freeze) == set(parts.FROZEN))
+    if shared == "ddp" or whole or len({bool(example.images) for example in examples}) < 2:
         return
     raise UsageError(
-        f"Some examples have an image and some have none, and parallel: {shared} divides the vision tower.",
-        "Set parallel: fsdp2 with vision and projector frozen, parallel: ddp, or train on one kind of examples.",
+        "Some examples have an image and some have none, and "
+        f"parallel: {shared} divides {'gradients' if shared == 'zero2' else 'weights'} of the vision tower.",
+        "Set parallel: fsdp2 or zero2 with vision and projector frozen, parallel: ddp, or train on one kind of "
+        "examples.",
     )
 
 
