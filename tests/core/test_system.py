@@ -256,8 +256,13 @@ OF_40, OF_10, OF_GPU = int(0.88 * 2**30) * 40, int(0.88 * 2**30) * 10, 81559 << 
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Puts an ``nvidia-smi`` on the path that prints what NVIDIA's does."""
 
+    def forget() -> None:
+        system._gpus.cache_clear()
+        system._slices.cache_clear()
+
     def put(listed: str, *modes: str, named: str | None = None) -> None:
         rows = [f"{index}, {size}, {mode}" for index, (size, mode) in enumerate(mode.split(" ") for mode in modes)]
+        forget()
         script = tmp_path / "nvidia-smi"
         script.write_text(SMI.format(python=sys.executable, listed=listed, asked=rows))
         script.chmod(0o755)
@@ -267,8 +272,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
 
     yield put
-    system._gpus.cache_clear()
-    system._slices.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize(
