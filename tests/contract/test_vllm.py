@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,13 @@ def test_the_recipes_options_reach_the_engine(text_model: Path, vision_model: Pa
     assert VllmBackend()._arguments(Model(id=str(text_model)))["dtype"] == "float32", "what was saved"
     bf16 = VllmBackend()._arguments(Model(id=str(text_model), dtype="bfloat16"))
     assert bf16["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize("config", [{"num_attention_heads": 28}, {"text_config": {"num_attention_heads": 28}}])
+def test_heads_that_cannot_be_split_are_refused_by_the_configuration_alone(config: dict[str, Any]) -> None:
+    VllmBackend(tensor_parallel=4).check(config)
+    with pytest.raises(UsageError, match="the model's 28 attention heads over 8 GPUs"):
+        VllmBackend(tensor_parallel=8).check(config)
 
 
 def test_limits_of_pixels_are_in_the_terms_of_a_family(family: Callable[[str], Path]) -> None:

@@ -193,8 +193,9 @@ class Grpo(TrlTrainer):
     def check_model(self, config: Mapping[str, Any]) -> None:
         """vLLM splits attention by heads (vllm-project/vllm, ``ModelConfig.verify_with_parallel_config``)."""
         super().check_model(config)
-        heads = {**config, **config.get("text_config", {})}.get("num_attention_heads")
-        if self.vllm != "off" and heads and heads % self.tensor_parallel:
+        text = config.get("text_config")
+        heads = (text if isinstance(text, dict) else config).get("num_attention_heads")
+        if self.vllm != "off" and isinstance(heads, int) and heads % self.tensor_parallel:
             raise UsageError(
                 f"vLLM cannot split the model's {heads} attention heads over {self.tensor_parallel} GPUs (option "
                 "vllm_tensor_parallel).",

@@ -79,6 +79,14 @@ class VllmBackend(Backend):
                 "The backend vllm needs the package bitsandbytes for that quantization, which is not installed.",
                 "Run: pip install bitsandbytes",
             )
+        text = config.get("text_config")
+        heads = (text if isinstance(text, dict) else config).get("num_attention_heads")
+        if isinstance(heads, int) and heads % self.tensor_parallel:  # ModelConfig.verify_with_parallel_config of vLLM
+            raise UsageError(
+                f"The backend vllm cannot split the model's {heads} attention heads over {self.tensor_parallel} GPUs "
+                "(option tensor_parallel).",
+                f"Choose a divisor of {heads}.",
+            )
 
     def gpu_memory(self, shape: ModelShape, work: Workload) -> Memory:
         """The least it can run with: weights, the cache of one sequence, and what its share leaves to others.
