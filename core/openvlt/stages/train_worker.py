@@ -40,7 +40,7 @@ from openvlt.verification.runner import Tally
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-_UNWRITABLE = re.compile(r"(?:\(os error |\[Errno )(\d+)[)\]]|PytorchStreamWriter failed|unexpected pos \d+ vs \d+")
+_UNWRITABLE = re.compile(r"(?:\(os error |\[Errno )(\d{1,4})[)\]]|PytorchStreamWriter failed|unexpected pos \d+ vs \d+")
 """How libraries tell that they could not write: those in Rust, and torch's sharded checkpoints in the text of another
 process, with the number of the system's error; torch otherwise without it (caffe2/serialize/inline_container.cc)."""
 
