@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from made import Bench
+
+from openvlt.errors import DataError
+from openvlt.store.writing import write_atomically
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -72,6 +76,18 @@ def test_a_plugin_that_raises_its_version_is_asked_again(stages: Bench, monkeypa
     monkeypatch.setattr(teacher, "version", "1")
     assert stages.distill(rows).digest == first.digest
     assert not stages.asked()
+
+
+def test_a_file_that_does_not_fit_leaves_the_old_one_alone(tmp_path: Path) -> None:
+    path, (soft, hard) = tmp_path / "file", resource.getrlimit(resource.RLIMIT_FSIZE)
+    write_atomically(path, b"old")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(DataError, match="Free some space"):
+            write_atomically(path, b"new" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [(each, each.read_bytes()) for each in tmp_path.iterdir()] == [(path, b"old")]
 
 
 FILL = """
