@@ -111,11 +111,11 @@ def test_nothing_is_said_without_gpus() -> None:
 @pytest.mark.parametrize(
     ("stages", "said"),
     [
-        ([Hours(1.25), Hours(0.5)], "Hours in all: 1.8."),
-        ([Hours(0.01), None], "Hours in all: <0.1, without 1 stage not estimated."),
+        ([Hours(1.25), Hours(0.5)], "Hours in all: at most 1.8."),
+        ([Hours(0.01), None], "Hours in all: at most 0.1, without 1 stage not estimated."),
         ([None, None], "Hours in all: unknown, with 2 stages not estimated."),
         ([Hours(2.0, 1000), None], "Hours in all: unknown, with 1 stage whose rows are known only afterwards and 1 stage not estimated."),
-        ([Hours(2.0, 1000), Hours(3.0)], "Hours in all: at least 3.0, without 1 stage whose rows are known only afterwards."),
+        ([Hours(2.0, 1000), Hours(3.0)], "Hours in all: at most 3.0, without 1 stage whose rows are known only afterwards."),
     ],
 )  # fmt: skip
 def test_a_sum_says_what_is_missing_from_it(stages: list[Hours | None], said: str) -> None:
@@ -126,6 +126,7 @@ def test_a_sum_says_what_is_missing_from_it(stages: list[Hours | None], said: st
     ("hours", "rows", "said"),
     [
         (lambda rows: rows / 500, 2000, "4.0"),
+        (lambda rows: rows / 500, 2_000_000, "4,000.0"),
         (lambda rows: rows / 500, None, "2.0 per 1,000 rows"),
         (lambda rows: 3.0, None, "3.0"),  # a number of steps
         (lambda rows: 0.001, 5, "<0.1"),

@@ -53,17 +53,51 @@ def test_a_plan_estimates_the_hours_of_each_stage_or_says_that_it_does_not(
 ) -> None:
     assert run(["train", "openvlthinker-v1.2", "--iterations", "1", "--plan", "--gpus", "4x80", *words]) == 0
     shown = capsys.readouterr().out
-    found, per_rows, whole = hours(shown), r"\d+\.\d per 1,000 rows", r"\d+\.\d"
+    found, whole = hours(shown), r"\d+\.\d"
     assert found.keys() == {"load", "bench", "score", "caption", "distill", "verify", "select", "sft", "grpo", "filter"}
-    for kind in ("caption", "sft", *([] if words else ["distill"])):
-        assert re.fullmatch(per_rows, found[kind])
-    assert re.fullmatch(whole, found["bench"]) and re.fullmatch(whole, found["grpo"])
+    for kind in ("bench", "caption", "sft", "grpo", *([] if words else ["distill"])):
+        assert re.fullmatch(whole, found[kind])
     for kind in ("load", "verify", "select", "score", "filter"):
         assert not re.search("[0-9] per|estimated|<", found[kind])
     assert (found["distill"] == "not estimated") == bool(words)
-    said = rf"Hours in all: at least {whole}, without \d stages whose rows are known only afterwards"
-    assert re.search(said + (" and 1 stage not estimated" if words else r"\."), shown)
+    said = rf"Hours in all: at most {whole}" + (r", without 1 stage not estimated\." if words else r"\.")
+    assert re.search(said, shown)
     assert re.search(r"An estimate, with \w+ as backend \(docs/gpu\.md\)", shown)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rows"),
+    [
+        (
+            "openvlthinker-v1.2",
+            {"load-1": 6_998, "select-1": 3_000, "sft-1": 3_000, "filter-grpo-medium-1": 3_000, "grpo-hard-1": 6_000},
+        ),
+        (
+            "openvlthinker-v1.0",
+            {"load-1": 59_549, "sft-1": 59_549, "grpo-1": 5_000, "filter-2": 13_200, "sft-2": 5_000, "grpo-3": 5_053},
+        ),
+    ],
+)
+def test_a_plan_says_how_many_rows_each_stage_has_at_most_and_the_sum_of_all_hours(
+    capsys: pytest.CaptureFixture[str], recipe: str, rows: dict[str, int]
+) -> None:
+    assert run(["train", recipe, "--plan", "--gpus", "4x80"]) == 0
+    shown = capsys.readouterr().out
+    lines = [re.split(r"  +", line.strip()) for line in shown.partition("\n\n")[0].splitlines()]
+    assert lines[0] == ["stage", "component", "rows at most", "model", "memory", "hours at most"]
+    planned = {line[0]: line[2] for line in lines[1:]}
+    assert {name: planned[name] for name in rows} == {name: f"{count:,}" for name, count in rows.items()}
+    found = [float(line[-1].replace(",", "").lstrip("<")) for line in lines[1:] if line[3:]]
+    (said,) = re.findall(r"Hours in all: at most ([\d,.]+)\. An estimate", shown)
+    assert float(said.replace(",", "")) == pytest.approx(sum(found), abs=0.05 * len(found))
+
+
+def test_rows_that_nobody_can_tell_are_said_to_be_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24", "--set", "train.grpo.data.limit=null"]
+    run([*words, "--set", "train.grpo.data.source={use: rows, dataset: a/b}", "--set", "train.grpo.trainer.steps=null"])
+    shown = capsys.readouterr().out
+    assert re.search(r"^load-grpo-1 +rows +unknown$", shown, re.MULTILINE)
+    assert re.search(r"Hours in all: at most .*, without 2 stages whose rows are known only afterwards", shown)
 
 
 def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:

@@ -250,12 +250,12 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     pipeline.workspace.gpus = gpus
     planned = list(pipeline.plan())
     known = gpus or gpus_here()
-    figures = ("memory", "hours") if known.count else ("memory",)
+    figures = ("memory", "hours at most") if known.count else ("memory",)
     rows = [
         (
             stage.name,
             each.component,
-            "" if each.rows is None else f"{each.rows:,}",
+            "unknown" if each.rows is None else f"{each.rows:,}",
             each.model,
             "" if each.memory is None else f"{each.memory / 1e9:.1f} GB",
             *([_hours(each) if not cached else ""] if known.count else []),
@@ -263,7 +263,8 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         )
         for stage, each, cached in planned
     ]
-    print_table(Table(("stage", "component", "rows", "model", *figures, ""), rows, right=("rows", *figures)))
+    columns = ("stage", "component", "rows at most", "model", *figures, "")
+    print_table(Table(columns, rows, right=("rows at most", *figures)))
     waiting = [each.hours for _, each, cached in planned if not cached and each.model]
     used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
     hours = f"{in_all(waiting)} An estimate{used and f', with {used} as backend'} (docs/gpu.md)."

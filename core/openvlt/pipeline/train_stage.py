@@ -49,11 +49,11 @@ class Train(Stage[Model]):
     @property
     def most(self) -> int | None:
         """Traces, pairs or examples at most, whichever the trainer reads."""
-        rows, reads = self.examples.most, self.trainer.component.reads
-        if rows is None or not isinstance(self.examples, Select) or reads == "prompts":
-            return rows
-        samples = self.examples.judged.traces.samples
-        return rows * (samples if reads == "traces" else samples // 2)
+        selected, reads = self.examples, self.trainer.component.reads
+        if not isinstance(selected, Select) or reads == "prompts" or selected.most is None:
+            return selected.most
+        traces = selected.most_traces or 0
+        return traces if reads == "traces" else min(traces // 2, selected.most * (selected.judged.traces.samples // 2))
 
     @property
     def _imitates_incorrect(self) -> bool:
