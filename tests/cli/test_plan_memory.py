@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.Capt
     assert run([*words, "1x24"]) == 2
     assert "It would fit with --set train.sft.lora_rank=16\n" in capsys.readouterr().err
     assert run([*words, "1x24", "--set", "train.sft.devices=4"]) == 2
-    assert "The training uses 4 devices, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
+    assert "The training uses 4 GPUs of a machine, and there is 1 GPU of 25.8 GB." in capsys.readouterr().err
     assert run([*words, "1x4"]) == 2
     assert "Use more or larger GPUs, or a smaller model." in capsys.readouterr().err
 
@@ -193,6 +193,51 @@ def test_values_in_advice_are_those_of_a_recipe() -> None:
     assert setting("a", {"b": [1, 0.5]}) == "--set 'a={b: [1, 0.5]}'"
 
 
+FOREIGN = "train.grpo.trainer={use: %s, python: /opt/py, gpus: 8, nodes: %d, host: 10.0.0.1}"
+
+
+@pytest.mark.parametrize(
+    ("engine", "nodes", "used", "published"),
+    [
+        ("verl", 8, "8 x 8", "2 H800 of 80 GB at least, for a text model"),
+        ("easyr1", 1, "8", "8 x 40 GB in mixed precision, 4 x 40 GB in bf16"),
+    ],
+)
+def test_of_another_engine_a_plan_says_which_gpus_it_uses_and_what_is_published(
+    capsys: pytest.CaptureFixture[str], engine: str, nodes: int, used: str, published: str
+) -> None:
+    words = ["train", "openvlthinker-v1.0", "--iterations", "1", "--plan", "--set", FOREIGN % (engine, nodes)]
+    assert run([*words, "--gpus", "8x80"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(rf"^grpo-1 +{engine} +5,000 +policy +see below +not estimated$", shown, re.MULTILINE)
+    (told,) = re.findall(rf"^Stage grpo-1: ({engine}, in the environment of /opt/py, uses .*)$", shown, re.MULTILINE)
+    assert f"of each of {nodes} nodes" in told or nodes == 1
+    assert "8 GPUs" in told and "manages their memory itself" in told and f"of 7B: {published}" in told
+    assert re.search(rf"^grpo-1 +{used} +unknown$", shown.partition("GB of each GPU")[2], re.MULTILINE)
+    assert "Not counted: Stage grpo-1." in shown
+    assert run([*words, "--gpus", "4x80"]) == 2
+    assert "Stage grpo-1: The training uses 8 GPUs of a machine, and there are 4" in capsys.readouterr().err
+
+
+def test_gpus_of_servers_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    server = ["vllm=server", "vllm_memory=null", "vllm_tensor_parallel=2", "devices=4"]
+    words = ["train", "openvlthinker-v1.0", "--iterations", "1", "--plan", "--gpus", "8x80"]
+    own = [word for each in server for word in ("--set", f"train.grpo.{each}")]
+    assert run([*words, *own, "--teacher-url", "http://localhost:1/v1"]) == 0
+    shown = capsys.readouterr().out
+    # 8.29 billion parameters in bf16 over two GPUs, with half of the 57,344 bytes a token of 2,639 and 2 GB beside
+    assert re.search(r"^grpo-1, server +2 +10\.4 +8\.3 +2\.0 +0\.1$", shown, re.MULTILINE)
+    assert re.search(r"^grpo-1 +4 +\d", shown, re.MULTILINE)
+    (told,) = re.findall(r"^Stage distill-1: (.*)$", shown, re.MULTILINE)
+    assert "R1-Distill-Qwen-14B at http://localhost:1/v1 runs on GPUs of its own" in told
+    assert "29.5 GB of weights (bf16) and 0.9 GB of keys and values" in told
+    theirs = [*own[:2], "--set", "train.grpo.vllm_url=http://localhost:1", *own[2:4], *own[6:]]
+    assert run([*words, *theirs, "--set", "train.grpo.vllm_tensor_parallel=null"]) == 0
+    shown = capsys.readouterr().out
+    assert "grpo-1, server" not in shown
+    assert "Stage grpo-1: The vLLM server of vllm_url runs on GPUs of its own, which hold 16.6 GB of weights" in shown
+
+
 def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24", "--set", "train.grpo.vllm_memory=null"]
     assert run(words) == 2
@@ -200,7 +245,7 @@ def test_nothing_is_said_of_the_memory_of_a_training_that_cannot_be(capsys: pyte
     assert (
         "This plan cannot be carried out: Stages grpo-1 and grpo-2: vLLM needs 9.6 GB of each of its GPUs" in shown.err
     )
-    assert re.search(r"^grpo-1 +grpo +2,000 +policy +not estimated *$", shown.out, re.MULTILINE)
+    assert re.search(r"^grpo-1 +grpo +2,000 +policy +unknown +not estimated *$", shown.out, re.MULTILINE)
 
 
 def test_what_is_told_of_several_stages_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:

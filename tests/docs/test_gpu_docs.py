@@ -68,5 +68,5 @@ def test_what_the_recipes_need(
     monkeypatch.setattr(model_checks, "reachable", lambda: False)
     assert run(["train", recipe, "--plan", "--gpus", gpus]) == 0
     table = capsys.readouterr().out.partition("GB of each GPU")[2]
-    needed = [float(each) for each in re.findall(r"(\d+\.\d)$", table, re.MULTILINE)]
+    needed = [float(each) for each in re.findall(r"^\S+ +\d+ +(\d+\.\d)", table, re.MULTILINE)]
     assert [str(round(max(needed)))] == re.findall(gigabytes, " ".join(PAGE.split()))

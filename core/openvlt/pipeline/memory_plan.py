@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from openvlt import system
 from openvlt.engines import image_limit, size_in_bytes
-from openvlt.errors import UsageError
+from openvlt.errors import UsageError, counted
 from openvlt.interfaces import Backend, Gpus, Memory, Trainer, Workload
 from openvlt.records import Model, ModelShape
 
@@ -111,6 +111,13 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
     Raises:
         UsageError: it cannot work with these GPUs.
     """
+    if isinstance(component, Trainer):
+        used = component.gpus_used(work.gpus)[1] + component.server_devices()
+        if 0 < work.gpus.count < used:
+            raise UsageError(
+                f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",
+                "Let it use fewer (the trainer's option devices or gpus).",
+            )
     if shape is None:
         return None
     terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)

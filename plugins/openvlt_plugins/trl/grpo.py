@@ -194,6 +194,18 @@ class Grpo(TrlTrainer):
         )
         return terms | {"rollouts": memory.rollouts(self, shape, work, terms)}
 
+    def server_memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        return memory.server(self, shape, work) if self.server_devices() else None
+
+    def memory_note(self, shape: ModelShape | None, work: Workload) -> str:
+        if not (self.vllm_url and shape):
+            return ""
+        held = memory.server(self, shape, work)
+        return (
+            f"The vLLM server of vllm_url runs on GPUs of its own, which hold {held['weights'] / 1e9:.1f} GB of "
+            f"weights and {held['cache'] / 1e9:.1f} GB of keys and values for each of the longest responses."
+        )
+
     def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
         """With responses of the most tokens, and without the time of rewards; rollouts and updates take turns."""
         responses = self._generations(rows) * self.prompts * self.generations

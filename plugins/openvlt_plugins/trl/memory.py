@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil
+from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
 from openvlt import ModelShape, UsageError, Workload
@@ -94,21 +94,8 @@ def shares(options: TrlTrainer, shape: ModelShape, work: Workload) -> Sharing:
 
 
 def device_count(options: TrlTrainer, work: Workload) -> int:
-    """The processes that train together on all machines.
-
-    Raises:
-        UsageError: there are fewer GPUs.
-    """
-    gpus = work.gpus
-    if options.devices == "auto":
-        return max(1, gpus.count) * options.nodes
-    used = options.devices + options.server_devices()
-    if 0 < gpus.count < used:
-        raise UsageError(
-            f"The training uses {used} devices, and there {gpus.described}.",
-            "Lower devices, or set it to auto.",
-        )
-    return options.devices * options.nodes
+    """The processes that train together on all machines."""
+    return prod(options.gpus_used(work.gpus))
 
 
 def _terms(
@@ -172,6 +159,16 @@ def _terms(
     }
 
 
+def server(options: Grpo, shape: ModelShape, work: Workload) -> dict[str, float]:
+    """The least that an engine of vLLM holds on each of its GPUs: the model and one response of the most tokens."""
+    length, parts = work.prompt + options.max_tokens, options.tensor_parallel
+    return {
+        "weights": 2 * shape.parameters / parts,
+        "cache": 2 * length * shape.kv_width / parts,
+        "headroom": _ENGINE,
+    }
+
+
 def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, float]) -> float:
     """Bytes a GPU that generating needs beyond what an update leaves free meanwhile.
 
@@ -184,7 +181,7 @@ def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, 
     responses = options.prompts * options.generations / device_count(options, work)
     images = responses * work.image * shape.merge * shape.patch * _CHANNELS * 4
     length = work.prompt + options.max_tokens
-    least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
+    least = sum(server(options, shape, work).values())
     size, share = work.gpus.size, options.engine_share * work.gpus.size
     free = sum(terms[name] for name in ("gradients", "copies", "activations", "logits"))
     if options.vllm == "server":
