@@ -46,6 +46,27 @@ def test_hours_of_updates(trainer: Trainer, rows: int, flop: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("trainer", "moved"),
+    [  # of four GPUs and 1.1 billion parameters: weights twice and gradients once a micro-batch, of 4 bytes
+        (Sft(batch=16, device_batch=4), 3000 / 16 * 3 * 4 * 1.1e9 / 4),
+        (Sft(batch=16, device_batch=2), 3000 / 8 * 3 * 4 * 1.1e9 / 4),
+        (Sft(batch=16, device_batch=4, precision="bf16"), 3000 / 16 * 3 * 2 * 1.1e9 / 4),
+        (Sft(batch=16, device_batch=4, freeze=()), 3000 / 16 * 3 * 4 * 1.2e9 / 4),
+        (Sft(batch=16, device_batch=4, lora_rank=16), 3000 / 16 * (3 * 4 * 16e6 + 2 * 2 * 1.1e9) / 4),  # and its base
+        (Dpo(batch=16, device_batch=4), 3000 / 16 * 4 * 4 * 1.1e9 / 4),  # the reference reads too
+        (Sft(batch=16, device_batch=4, parallel="zero3"), 0),
+    ],
+)
+def test_what_is_offloaded_is_moved_for_each_micro_batch(trainer: Any, moved: float) -> None:
+    four = replace(WORK, gpus=Gpus(4, 80 << 30))
+    kept = replace(trainer, parallel="fsdp2" if trainer.parallel == "auto" else trainer.parallel).hours(
+        SHAPE, four, 3000
+    )
+    found = replace(trainer, optimizer="adamw-offload").hours(SHAPE, four, 3000)
+    assert kept and found and found - kept == pytest.approx(moved * getattr(trainer, "epochs", 1) / 31.5e9 / 3600)
+
+
+@pytest.mark.parametrize(
     ("options", "forward", "share"),
     [
         ({"vllm": "off"}, 1, 0.02),  # the reference

@@ -212,7 +212,7 @@ class Grpo(TrlTrainer):
         # TRL asks the policy once more where it has several updates a generation, or corrects for vLLM.
         again = self.updates > 1 or (self.vllm != "off" and self.importance_correction != "off")
         updates = hours.of_passes(
-            self, shape, work, sequences=responses, reply=self.max_tokens, forward=again + (self.beta > 0)
+            self, shape, work, rows=responses, reply=self.max_tokens, forward=again + (self.beta > 0)
         )
         written = responses * (1 + self.dynamic_sampling)
         return None if updates is None else updates + hours.of_rollouts(self, shape, work, written)

@@ -98,6 +98,31 @@ def device_count(options: TrlTrainer, work: Workload) -> int:
     return prod(options.gpus_used(work.gpus))
 
 
+def offloaded(options: TrlTrainer, shape: ModelShape, work: Workload) -> tuple[float, float]:
+    """Bytes of weights and gradients that each GPU has in the CPU's memory under FSDP2, and moves for each micro-batch.
+
+    FSDP2 copies its share of the weights to the GPU whenever it gathers them, and of the gradients from there (torch,
+    ``CPUOffloadPolicy``). What DeepSpeed moves is not counted.
+    """
+    devices = device_count(options, work)
+    if options.optimizer != "adamw-offload" or devices == 1 or shares(options, shape, work) != "fsdp2":
+        return 0.0, 0.0
+    trained, lora = _trained(options, shape), options.lora_rank > 0
+    gradients = (4 if lora or options.precision == "mixed" else 2) * trained / devices
+    return gradients + 2 * shape.text * lora / devices, gradients
+
+
+def _trained(options: TrlTrainer, shape: ModelShape) -> float:
+    """Parameters that are trained."""
+    return options.lora_rank * shape.adapter if options.lora_rank else shape.text + _seen(options, shape)
+
+
+def _seen(options: TrlTrainer, shape: ModelShape) -> int:
+    """Parameters of tower and projector that are not frozen."""
+    frozen = parts.FROZEN if options.freeze is None else options.freeze
+    return shape.tower * ("vision" not in frozen) + shape.projector * ("projector" not in frozen)
+
+
 def _terms(
     options: TrlTrainer,
     shape: ModelShape,
@@ -109,9 +134,7 @@ def _terms(
     reference: bool,
 ) -> dict[str, float]:
     lora, mixed = options.lora_rank > 0, options.precision == "mixed"
-    frozen = parts.FROZEN if options.freeze is None else options.freeze
-    vision = shape.tower * ("vision" not in frozen) + shape.projector * ("projector" not in frozen)
-    trained = options.lora_rank * shape.adapter if lora else shape.text + vision
+    vision, trained = _seen(options, shape), _trained(options, shape)
     whole = shape.tower + shape.projector if lora else shape.parameters - trained  # what is never sharded
     sharded = parallel in ("fsdp2", "zero3") and devices > 1
     shards = devices if sharded else 1
