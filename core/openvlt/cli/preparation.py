@@ -260,11 +260,11 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
             each.model,
             _memory(each),
             *([_hours(each) if not cached else ""] if known.count else []),
-            "done" if cached else "",
+            *(["done" if cached else ""] if any(done for *_, done in planned) else []),
         )
         for stage, each, cached in planned
     ]
-    columns = ("stage", "component", "rows at most", "model", *figures, "")
+    columns = ("stage", "component", "rows at most", "model", *figures, "")[: len(rows[0]) if rows else None]
     print_table(Table(columns, rows, right=("rows at most", *figures)))
     waiting = [each.hours for _, each, cached in planned if not cached and each.model]
     used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
