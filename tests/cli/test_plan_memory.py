@@ -188,7 +188,8 @@ def test_advice_on_a_backend_keeps_what_the_recipe_says_of_the_model(
 
 def test_values_in_advice_are_those_of_a_recipe() -> None:
     assert setting("train.grpo.vllm_sleep", True) == "--set train.grpo.vllm_sleep=true"
-    assert setting("a.b", "off") == "--set " + shlex.quote("a.b='off'")
+    assert setting("a.b", "off") == """--set 'a.b="off"'"""
+    assert setting("a.b", "don't") == "--set " + shlex.quote("a.b=don't")
     assert setting("a.b", None) == "--set a.b=null"
     assert setting("a", {"b": [1, 0.5]}) == "--set 'a={b: [1, 0.5]}'"
 

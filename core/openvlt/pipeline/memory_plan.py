@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations, starmap
 from typing import Any, Self
@@ -95,9 +96,13 @@ def setting(key: str, value: Any) -> str:
     """A key of a recipe and its value as a shell takes them: ``--set 'base.backend={use: hf, batch: 8}'``."""
     import yaml
 
-    written = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
     end = "\n..."  # of a document that is a scalar
-    return f"--set {shlex.quote(f'{key}={written.strip().removesuffix(end)}')}"
+    written = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
+    written = written.strip().removesuffix(end)
+    with suppress(yaml.YAMLError):  # a shell need not escape double quotes
+        if yaml.safe_load(doubled := written.replace("'", '"')) == value:
+            written = doubled
+    return f"--set {shlex.quote(f'{key}={written}')}"
 
 
 def gpus_here() -> Gpus:
