@@ -109,6 +109,15 @@ def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture
     assert found["sft"] == found["bench"] == "<0.1" and "estimated" not in found["load"]
 
 
+@pytest.mark.parametrize("gpus", ["1x24", "8x24"])
+@pytest.mark.parametrize("words", [["quickstart"], ["openvlthinker-v1.2", "--set", "scale=smoke"]])
+def test_small_recipes_fit_a_machine_with_any_number_of_gpus(
+    capsys: pytest.CaptureFixture[str], words: list[str], gpus: str
+) -> None:
+    assert run(["train", *words, "--plan", "--gpus", gpus]) == 0
+    assert "It fits: " in capsys.readouterr().out
+
+
 def test_what_does_not_fit_is_named_with_the_smallest_change(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "openvlthinker-v1.0", "--plan", "--set", "train.sft.parallel=ddp", "--gpus"]
     assert run([*words, "4x80"]) == 2
