@@ -44,6 +44,26 @@ def test_pass_rate_keeps_what_is_neither_too_hard_nor_too_easy() -> None:
     assert [example.id for example in kept(PassRate(low=0, high=0.5), rows, facts)] == ["never", "half"]
 
 
+@given(
+    sizes=st.dictionaries(st.sampled_from("abc"), st.integers(1, 9), min_size=1),
+    filter=st.one_of(
+        st.builds(Sample, count=st.integers(1, 12)),
+        st.builds(
+            SourceQuota, count=st.integers(0, 5), by=st.just("kind"),
+            quotas=st.dictionaries(st.sampled_from("abcd"), st.integers(0, 9)),
+        ),
+        st.builds(BalanceExamples, by=st.just(("kind",)), total=st.none() | st.integers(1, 12)),
+        st.just(Dedup()),
+    ),
+)  # fmt: skip
+def test_no_filter_keeps_more_than_it_says(sizes: Mapping[str, int], filter: ExampleFilter) -> None:
+    rows = [each for kind, size in sizes.items() for each in many(size, metadata={"kind": kind})]
+    most = filter.keeps_at_most({"kind": sizes.keys()}.get)
+    assert most is None or len(kept(filter, rows)) <= most
+    assert (most is None) == (isinstance(filter, Dedup) or getattr(filter, "total", 1) is None)
+    assert isinstance(filter, Sample | BalanceExamples) or filter.keeps_at_most(lambda key: None) is None
+
+
 def test_contamination_drops_images_of_a_benchmark() -> None:
     rows = [EXAMPLE, replace(EXAMPLE, id="1", images=(Image("cd", 8, 8), Image("ef", 8, 8)))]
     assert dropped(Contamination(), rows, {"benchmark_images": {"ef": 1.0}}) == {"1": "image is in a benchmark"}

@@ -46,6 +46,27 @@ def test_hours_of_updates(trainer: Trainer, rows: int, flop: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("trainer", "moved"),
+    [  # of four GPUs and 1.1 billion parameters: weights twice and gradients once a micro-batch, of 4 bytes
+        (Sft(batch=16, device_batch=4), 3000 / 16 * 3 * 4 * 1.1e9 / 4),
+        (Sft(batch=16, device_batch=2), 3000 / 8 * 3 * 4 * 1.1e9 / 4),
+        (Sft(batch=16, device_batch=4, precision="bf16"), 3000 / 16 * 3 * 2 * 1.1e9 / 4),
+        (Sft(batch=16, device_batch=4, freeze=()), 3000 / 16 * 3 * 4 * 1.2e9 / 4),
+        (Sft(batch=16, device_batch=4, lora_rank=16), 3000 / 16 * (3 * 4 * 16e6 + 2 * 2 * 1.1e9) / 4),  # and its base
+        (Dpo(batch=16, device_batch=4), 3000 / 16 * 4 * 4 * 1.1e9 / 4),  # the reference reads too
+        (Sft(batch=16, device_batch=4, parallel="zero3"), 0),
+    ],
+)
+def test_what_is_offloaded_is_moved_for_each_micro_batch(trainer: Any, moved: float) -> None:
+    four = replace(WORK, gpus=Gpus(4, 80 << 30))
+    kept = replace(trainer, parallel="fsdp2" if trainer.parallel == "auto" else trainer.parallel).hours(
+        SHAPE, four, 3000
+    )
+    found = replace(trainer, optimizer="adamw-offload").hours(SHAPE, four, 3000)
+    assert kept and found and found - kept == pytest.approx(moved * getattr(trainer, "epochs", 1) / 31.5e9 / 3600)
+
+
+@pytest.mark.parametrize(
     ("options", "forward", "share"),
     [
         ({"vllm": "off"}, 1, 0.02),  # the reference
@@ -111,11 +132,11 @@ def test_nothing_is_said_without_gpus() -> None:
 @pytest.mark.parametrize(
     ("stages", "said"),
     [
-        ([Hours(1.25), Hours(0.5)], "Hours in all: 1.8."),
-        ([Hours(0.01), None], "Hours in all: <0.1, without 1 stage not estimated."),
+        ([Hours(1.25), Hours(0.5)], "Hours in all: at most 1.8."),
+        ([Hours(0.01), None], "Hours in all: at most 0.1, without 1 stage not estimated."),
         ([None, None], "Hours in all: unknown, with 2 stages not estimated."),
         ([Hours(2.0, 1000), None], "Hours in all: unknown, with 1 stage whose rows are known only afterwards and 1 stage not estimated."),
-        ([Hours(2.0, 1000), Hours(3.0)], "Hours in all: at least 3.0, without 1 stage whose rows are known only afterwards."),
+        ([Hours(2.0, 1000), Hours(3.0)], "Hours in all: at most 3.0, without 1 stage whose rows are known only afterwards."),
     ],
 )  # fmt: skip
 def test_a_sum_says_what_is_missing_from_it(stages: list[Hours | None], said: str) -> None:
@@ -126,6 +147,7 @@ def test_a_sum_says_what_is_missing_from_it(stages: list[Hours | None], said: st
     ("hours", "rows", "said"),
     [
         (lambda rows: rows / 500, 2000, "4.0"),
+        (lambda rows: rows / 500, 2_000_000, "4,000.0"),
         (lambda rows: rows / 500, None, "2.0 per 1,000 rows"),
         (lambda rows: 3.0, None, "3.0"),  # a number of steps
         (lambda rows: 0.001, 5, "<0.1"),

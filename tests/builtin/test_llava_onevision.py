@@ -122,6 +122,18 @@ def test_rows_of_a_config_can_be_limited(copy: Path) -> None:
     assert [item.id for item in source.examples("train")] == ["FigureQA(MathV360K)/0", "GEOS(MathV360K)/0"]
 
 
+def test_the_rows_of_the_hub_are_published_and_those_of_a_copy_are_not(copy: Path) -> None:
+    configs = ("FigureQA(MathV360K)", "GEOS(MathV360K)")
+    assert LlavaOneVision(configs=configs).size_at_most("train") == 17_587 + 498
+    assert LlavaOneVision(configs=configs, per_config=1000).size_at_most("train") == 1000 + 498
+    assert LlavaOneVision(configs=(*configs, "unlisted")).size_at_most("train") is None
+    assert LlavaOneVision(configs=(*configs, "unlisted"), per_config=1000).size_at_most("train") == 2000 + 498
+    assert LlavaOneVision(configs=configs).size_at_most("test") is None
+    assert LlavaOneVision(configs=configs, data=str(copy)).size_at_most("train") is None
+    assert LlavaOneVision(configs=configs, data=str(copy), per_config=1000).size_at_most("train") == 2000
+    assert LlavaOneVision(configs=configs).values("data_source") == configs
+
+
 def test_errors_say_what_to_do(copy: Path) -> None:
     with pytest.raises(DataError, match="List them"):
         LlavaOneVision()

@@ -250,9 +250,9 @@ def test_a_server_has_gpus_that_the_training_leaves_it() -> None:
     assert (own.devices_used(), own.server_devices(), own.engine_share) == (6, 2, 0.9)
     assert own.memory(shape_of("3B"), work(8))
     with pytest.raises(
-        UsageError, match=r"uses 8 devices, and there are 7 GPUs .* Lower devices or vllm_tensor_parallel"
+        UsageError, match=r"uses 8 GPUs of a machine, and there are 7 .* Let it or its server use fewer"
     ):
-        own.memory(shape_of("3B"), work(7))
+        need(own, shape_of("3B"), work(7))
     with pytest.raises(UsageError, match=r"needs 10\.\d GB of each of its GPUs, and its share is 0\.9 of 8\.6 GB"):
         replace(own, vllm_tensor_parallel=2).memory(shape_of("7B"), work(8, 8))
     assert Grpo(**SERVED).server_devices() == 0

@@ -30,6 +30,24 @@ def choose(filter: TraceFilter, *traces: Judged) -> list[str] | str:
     return thoughts(filter.choose(EXAMPLE, traces))
 
 
+@given(
+    counts=st.lists(st.integers(0, 4), min_size=1, max_size=8),
+    filter=st.one_of(
+        st.just(Correct()),
+        st.builds(Shortest, rank=st.sampled_from([1, -2])),
+        st.builds(PerQuestion, count=st.integers(1, 5)),
+        st.builds(Balance, by=st.just(("answer",)), total=st.none() | st.integers(1, 12)),
+    ),
+)
+def test_no_filter_keeps_more_than_it_says(counts: Sequence[int], filter: TraceFilter) -> None:
+    rows = [(replace(EXAMPLE, id=str(row)), [judged(f"{n}") for n in range(count)]) for row, count in enumerate(counts)]
+    kept = [0 if isinstance(chosen, Drop) else len(chosen) for _, chosen in filter.choose_all(rows)]
+    most = filter.keeps_at_most(len(rows), max(counts))
+    assert sum(kept) <= most <= len(rows) * max(*counts, 1)
+    if isinstance(filter, Shortest):
+        assert most == len(rows)
+
+
 def test_correct_keeps_what_was_found_correct() -> None:
     assert choose(Correct(), judged("a"), judged("b", correct=False), judged("c")) == ["a", "c"]
     assert choose(Correct(), judged("b", correct=False)) == "no correct trace"

@@ -15,8 +15,8 @@ def test_options_with_types_defaults_units_and_texts(crowded: Cli) -> None:
     lines = process.stdout.splitlines()
     assert lines[0] == ("verifier brevity (openvlt-good/brevity, version 1): correct answers reached in few words")
     assert "Rewards correct answers that are reached in few words." in lines
-    assert lines[-2].split() == ["option", "type", "unit", "what", "it", "does", "default"]
-    assert lines[-1].split() == ["limit", "int,", "at", "least", "1", "words", "full", "score", "up", "to", "120"]
+    assert lines[-2].split() == ["option", "default", "unit", "what", "it", "does", "type"]
+    assert lines[-1].split() == ["limit", "120", "words", "full", "score", "up", "to", "int,", "at", "least", "1"]
 
 
 def test_as_json(crowded: Cli) -> None:

@@ -88,6 +88,24 @@ def test_results_fit_into_any_width(shown: Callable[[str | Table, int], list[str
 
 
 @pytest.mark.parametrize("shown", ["terminal"], indirect=True)
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_wide_texts_leave_the_names_of_rows_whole_and_break_at_hyphens(
+    shown: Callable[[str | Table, int], list[str]], width: int
+) -> None:
+    rows = [
+        (f"stage-name-{row}", "a-component of-many words " * 6, f"{row},000", "owner/model-of-a-name " * 4)
+        for row in range(3)
+    ]
+    lines = shown(Table(("stage", "component", "rows at most", "model"), rows, right=("rows at most",)), width)
+    assert max(map(cell_len, lines)) <= width
+    for row in range(3):
+        assert any(line.startswith(f"stage-name-{row} ") for line in lines)
+        assert any(f" {row},000" in line for line in lines)
+    told = " ".join(lines)
+    assert width == 40 or told.count("owner/model-") == 12
+
+
+@pytest.mark.parametrize("shown", ["terminal"], indirect=True)
 @pytest.mark.parametrize("width", [40, 80])
 def test_text_is_wrapped_and_nothing_is_cut(shown: Callable[[str | Table, int], list[str]], width: int) -> None:
     path = "/a/folder/" + "x" * 100 + "/model"

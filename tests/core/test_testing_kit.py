@@ -332,6 +332,28 @@ class Skips(ExampleFilter):
 
 
 @dataclass(frozen=True)
+class Understates(ExampleFilter):
+    """Keeps all and says that it keeps one."""
+
+    def decide(self, examples: Any, facts: Any) -> Iterator[Any]:
+        yield from map(Keep, examples)
+
+    def keeps_at_most(self, values: Any) -> int:
+        return 1
+
+
+@dataclass(frozen=True)
+class UnderstatesTraces(TraceFilter):
+    """Keeps all and says that it keeps one of each."""
+
+    def choose(self, example: Example, judged: Any) -> Any:
+        return judged
+
+    def keeps_at_most(self, examples: int, traces: int) -> int:
+        return examples
+
+
+@dataclass(frozen=True)
 class Leaks(Benchmark):
     """Shows the gold answer."""
 
@@ -450,6 +472,8 @@ BROKEN: list[Any] = [
     (Rewrites(), "it changed an answer"),
     (Lists(), "purity: It changes what it is given"),
     (Skips(), "results: decide: it yielded"),
+    (Understates(), "claims: It keeps 9 examples, and `keeps_at_most` says 1"),
+    (UnderstatesTraces(), "keeps more than `keeps_at_most`, 1"),
     (Leaks(), "claims: Its prompt for '1' shows the gold answer"),
     (Leaks(), "claims: No question has the metadata 'colour'"),
     (Swaps(), "order: A request gets another reply among others than alone"),

@@ -44,6 +44,25 @@ def test_what_is_planned_beside_published_figures(what: str, trainer: Grpo | Sft
     assert terms and round(sum(terms.values()) / 1e9) == int(planned)
 
 
+GENERATED = {**COLOCATED, "top_p": 0.99, "importance_correction": "off"}
+
+
+@pytest.mark.parametrize(
+    ("what", "trainer", "count", "rows"),
+    [
+        ("SFT on 5,000 rows, 2 GPUs", Sft(batch=32, device_batch=2, epochs=1, parallel="fsdp2"), 2, 5000),
+        ("GRPO, 80 steps, 4 GPUs", Grpo(steps=80, **GENERATED), 4, 5000),  # type: ignore[arg-type]
+        ("GRPO on 3,000 rows, 5 epochs, 8 GPUs", Grpo(epochs=5, **GENERATED), 8, 3000),  # type: ignore[arg-type]
+    ],
+)
+def test_what_hours_are_planned_beside_published_ones(what: str, trainer: Grpo | Sft, count: int, rows: int) -> None:
+    shape = model_shape(Model(id="Qwen/Qwen2.5-VL-7B-Instruct"))
+    assert shape
+    hours = trainer.hours(shape, Workload(prompt=590, image=334, reply=2048, gpus=Gpus(count, 80 << 30)), rows)
+    [planned] = re.findall(rf"^\| {re.escape(what)} \|.*\| ([\d.]+) \|$", PAGE, re.MULTILINE)
+    assert hours and f"{hours / 3:.{len(planned.partition('.')[2])}f}" == planned
+
+
 @pytest.mark.parametrize(
     ("recipe", "gpus", "gigabytes"),
     [
@@ -68,5 +87,5 @@ def test_what_the_recipes_need(
     monkeypatch.setattr(model_checks, "reachable", lambda: False)
     assert run(["train", recipe, "--plan", "--gpus", gpus]) == 0
     table = capsys.readouterr().out.partition("GB of each GPU")[2]
-    needed = [float(each) for each in re.findall(r"(\d+\.\d)$", table, re.MULTILINE)]
+    needed = [float(each) for each in re.findall(r"^\S+ +\d+ +(\d+\.\d)", table, re.MULTILINE)]
     assert [str(round(max(needed)))] == re.findall(gigabytes, " ".join(PAGE.split()))

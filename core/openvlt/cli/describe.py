@@ -43,11 +43,11 @@ def _print(description: Description) -> None:
     rows = [
         (
             option.name,
-            f"{option.type}, {option.bounds}" if option.bounds else option.type,
+            "required" if option.required else json.dumps(option.default, ensure_ascii=False),
             option.unit,
             option.text + ("" if option.affects_output else " (a change keeps what is done)"),
-            "required" if option.required else json.dumps(option.default, ensure_ascii=False),
+            f"{option.type}, {option.bounds}" if option.bounds else option.type,
         )
         for option in description.options
     ]
-    print_table(Table(("option", "type", "unit", "what it does", "default"), rows))
+    print_table(Table(("option", "default", "unit", "what it does", "type"), rows))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -244,33 +245,35 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     """
     from openvlt.pipeline.hours import in_all
     from openvlt.pipeline.memory_plan import gpus_here
-    from openvlt.pipeline.plan_verdict import fitting, refusals
+    from openvlt.pipeline.plan_verdict import fitting, notes, refusals
     from openvlt.report.table import Table, print_table
 
     pipeline.workspace.gpus = gpus
     planned = list(pipeline.plan())
     known = gpus or gpus_here()
-    figures = ("memory", "hours") if known.count else ("memory",)
+    figures = ("memory", "hours at most") if known.count else ("memory",)
     rows = [
         (
             stage.name,
             each.component,
-            "" if each.rows is None else f"{each.rows:,}",
+            "unknown" if each.rows is None else f"{each.rows:,}",
             each.model,
-            "" if each.memory is None else f"{each.memory / 1e9:.1f} GB",
+            _memory(each),
             *([_hours(each) if not cached else ""] if known.count else []),
-            "done" if cached else "",
+            *(["done" if cached else ""] if any(done for *_, done in planned) else []),
         )
         for stage, each, cached in planned
     ]
-    print_table(Table(("stage", "component", "rows", "model", *figures, ""), rows, right=("rows", *figures)))
+    columns = ("stage", "component", "rows at most", "model", *figures, "")[: len(rows[0]) if rows else None]
+    print_table(Table(columns, rows, right=("rows at most", *figures)))
     waiting = [each.hours for _, each, cached in planned if not cached and each.model]
     used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
     hours = f"{in_all(waiting)} An estimate{used and f', with {used} as backend'} (docs/gpu.md)."
-    if said := "\n".join(filter(None, (hours if known.count and waiting else "", _compared(pipeline)))):
-        click.echo(f"\n{said}")
     described = {stage.name: each for stage, each, _ in planned}
-    _show_memory({stage.name: each for stage, each, _ in planned if stage.stage_kind == "train" and each.terms}, known)
+    told = (hours if known.count and waiting else "", _compared(pipeline), *notes(described))
+    if said := "\n".join(filter(None, told)):
+        click.echo(f"\n{said}")
+    _show_memory({stage.name: each for stage, each, _ in planned if stage.stage_kind == "train"}, known)
     if known.count and (fits := fitting(described, known)):
         click.echo(fits)
     if cluster := pipeline.workspace.executor.joins:
@@ -285,6 +288,13 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         pipeline.check()
     except UsageError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
+
+
+def _memory(stage: Description) -> str:
+    """As a plan shows it: stages without a model need none."""
+    if stage.memory is None:
+        return ("see below" if stage.note else "unknown") if stage.model else ""
+    return f"{stage.memory / 1e9:.1f} GB"
 
 
 def _hours(stage: Description) -> str:
@@ -307,18 +317,25 @@ def _compared(pipeline: Pipeline) -> str:
 
 
 def _show_memory(stages: Mapping[str, Description], gpus: Gpus) -> None:
-    """Print what the memory of each training consists of, where the GPUs are known."""
+    """Print which GPUs each training uses and what their memory consists of, where the GPUs are known."""
     from openvlt.report.table import Table, print_table
 
-    terms = list(dict.fromkeys(name for each in stages.values() for name in each.terms))
+    parts: list[tuple[str, str, Mapping[str, float]]] = []
+    for name, each in stages.items():
+        parts.append((name, each.gpus, each.terms))
+        if each.servers:
+            parts.append((f"{name}, server", str(each.servers), each.server))
+    held_by = [held for *_, held in parts]
+    terms = [term for term in dict.fromkeys(chain(*held_by)) if any(held.get(term, 0) >= 5e7 for held in held_by)]
     rows = [
         (
             name,
-            *(f"{each.terms[term] / 1e9:.1f}" if term in each.terms else "" for term in terms),
-            f"{sum(each.terms.values()) / 1e9:.1f}",
+            used,
+            f"{sum(held.values()) / 1e9:.1f}" if held else "unknown",
+            *(f"{held[term] / 1e9:.1f}" if held.get(term, 0) >= 5e7 else "" for term in terms),
         )
-        for name, each in stages.items()
+        for name, used, held in parts
     ]
     if rows and gpus.count:
         title = f"\nGB of each GPU, of which there {gpus.described} (docs/gpu.md)"
-        print_table(Table(("stage", *terms, "in all"), rows, title=title, labels=1))
+        print_table(Table(("stage", "GPUs", "in all", *terms), rows, title=title, labels=1))

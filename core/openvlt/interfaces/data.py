@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
@@ -43,6 +43,15 @@ class Source(Component, ABC):
     def published_size(self, split: str) -> int | None:
         """Number of examples in the split as published, of which local data may have fewer; None if unknown."""
         return self.size(split)
+
+    def size_at_most(self, split: str) -> int | None:
+        """A number that the split's examples do not exceed, for a plan; None if none is known without reading them."""
+        size = self.size(split)
+        return self.published_size(split) if size is None else size
+
+    def values(self, key: str) -> Collection[str] | None:
+        """All values that a key of its examples' metadata has; None if they are unknown without reading them."""
+        return None
 
     def id_of(self, row: Mapping[str, Any]) -> str:
         """The id of the example that a row with the data's columns is; empty if they do not tell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,6 +53,15 @@ class TraceFilter(Component, ABC):
         for example, judged in rows:
             yield example, self.choose(example, judged)
 
+    def keeps_at_most(self, examples: int, traces: int) -> int:
+        """Traces that it keeps at most in all, for a plan.
+
+        Args:
+            examples: their number at most.
+            traces: of each at most.
+        """
+        return examples * traces
+
 
 class ExampleFilter(Component, ABC):
     """Chooses the examples a stage works on.
@@ -76,6 +85,14 @@ class ExampleFilter(Component, ABC):
 
         What an example's facts are is known once it was taken from `examples`.
         """
+
+    def keeps_at_most(self, values: Callable[[str], Collection[str] | None]) -> int | None:
+        """Examples that it keeps at most, for a plan; None if it has no such limit.
+
+        Args:
+            values: that a key of the metadata, or ``source``, has in the data; None for a key if they are unknown.
+        """
+        return None
 
 
 class LookingTraceFilter(TraceFilter):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from openvlt.interfaces.component import Component
-from openvlt.interfaces.memory import Memory, Workload
+from openvlt.interfaces.memory import Gpus, Memory, Workload
 from openvlt.records import Claim, Example, Format, Image, Model, ModelShape, Trace, Verdict
 
 if TYPE_CHECKING:
@@ -168,6 +168,10 @@ class Trainer(Component, ABC):
         """GPUs that its processes use together on a machine; they see no others."""
         return self.processes()
 
+    def gpus_used(self, gpus: Gpus) -> tuple[int, int]:
+        """Machines, and GPUs of each, for a plan, which may be for other GPUs than those of this machine."""
+        return self.machines(), self.devices_used()
+
     def server_devices(self) -> int:
         """GPUs set aside for a server that the training starts with `TrainJob.serve`; its processes do not see them."""
         return 0
@@ -184,6 +188,14 @@ class Trainer(Component, ABC):
             work: the lengths it trains on, and the GPUs.
         """
         return None
+
+    def server_memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        """The least that each GPU of its server (`server_devices`) holds; None without one, or if unknown."""
+        return None
+
+    def memory_note(self, shape: ModelShape | None, work: Workload) -> str:
+        """What a plan says where `memory` is unknown, or of GPUs that others run: sentences, else an empty text."""
+        return ""
 
     def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
         """About how long the training takes on the GPUs, from a throughput that the trainer documents; None if unknown.

@@ -195,7 +195,7 @@ class _Compiler:
         choice = Choice(filters, data.limit, facts)
         trained = self._policy(*models_of(choice, key).values())
         is_early = bool(filters) and choice.is_row_by_row
-        rows: RowStage = self._add(
+        loaded = self._add(
             Load(
                 name=f"load-{name}", iteration=index, data=data, position=self.builder.where(position), source=source,
                 questions=questions, limit=None if filters else data.limit, until=choice if is_early else None,
@@ -203,10 +203,10 @@ class _Compiler:
             )
         )  # fmt: skip
         if not filters:
-            return rows
+            return loaded
         return self._add(
             Filter(
-                name=f"filter-{name}", iteration=index, examples=rows, choice=choice, position=key,
+                name=f"filter-{name}", iteration=index, examples=loaded, choice=choice, position=key,
                 questions=questions, trained=trained,
             )
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -52,9 +52,14 @@ class Load(RowStage):
 
     @cached_property
     def most(self) -> int | None:
-        with self.source.guarded("size"):
-            known = (self.limit, check_size(self.source.component.size(self.data.split)))
+        with self.source.guarded("size_at_most"):
+            known = (self.limit, check_size(self.source.component.size_at_most(self.data.split)))
         return min((count for count in known if count is not None), default=None)
+
+    def values(self, key: str) -> Collection[str] | None:
+        """All values of a key that a filter may choose by; None if they are unknown before reading."""
+        with self.source.guarded("values"):
+            return {self.source.entry.name} if key == "source" else self.source.component.values(key)
 
     def describe(self, workspace: Workspace) -> Description:
         return Description(self.source.entry.name, self.most)
@@ -84,7 +89,7 @@ class Filter(RowStage):
         position: of the filters in the recipe.
     """
 
-    examples: RowStage
+    examples: Load
     choice: Choice
     position: str
     questions: tuple[Stage[Questions], ...]
@@ -98,7 +103,10 @@ class Filter(RowStage):
 
     @cached_property
     def most(self) -> int | None:
-        known = (self.choice.limit, self.examples.most)
+        known = [self.choice.limit, self.examples.most]
+        for built in self.filters:
+            with built.guarded("keeps_at_most"):
+                known.append(check_size(built.component.keeps_at_most(self.examples.values)))
         return min((count for count in known if count is not None), default=None)
 
     def describe(self, workspace: Workspace) -> Description:

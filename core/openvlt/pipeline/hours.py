@@ -10,7 +10,7 @@ from openvlt.errors import counted
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """About how long a stage takes.
+    """About how long a stage takes, with the most rows it may have and the longest replies.
 
     Attributes:
         number: hours, for all of its rows.
@@ -43,9 +43,8 @@ def in_all(stages: Sequence[Hours | None]) -> str:
     if not whole:
         return f"Hours in all: unknown, with {missing}."
     summed = _rounded(sum(whole))
-    least = "at least " if missing and "<" not in summed else ""
-    return f"Hours in all: {least}{summed}{missing and f', without {missing}'}."
+    return f"Hours in all: at most {summed.lstrip('<')}{missing and f', without {missing}'}."
 
 
 def _rounded(hours: float) -> str:
-    return f"{hours:.1f}" if hours >= 0.05 else "<0.1"
+    return f"{hours:,.1f}" if hours >= 0.05 else "<0.1"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations, starmap
 from typing import Any, Self
 
 from openvlt import system
 from openvlt.engines import image_limit, size_in_bytes
-from openvlt.errors import UsageError
+from openvlt.errors import UsageError, counted
 from openvlt.interfaces import Backend, Gpus, Memory, Trainer, Workload
 from openvlt.records import Model, ModelShape
 
@@ -95,9 +96,13 @@ def setting(key: str, value: Any) -> str:
     """A key of a recipe and its value as a shell takes them: ``--set 'base.backend={use: hf, batch: 8}'``."""
     import yaml
 
-    written = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
     end = "\n..."  # of a document that is a scalar
-    return f"--set {shlex.quote(f'{key}={written.strip().removesuffix(end)}')}"
+    written = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
+    written = written.strip().removesuffix(end)
+    with suppress(yaml.YAMLError):  # a shell need not escape double quotes
+        if yaml.safe_load(doubled := written.replace("'", '"')) == value:
+            written = doubled
+    return f"--set {shlex.quote(f'{key}={written}')}"
 
 
 def gpus_here() -> Gpus:
@@ -111,6 +116,13 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
     Raises:
         UsageError: it cannot work with these GPUs.
     """
+    if isinstance(component, Trainer):
+        used = component.gpus_used(work.gpus)[1] + component.server_devices()
+        if 0 < work.gpus.count < used:
+            raise UsageError(
+                f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",
+                f"Let it{' or its server' * (component.server_devices() > 0)} use fewer (the trainer's option devices or gpus).",
+            )
     if shape is None:
         return None
     terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)

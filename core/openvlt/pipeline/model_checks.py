@@ -27,7 +27,7 @@ from openvlt.errors import PluginError, UsageError
 from openvlt.interfaces import Backend
 from openvlt.keys import endpoint_key, key_names
 from openvlt.pipeline.hours import Hours, estimated
-from openvlt.pipeline.memory_plan import DoesNotFit, Need, gpus_here, need, workload
+from openvlt.pipeline.memory_plan import DoesNotFit, Need, gigabytes, gpus_here, need, workload
 from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
@@ -85,7 +85,8 @@ def describe_model(
     """
     located = workspace.locate(replace(model, id="base") if model.id == "policy" else model)
     if located.url:
-        return Description(component, rows, f"{model.id} at {key_names(located.url)}")
+        served = f"{model.id} at {key_names(located.url)}"
+        return Description(component, rows, served, note=_served(workspace, located, served, reply))
     shown = model.id.rsplit("/site-packages/", 1)[-1]
     who = f"The model {'base' if model.id == 'policy' else shown}"
     found, hours = _engine_need(workspace, located, reply), _hours(workspace, located, rows, reply, samples)
@@ -96,9 +97,40 @@ def describe_model(
         memory = None if is_known(located, workspace.registry) else _weights(located)
         too_large = memory is not None and gpus.count and memory > gpus.count * gpus.size
         problem = DoesNotFit.of(who, f"about {_gb(memory or 0)}", gpus) if too_large else None
-        return Description(component, rows, shown, memory, problem=problem, hours=hours, backend=backend)
+        return Description(
+            component,
+            rows,
+            shown,
+            memory,
+            problem=problem,
+            hours=hours,
+            backend=backend,
+            note=_guessed(workspace, located),
+        )
     problem = None if found.fits else found.problem(who, _settings(workspace, model, key))
     return Description(component, rows, shown, found.total, found.terms, problem, hours, backend)
+
+
+def _guessed(workspace: Workspace, located: Model) -> str:
+    """Why the memory of a model is a guess by its size and its hours are unknown, where its backend is not here."""
+    try:
+        backend_of(located, workspace.registry)
+    except (PluginError, UsageError) as error:
+        return f"Its memory is a guess by the model's size, and its speed is unknown. {error.problem}"
+    return ""
+
+
+def _served(workspace: Workspace, located: Model, served: str, reply: int) -> str:
+    """What a model needs of GPUs that others run; empty if its size is unknown."""
+    shape = model_shape(replace(located, url=()))
+    work = workload(located, shape, reply, workspace.gpus or gpus_here())
+    if not shape:
+        return ""
+    cache = 2 * (work.prompt + work.reply) * shape.kv_width
+    return (
+        f"{served} runs on GPUs of its own, which hold {gigabytes(2 * shape.parameters)} GB of weights (bf16) and "
+        f"{gigabytes(cache)} GB of keys and values for each of the longest replies."
+    )
 
 
 def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | None:
@@ -166,7 +198,8 @@ def describe_asked(stage: Description, models: Mapping[str, Model], workspace: W
     shown = dict.fromkeys(each.model for each in (stage, *asked) if each.model)
     memory = [each.memory for each in (stage, *asked) if each.memory is not None]
     problem = next((each.problem for each in (stage, *asked) if each.problem), None)
-    return replace(stage, model="; ".join(shown), memory=max(memory, default=None), problem=problem)
+    note = " ".join(dict.fromkeys(each.note for each in (stage, *asked) if each.note))
+    return replace(stage, model="; ".join(shown), memory=max(memory, default=None), problem=problem, note=note)
 
 
 def check_asked(workspace: Workspace, built: Built[Any], key: str, *, in_step: bool = False) -> None:

@@ -26,6 +26,19 @@ def refusals(described: Mapping[str, Description]) -> list[str]:
     return [_refusal({name: described[name] for name in names}) for names in groups.values()]
 
 
+def notes(described: Mapping[str, Description]) -> list[str]:
+    """What stages say of memory, each sentence once.
+
+    Args:
+        described: the stages of a plan, by name.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, stage in described.items():
+        if stage.note:
+            groups.setdefault(stage.note, []).append(name)
+    return [f"{_listed(names)}: {note}" for note, names in groups.items()]
+
+
 def _refusal(stages: Mapping[str, Description]) -> str:
     """Of stages with the same problem, that of the one that needs most."""
     problem = max(stages.values(), key=lambda each: each.memory or 0).problem

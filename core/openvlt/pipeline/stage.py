@@ -33,6 +33,9 @@ class Description:
         problem: why the GPUs cannot hold it, if so.
         hours: about how long it takes on the GPUs; None if that is not estimated.
         backend: name of the one that `hours` are estimated for; empty where none is.
+        note: what is known of memory beside `memory`: sentences.
+        gpus: of a training: those it uses, such as ``8``, or ``2 x 8`` on two machines.
+        server: of a training: terms of each GPU of the server that it starts; `servers` is their number.
     """
 
     component: str
@@ -43,6 +46,10 @@ class Description:
     problem: UsageError | None = None
     hours: Hours | None = None
     backend: str = ""
+    note: str = ""
+    gpus: str = ""
+    server: Memory = field(default_factory=dict)
+    servers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from openvlt.pipeline.model_checks import check_asked, check_model, describe_ask
 from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.records import Model
 from openvlt.registry import Built
+from openvlt.results import check_size
 from openvlt.stages.ask import MODEL
 from openvlt.stages.asker import models_asked
 from openvlt.stages.caption import caption
@@ -169,6 +170,24 @@ class Select(RowStage):
     @property
     def _key(self) -> str:
         return f"iterations.{self.iteration - 1}.traces.select"
+
+    @property
+    def most(self) -> int | None:
+        """Rows at most; each has a trace."""
+        known = (self.judged.most, self.most_traces)
+        return min((count for count in known if count is not None), default=None)
+
+    @property
+    def most_traces(self) -> int | None:
+        """Traces of all rows at most, None if these are known only afterwards."""
+        rows, samples = self.judged.most, self.judged.traces.samples
+        if rows is None:
+            return None
+        most = rows * samples
+        for built in self.filters:
+            with built.guarded("keeps_at_most"):
+                most = min(most, check_size(built.component.keeps_at_most(min(rows, most), samples)) or 0)
+        return most
 
     def describe(self, workspace: Workspace) -> Description:
         found = Description(", ".join(built.entry.name for built in self.filters), self.most)

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from openvlt.engines import model_file, model_shape
 from openvlt.errors import DataError, UsageError
-from openvlt.interfaces import Trainer
+from openvlt.interfaces import Trainer, Workload
 from openvlt.pipeline.hours import Hours, estimated
 from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
 from openvlt.pipeline.model_checks import REPLY, check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
-from openvlt.records import Model
+from openvlt.records import Model, ModelShape
 from openvlt.registry import Built
 from openvlt.stages.asker import model_options
 from openvlt.stages.launch import check_processes
@@ -49,11 +49,11 @@ class Train(Stage[Model]):
     @property
     def most(self) -> int | None:
         """Traces, pairs or examples at most, whichever the trainer reads."""
-        rows, reads = self.examples.most, self.trainer.component.reads
-        if rows is None or not isinstance(self.examples, Select) or reads == "prompts":
-            return rows
-        samples = self.examples.judged.traces.samples
-        return rows * (samples if reads == "traces" else samples // 2)
+        selected, reads = self.examples, self.trainer.component.reads
+        if not isinstance(selected, Select) or reads == "prompts" or selected.most is None:
+            return selected.most
+        traces = selected.most_traces or 0
+        return traces if reads == "traces" else min(traces // 2, selected.most * (selected.judged.traces.samples // 2))
 
     @property
     def _imitates_incorrect(self) -> bool:
@@ -62,20 +62,33 @@ class Train(Stage[Model]):
 
     def describe(self, workspace: Workspace) -> Description:
         found = describe_model(self.trainer.entry.name, self.most, self.start, workspace)
+        found = replace(found, note="")  # it is no backend that runs it
         found = describe_asked(
             found, {f"verifiers.{name}.model": model for name, model in self.rewards.models.items()}, workspace
         )
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, {})
         hours = self._hours(needed) if needed else None
-        return replace(found, memory=memory, terms=terms, hours=hours, problem=problem)
+        trainer, (shape, work) = self.trainer.component, self._work(workspace)
+        with self.trainer.guarded("memory_note"):
+            said = trainer.memory_note(shape, work)
+        machines, used = trainer.gpus_used(work.gpus)
+        return replace(
+            found, memory=memory, terms=terms, hours=hours, problem=problem, note=f"{said} {found.note}".strip(),
+            gpus=f"{machines} x {used}" if machines > 1 else f"{used}", servers=trainer.server_devices(),
+            server=(trainer.server_memory(shape, work) if shape else None) or {},
+        )  # fmt: skip
 
-    def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
-        """What the trainer needs of each GPU, and why the model or the GPUs do not allow it, if so."""
+    def _work(self, workspace: Workspace) -> tuple[ModelShape | None, Workload]:
+        """The shape of the model, as far as it is known, and what it is trained on."""
         located = self._located(workspace)
         shape = None if located.url else model_shape(located)
         reply = self.examples.judged.traces.reply if isinstance(self.examples, Select) else REPLY
-        work = workload(located, shape, reply, workspace.gpus or gpus_here())
+        return shape, workload(located, shape, reply, workspace.gpus or gpus_here())
+
+    def _need(self, workspace: Workspace) -> tuple[Need | None, UsageError | None]:
+        """What the trainer needs of each GPU, and why the model or the GPUs do not allow it, if so."""
+        (shape, work), located = self._work(workspace), self._located(workspace)
         try:
             if not located.url and (config := model_file(located)):
                 self.trainer.component.check_model(config)

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Literal
 from unicodedata import combining, east_asian_width
 
@@ -52,7 +53,7 @@ def print_table(table: Table) -> None:
         ]
         title = "" if index else table.title
         if sys.stdout.isatty():
-            _print_rich(block, title, right, wrap=table.labels is None)
+            _print_rich(block, title, right, fold=table.labels is None)
         else:
             _print_plain(block, title, right)
 
@@ -88,7 +89,7 @@ def _print_plain(lines: Sequence[list[str]], title: str, right: Sequence[bool]) 
         click.echo("  ".join(cells).rstrip())
 
 
-def _print_rich(lines: Sequence[list[str]], title: str, right: Sequence[bool], *, wrap: bool) -> None:
+def _print_rich(lines: Sequence[list[str]], title: str, right: Sequence[bool], *, fold: bool) -> None:
     # rich alone takes as long to import as the rest of a listing; a pipe never pays for it
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -102,13 +103,33 @@ def _print_rich(lines: Sequence[list[str]], title: str, right: Sequence[bool], *
         pad_edge=False,
         show_edge=False,
     )
-    for name, to_right in zip(lines[0], right, strict=True):
+    console = Console(file=raw(sys.stdout))
+    widths = _fitted(lines, console.width - GAP * (len(lines[0]) - 1)) if fold else [None] * len(lines[0])
+    for name, to_right, width in zip(lines[0], right, widths, strict=True):
         justify: Literal["left", "right"] = "right" if to_right else "left"
         # fold long words: by default rich cuts them, which would lose paths
-        table.add_column(Text(name), justify=justify, no_wrap=not wrap, overflow="fold" if wrap else "ellipsis")
+        overflow: Literal["fold", "ellipsis"] = "fold" if fold else "ellipsis"
+        table.add_column(Text(name), justify=justify, no_wrap=not fold, overflow=overflow, width=width)
     for line in lines[1:]:
-        table.add_row(*map(Text, line))
-    Console(file=raw(sys.stdout)).print(table)
+        table.add_row(
+            *(Text(_folded(cell, width) if width else cell) for cell, width in zip(line, widths, strict=True))
+        )
+    console.print(table)
+
+
+def _fitted(lines: Sequence[list[str]], room: int) -> list[int]:
+    """Widths of columns that take no more than `room`: the widest are narrowed, the first, of names, half as much."""
+    names, *rows = lines
+    words = [max(map(_width, name.split()), default=0) for name in names]
+    widths = [max([words[column], LEAST, *(_width(row[column]) for row in rows)]) for column in range(len(names))]
+    while sum(widths) > room and max(widths) > LEAST:
+        widths[max(range(len(widths)), key=lambda column: widths[column] / (1 if column else 2))] -= 1
+    return widths
+
+
+def _folded(cell: str, width: int) -> str:
+    """The lines of a cell, broken at spaces and hyphens rather than within words."""
+    return "\n".join(part for line in cell.splitlines() for part in wrap(line, width) or [""])
 
 
 def _cut(text: str, most: int) -> str:

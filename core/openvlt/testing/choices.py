@@ -69,6 +69,11 @@ def _trace_filter(probe: Probe[Any], material: Material) -> None:
     if not looks:
         calls["choose_all"] = lambda each: _decided(each.choose_all(iter(rows)), [example for example, _ in rows])
     found = probe.laws(calls)
+    most = max(len(traces) for _, traces in rows)
+    kept_by = {what: found[what] for what in calls if isinstance(found[what], tuple)}
+    told = probe.call("keeps_at_most", lambda: results.check_size(probe.component.keeps_at_most(1, most)))
+    if isinstance(told, int) and (beyond := next((what for what, each in kept_by.items() if len(each) > told), None)):
+        probe.wrong("claims", f"{beyond} keeps more than `keeps_at_most`, {told}.", "Let it say the most, or leave it.")
     if not probe.component.keeps_incorrect:
         kept = [each for what in calls if isinstance(found[what], tuple) for each in found[what]]
         if any(isinstance(each, Judged) and not each.is_correct for each in kept):
@@ -102,7 +107,17 @@ def _example_filter(probe: Probe[Any], material: Material) -> None:
         decisions = [results.check_decision(made) for made in each.decide(iter(examples), facts)]
         return _decided([(_of(made), made) for made in decisions], examples)
 
-    probe.laws({"decide": decide, "decide on no rows": lambda each: list(each.decide(iter(()), facts))})
+    def values(key: str) -> set[str]:
+        return {example.source if key == "source" else str(example.metadata.get(key, "")) for example in examples}
+
+    found = probe.laws({
+        "decide": decide, "decide on no rows": lambda each: list(each.decide(iter(()), facts)),
+        "keeps_at_most": of("keeps_at_most", values, check=results.check_size),
+    })  # fmt: skip
+    told, decisions = found["keeps_at_most"], found["decide"]
+    kept = sum(isinstance(made, Keep) for _, made in decisions) if isinstance(decisions, list) else 0
+    if isinstance(told, int) and kept > told:
+        probe.wrong("claims", f"It keeps {kept} examples, and `keeps_at_most` says {told}.", "Let it say the most.")
     if examples != before:
         probe.wrong("purity", "It changes the examples it is given.", "Keep dataclasses.replace(example, ...).")
     if probe.component.row_by_row:

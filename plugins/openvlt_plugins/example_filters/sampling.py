@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, ClassVar
@@ -47,6 +47,9 @@ class Sample(ExampleFilter):
         drawn = sorted(range(len(rows)), key=lambda row: _order(rows[row], self.seed))[: self.count]
         return _decided(rows, set(drawn), "not drawn")
 
+    def keeps_at_most(self, values: Callable[[str], Collection[str] | None]) -> int:
+        return self.count
+
 
 @dataclass(frozen=True)
 class SourceQuota(ExampleFilter):
@@ -71,6 +74,10 @@ class SourceQuota(ExampleFilter):
                 taken[source] += 1
                 drawn.add(row)
         return _decided(rows, drawn, "beyond the quota of its source")
+
+    def keeps_at_most(self, values: Callable[[str], Collection[str] | None]) -> int | None:
+        sources = values(self.by)
+        return None if sources is None else sum(self.quotas.get(source, self.count) for source in {*sources})
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,9 @@ class BalanceExamples(ExampleFilter):
         wanted = allocate({cell: len(members) for cell, members in cells.items()}, total=self.total, ratio=self.ratio)
         drawn = {row for cell, members in cells.items() for row in members[: wanted[cell]]}
         return _decided(rows, drawn, f"enough of its {' and '.join(self.by)}")
+
+    def keeps_at_most(self, values: Callable[[str], Collection[str] | None]) -> int | None:
+        return self.total
 
 
 def _value(example: Example, key: str) -> str:

@@ -68,6 +68,13 @@ class EasyR1(ForeignTrainer):
         "reward": ("worker.reward.reward_function",),
         "template": ("data.format_prompt",),
     }
+    PUBLISHED: ClassVar[Mapping[float, str]] = {
+        size: f"{mixed} GB in mixed precision, {pure} GB in bf16 (README, estimated)"
+        for size, mixed, pure in [
+            (1.5, "2 x 24", "1 x 24"), (3, "4 x 40", "1 x 40"), (7, "8 x 40", "4 x 40"), (32, "16 x 80", "8 x 80"),
+            (72, "32 x 80", "16 x 80"),
+        ]
+    }  # fmt: skip
     FIXED: ClassVar[Mapping[str, Any]] = {
         "algorithm.adv_estimator": "grpo",
         "algorithm.use_kl_loss": True,

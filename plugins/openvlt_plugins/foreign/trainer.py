@@ -9,6 +9,7 @@ import shutil
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,7 +18,9 @@ from annotated_types import Ge, Gt, Interval
 from openvlt import (
     Checkpoint,
     DataError,
+    Gpus,
     MaxTokens,
+    ModelShape,
     OpenvltError,
     Option,
     Reads,
@@ -25,6 +28,7 @@ from openvlt import (
     Trainer,
     TrainJob,
     UsageError,
+    Workload,
     command_output,
     handed_over,
 )
@@ -60,6 +64,7 @@ class ForeignTrainer(Trainer):
         HELD: those of them that `extra` may not set.
         LEAST: the first release that has all keys.
         TRACKER: the file that says which checkpoint is the last.
+        PUBLISHED: what the engine's authors say that GRPO of all weights takes, by billions of parameters.
     """
 
     reads: ClassVar[Reads] = "prompts"
@@ -73,6 +78,7 @@ class ForeignTrainer(Trainer):
     HELD: ClassVar[frozenset[str]]
     LEAST: ClassVar[tuple[int, ...]]
     TRACKER: ClassVar[str]
+    PUBLISHED: ClassVar[Mapping[float, str]]
 
     python: Annotated[str, Option("Python of the environment the engine is installed in", affects_output=False)]
     learning_rate: Annotated[float, Interval(gt=0, lt=1), Option("peak learning rate")] = 1e-6
@@ -168,6 +174,20 @@ class ForeignTrainer(Trainer):
 
     def devices_used(self) -> int:
         return self.gpus
+
+    def gpus_used(self, gpus: Gpus) -> tuple[int, int]:
+        return self.nodes, self.gpus
+
+    def memory_note(self, shape: ModelShape | None, work: Workload) -> str:
+        used = f"{self.gpus} GPU{'s' * (self.gpus > 1)}" + f" of each of {self.nodes} nodes" * (self.nodes > 1)
+        said = (
+            f"{self.form}, in the environment of {self.python}, uses {used} and manages their memory itself (options "
+            "offload, vllm_memory, vllm_tensor_parallel)."
+        )
+        if not shape:
+            return said
+        size = min(self.PUBLISHED, key=lambda each: abs(log(each * 1e9 / shape.text)))
+        return f"{said} Its authors say of GRPO of all weights of a model of {size:g}B: {self.PUBLISHED[size]}."
 
     def check_machine(self) -> None:
         found = self.probe()

@@ -66,6 +66,10 @@ class Verl(ForeignTrainer):
         "reward": ("reward.custom_reward_function.path",),
         "metrics": (f"{RUNTIME}.VERL_FILE_LOGGER_PATH",),
     }
+    PUBLISHED: ClassVar[Mapping[float, str]] = {
+        size: f"{gpus} at least, for a text model (docs/perf/device_tuning.rst)"
+        for size, gpus in [(7, "2 H800 of 80 GB"), (14, "4 H800"), (32, "8 H20 of 96 GB"), (70, "32 H20")]
+    }
     FIXED: ClassVar[Mapping[str, Any]] = {
         "algorithm.adv_estimator": "grpo",
         f"{ACTOR}.kl_loss_type": "low_var_kl",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,28 @@ from openvlt import DataError, Example, Image, Option, Reject, Rejected, Source,
 from openvlt_plugins.llava_onevision.turns import gold_answer, split_question
 
 HUB_ID = "lmms-lab/LLaVA-OneVision-Data"
+
+ROWS: Mapping[str, int] = {
+    "CLEVR-Math(MathV360K)": 5_290,
+    "FigureQA(MathV360K)": 17_587,
+    "GEOS(MathV360K)": 498,
+    "GeoQA+(MathV360K)": 17_300,
+    "Geometry3K(MathV360K)": 9_724,
+    "IconQA(MathV360K)": 22_700,
+    "MapQA(MathV360K)": 5_240,
+    "Super-CLEVR(MathV360K)": 8_650,
+    "TabMWP(MathV360K)": 22_600,
+    "UniGeo(MathV360K)": 12_000,
+    "VizWiz(MathV360K)": 6_700,
+    "ai2d(cauldron,llava_format)": 2_440,
+    "aokvqa(cauldron,llava_format)": 16_600,
+    "chartqa(cauldron,llava_format)": 18_400,
+    "clevr(cauldron,llava_format)": 71_000,
+    "dvqa(cauldron,llava_format)": 201_000,
+    "geo3k": 2_100,
+    "iconqa(cauldron,llava_format)": 27_400,
+}
+"""Rows of a config in the split ``train``, at most: the page of the dataset has most as ``22.6k``, rounded up here."""
 
 _OFFLINE = "Check the connection and the config names, or set the option `data` to a local copy."
 
@@ -48,6 +70,16 @@ class LlavaOneVision(Source):
                 if number == self.per_config:
                     break
                 yield _example(f"{config}/{number}", config, row, folder)
+
+    def size_at_most(self, split: str) -> int | None:
+        """A copy has its own rows; those of the hub are published (`ROWS`)."""
+        published = ROWS if self.data is None and split == "train" else {}
+        known = [(published.get(config), self.per_config) for config in self.configs]
+        most = [min((count for count in counts if count is not None), default=None) for counts in known]
+        return None if None in most else sum(count for count in most if count is not None)
+
+    def values(self, key: str) -> Collection[str] | None:
+        return self.configs if key == "data_source" else None
 
     def revision(self) -> str:
         if self.data is not None:

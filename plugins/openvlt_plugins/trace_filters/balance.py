@@ -50,6 +50,9 @@ class Balance(TraceFilter):
             chosen = [one for index, one in enumerate(judged) if (row, index) in kept]
             yield example, chosen or Drop(f"enough of its {' and '.join(self.by)}")
 
+    def keeps_at_most(self, examples: int, traces: int) -> int:
+        return min(examples * traces, self.total or examples * traces)
+
     def _cell(self, example: Example) -> tuple[str, ...]:
         return tuple(
             example.answer.strip().casefold() if key == "answer" else str(example.metadata.get(key, ""))

@@ -60,6 +60,9 @@ class Shortest(TraceFilter):
         index = self.rank - 1 if self.rank > 0 else len(correct) + self.rank
         return [correct[min(max(index, 0), len(correct) - 1)]]
 
+    def keeps_at_most(self, examples: int, traces: int) -> int:
+        return examples
+
 
 @dataclass(frozen=True)
 class PerQuestion(TraceFilter):
@@ -69,6 +72,9 @@ class PerQuestion(TraceFilter):
 
     def choose(self, example: Example, judged: Sequence[Judged]) -> Sequence[Judged] | Drop:
         return judged[: self.count] or Drop("no trace")
+
+    def keeps_at_most(self, examples: int, traces: int) -> int:
+        return examples * min(traces, self.count)
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,7 @@ class Dpo(TrlTrainer):
         return memory.needed(self, shape, work, sequences=2 * self.device_batch, reply=work.reply, reference=True)
 
     def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
-        pairs = rows * self.epochs
-        return hours.of_passes(self, shape, work, sequences=2 * pairs, reply=work.reply, forward=1)
+        return hours.of_passes(self, shape, work, rows=rows * self.epochs, each=2, reply=work.reply, forward=1)
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
         pairs = job.pairs()

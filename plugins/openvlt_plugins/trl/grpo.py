@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import gcd
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Interval, Le
@@ -141,7 +142,7 @@ class Grpo(TrlTrainer):
         if self.vllm == "colocate" and world % self.tensor_parallel:
             raise UsageError(
                 f"vLLM cannot be split over {self.tensor_parallel} of {world} devices (option vllm_tensor_parallel).",
-                "Choose a divisor of devices x nodes.",
+                f"Choose a divisor of devices x nodes, such as {gcd(world, self.tensor_parallel)}.",
             )
 
     def _vllm_problems(self) -> Iterator[UsageError]:
@@ -236,13 +237,25 @@ class Grpo(TrlTrainer):
         )
         return terms | {"rollouts": memory.rollouts(self, shape, work, terms)}
 
+    def server_memory(self, shape: ModelShape, work: Workload) -> Memory | None:
+        return memory.server(self, shape, work) if self.server_devices() else None
+
+    def memory_note(self, shape: ModelShape | None, work: Workload) -> str:
+        if not (self.vllm_url and shape):
+            return ""
+        held = memory.server(self, shape, work)
+        return (
+            f"The vLLM server of vllm_url runs on GPUs of its own, which hold {held['weights'] / 1e9:.1f} GB of "
+            f"weights and {held['cache'] / 1e9:.1f} GB of keys and values for each of the longest responses."
+        )
+
     def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
         """With responses of the most tokens, and without the time of rewards; rollouts and updates take turns."""
         responses = self._generations(rows) * self.prompts * self.generations
         # TRL asks the policy once more where it has several updates a generation, or corrects for vLLM.
         again = self.updates > 1 or (self.vllm != "off" and self.importance_correction != "off")
         updates = hours.of_passes(
-            self, shape, work, sequences=responses, reply=self.max_tokens, forward=again + (self.beta > 0)
+            self, shape, work, rows=responses, reply=self.max_tokens, forward=again + (self.beta > 0)
         )
         written = responses * (1 + self.dynamic_sampling)
         return None if updates is None else updates + hours.of_rollouts(self, shape, work, written)

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from openvlt_plugins.trl.grpo import Grpo
     from openvlt_plugins.trl.trainer import TrlTrainer
 
+BUS = 31.5e9
+"""Bytes a second in one direction of PCIe 4 x16: 16 lanes of 16 GT/s, 128 of 130 bits (PCI-SIG)."""
+
 
 def of_passes(
-    options: TrlTrainer, shape: ModelShape, work: Workload, *, sequences: int, reply: int, forward: int = 0
+    options: TrlTrainer, shape: ModelShape, work: Workload, *, rows: int, reply: int, each: int = 1, forward: int = 0
 ) -> float | None:
     """Hours of all updates; None without GPUs.
 
@@ -26,8 +29,9 @@ def of_passes(
         options: of the trainer.
         shape: of the model.
         work: lengths and GPUs.
-        sequences: of the whole training.
+        rows: of the whole training, of which a device holds `device_batch` at once.
         reply: tokens of each reply.
+        each: sequences of a row.
         forward: passes forward beside those of an update.
     """
     if not work.gpus.count:
@@ -36,7 +40,11 @@ def of_passes(
     update = 1 + (1 if options.lora_rank else 2) + (options.gradient_checkpointing != "off")
     seen = 1 if options.lora_rank or "vision" in frozen else update
     flop = (update + forward) * shape.flop(work.prompt + reply) + (seen + forward) * shape.flop(0, work.image)
-    return gpu_hours(sequences * flop, memory.device_count(options, work))
+    devices = memory.device_count(options, work)
+    # Weights are read for a pass forward, and for that back, of which recomputing is a part; gradients are written.
+    weights, gradients = memory.offloaded(options, shape, work)
+    moved = ((2 + forward) * weights + gradients) * rows / (options.device_batch * devices)
+    return gpu_hours(rows * each * flop, devices) + moved / BUS / 3600
 
 
 def of_rollouts(options: Grpo, shape: ModelShape, work: Workload, responses: int) -> float:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil
+from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
 from openvlt import ModelShape, UsageError, Workload
@@ -94,23 +94,33 @@ def shares(options: TrlTrainer, shape: ModelShape, work: Workload) -> Sharing:
 
 
 def device_count(options: TrlTrainer, work: Workload) -> int:
-    """The processes that train together on all machines.
+    """The processes that train together on all machines."""
+    return prod(options.gpus_used(work.gpus))
 
-    Raises:
-        UsageError: there are fewer GPUs.
+
+def offloaded(options: TrlTrainer, shape: ModelShape, work: Workload) -> tuple[float, float]:
+    """Bytes of weights and gradients that each GPU has in the CPU's memory under FSDP2, and moves for each micro-batch.
+
+    FSDP2 copies its share of the weights to the GPU whenever it gathers them, and of the gradients from there (torch,
+    ``CPUOffloadPolicy``). What DeepSpeed moves is not counted.
     """
-    gpus = work.gpus
-    if options.devices == "auto":
-        return max(1, gpus.count) * options.nodes
-    used = options.devices + options.server_devices()
-    if 0 < gpus.count < used:
-        raise UsageError(
-            f"The training uses {used} devices, and there {gpus.described}.",
-            "Lower devices or vllm_tensor_parallel."
-            if options.server_devices()
-            else "Lower devices, or set it to auto.",
-        )
-    return options.devices * options.nodes
+    devices = device_count(options, work)
+    if options.optimizer != "adamw-offload" or devices == 1 or shares(options, shape, work) != "fsdp2":
+        return 0.0, 0.0
+    trained, lora = _trained(options, shape), options.lora_rank > 0
+    gradients = (4 if lora or options.precision == "mixed" else 2) * trained / devices
+    return gradients + 2 * shape.text * lora / devices, gradients
+
+
+def _trained(options: TrlTrainer, shape: ModelShape) -> float:
+    """Parameters that are trained."""
+    return options.lora_rank * shape.adapter if options.lora_rank else shape.text + _seen(options, shape)
+
+
+def _seen(options: TrlTrainer, shape: ModelShape) -> int:
+    """Parameters of tower and projector that are not frozen."""
+    frozen = parts.FROZEN if options.freeze is None else options.freeze
+    return shape.tower * ("vision" not in frozen) + shape.projector * ("projector" not in frozen)
 
 
 def _terms(
@@ -124,9 +134,7 @@ def _terms(
     reference: bool,
 ) -> dict[str, float]:
     lora, mixed = options.lora_rank > 0, options.precision == "mixed"
-    frozen = parts.FROZEN if options.freeze is None else options.freeze
-    vision = shape.tower * ("vision" not in frozen) + shape.projector * ("projector" not in frozen)
-    trained = options.lora_rank * shape.adapter if lora else shape.text + vision
+    vision, trained = _seen(options, shape), _trained(options, shape)
     whole = shape.tower + shape.projector if lora else shape.parameters - trained  # what is never sharded
     sharded = parallel in ("fsdp2", "zero3") and devices > 1
     shards = devices if sharded else 1
@@ -174,6 +182,16 @@ def _terms(
     }
 
 
+def server(options: Grpo, shape: ModelShape, work: Workload) -> dict[str, float]:
+    """The least that an engine of vLLM holds on each of its GPUs: the model and one response of the most tokens."""
+    length, parts = work.prompt + options.max_tokens, options.tensor_parallel
+    return {
+        "weights": 2 * shape.parameters / parts,
+        "cache": 2 * length * shape.kv_width / parts,
+        "headroom": _ENGINE,
+    }
+
+
 def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, float]) -> float:
     """Bytes a GPU that generating needs beyond what an update leaves free meanwhile.
 
@@ -186,7 +204,7 @@ def rollouts(options: Grpo, shape: ModelShape, work: Workload, terms: dict[str, 
     responses = options.prompts * options.generations / device_count(options, work)
     images = responses * work.image * shape.merge * shape.patch * _CHANNELS * 4
     length = work.prompt + options.max_tokens
-    least = 2 * (shape.parameters + length * shape.kv_width) / options.tensor_parallel + _ENGINE
+    least = sum(server(options, shape, work).values())
     size, share = work.gpus.size, options.engine_share * work.gpus.size
     free = sum(terms[name] for name in ("gradients", "copies", "activations", "logits"))
     if options.vllm == "server":

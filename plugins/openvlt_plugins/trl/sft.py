@@ -32,7 +32,7 @@ class Sft(TrlTrainer):
     workers: Workers = 0
 
     def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:
-        return hours.of_passes(self, shape, work, sequences=rows * self.epochs, reply=work.reply)
+        return hours.of_passes(self, shape, work, rows=rows * self.epochs, reply=work.reply)
 
     def responses(self, job: TrainJob) -> dict[str, Any]:
         traces = job.traces()
