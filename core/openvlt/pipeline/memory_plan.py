@@ -121,7 +121,8 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
         if 0 < work.gpus.count < used:
             raise UsageError(
                 f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",
-                f"Let it{' or its server' * (component.server_devices() > 0)} use fewer (the trainer's option devices or gpus).",
+                f"Let it{' or its server' * (component.server_devices() > 0)} use fewer "
+                "(the trainer's option devices or gpus).",
             )
     if shape is None:
         return None
