@@ -32,8 +32,8 @@ for number in (signal.SIGINT, signal.SIGHUP):
 # Ray reads this when it is imported, and vLLM imports it before the executor can say so.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
-# The gate must not depend on luck; new inputs are looked for with `--hypothesis-seed`.
-settings.register_profile("steady", deadline=None, derandomize=True)
+# The gate must not depend on luck, nor on a machine that has time; new inputs are looked for with `--hypothesis-seed`.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 fuzz = int(os.environ.get("OPENVLT_FUZZ", "0"))  # see tests/benchmarks/fuzz.py
 settings.register_profile(
     "fuzz", deadline=None, max_examples=max(1, fuzz), database=None, suppress_health_check=list(HealthCheck)

@@ -135,7 +135,7 @@ def register_trainers(register): register("trains", Trains, summary="ends")
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["check", "PLUGIN", "--kind", "verifier"], 3, "raises SystemExit"),
+        (["check", "PLUGIN", "--set", "ending.ends=true", "--kind", "source"], 3, "raises SystemExit"),
         (["verify", "--verifier", "quick", "1", "<answer>1</answer>"], 0, "failed in quick: SystemExit: 0 (mine.py:"),
         (["describe", "verifier", "built"], 1, "unexpected SystemExit: 0."),
         (["try", "source", "ending", "--set", "ends=true"], 3, "SystemExit: 0 (mine.py:"),

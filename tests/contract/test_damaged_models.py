@@ -92,7 +92,7 @@ def test_the_backend_hf_refuses_what_it_cannot_load(damage: Damage, text_model: 
         load(Model(id=str(folder)))
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=200), name=st.sampled_from(["config.json", "model.safetensors", "tokenizer.json"]))
 def test_any_bytes_are_a_model_file_or_a_sentence(content: bytes, name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
