@@ -54,7 +54,7 @@ def test_a_row_over_the_context_is_refused(
 
 def test_rows_that_would_let_processes_wait_are_refused(vision_model: Path, tmp_path: Path) -> None:
     trainer = Sft(**{**SFT, "devices": 2, "parallel": "zero3"})
-    with pytest.raises(UsageError, match="parallel: zero3 divides the vision tower"):
+    with pytest.raises(UsageError, match="parallel: zero3 divides weights of the vision tower"):
         trainer.train(Job(Model(id=str(vision_model)), tmp_path))  # type: ignore[arg-type]
 
 

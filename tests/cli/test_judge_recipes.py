@@ -133,7 +133,7 @@ def test_a_training_asks_no_model_of_this_machine(openvlt: Openvlt, endpoint: En
         openvlt("train", "RECIPE", **here)
     traces_only = {**here, "  judge: {weight: 0.3, when: answer.unparsed}\n": ""}
     table = lines(openvlt("train", "RECIPE", "--plan", **traces_only))
-    assert table["verify-1"].split()[-1] == "base"
+    assert "base" in table["verify-1"].split()
     assert "judge" not in table["grpo-1"], "a judge without a weight is not asked in a training"
 
 

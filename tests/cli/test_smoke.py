@@ -14,7 +14,7 @@ from openvlt.recipe import Phase, read_recipe
 
 RECIPES = ("openvlthinker-v1.0", "openvlthinker-v1.2", "openvlthinker-24gb", "openvlthinker-80gb")
 SIZES = {"learning_rate", "epochs", "steps", "batch", "device_batch", "prompts", "max_tokens"}
-FOR_GPUS = {"parallel", "vllm", "vllm_memory", "vllm_tensor_parallel", "importance_correction"}
+FOR_GPUS = {"devices", "parallel", "vllm", "vllm_memory", "vllm_tensor_parallel", "importance_correction"}
 """Options of the trainers that a scale may change: what a CPU has no time for, and what it does not have."""
 
 needs_packages = pytest.mark.skipif(
