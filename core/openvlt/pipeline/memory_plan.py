@@ -117,7 +117,7 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
         UsageError: it cannot work with these GPUs.
     """
     if isinstance(component, Trainer):
-        used = component.gpus_used(work.gpus)[1] + component.server_devices()
+        used = component.planned_gpus(work.gpus)[1] + component.server_devices()
         if 0 < work.gpus.count < used:
             raise UsageError(
                 f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",

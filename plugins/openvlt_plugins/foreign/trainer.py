@@ -175,7 +175,7 @@ class ForeignTrainer(Trainer):
     def devices_used(self) -> int:
         return self.gpus
 
-    def gpus_used(self, gpus: Gpus) -> tuple[int, int]:
+    def planned_gpus(self, gpus: Gpus) -> tuple[int, int]:
         return self.nodes, self.gpus
 
     def memory_note(self, shape: ModelShape | None, work: Workload) -> str:
