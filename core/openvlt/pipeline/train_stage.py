@@ -17,7 +17,7 @@ from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model, ModelShape
 from openvlt.registry import Built
 from openvlt.stages.asker import model_options
-from openvlt.stages.launch import check_processes
+from openvlt.stages.launch import check_machines
 from openvlt.stages.train import Rewards, check_count, count_rows, train
 from openvlt.stages.workspace import NotDone, Workspace
 
@@ -135,7 +135,7 @@ class Train(Stage[Model]):
                 raise problem
             with self.trainer.guarded("check_machine"):
                 self.trainer.component.check_machine()
-            check_processes(self.trainer.component)
+            check_machines(self.trainer.component)
         except UsageError as error:
             option = error.option and f"iterations.{self.iteration - 1}.{key}.trainer.{error.option}"
             raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy, option) from error
