@@ -122,8 +122,8 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
             users = "it or its server" if component.server_devices() else "it"
             raise UsageError(
                 f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",
-                f"Let {users} use fewer (the trainer's option devices or gpus). What CUDA_VISIBLE_DEVICES hides does not "
-                "count.",
+                f"Let {users} use fewer (the trainer's option devices or gpus). What CUDA_VISIBLE_DEVICES hides does "
+                "not count.",
             )
     if shape is None:
         return None
