@@ -64,7 +64,7 @@ def test_a_plan_estimates_the_hours_of_each_stage_or_says_that_it_does_not(
     assert (found["distill"] == "not estimated") == bool(words)
     said = rf"Hours in all: at most {whole}" + (r", without 1 stage not estimated\." if words else r"\.")
     assert re.search(said, shown)
-    assert re.search(r"An estimate, with \w+ as backend \(docs/gpu\.md\)", shown)
+    assert re.search(r"An estimate at an assumed speed, with \w+ as backend \(docs/gpu\.md\)", shown)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ class Setting:
             UsageError: the key does not exist, or no iteration has the block or the phase.
         """
         for home in self._homes(tree):
-            at = home
             self._name_component(home)
+            at = home
             for step in self.key[:-1]:
                 at = _descend(at, step, self.text)
             last = self.key[-1]
