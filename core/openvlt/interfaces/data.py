@@ -49,7 +49,7 @@ class Source(Component, ABC):
         size = self.size(split)
         return self.published_size(split) if size is None else size
 
-    def values(self, key: str) -> Collection[str] | None:
+    def metadata_values(self, key: str) -> Collection[str] | None:
         """All values of a key of the examples' metadata; None if they are unknown before reading."""
         return None
 

@@ -58,8 +58,8 @@ class Load(RowStage):
 
     def values(self, key: str) -> Collection[str] | None:
         """All values of a key that a filter may choose by; None if they are unknown before reading."""
-        with self.source.guarded("values"):
-            return {self.source.entry.name} if key == "source" else self.source.component.values(key)
+        with self.source.guarded("metadata_values"):
+            return {self.source.entry.name} if key == "source" else self.source.component.metadata_values(key)
 
     def describe(self, workspace: Workspace) -> Description:
         return Description(self.source.entry.name, self.most)
