@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any, TypeVar, get_args
@@ -325,3 +325,12 @@ def check_size(found: Any) -> int | None:
     if found is None or (type(found) is int and found >= 0):
         return found
     raise WrongResult(f"it returned {found!r}, neither a number of rows nor None")
+
+
+def check_values(found: Any) -> Collection[str] | None:
+    """Values of a key of the metadata; None if they are unknown."""
+    if found is None:
+        return None
+    if isinstance(found, str) or not isinstance(found, Collection) or not all(isinstance(each, str) for each in found):
+        raise WrongResult(f"it returned {found!r}, neither a collection of texts nor None")
+    return found

@@ -131,7 +131,7 @@ def test_the_rows_of_the_hub_are_published_and_those_of_a_copy_are_not(copy: Pat
     assert LlavaOneVision(configs=configs).size_at_most("test") is None
     assert LlavaOneVision(configs=configs, data=str(copy)).size_at_most("train") is None
     assert LlavaOneVision(configs=configs, data=str(copy), per_config=1000).size_at_most("train") == 2000
-    assert LlavaOneVision(configs=configs).values("data_source") == configs
+    assert LlavaOneVision(configs=configs).metadata_values("data_source") == configs
 
 
 def test_errors_say_what_to_do(copy: Path) -> None:

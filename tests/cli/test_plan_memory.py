@@ -15,6 +15,8 @@ from openvlt.engines import backend_choice
 from openvlt.pipeline import model_checks, train_stage
 from openvlt.pipeline.memory_plan import setting
 from openvlt.registry import targets
+from openvlt_plugins.hf.backend import HfBackend
+from openvlt_plugins.trl.sft import Sft
 
 FITTING = [
     ("openvlthinker-v1.0", "4x80"), ("openvlthinker-v1.0", "8x40"), ("openvlthinker-v1.2", "4x80"),
@@ -62,7 +64,7 @@ def test_a_plan_estimates_the_hours_of_each_stage_or_says_that_it_does_not(
     assert (found["distill"] == "not estimated") == bool(words)
     said = rf"Hours in all: at most {whole}" + (r", without 1 stage not estimated\." if words else r"\.")
     assert re.search(said, shown)
-    assert re.search(r"An estimate, with \w+ as backend \(docs/gpu\.md\)", shown)
+    assert re.search(r"An estimate at an assumed speed, with \w+ as backend \(docs/gpu\.md\)", shown)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +100,25 @@ def test_rows_that_nobody_can_tell_are_said_to_be_unknown(capsys: pytest.Capture
     shown = capsys.readouterr().out
     assert re.search(r"^load-grpo-1 +rows +unknown$", shown, re.MULTILINE)
     assert re.search(r"Hours in all: at most .*, without 2 stages whose rows are known only afterwards", shown)
+
+
+PLANNED = [
+    *((Sft, name) for name in ("check_model", "memory", "hours", "memory_note", "planned_gpus", "server_memory")),
+    *((HfBackend, name) for name in ("gpu_memory", "hours")),
+]
+
+
+@pytest.mark.parametrize(("component", "method"), PLANNED)
+def test_a_component_that_fails_in_a_plan_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, component: type, method: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("none of three")
+
+    monkeypatch.setattr(component, method, fails)
+    assert run(["train", "quickstart", "--plan", "--gpus", "1x24"]) == 3
+    name = "trainer sft" if component is Sft else "backend hf"
+    assert re.search(rf"{name} .*none of three", capsys.readouterr().err)
 
 
 def test_of_hours_a_plan_claims_none_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:

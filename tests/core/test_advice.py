@@ -59,13 +59,13 @@ def test_every_key_that_is_advised_can_be_set(registry: Registry, fake_model: Pa
     file = tmp_path / "advised.yaml"
     file.write_text(RECIPE.format(model=fake_model, large=LARGE))
     settings = ["verifiers.judge.model=" + f"{LARGE}-j"]  # a verifier that the recipe only rewards
-    mended = set[str]()
+    replaced = set[str]()
     while found := [each for message in refusals(registry, file, settings) for each in advised(message)]:
         model, key = found[0]
-        assert model not in mended, f"{key} did not replace {model}"
-        mended.add(model)
+        assert model not in replaced, f"{key} did not replace {model}"
+        replaced.add(model)
         settings.append(f"{key}={{id: {fake_model}, backend: fake}}")
-    assert mended == {f"{LARGE}-{letter}" for letter in "abcdefghij"}
+    assert replaced == {f"{LARGE}-{letter}" for letter in "abcdefghij"}
 
 
 def advised(message: str) -> list[tuple[str, str]]:

@@ -15,8 +15,9 @@ from made import Bench
 
 from openvlt import system
 from openvlt.errors import DataError, OpenvltError, UsageError
-from openvlt.interfaces import Checkpoint, Trainer, TrainJob
+from openvlt.interfaces import Checkpoint, Trainer, TrainJob, Workload
 from openvlt.pipeline import Pipeline, pipeline
+from openvlt.pipeline.memory_plan import gpus_here, need
 from openvlt.pipeline.stage import Context, Made
 from openvlt.pipeline.train_stage import Train
 from openvlt.records import Model, Run
@@ -96,20 +97,20 @@ def test_an_environment_that_contradicts_itself_is_refused(
     for word in environment.split():
         monkeypatch.setenv(*word.split("=", 1))
     with pytest.raises(UsageError, match=problem):
-        launch.check_processes(Several(nodes=2))
+        launch.check_machines(Several(nodes=2))
 
 
 def test_several_machines_need_to_find_each_other(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Several(devices=2, nodes=2)
     with pytest.raises(UsageError, match="uses 2 nodes, and no variable of the environment says which"):
-        launch.check_processes(trainer)
+        launch.check_machines(trainer)
     for name, value in {"MASTER_ADDR": "a", "MASTER_PORT": "5", "NODE_RANK": "1", "NNODES": "2"}.items():
         monkeypatch.setenv(name, value)
-    launch.check_processes(trainer)
+    launch.check_machines(trainer)
     words = launch.command(trainer, Path("/job/job.json"))
     assert {"--nnodes=2", "--node_rank=1", "--master_addr=a", "--master_port=5", "--nproc_per_node=2"} < set(words)
     with pytest.raises(UsageError, match="uses 3 nodes, and the environment was made for 2"):
-        launch.check_processes(Several(nodes=3))
+        launch.check_machines(Several(nodes=3))
     assert "--standalone" in launch.command(Several(devices=2), Path("/job/job.json"))
 
 
@@ -180,18 +181,21 @@ def test_a_training_sees_as_many_gpus_as_it_uses(
     assert not {"PMI_SIZE", "ACCELERATE_MIXED_PRECISION"} & environment.keys()
     assert environment.get("CUDA_VISIBLE_DEVICES", "") == seen
     assert "MASTER_PORT" not in environment
-    launch.check_processes(trainer)
+    launch.check_machines(trainer)
 
 
 def test_more_devices_than_there_are_gpus_are_refused(alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system, "_gpus", lambda: ("0", "1"))
-    with pytest.raises(UsageError, match="uses 3 devices, and this machine has 2"):
-        launch.check_processes(Several(devices=3))
+    def needed(devices: int) -> None:
+        need(Several(devices=devices), None, Workload(prompt=1, reply=1, gpus=gpus_here()))
+
+    monkeypatch.setattr(system, "_gpus", lambda: dict.fromkeys("01", 1))
+    with pytest.raises(UsageError, match="uses 3 GPUs of a machine, and there are 2"):
+        needed(3)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    with pytest.raises(UsageError, match="uses 2 devices, and CUDA_VISIBLE_DEVICES shows 1"):
-        launch.check_processes(Several(devices=2))
-    monkeypatch.setattr(system, "_gpus", tuple)
-    launch.check_processes(Several(devices=2))  # on a CPU
+    with pytest.raises(UsageError, match=r"uses 2 GPUs of a machine, and there is 1 .*CUDA_VISIBLE_DEVICES hides"):
+        needed(2)
+    monkeypatch.setattr(system, "_gpus", dict)
+    needed(2)  # on a CPU
 
 
 FAILS = '''

@@ -18,8 +18,9 @@ from test_training import workers
 
 from openvlt import system
 from openvlt.errors import OpenvltError
+from openvlt.interfaces import Workload
+from openvlt.pipeline.memory_plan import gpus_here, need
 from openvlt.registry import Registry
-from openvlt.stages import launch
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes in /proc")
 
@@ -110,8 +111,9 @@ def test_a_server_ends_with_its_training(served: Bench, monkeypatch: pytest.Monk
     shown = json.loads((made.folder.path / "gpus.json").read_bytes())
     assert shown == {"CUDA_VISIBLE_DEVICES": "0", "OPENVLT_SERVER_GPUS": "1,2"}
     monkeypatch.setattr(system, "_gpus", lambda: dict.fromkeys("01", 1))
-    with pytest.raises(OpenvltError, match="uses 3 devices, and this machine has 2"):
-        launch.check_processes(served.build("trainer", "served").component)
+    work = Workload(prompt=1, reply=1, gpus=gpus_here())
+    with pytest.raises(OpenvltError, match=r"uses 3 GPUs of a machine, and there are 2 .* Let it or its server use"):
+        need(served.build("trainer", "served").component, None, work)
 
 
 def test_a_server_that_dies_ends_the_training_with_its_last_error(served: Bench) -> None:

@@ -332,6 +332,17 @@ class Skips(ExampleFilter):
 
 
 @dataclass(frozen=True)
+class Spells(Source):
+    """Gives one text where a collection of texts is asked for."""
+
+    def examples(self, split: str) -> Iterator[Example | Rejected]:
+        yield ONE
+
+    def metadata_values(self, key: str) -> str:
+        return "letters"
+
+
+@dataclass(frozen=True)
 class Understates(ExampleFilter):
     """Keeps all and says that it keeps one."""
 
@@ -426,6 +437,7 @@ BROKEN: list[Any] = [
     (rows(lambda: [ONE, ONE]), "ids: The id '1' occurs twice in the split 'train'"),
     (rows(lambda: iter([ONE]), 5), "claims: `size` says 5 in the split 'train', which has 1"),
     (rows(lambda: [ONE], -1), "results: size of 'train': it returned -1"),
+    (Spells(), "results: metadata_values: it returned 'letters', neither a collection of texts nor None"),
     (rows(lambda: {}["x"]), "exceptions: examples of the split 'train' raises KeyError: 'x' (test_testing_kit.py:"),
     (rows(lambda: [replace(ONE, id=str(next(CALLS)))]), "determinism: examples of the split 'train' gives another result"),
     (rows(lambda: [replace(ONE, answer=str(random.random()))]), "determinism: "),

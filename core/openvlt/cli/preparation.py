@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -18,7 +18,10 @@ from openvlt.keys import allow, bind
 if TYPE_CHECKING:
     from openvlt.interfaces import Gpus
     from openvlt.pipeline import Pipeline
-    from openvlt.pipeline.stage import Description
+    from openvlt.pipeline.stage import Description, Stage
+
+_SHOWN_BYTES = 5e7
+"""What a table of GB with one decimal shows as more than 0.0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,29 +249,14 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
     from openvlt.pipeline.hours import in_all
     from openvlt.pipeline.memory_plan import gpus_here
     from openvlt.pipeline.plan_verdict import fitting, notes, refusals
-    from openvlt.report.table import Table, print_table
 
     pipeline.workspace.gpus = gpus
     planned = list(pipeline.plan())
     known = gpus or gpus_here()
-    figures = ("memory", "hours at most") if known.count else ("memory",)
-    rows = [
-        (
-            stage.name,
-            each.component,
-            "unknown" if each.rows is None else f"{each.rows:,}",
-            each.model,
-            _memory(each),
-            *([_hours(each) if not cached else ""] if known.count else []),
-            *(["done" if cached else ""] if any(done for *_, done in planned) else []),
-        )
-        for stage, each, cached in planned
-    ]
-    columns = ("stage", "component", "rows at most", "model", *figures, "")[: len(rows[0]) if rows else None]
-    print_table(Table(columns, rows, right=("rows at most", *figures)))
+    _show_stages(planned, with_hours=known.count > 0)
     waiting = [each.hours for _, each, cached in planned if not cached and each.model]
     used = " and ".join(sorted({each.backend for _, each, cached in planned if each.backend and not cached}))
-    hours = f"{in_all(waiting)} An estimate{used and f', with {used} as backend'} (docs/gpu.md)."
+    hours = f"{in_all(waiting)} An estimate at an assumed speed{used and f', with {used} as backend'} (docs/gpu.md)."
     described = {stage.name: each for stage, each, _ in planned}
     told = (hours if known.count and waiting else "", _compared(pipeline), *notes(described))
     if said := "\n".join(filter(None, told)):
@@ -288,6 +276,24 @@ def show_plan(pipeline: Pipeline, gpus: Gpus | None = None) -> None:
         pipeline.check()
     except UsageError as error:
         click.echo(f"This plan cannot be carried out here: {error}", err=True)
+
+
+def _show_stages(planned: Sequence[tuple[Stage[Any], Description, bool]], *, with_hours: bool) -> None:
+    from openvlt.report.table import Table, print_table
+
+    columns = {
+        "stage": [stage.name for stage, *_ in planned],
+        "component": [each.component for _, each, _ in planned],
+        "rows at most": ["unknown" if each.rows is None else f"{each.rows:,}" for _, each, _ in planned],
+        "model": [each.model for _, each, _ in planned],
+        "memory": [_memory(each) for _, each, _ in planned],
+    }
+    if with_hours:
+        columns["hours at most"] = ["" if done else _hours(each) for _, each, done in planned]
+    if any(done for *_, done in planned):
+        columns[""] = ["done" if done else "" for *_, done in planned]
+    rows = list(zip(*columns.values(), strict=True))
+    print_table(Table(tuple(columns), rows, right=("rows at most", "memory", "hours at most")))
 
 
 def _memory(stage: Description) -> str:
@@ -320,21 +326,21 @@ def _show_memory(stages: Mapping[str, Description], gpus: Gpus) -> None:
     """Print which GPUs each training uses and what their memory consists of, where the GPUs are known."""
     from openvlt.report.table import Table, print_table
 
-    parts: list[tuple[str, str, Mapping[str, float]]] = []
+    users: list[tuple[str, str, Mapping[str, float]]] = []
     for name, each in stages.items():
-        parts.append((name, each.gpus, each.terms))
-        if each.servers:
-            parts.append((f"{name}, server", str(each.servers), each.server))
-    held_by = [held for *_, held in parts]
-    terms = [term for term in dict.fromkeys(chain(*held_by)) if any(held.get(term, 0) >= 5e7 for held in held_by)]
+        users.append((name, each.gpus, each.terms))
+        if each.server_gpus:
+            users.append((f"{name}, server", str(each.server_gpus), each.server_terms))
+    shown = [{term: size for term, size in held.items() if size >= _SHOWN_BYTES} for *_, held in users]
+    terms = list(dict.fromkeys(chain(*shown)))
     rows = [
         (
             name,
             used,
             f"{sum(held.values()) / 1e9:.1f}" if held else "unknown",
-            *(f"{held[term] / 1e9:.1f}" if held.get(term, 0) >= 5e7 else "" for term in terms),
+            *(f"{parts[term] / 1e9:.1f}" if term in parts else "" for term in terms),
         )
-        for name, used, held in parts
+        for (name, used, held), parts in zip(users, shown, strict=True)
     ]
     if rows and gpus.count:
         title = f"\nGB of each GPU, of which there {gpus.described} (docs/gpu.md)"

@@ -45,12 +45,12 @@ class Source(Component, ABC):
         return self.size(split)
 
     def size_at_most(self, split: str) -> int | None:
-        """A number that the split's examples do not exceed, for a plan; None if none is known without reading them."""
+        """Most examples that the split may have, for a plan; None if that is unknown before reading."""
         size = self.size(split)
         return self.published_size(split) if size is None else size
 
-    def values(self, key: str) -> Collection[str] | None:
-        """All values that a key of its examples' metadata has; None if they are unknown without reading them."""
+    def metadata_values(self, key: str) -> Collection[str] | None:
+        """All values of a key of the examples' metadata; None if they are unknown before reading."""
         return None
 
     def id_of(self, row: Mapping[str, Any]) -> str:

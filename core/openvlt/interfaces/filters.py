@@ -53,14 +53,14 @@ class TraceFilter(Component, ABC):
         for example, judged in rows:
             yield example, self.choose(example, judged)
 
-    def keeps_at_most(self, examples: int, traces: int) -> int:
-        """Traces that it keeps at most in all, for a plan.
+    def keeps_at_most(self, examples: int, traces: int) -> int | None:
+        """Traces that it keeps at most in all, for a plan; None if it has no limit of its own.
 
         Args:
             examples: their number at most.
             traces: of each at most.
         """
-        return examples * traces
+        return None
 
 
 class ExampleFilter(Component, ABC):
@@ -87,10 +87,10 @@ class ExampleFilter(Component, ABC):
         """
 
     def keeps_at_most(self, values: Callable[[str], Collection[str] | None]) -> int | None:
-        """Examples that it keeps at most, for a plan; None if it has no such limit.
+        """Examples that it keeps at most, for a plan; None if it has no limit of its own.
 
         Args:
-            values: that a key of the metadata, or ``source``, has in the data; None for a key if they are unknown.
+            values: all values in the data of a key of the metadata, or of ``source``; None if they are unknown.
         """
         return None
 

@@ -168,8 +168,11 @@ class Trainer(Component, ABC):
         """GPUs that its processes use together on a machine; they see no others."""
         return self.processes()
 
-    def gpus_used(self, gpus: Gpus) -> tuple[int, int]:
-        """Machines, and GPUs of each, for a plan, which may be for other GPUs than those of this machine."""
+    def planned_gpus(self, gpus: Gpus) -> tuple[int, int]:
+        """Machines, and GPUs of each, that it would use where each has these GPUs; a plan may be for others than here.
+
+        Machines that an engine manages by itself count too.
+        """
         return self.machines(), self.devices_used()
 
     def server_devices(self) -> int:
@@ -190,11 +193,11 @@ class Trainer(Component, ABC):
         return None
 
     def server_memory(self, shape: ModelShape, work: Workload) -> Memory | None:
-        """The least that each GPU of its server (`server_devices`) holds; None without one, or if unknown."""
+        """The least that each of the GPUs of `server_devices` holds; None without a server, or if unknown."""
         return None
 
     def memory_note(self, shape: ModelShape | None, work: Workload) -> str:
-        """What a plan says where `memory` is unknown, or of GPUs that others run: sentences, else an empty text."""
+        """Sentences for a plan on what `memory` cannot tell, such as GPUs that others run; empty if there are none."""
         return ""
 
     def hours(self, shape: ModelShape, work: Workload, rows: int) -> float | None:

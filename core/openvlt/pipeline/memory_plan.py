@@ -117,12 +117,13 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
         UsageError: it cannot work with these GPUs.
     """
     if isinstance(component, Trainer):
-        used = component.gpus_used(work.gpus)[1] + component.server_devices()
+        used = component.planned_gpus(work.gpus)[1] + component.server_devices()
         if 0 < work.gpus.count < used:
+            users = "it or its server" if component.server_devices() else "it"
             raise UsageError(
                 f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",
-                f"Let it{' or its server' * (component.server_devices() > 0)} use fewer "
-                "(the trainer's option devices or gpus).",
+                f"Let {users} use fewer (the trainer's option devices or gpus). What CUDA_VISIBLE_DEVICES hides does "
+                "not count.",
             )
     if shape is None:
         return None

@@ -97,16 +97,8 @@ def describe_model(
         memory = None if is_known(located, workspace.registry) else _weights(located)
         too_large = memory is not None and gpus.count and memory > gpus.count * gpus.size
         problem = DoesNotFit.of(who, f"about {_gb(memory or 0)}", gpus) if too_large else None
-        return Description(
-            component,
-            rows,
-            shown,
-            memory,
-            problem=problem,
-            hours=hours,
-            backend=backend,
-            note=_guessed(workspace, located),
-        )
+        note = _guessed(workspace, located)
+        return Description(component, rows, shown, memory, {}, problem, hours, backend, note)
     problem = None if found.fits else found.problem(who, _settings(workspace, model, key))
     return Description(component, rows, shown, found.total, found.terms, problem, hours, backend)
 
@@ -137,7 +129,10 @@ def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | Non
     """What the backend of a model says that it needs; None if nothing is known."""
     shape, built = model_shape(located), _backend(workspace, located)
     work = workload(located, shape, reply, workspace.gpus or gpus_here())
-    return None if built is None else need(built.component, shape, work)
+    if built is None:
+        return None
+    with built.guarded("gpu_memory"):
+        return need(built.component, shape, work)
 
 
 def _settings(workspace: Workspace, model: Model, key: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
@@ -167,7 +162,8 @@ def _hours(workspace: Workspace, located: Model, rows: int | None, reply: int, s
     if not (samples and shape and built and isinstance(workspace.executor, Local)):
         return None
     backend, work = built.component, workload(located, shape, reply, workspace.gpus or gpus_here())
-    return estimated(lambda prompts: backend.hours(shape, work, prompts, samples), rows)
+    with built.guarded("hours"):
+        return estimated(lambda prompts: backend.hours(shape, work, prompts, samples), rows)
 
 
 def _backend(workspace: Workspace, located: Model) -> Built[Backend] | None:

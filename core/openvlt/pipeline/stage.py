@@ -33,9 +33,10 @@ class Description:
         problem: why the GPUs cannot hold it, if so.
         hours: about how long it takes on the GPUs; None if that is not estimated.
         backend: name of the one that `hours` are estimated for; empty where none is.
-        note: what is known of memory beside `memory`: sentences.
-        gpus: of a training: those it uses, such as ``8``, or ``2 x 8`` on two machines.
-        server: of a training: terms of each GPU of the server that it starts; `servers` is their number.
+        note: sentences on memory that `memory` does not cover.
+        gpus: number that a training uses, such as ``8``, or ``2 x 8`` on two machines.
+        server_gpus: number set aside for the server that a training starts.
+        server_terms: bytes by name that each of these holds at least; empty if unknown.
     """
 
     component: str
@@ -48,8 +49,8 @@ class Description:
     backend: str = ""
     note: str = ""
     gpus: str = ""
-    server: Memory = field(default_factory=dict)
-    servers: int = 0
+    server_gpus: int = 0
+    server_terms: Memory = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model, ModelShape
 from openvlt.registry import Built
 from openvlt.stages.asker import model_options
-from openvlt.stages.launch import check_processes
+from openvlt.stages.launch import check_machines
 from openvlt.stages.train import Rewards, check_count, count_rows, train
 from openvlt.stages.workspace import NotDone, Workspace
 
@@ -68,16 +68,20 @@ class Train(Stage[Model]):
         )
         needed, problem = self._need(workspace)
         memory, terms = (needed.total, needed.terms) if needed else (None, {})
-        hours = self._hours(needed) if needed else None
+        found = replace(found, memory=memory, terms=terms, problem=problem)
         trainer, (shape, work) = self.trainer.component, self._work(workspace)
+        with self.trainer.guarded("hours"):
+            hours = self._hours(needed) if needed else None
         with self.trainer.guarded("memory_note"):
-            said = trainer.memory_note(shape, work)
-        machines, used = trainer.gpus_used(work.gpus)
+            note = f"{trainer.memory_note(shape, work)} {found.note}".strip()
+        with self.trainer.guarded("planned_gpus"):
+            machines, used = trainer.planned_gpus(work.gpus)
+        gpus = f"{machines} x {used}" if machines > 1 else f"{used}"
+        with self.trainer.guarded("server_memory"):
+            served = (trainer.server_memory(shape, work) if shape else None) or {}
         return replace(
-            found, memory=memory, terms=terms, hours=hours, problem=problem, note=f"{said} {found.note}".strip(),
-            gpus=f"{machines} x {used}" if machines > 1 else f"{used}", servers=trainer.server_devices(),
-            server=(trainer.server_memory(shape, work) if shape else None) or {},
-        )  # fmt: skip
+            found, hours=hours, note=note, gpus=gpus, server_gpus=trainer.server_devices(), server_terms=served
+        )
 
     def _work(self, workspace: Workspace) -> tuple[ModelShape | None, Workload]:
         """The shape of the model, as far as it is known, and what it is trained on."""
@@ -91,8 +95,10 @@ class Train(Stage[Model]):
         (shape, work), located = self._work(workspace), self._located(workspace)
         try:
             if not located.url and (config := model_file(located)):
-                self.trainer.component.check_model(config)
-            found = need(self.trainer.component, shape, work)
+                with self.trainer.guarded("check_model"):
+                    self.trainer.component.check_model(config)
+            with self.trainer.guarded("memory"):
+                found = need(self.trainer.component, shape, work)
         except UsageError as error:
             return None, error
         return found, None if not found or found.fits else found.problem("The training", self._settings)
@@ -127,8 +133,9 @@ class Train(Stage[Model]):
         try:
             if problem := self._need(workspace)[1]:
                 raise problem
-            self.trainer.component.check_machine()
-            check_processes(self.trainer.component)
+            with self.trainer.guarded("check_machine"):
+                self.trainer.component.check_machine()
+            check_machines(self.trainer.component)
         except UsageError as error:
             option = error.option and f"iterations.{self.iteration - 1}.{key}.trainer.{error.option}"
             raise UsageError(f"Stage {self.name}: {error.problem}", error.remedy, option) from error

@@ -17,7 +17,7 @@ from openvlt.recipe.schema import Phase
 from openvlt.recipe.short_forms import written_out
 
 _COMPONENTS = ("verifiers", "facts")
-"""Keys of a recipe with components by name, of which those with a component's own name may be left out."""
+"""Keys of a recipe that describe components by name; one that is called as its component may be left out."""
 
 
 class Setting:
@@ -55,17 +55,19 @@ class Setting:
             UsageError: the key does not exist, or no iteration has the block or the phase.
         """
         for home in self._homes(tree):
+            self._name_component(home)
             at = home
-            if (
-                self.key[0] in _COMPONENTS
-                and self.key[2:]
-                and isinstance(named := home.setdefault(self.key[0], {}), dict)
-            ):
-                named.setdefault(str(self.key[1]), {"use": str(self.key[1])})
             for step in self.key[:-1]:
                 at = _descend(at, step, self.text)
             last = self.key[-1]
             at[_index(at, last, self.text) if isinstance(at, list) else str(last)] = copy.deepcopy(self.value)
+
+    def _name_component(self, tree: dict[str, Any]) -> None:
+        if self.key[0] not in _COMPONENTS or len(self.key) < 3:
+            return
+        block, name = map(str, self.key[:2])
+        if isinstance(described := tree.setdefault(block, {}), dict):
+            described.setdefault(name, {"use": name})
 
     def _homes(self, tree: dict[str, Any]) -> Sequence[Any]:
         block, phase = self.key[0], self.key[1:2]

@@ -104,20 +104,13 @@ def _first_host(names: str) -> str:
     return re.sub(r"\[(\d+)[^\]]*\]", r"\1", first[0] if first else names)
 
 
-def check_processes(trainer: Trainer) -> None:
-    """Refuse a training for which this machine has too few GPUs, or has not been told of the others.
+def check_machines(trainer: Trainer) -> None:
+    """Refuse a training on several machines if this one has not been told of the others.
 
     Raises:
         UsageError: what is missing, and what to do.
     """
-    devices, nodes, gpus = trainer.devices_used() + trainer.server_devices(), trainer.machines(), system.visible_gpus()
-    if gpus and devices > len(gpus):
-        seen = "CUDA_VISIBLE_DEVICES shows" if "CUDA_VISIBLE_DEVICES" in os.environ else "this machine has"
-        raise UsageError(
-            f"The training uses {devices} devices, and {seen} {len(gpus)}.",
-            "Let it use fewer (the trainer's option devices or gpus).",
-        )
-    if nodes > 1:
+    if (nodes := trainer.machines()) > 1:
         _among(nodes)
 
 

@@ -35,6 +35,7 @@ def source(probe: Probe[Source], material: Material) -> None:
     others = {
         "revision": of("revision", check=typed(str, "text")),
         "understood": of("understood", splits[0], 5, check=typed(Mapping, "a mapping")),
+        "metadata_values": of("metadata_values", "split", check=results.check_values),
         "id_of an empty row": of("id_of", {}, check=typed(str, "text")),
     }
     for split in splits:

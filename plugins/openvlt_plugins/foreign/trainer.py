@@ -175,7 +175,7 @@ class ForeignTrainer(Trainer):
     def devices_used(self) -> int:
         return self.gpus
 
-    def gpus_used(self, gpus: Gpus) -> tuple[int, int]:
+    def planned_gpus(self, gpus: Gpus) -> tuple[int, int]:
         return self.nodes, self.gpus
 
     def memory_note(self, shape: ModelShape | None, work: Workload) -> str:
@@ -187,7 +187,7 @@ class ForeignTrainer(Trainer):
         if not shape:
             return said
         size = min(self.PUBLISHED, key=lambda each: abs(log(each * 1e9 / shape.text)))
-        return f"{said} Its authors say of GRPO of all weights of a model of {size:g}B: {self.PUBLISHED[size]}."
+        return f"{said} Its authors list for GRPO of all weights of {size:g}B: {self.PUBLISHED[size]}."
 
     def check_machine(self) -> None:
         found = self.probe()

@@ -78,7 +78,7 @@ class LlavaOneVision(Source):
         most = [min((count for count in counts if count is not None), default=None) for counts in known]
         return None if None in most else sum(count for count in most if count is not None)
 
-    def values(self, key: str) -> Collection[str] | None:
+    def metadata_values(self, key: str) -> Collection[str] | None:
         return self.configs if key == "data_source" else None
 
     def revision(self) -> str:

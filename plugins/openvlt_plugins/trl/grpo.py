@@ -173,10 +173,11 @@ class Grpo(TrlTrainer):
         if self.server_devices() and (self.devices == "auto" or self.nodes > 1):
             fitting = (n for n in range(1, 9) if not (self.prompts % n or self.batch % (self.device_batch * n)))
             numbers = ", ".join(map(str, fitting))
+            possible = numbers and f" ({numbers} divide prompts and batch)"
             yield UsageError(
                 "A vLLM server is started on GPUs of this machine that the training leaves it.",
-                f"Set devices to the number of the others ({numbers} divide prompts and batch), nodes to 1 and "
-                "vllm_tensor_parallel to the number of the server's; or start a server and give its vllm_url.",
+                f"Set devices to the number of the others{possible}, nodes to 1 and vllm_tensor_parallel to the number "
+                "of the server's GPUs; or start a server and give its vllm_url.",
             )
         if self.vllm != "off" and self.top_p < 1 and self.importance_correction != "off":
             yield UsageError(

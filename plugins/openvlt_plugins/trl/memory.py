@@ -95,7 +95,7 @@ def shares(options: TrlTrainer, shape: ModelShape, work: Workload) -> Sharing:
 
 def device_count(options: TrlTrainer, work: Workload) -> int:
     """The processes that train together on all machines."""
-    return prod(options.gpus_used(work.gpus))
+    return prod(options.planned_gpus(work.gpus))
 
 
 def offloaded(options: TrlTrainer, shape: ModelShape, work: Workload) -> tuple[float, float]:
@@ -184,10 +184,10 @@ def _terms(
 
 def server(options: Grpo, shape: ModelShape, work: Workload) -> dict[str, float]:
     """The least that an engine of vLLM holds on each of its GPUs: the model and one response of the most tokens."""
-    length, parts = work.prompt + options.max_tokens, options.tensor_parallel
+    length, gpus = work.prompt + options.max_tokens, options.tensor_parallel
     return {
-        "weights": 2 * shape.parameters / parts,
-        "cache": 2 * length * shape.kv_width / parts,
+        "weights": 2 * shape.parameters / gpus,
+        "cache": 2 * length * shape.kv_width / gpus,
         "headroom": _ENGINE,
     }
 

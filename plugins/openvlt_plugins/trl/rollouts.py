@@ -16,7 +16,7 @@ from openvlt import OpenvltError, TrainJob
 
 LARGEST = 4e9
 """Parameters of the largest model whose rollouts transformers writes unasked. It generates the responses of a device in
-one batch that ends with the longest; of a 7B and the defaults keys and values alone are 300 GB."""
+one batch that ends with the longest; of a 7B and the defaults keys and values alone are 390 GB."""
 START_SECONDS = 1800.0
 """How long a server may load and compile a model; its death is noticed at once."""
 MISMATCH = 0.5

@@ -165,7 +165,7 @@ class TrlTrainer(Trainer):
     def processes(self) -> int:
         return max(1, len(visible_gpus())) if self.devices == "auto" else self.devices
 
-    def gpus_used(self, gpus: Gpus) -> tuple[int, int]:
+    def planned_gpus(self, gpus: Gpus) -> tuple[int, int]:
         return self.nodes, max(1, gpus.count) if self.devices == "auto" else self.devices
 
     def machines(self) -> int:
