@@ -53,14 +53,14 @@ class TraceFilter(Component, ABC):
         for example, judged in rows:
             yield example, self.choose(example, judged)
 
-    def keeps_at_most(self, examples: int, traces: int) -> int:
-        """Traces that it keeps at most in all, for a plan.
+    def keeps_at_most(self, examples: int, traces: int) -> int | None:
+        """Traces that it keeps at most in all, for a plan; None if it has no such limit.
 
         Args:
             examples: their number at most.
             traces: of each at most.
         """
-        return examples * traces
+        return None
 
 
 class ExampleFilter(Component, ABC):

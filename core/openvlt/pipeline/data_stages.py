@@ -16,7 +16,7 @@ from openvlt.pipeline.stage import Context, Description, RowStage, Stage
 from openvlt.recipe import Data
 from openvlt.records import Model
 from openvlt.registry import Built
-from openvlt.results import check_size
+from openvlt.results import check_size, check_values
 from openvlt.stages.filter import Choice, Choosing, filter_examples, needs
 from openvlt.stages.load import check_rows, check_split, load
 from openvlt.stages.workspace import Output, Workspace
@@ -59,7 +59,7 @@ class Load(RowStage):
     def values(self, key: str) -> Collection[str] | None:
         """All values of a key that a filter may choose by; None if they are unknown before reading."""
         with self.source.guarded("values"):
-            return {self.source.entry.name} if key == "source" else self.source.component.values(key)
+            return {self.source.entry.name} if key == "source" else check_values(self.source.component.values(key))
 
     def describe(self, workspace: Workspace) -> Description:
         return Description(self.source.entry.name, self.most)

@@ -14,6 +14,8 @@ from openvlt.engines import image_limit, size_in_bytes
 from openvlt.errors import UsageError, counted
 from openvlt.interfaces import Backend, Gpus, Memory, Trainer, Workload
 from openvlt.records import Model, ModelShape
+from openvlt.registry.guard import answer
+from openvlt.results import check_gpu_count, check_machines, check_memory
 
 TEXT = 256
 """Tokens of a prompt without its image: instructions, question and choices (an estimate)."""
@@ -117,16 +119,17 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
         UsageError: it cannot work with these GPUs.
     """
     if isinstance(component, Trainer):
-        used = component.gpus_used(work.gpus)[1] + component.server_devices()
+        served = answer(component, "server_devices", check_gpu_count)
+        used = answer(component, "gpus_used", check_machines, work.gpus)[1] + served
         if 0 < work.gpus.count < used:
             raise UsageError(
                 f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",
-                f"Let it{' or its server' * (component.server_devices() > 0)} use fewer "
-                "(the trainer's option devices or gpus).",
+                f"Let it{' or its server' * (served > 0)} use fewer (the trainer's option devices or gpus).",
             )
     if shape is None:
         return None
-    terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)
+    method = "memory" if isinstance(component, Trainer) else "gpu_memory"
+    terms = answer(component, method, check_memory, shape, work)
     return Need(component, shape, work, terms) if terms else None
 
 

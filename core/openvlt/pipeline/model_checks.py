@@ -32,6 +32,8 @@ from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
 from openvlt.registry import Built, Spec
+from openvlt.registry.guard import answer
+from openvlt.results import check_hours
 from openvlt.stages.asker import check_served, models_asked
 from openvlt.stages.workspace import Workspace
 
@@ -167,7 +169,7 @@ def _hours(workspace: Workspace, located: Model, rows: int | None, reply: int, s
     if not (samples and shape and built and isinstance(workspace.executor, Local)):
         return None
     backend, work = built.component, workload(located, shape, reply, workspace.gpus or gpus_here())
-    return estimated(lambda prompts: backend.hours(shape, work, prompts, samples), rows)
+    return estimated(lambda prompts: answer(backend, "hours", check_hours, shape, work, prompts, samples), rows)
 
 
 def _backend(workspace: Workspace, located: Model) -> Built[Backend] | None:

@@ -186,7 +186,8 @@ class Select(RowStage):
         most = rows * samples
         for built in self.filters:
             with built.guarded("keeps_at_most"):
-                most = min(most, check_size(built.component.keeps_at_most(min(rows, most), samples)) or 0)
+                kept = check_size(built.component.keeps_at_most(min(rows, most), samples))
+            most = most if kept is None else min(most, kept)
         return most
 
     def describe(self, workspace: Workspace) -> Description:

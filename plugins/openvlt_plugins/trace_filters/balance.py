@@ -50,8 +50,8 @@ class Balance(TraceFilter):
             chosen = [one for index, one in enumerate(judged) if (row, index) in kept]
             yield example, chosen or Drop(f"enough of its {' and '.join(self.by)}")
 
-    def keeps_at_most(self, examples: int, traces: int) -> int:
-        return min(examples * traces, self.total or examples * traces)
+    def keeps_at_most(self, examples: int, traces: int) -> int | None:
+        return self.total
 
     def _cell(self, example: Example) -> tuple[str, ...]:
         return tuple(
