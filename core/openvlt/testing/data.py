@@ -41,6 +41,7 @@ def source(probe: Probe[Source], material: Material) -> None:
         others[f"size of '{split}'"] = of("size", split, check=results.check_size)
         others[f"published_size of '{split}'"] = of("published_size", split, check=results.check_size)
         others[f"size_at_most of '{split}'"] = of("size_at_most", split, check=results.check_size)
+    others["values"] = of("values", "source", check=results.check_values)
     found = probe.laws({**others, **read_rows})
     for split, what in zip(splits, read_rows, strict=True):
         if isinstance(found[what], Rejected) and found[what] is not FAILED:
