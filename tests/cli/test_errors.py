@@ -88,9 +88,7 @@ def test_a_thread_that_ends_the_process_does_end_it(
     openvlt: Cli, plugin: Callable[[str], Path], status: int, code: int
 ) -> None:
     """As watchdogs of libraries do: `SystemExit` would end the thread alone, and the command would wait for ever."""
-    watched = (
-        f"import os, threading, time\nthreading.Thread(target=os._exit, args=({status},)).start()\ntime.sleep(60)"
-    )
+    watched = f"import os, threading, time\nthreading.Thread(target=os._exit, args=({status},)).start()\ntime.sleep(60)"
     assert openvlt("--plugin", plugin(watched), "list-plugins").returncode == code
 
 
