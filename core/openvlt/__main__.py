@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,7 +34,7 @@ def main() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and background jobs of scripts ask for
             signal.signal(number, _interrupt)
-    os._exit = _exit
+    os._exit, threading.excepthook = _exit, _in_thread
     sys.exit(run(sys.argv[1:]))
 
 
@@ -42,6 +43,16 @@ def _exit(status: int) -> NoReturn:
     if os.getpid() != _process:
         _leave(status)
     raise SystemExit(status)
+
+
+def _in_thread(raised: threading.ExceptHookArgs) -> None:
+    """End the process where `_exit` was called in a thread of its own, which `SystemExit` alone would end."""
+    trace = raised.exc_traceback
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace and trace.tb_frame.f_code is _exit.__code__ and isinstance(raised.exc_value, SystemExit):
+        _leave(int(raised.exc_value.code or 1))
+    threading.__excepthook__(raised)
 
 
 def _interrupt(number: int, _: object) -> None:

@@ -328,9 +328,45 @@ def check_size(found: Any) -> int | None:
 
 
 def check_values(found: Any) -> Collection[str] | None:
-    """Values of a key of the metadata; None if they are unknown."""
+    """All values of a key of the metadata; None if they are unknown."""
     if found is None:
         return None
     if isinstance(found, str) or not isinstance(found, Collection) or not all(isinstance(each, str) for each in found):
         raise WrongResult(f"it returned {found!r}, neither a collection of texts nor None")
     return found
+
+
+def check_hours(found: Any) -> float | None:
+    """Hours; None if they are unknown."""
+    return None if found is None else _amounts({"hours": found})["hours"]
+
+
+def check_memory(found: Any) -> dict[str, float]:
+    """Bytes by what they are for; none if they are unknown."""
+    return _amounts({} if found is None else found)
+
+
+def _amounts(found: Any) -> dict[str, float]:
+    amounts = check_figures(found)
+    if below := next((name for name, amount in amounts.items() if amount < 0), None):
+        raise WrongResult(f"it returned {amounts[below]:g} for '{below}', which is less than nothing")
+    return amounts
+
+
+def check_planned_gpus(found: Any) -> tuple[int, int]:
+    """Numbers of machines, and of GPUs of each."""
+    if isinstance(found, tuple) and [*map(type, found)] == [int, int] and found[0] > 0 and found[1] >= 0:
+        return found
+    raise WrongResult(f"it returned {found!r}, which are no numbers of machines and of GPUs of each")
+
+
+def check_gpu_count(found: Any) -> int:
+    """A number of GPUs."""
+    if type(found) is not int or found < 0:
+        raise WrongResult(f"it returned {found!r}, which is no number of GPUs")
+    return found
+
+
+def check_note(found: Any) -> str:
+    """Sentences for a plan, or an empty text."""
+    return " ".join(check_type(found, str, "text").split())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,6 +166,22 @@ def test_no_token_that_stands_for_pixels_is_generated(processor: Any) -> None:
 def test_an_option_of_vllm_that_has_no_effect_or_biases_is_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         Grpo(**{"prompts": 2, "generations": 4, "batch": 8, "devices": 1, **options})
+
+
+GIVEN = {"vllm_url": "http://a:8000", "vllm_sleep": True, "vllm_memory": 0.5, "vllm_tensor_parallel": 1}
+
+
+@pytest.mark.parametrize("names", [names for count in range(1, 5) for names in combinations(GIVEN, count)])
+@pytest.mark.parametrize("vllm", ["off", "colocate", "server"])
+def test_a_mode_that_is_advised_takes_all_options_that_are_given(vllm: str, names: tuple[str, ...]) -> None:
+    options: dict[str, Any] = {"prompts": 2, "generations": 4, "batch": 8, "devices": 1}
+    options |= {name: GIVEN[name] for name in names}
+    try:
+        Grpo(vllm=vllm, **options)
+    except UsageError as error:
+        advised = re.match(r"Set vllm: (\w+)( or (\w+))?", error.remedy)
+        for mode in filter(None, advised.group(1, 3) if advised else ()):
+            Grpo(vllm=mode, **options)
 
 
 def test_what_a_server_needs_is_told_at_once() -> None:

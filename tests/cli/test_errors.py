@@ -83,6 +83,15 @@ def test_a_plugin_that_exits_or_prints_spoils_nothing(openvlt: Cli, plugin: Call
     assert '"reason": "SystemExit: 9"' in process.stdout
 
 
+@pytest.mark.parametrize(("status", "code"), [(0, 1), (7, 7)])
+def test_a_thread_that_ends_the_process_does_end_it(
+    openvlt: Cli, plugin: Callable[[str], Path], status: int, code: int
+) -> None:
+    """As watchdogs of libraries do: `SystemExit` would end the thread alone, and the command would wait for ever."""
+    watched = f"import os, threading, time\nthreading.Thread(target=os._exit, args=({status},)).start()\ntime.sleep(60)"
+    assert openvlt("--plugin", plugin(watched), "list-plugins").returncode == code
+
+
 ENDING = """
 import os
 from dataclasses import dataclass, field

@@ -102,3 +102,13 @@ def test_no_configuration_ends_a_plan(config: dict[str, Any]) -> None:
 def test_a_model_that_is_not_here_has_no_shape() -> None:
     assert model_shape(Model(id="nobody/never-heard-of")) is None
     assert model_shape(Model(id="weights.gguf")) is None
+
+
+@pytest.mark.parametrize("size", [-8, 1e300, 10**30, float("nan"), float("inf")])
+@pytest.mark.parametrize("key", ["num_attention_heads", "hidden_size", "vocab_size", "num_hidden_layers"])
+def test_sizes_that_no_model_has_are_no_shape(key: str, size: float) -> None:
+    """Else a plan would show less memory than none, or an endless one, as the need of the backend."""
+    plain = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96, "vocab_size": 99}
+    config = {**plain, "num_attention_heads": 4}
+    assert ModelShape.of(config)
+    assert ModelShape.of({**config, key: size}) is None

@@ -132,3 +132,16 @@ def test_what_is_zero_is_told(counts: dict[str, float], line: str) -> None:
     )  # fmt: skip
     make_progress(stream).end(record)
     assert stream.getvalue() == f"{'verify-1':<24} 60 in, 60 out, {line}\n"
+
+
+def test_a_stage_goes_on_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", full)
+    monkeypatch.setattr("openvlt.report.live.PLAIN_AFTER", 0.0)
+    stream = StringIO()
+    progress = Plain(stream)
+    progress.begin("load-1", 2, "rows")
+    progress.advance(1)
+    assert "1/2 rows" in stream.getvalue()

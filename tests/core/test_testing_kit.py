@@ -401,6 +401,14 @@ class Elsewhere(Trainer):
 
 
 @dataclass(frozen=True)
+class Borrows(Elsewhere):
+    """Says that it needs less than nothing."""
+
+    def memory(self, shape: Any, work: Any) -> dict[str, float]:
+        return {"weights": -1.0}
+
+
+@dataclass(frozen=True)
 class Spoils(Trainer):
     """Writes into the model that it starts from, and asks for rewards."""
 
@@ -493,6 +501,7 @@ BROKEN: list[Any] = [
     (Scripted(faults={".": "raises"}), "exceptions: generate raises RuntimeError: the engine fell over (openvlt/testing/scripted.py:"),
     (Scripted(faults={".": "down"}), "results: generate: it rejects a plain request: scripted: down"),
     (Elsewhere(), "results: train: it left its model in"),
+    (Borrows(), "results: memory: it returned -1 for 'weights', which is less than nothing"),
     (Thawed(), "options: Thawed is no frozen dataclass"),
     (Silent(), "options: `openvlt describe` says nothing of limit"),
     (Silent(), "options: Silent has no docstring"),

@@ -14,6 +14,8 @@ from openvlt.engines import image_limit, size_in_bytes
 from openvlt.errors import UsageError, counted
 from openvlt.interfaces import Backend, Gpus, Memory, Trainer, Workload
 from openvlt.records import Model, ModelShape
+from openvlt.registry.guard import answer
+from openvlt.results import check_gpu_count, check_memory, check_planned_gpus
 
 TEXT = 256
 """Tokens of a prompt without its image: instructions, question and choices (an estimate)."""
@@ -117,9 +119,10 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
         UsageError: it cannot work with these GPUs.
     """
     if isinstance(component, Trainer):
-        used = component.planned_gpus(work.gpus)[1] + component.server_devices()
+        served = answer(component, "server_devices", check_gpu_count)
+        used = answer(component, "planned_gpus", check_planned_gpus, work.gpus)[1] + served
         if 0 < work.gpus.count < used:
-            users = "it or its server" if component.server_devices() else "it"
+            users = "it or its server" if served else "it"
             raise UsageError(
                 f"The training uses {counted(used, 'GPU')} of a machine, and there {work.gpus.described}.",
                 f"Let {users} use fewer (the trainer's option devices or gpus). What CUDA_VISIBLE_DEVICES hides does "
@@ -127,7 +130,8 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
             )
     if shape is None:
         return None
-    terms = component.memory(shape, work) if isinstance(component, Trainer) else component.gpu_memory(shape, work)
+    method = "memory" if isinstance(component, Trainer) else "gpu_memory"
+    terms = answer(component, method, check_memory, shape, work)
     return Need(component, shape, work, terms) if terms else None
 
 

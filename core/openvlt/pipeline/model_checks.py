@@ -32,6 +32,8 @@ from openvlt.pipeline.stage import Description
 from openvlt.recipe import Recipe
 from openvlt.records import Model
 from openvlt.registry import Built, Spec
+from openvlt.registry.guard import answer
+from openvlt.results import check_hours
 from openvlt.stages.asker import check_served, models_asked
 from openvlt.stages.workspace import Workspace
 
@@ -129,10 +131,7 @@ def _engine_need(workspace: Workspace, located: Model, reply: int) -> Need | Non
     """What the backend of a model says that it needs; None if nothing is known."""
     shape, built = model_shape(located), _backend(workspace, located)
     work = workload(located, shape, reply, workspace.gpus or gpus_here())
-    if built is None:
-        return None
-    with built.guarded("gpu_memory"):
-        return need(built.component, shape, work)
+    return None if built is None else need(built.component, shape, work)
 
 
 def _settings(workspace: Workspace, model: Model, key: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
@@ -162,8 +161,7 @@ def _hours(workspace: Workspace, located: Model, rows: int | None, reply: int, s
     if not (samples and shape and built and isinstance(workspace.executor, Local)):
         return None
     backend, work = built.component, workload(located, shape, reply, workspace.gpus or gpus_here())
-    with built.guarded("hours"):
-        return estimated(lambda prompts: backend.hours(shape, work, prompts, samples), rows)
+    return estimated(lambda prompts: answer(backend, "hours", check_hours, shape, work, prompts, samples), rows)
 
 
 def _backend(workspace: Workspace, located: Model) -> Built[Backend] | None:

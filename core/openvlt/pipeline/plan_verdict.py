@@ -63,7 +63,7 @@ def fitting(described: Mapping[str, Description], gpus: Gpus) -> str:
         described: the stages of a plan, by name.
         gpus: that they are planned for.
     """
-    known = {name: each.memory for name, each in described.items() if each.memory}
+    known = {name: max(each.memory, sum(each.server_terms.values())) for name, each in described.items() if each.memory}
     most = max(known, key=lambda name: known[name], default="")
     if any(each.problem for each in described.values()) or not most or known[most] > gpus.size:
         return ""

@@ -187,7 +187,7 @@ class Select(RowStage):
         for built in self.filters:
             with built.guarded("keeps_at_most"):
                 kept = check_size(built.component.keeps_at_most(min(rows, most), samples))
-                most = most if kept is None else min(most, kept)
+            most = most if kept is None else min(most, kept)
         return most
 
     def describe(self, workspace: Workspace) -> Description:

@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 
 from openvlt.engines import model_file, model_shape
 from openvlt.errors import DataError, UsageError
-from openvlt.interfaces import Trainer, Workload
+from openvlt.interfaces import Memory, Trainer, Workload
 from openvlt.pipeline.hours import Hours, estimated
-from openvlt.pipeline.memory_plan import Need, gpus_here, need, workload
+from openvlt.pipeline.memory_plan import DoesNotFit, Need, gigabytes, gpus_here, need, workload
 from openvlt.pipeline.model_checks import REPLY, check_asked, check_model, describe_asked, describe_model
 from openvlt.pipeline.stage import Context, Description, Made, RowStage, Stage
 from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model, ModelShape
 from openvlt.registry import Built
+from openvlt.registry.guard import answer
+from openvlt.results import check_gpu_count, check_hours, check_memory, check_note, check_planned_gpus
 from openvlt.stages.asker import model_options
 from openvlt.stages.launch import check_machines
 from openvlt.stages.train import Rewards, check_count, count_rows, train
@@ -70,17 +72,15 @@ class Train(Stage[Model]):
         memory, terms = (needed.total, needed.terms) if needed else (None, {})
         found = replace(found, memory=memory, terms=terms, problem=problem)
         trainer, (shape, work) = self.trainer.component, self._work(workspace)
-        with self.trainer.guarded("hours"):
-            hours = self._hours(needed) if needed else None
-        with self.trainer.guarded("memory_note"):
-            note = f"{trainer.memory_note(shape, work)} {found.note}".strip()
-        with self.trainer.guarded("planned_gpus"):
-            machines, used = trainer.planned_gpus(work.gpus)
-        gpus = f"{machines} x {used}" if machines > 1 else f"{used}"
-        with self.trainer.guarded("server_memory"):
-            served = (trainer.server_memory(shape, work) if shape else None) or {}
+        note = f"{answer(trainer, 'memory_note', check_note, shape, work)} {found.note}".strip()
+        machines, used = answer(trainer, "planned_gpus", check_planned_gpus, work.gpus)
         return replace(
-            found, hours=hours, note=note, gpus=gpus, server_gpus=trainer.server_devices(), server_terms=served
+            found,
+            hours=self._hours(needed) if needed else None,
+            note=note,
+            gpus=f"{machines} x {used}" if machines > 1 else f"{used}",
+            server_gpus=answer(trainer, "server_devices", check_gpu_count),
+            server_terms=self._server(shape, work),
         )
 
     def _work(self, workspace: Workspace) -> tuple[ModelShape | None, Workload]:
@@ -97,18 +97,26 @@ class Train(Stage[Model]):
             if not located.url and (config := model_file(located)):
                 with self.trainer.guarded("check_model"):
                     self.trainer.component.check_model(config)
-            with self.trainer.guarded("memory"):
-                found = need(self.trainer.component, shape, work)
+            found = need(self.trainer.component, shape, work)
         except UsageError as error:
             return None, error
-        return found, None if not found or found.fits else found.problem("The training", self._settings)
+        if found and not found.fits:
+            return found, found.problem("The training", self._settings)
+        served = sum(self._server(shape, work).values())
+        if work.gpus.count and served > work.gpus.size:
+            needed = f"{gigabytes(served)} GB of each of its GPUs"
+            return found, DoesNotFit.of("The server of the training", needed, work.gpus)
+        return found, None
+
+    def _server(self, shape: ModelShape | None, work: Workload) -> Memory:
+        return answer(self.trainer.component, "server_memory", check_memory, shape, work) if shape else {}
 
     def _settings(self, change: Mapping[str, Any]) -> Mapping[str, Any]:
         return {f"{self._key}.{name}": value for name, value in change.items()}
 
     def _hours(self, needed: Need) -> Hours | None:
-        trainer = self.trainer.component
-        return estimated(lambda rows: trainer.hours(needed.shape, needed.work, rows), self.most)
+        trainer, shape, work = self.trainer.component, needed.shape, needed.work
+        return estimated(lambda rows: answer(trainer, "hours", check_hours, shape, work, rows), self.most)
 
     def _located(self, workspace: Workspace) -> Model:
         """What it starts from, as far as it is known before the run: a policy has the shape of the base."""

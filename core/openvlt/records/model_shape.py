@@ -8,6 +8,8 @@ from typing import Any
 
 _BIASED = ("qwen2", "qwen2_vl", "qwen2_5_vl")
 """Families whose queries, keys and values have a bias though their configuration does not say so."""
+_LARGEST = 1e15
+"""Beyond any size of a model: a configuration that tells it is damaged, as one with a size below zero."""
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
@@ -79,14 +81,15 @@ class ModelShape:
         without what differs between families (positions, norms), which is below one in a hundred.
 
         Returns:
-            None for a mixture of experts, and for a configuration without these sizes.
+            None for a mixture of experts, and for a configuration without these sizes, or with sizes that no model has.
         """
         try:
             text = {**config, **config.get("text_config", {})}
             text["tie_word_embeddings"] = {**text, **config}.get("tie_word_embeddings")  # of the whole model
             if any(text.get(key) for key in _EXPERTS):
                 return None
-            return cls(**_language(text), **_vision(config.get("vision_config"), text["hidden_size"]))
+            found = {**_language(text), **_vision(config.get("vision_config"), text["hidden_size"])}
+            return cls(**found) if all(0 <= size < _LARGEST for size in found.values()) else None
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None
 
@@ -97,6 +100,8 @@ def _language(text: Mapping[str, Any]) -> dict[str, int]:
         text[key] for key in ("hidden_size", "num_hidden_layers", "intermediate_size", "vocab_size")
     )
     heads = text["num_attention_heads"]
+    if not 0 < heads <= hidden:
+        raise ValueError("no model has so many heads")
     one = text.get("head_dim") or hidden // heads
     query, key = heads * one, text.get("num_key_value_heads", heads) * one
     biased = text.get("attention_bias", str(text.get("model_type", "")).removesuffix("_text") in _BIASED)

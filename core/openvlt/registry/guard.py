@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openvlt.errors import PASSING, Fault, OpenvltError, PluginError, Reject, WrongResult, printable
 
 if TYPE_CHECKING:
     from openvlt.registry.entries import Built, Entry
+
+T = TypeVar("T")
 
 REGISTERED: dict[type, Entry] = {}
 """What a class was registered as, of those that were built in this process."""
@@ -91,6 +93,21 @@ def told(error: BaseException) -> str:
     text = mask_keys(" ".join(printable(error).split()))
     text = text[:_SHOWN].rstrip(".")
     return text if isinstance(error, WrongResult) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def answer(component: object, method: str, check: Callable[[Any], T], *arguments: object) -> T:
+    """What a method of a component returns, checked by one of `openvlt.results`.
+
+    Raises:
+        Fault: the method failed, or it is not what the interface says.
+    """
+    try:
+        return check(getattr(component, method)(*arguments))
+    except BaseException as error:
+        entry = REGISTERED.get(type(component))
+        if entry is None or isinstance(error, (*PASSING, OpenvltError)):
+            raise
+        raise Fault.of(_reason(entry, type(component), method, error)) from error
 
 
 def blamed(error: BaseException) -> Fault | None:

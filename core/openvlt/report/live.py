@@ -76,7 +76,8 @@ class Plain:
         self._wait, self._next = seconds, time.monotonic() + seconds
         self._timer = threading.Timer(seconds, self._on_time)
         self._timer.daemon = True
-        self._timer.start()
+        with suppress(RuntimeError):  # no thread can be started: rows that advance tell
+            self._timer.start()
 
     def _stop(self) -> None:
         if self._timer is not None:

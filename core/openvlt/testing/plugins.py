@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from openvlt.errors import OpenvltError, PluginError, UsageError, closest
 from openvlt.records import Format
 from openvlt.registry import Built, Entry, Plugin, Registry
+from openvlt.registry.guard import told
 from openvlt.registry.options import OptionInfo
 from openvlt.testing.findings import Failed, Finding
 from openvlt.testing.material import Material
@@ -124,6 +125,8 @@ def _verdict(registry: Registry, entry: Entry, options: Mapping[str, Any], mater
         return Verdict(entry, "skipped", str(error))
     except OpenvltError as error:
         return Verdict(entry, "skipped", str(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary to a component, which makes its defaults
+        return Verdict(entry, "failed", findings=(Finding("options", f"Making its defaults raises {told(error)}."),))
     try:
         findings = [*_identity(registry, built), *examine(built.component, material)]
     except OpenvltError as error:

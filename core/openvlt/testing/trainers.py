@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_args
 
 from openvlt import results
+from openvlt.engines import model_shape
 from openvlt.errors import OpenvltError, WrongResult
-from openvlt.interfaces import Checkpoint, Reads, Trainer
+from openvlt.interfaces import Checkpoint, Gpus, Reads, Trainer, Workload
 from openvlt.records import Claim, Example, Format, Image, Model, Rejected, Trace, Verdict
 from openvlt.testing.findings import FAILED, Probe, of, typed
 from openvlt.testing.material import FORMAT, Material, colour_of, content, judged, read
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 _COUNTS = ("batch_rows", "processes", "machines", "devices_used", "server_devices")
+_GPUS = Gpus(8, 80 << 30)
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,13 @@ def trainer(probe: Probe[Trainer], material: Material) -> None:
     calls = {name: of(name, check=_count) for name in _COUNTS}
     calls["savings"] = of("savings", check=lambda found: list(map(typed(Mapping, "options"), found)))
     calls["secrets"] = of("secrets", check=lambda found: list(map(typed(str, "a name"), found)))
+    if shape := model_shape(material.the_model()):
+        work = Workload(prompt=512, reply=512, image=256, gpus=_GPUS)
+        calls["planned_gpus"] = of("planned_gpus", _GPUS, check=results.check_planned_gpus)
+        calls["memory"] = of("memory", shape, work, check=results.check_memory)
+        calls["server_memory"] = of("server_memory", shape, work, check=results.check_memory)
+        calls["hours"] = of("hours", shape, work, 1000, check=results.check_hours)
+        calls["memory_note"] = of("memory_note", shape, work, check=results.check_note)
     found = probe.laws(calls)
     if found["batch_rows"] is FAILED:
         return

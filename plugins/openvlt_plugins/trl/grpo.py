@@ -152,11 +152,12 @@ class Grpo(TrlTrainer):
             "vllm_url": ("server",), "vllm_sleep": ("colocate",), "vllm_memory": ours, "vllm_tensor_parallel": ours,
             "importance_correction": ("colocate", "server"),
         }  # fmt: skip
-        idle = [name for name, own in modes.items() if getattr(self, name) is not None and self.vllm not in own]
+        given = {name: own for name, own in modes.items() if getattr(self, name) is not None}
+        idle = [name for name, own in given.items() if self.vllm not in own]
         if idle:
             told = " of others (vllm_url)" if self.vllm == "server" and self.vllm_url else ""
             one, them = len(idle) == 1, " and ".join(", ".join(idle).rsplit(", ", 1))
-            able = [mode for mode in ("colocate", "server") if all(mode in modes[name] for name in idle)]
+            able = [mode for mode in ("colocate", "server") if all(mode in own for own in given.values())]
             remove = "remove it" if one else "remove them"
             yield UsageError(
                 f"The option{'' if one else 's'} {them} {'has' if one else 'have'} no effect with vllm: "
