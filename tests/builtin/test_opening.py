@@ -85,6 +85,7 @@ def test_any_field_of_trl_is_passed(made: Any, extra: dict[str, Any]) -> None:
         ({"push_to_hub": True}, r"sets push_to_hub, which openvlt decides\. Remove it"),
         ({"eval_strategy": "steps"}, r"sets eval_strategy, which openvlt decides\. Remove it"),
         ({"reward_weights": [1.0, 2.0]}, r"sets reward_weights, which openvlt decides\. Remove it"),
+        ({"accelerator_config": {}}, r"sets accelerator_config, which openvlt decides\. Remove it"),
         ({"top_k": "many"}, r"The field top_k of the option extra is 'many', but it must be of the type"),
     ],
 )

@@ -177,8 +177,6 @@ def test_gradients_are_divided_after_each_micro_batch(tmp_path: Path) -> None:
         fields = sharing.arguments(Sft(**SFT), shared, gpu=True)  # type: ignore[arg-type]
         given = {"accelerator_config": fields.get("accelerator_config")}
         assert TrainingArguments(str(tmp_path), **given).accelerator_config.gradient_accumulation_kwargs == asked
-    own = Sft(**SFT, extra={"accelerator_config": {"split_batches": True}})
-    assert "accelerator_config" not in sharing.arguments(own, "fsdp2", gpu=True)
 
 
 def test_the_fields_of_transformers(tmp_path: Path) -> None:

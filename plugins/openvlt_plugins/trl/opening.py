@@ -32,7 +32,7 @@ OPTIONS = {
 RESERVED = {
     "output_dir", "seed", "use_cpu", "remove_unused_columns", "disable_tqdm", "model_init_kwargs",
     "logging_steps", "logging_strategy", "save_strategy", "save_total_limit", "save_only_model",
-    "resume_from_checkpoint", "enable_jit_checkpoint", "auto_find_batch_size",
+    "resume_from_checkpoint", "enable_jit_checkpoint", "auto_find_batch_size", "accelerator_config",
     "shuffle_dataset", "train_sampling_strategy", "max_length", "packing", "eval_strategy", "reward_weights",
     "completion_only_loss", "num_iterations", "steps_per_generation", "generation_kwargs", "vllm_max_model_length",
     "trust_remote_code", "push_to_hub", "hub_model_id", "hub_token", "log_completions_hub_repo", "log_multimodal",

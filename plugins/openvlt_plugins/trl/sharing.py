@@ -218,8 +218,7 @@ def arguments(options: TrlTrainer, shared: Sharing, gpu: bool) -> dict[str, Any]
     if shared == "fsdp2":
         fields["fsdp"] = True
         # Else accelerate keeps the gradients of all parameters on each GPU, in bf16, until the last micro-batch.
-        if "accelerator_config" not in options.extra:
-            fields["accelerator_config"] = {"gradient_accumulation_kwargs": {"sync_each_batch": True}}
+        fields["accelerator_config"] = {"gradient_accumulation_kwargs": {"sync_each_batch": True}}
         fields["fsdp_config"] = {
             "version": 2,
             "state_dict_type": "SHARDED_STATE_DICT",
