@@ -360,10 +360,10 @@ def check_planned_gpus(found: Any) -> tuple[int, int]:
     raise WrongResult(f"it returned {found!r}, which are no numbers of machines and of GPUs of each")
 
 
-def check_gpu_count(found: Any) -> int:
-    """A number of GPUs."""
+def check_number(found: Any) -> int:
+    """A number of processes, rows or the like."""
     if type(found) is not int or found < 0:
-        raise WrongResult(f"it returned {found!r}, which is no number of GPUs")
+        raise WrongResult(f"it returned {found!r}, no whole number")
     return found
 
 

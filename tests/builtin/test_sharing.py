@@ -32,6 +32,7 @@ SFT = {"batch": 8, "device_batch": 2, "devices": 2}
         ({"precision": "bf16", "parallel": "zero2"}, "precision: bf16 has no effect with parallel: zero2"),
         ({"lora_targets": ["q_proj"]}, "lora_targets has no effect without adapters"),
         ({"schedule": "polynomial", "learning_rate": 1e-7}, "ends at a learning rate of 1e-07, and begins at 1e-07"),
+        ({"schedule": "polynomial", "learning_rate": 1e-7, "extra": {"adam_beta2": 0.95}}, "ends at a learning rate"),
         ({"batch": 6}, "batch of 6 cannot be divided into micro-batches of 2 on each of 2 devices"),
         ({"batch": 8, "nodes": 3}, "micro-batches of 2 on each of 6 devices"),
     ],

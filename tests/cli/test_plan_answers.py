@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from openvlt.__main__ import run
 
+Planned = Callable[..., tuple[int, str]]
+"""Plans with a component whose methods give other answers; returns the exit code and what is printed."""
 PLUGIN = """
 from dataclasses import dataclass
 from math import inf, nan
@@ -56,7 +59,7 @@ def register_filters(register):
 
 
 @pytest.fixture
-def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Planned:
     monkeypatch.setenv("OPENVLT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "recipe.yaml").write_text(
@@ -93,18 +96,20 @@ def planned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         ("keeps_at_most", ["-1", "2.5", "'3'"]),
     ],
 )
-def test_wrong_figures_are_the_fault_of_the_component_that_gave_them(planned, method: str, answers: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_figures_are_the_fault_of_the_component_that_gave_them(
+    planned: Planned, method: str, answers: list[str]
+) -> None:
     for answer in answers:
         code, shown = planned(**{method: answer})
         assert code == 3 and re.search(rf"\w+ (trained|read|chosen) .* failed in {method}: it returned ", shown), shown
 
 
-def test_a_filter_of_traces_without_a_limit_keeps_all(planned) -> None:  # type: ignore[no-untyped-def]
+def test_a_filter_of_traces_without_a_limit_keeps_all(planned: Planned) -> None:
     code, shown = planned(keeps_at_most="None")
     assert code == 0 and re.search(r"select-1 +chosen +100\b", shown) and re.search(r"sft-1 +trained +400\b", shown)
 
 
-def test_a_server_counts_where_a_plan_says_whether_all_fits(planned) -> None:  # type: ignore[no-untyped-def]
+def test_a_server_counts_where_a_plan_says_whether_all_fits(planned: Planned) -> None:
     code, shown = planned(server_devices="1", server_memory="{'weights': 60e9}")
     assert code == 0 and "It fits: at most 60.0 of 85.9 GB, in sft-1." in shown
     code, shown = planned(server_devices="1", server_memory="{'weights': 200e9}")

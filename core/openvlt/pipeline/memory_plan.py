@@ -15,7 +15,7 @@ from openvlt.errors import UsageError, counted
 from openvlt.interfaces import Backend, Gpus, Memory, Trainer, Workload
 from openvlt.records import Model, ModelShape
 from openvlt.registry.guard import answer
-from openvlt.results import check_gpu_count, check_memory, check_planned_gpus
+from openvlt.results import check_memory, check_number, check_planned_gpus
 
 TEXT = 256
 """Tokens of a prompt without its image: instructions, question and choices (an estimate)."""
@@ -119,7 +119,7 @@ def need(component: Trainer | Backend, shape: ModelShape | None, work: Workload)
         UsageError: it cannot work with these GPUs.
     """
     if isinstance(component, Trainer):
-        served = answer(component, "server_devices", check_gpu_count)
+        served = answer(component, "server_devices", check_number)
         used = answer(component, "planned_gpus", check_planned_gpus, work.gpus)[1] + served
         if 0 < work.gpus.count < used:
             users = "it or its server" if served else "it"

@@ -17,7 +17,7 @@ from openvlt.pipeline.trace_stages import Select
 from openvlt.records import Model, ModelShape
 from openvlt.registry import Built
 from openvlt.registry.guard import answer
-from openvlt.results import check_gpu_count, check_hours, check_memory, check_note, check_planned_gpus
+from openvlt.results import check_hours, check_memory, check_note, check_number, check_planned_gpus
 from openvlt.stages.asker import model_options
 from openvlt.stages.launch import check_machines
 from openvlt.stages.train import Rewards, check_count, count_rows, train
@@ -79,7 +79,7 @@ class Train(Stage[Model]):
             hours=self._hours(needed) if needed else None,
             note=note,
             gpus=f"{machines} x {used}" if machines > 1 else f"{used}",
-            server_gpus=answer(trainer, "server_devices", check_gpu_count),
+            server_gpus=answer(trainer, "server_devices", check_number),
             server_terms=self._server(shape, work),
         )
 

@@ -53,21 +53,22 @@ class Guard:
         if error is None or isinstance(error, PASSING) or (self.row and isinstance(error, Reject)):
             return
         if not isinstance(error, OpenvltError):  # which has a sentence of its own
-            raise fault(self._built, self._method, error, self.row, self._function) from error
+            why = reason(self._built, self._method, error, self._function)
+            raise _fault(why, self._built.entry, error, self.row) from error
 
 
-def fault(built: Built[Any], method: str, error: BaseException, row: str = "", function: object = None) -> PluginError:
+def _fault(why: str, entry: Entry, error: BaseException, row: str = "") -> PluginError:
     """The error for an exception of a component; see `Guard`."""
     from openvlt import system
 
-    found = Fault.of(reason(built, method, error, function), row)
+    found = Fault.of(why, row)
     of_machine = isinstance(error, OSError) and error.errno in system.OF_MACHINE
     found.transient = of_machine or isinstance(error, MemoryError)
     if isinstance(error, ModuleNotFoundError) and error.name:
         from openvlt.registry.targets import install_command, is_installed
 
         if not is_installed(package := error.name.partition(".")[0]):
-            return PluginError(found.problem, f"Run: {install_command([package], built.entry.id.partition('/')[0])}")
+            return PluginError(found.problem, f"Run: {install_command([package], entry.id.partition('/')[0])}")
     return found
 
 
@@ -98,8 +99,15 @@ def told(error: BaseException) -> str:
 def answer(component: object, method: str, check: Callable[[Any], T], *arguments: object) -> T:
     """What a method of a component returns, checked by one of `openvlt.results`.
 
+    Args:
+        component: one that was built.
+        method: its name.
+        check: of what it returns.
+        arguments: of the method.
+
     Raises:
-        Fault: the method failed, or it is not what the interface says.
+        Fault: it failed, or returned what its interface does not allow.
+        PluginError: it needs a package that is not installed.
     """
     try:
         return check(getattr(component, method)(*arguments))
@@ -107,7 +115,7 @@ def answer(component: object, method: str, check: Callable[[Any], T], *arguments
         entry = REGISTERED.get(type(component))
         if entry is None or isinstance(error, (*PASSING, OpenvltError)):
             raise
-        raise Fault.of(_reason(entry, type(component), method, error)) from error
+        raise _fault(_reason(entry, type(component), method, error), entry, error) from error
 
 
 def blamed(error: BaseException) -> Fault | None:

@@ -123,7 +123,7 @@ def trainer(probe: Probe[Trainer], material: Material) -> None:
     if component.reads not in get_args(Reads):
         probe.wrong("claims", f"It reads '{component.reads}'.", "Let `reads` be traces, pairs or prompts.")
         return
-    calls = {name: of(name, check=_count) for name in _COUNTS}
+    calls = {name: of(name, check=results.check_number) for name in _COUNTS}
     calls["savings"] = of("savings", check=lambda found: list(map(typed(Mapping, "options"), found)))
     calls["secrets"] = of("secrets", check=lambda found: list(map(typed(str, "a name"), found)))
     if shape := model_shape(material.the_model()):
@@ -139,12 +139,6 @@ def trainer(probe: Probe[Trainer], material: Material) -> None:
     probe.call("check_machine", component.check_machine)
     with TemporaryDirectory() as folder:
         _train(probe, material, Path(folder))
-
-
-def _count(found: Any) -> int:
-    if not (type(found) is int and found >= 0):
-        raise WrongResult(f"it returned {found!r}, no whole number")
-    return found
 
 
 def _train(probe: Probe[Trainer], material: Material, folder: Path) -> None:

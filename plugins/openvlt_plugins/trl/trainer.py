@@ -114,7 +114,11 @@ class TrlTrainer(Trainer):
     def __post_init__(self) -> None:
         if self.lora_targets and not self.lora_rank:
             raise UsageError("lora_targets has no effect without adapters.", "Set lora_rank too, or remove it.")
-        if self.schedule == "polynomial" and self.learning_rate <= LAST_RATE and not self.extra:
+        if (
+            self.schedule == "polynomial"
+            and self.learning_rate <= LAST_RATE
+            and "lr_scheduler_kwargs" not in self.extra
+        ):
             raise UsageError(
                 f"The schedule polynomial ends at a learning rate of {LAST_RATE:g}, and begins at "
                 f"{self.learning_rate:g}.",
